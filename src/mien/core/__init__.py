@@ -1,0 +1,4 @@
+"""What every room shares: labels, types, errors, preprocessing, the artifact and downloads.
+
+Nothing in here imports another part of mien.
+"""
