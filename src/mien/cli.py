@@ -1,0 +1,118 @@
+"""The command `mien`: it parses, then imports inside each command.
+
+Importing this module touches nothing but Typer and light parts of the standard library, so that
+`mien --help` answers at once and a command never loads what another one needs. A new command
+follows this pattern::
+
+    @app.command()
+    def live(
+        source: Annotated[str, typer.Argument(help="Camera, file or URL.")] = "0",
+    ) -> None:
+        '''Show the emotions of the faces in a live video.'''  # what `mien --help` prints
+        from mien.live import run_live  # never at the top of this module
+
+        run_live(source)
+
+A command raises and never prints an error of its own: `main` turns every exception into one line
+on standard error and an exit code (2 for misuse or bad input, 1 for a failure of ours), and a
+missing optional package into the `pip install` that brings it. Commands about data sets go to
+`data_app` (`mien data …`), those about downloadable weights to `models_app` (`mien models …`).
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from mien.core.errors import MienError, MissingExtraError
+
+# Import name of an optional package: the extra that brings it.
+_EXTRA_OF_PACKAGE = {
+    "keras": "train",
+    "tensorflow": "train",
+    "tensorboard": "train",
+    "tf2onnx": "train",
+    "onnx": "train",
+    "pydantic": "train",
+    "sklearn": "train",
+    "matplotlib": "train",
+    "seaborn": "train",
+}
+
+app = typer.Typer(
+    help="Recognise seven emotions in faces, live; train, measure and ship the network yourself.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+data_app = typer.Typer(help="Download and explore the data set FER2013.")
+models_app = typer.Typer(help="Fetch weights that mien can use but does not ship.")
+app.add_typer(data_app, name="data")
+app.add_typer(models_app, name="models")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"mien {version('mien')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an error (at any place).")
+    ] = False,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Show the version and exit.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and leave the process with its exit code.
+
+    Args:
+        arguments: The words after `mien`; those of the process when None.
+
+    Raises:
+        SystemExit: Always; 0 when all went well, 2 for misuse or bad input, 1 for a failure of
+            mien itself, 130 after Ctrl-C.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words
+    # Typer knows the option before the command only; people type it at the end.
+    words = [word for word in words if word != "--debug"]
+    try:
+        sys.exit(app(args=words or ["--help"], prog_name="mien", standalone_mode=False))
+    except (KeyboardInterrupt, typer.Abort):
+        sys.exit(130)
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        line, exit_code = _explain(error)
+        typer.echo(f"Error: {line}", err=True)
+        sys.exit(exit_code)
+
+
+def _explain(error: Exception) -> tuple[str, int]:
+    """Return an error as one line and the exit code that it leads to."""
+    if isinstance(error, ModuleNotFoundError):
+        package = (error.name or "").partition(".")[0]
+        if package in _EXTRA_OF_PACKAGE:
+            error = MissingExtraError(package, _EXTRA_OF_PACKAGE[package])
+    if isinstance(error, typer.TyperException):
+        return _one_line(error.format_message()), error.exit_code
+    if isinstance(error, MienError):
+        return _one_line(str(error)), 2
+    return f"{type(error).__name__}: {_one_line(str(error))} (--debug shows where)", 1
+
+
+def _one_line(text: str) -> str:
+    return " ".join(line.strip() for line in text.splitlines())
