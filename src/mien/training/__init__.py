@@ -1,0 +1,1 @@
+"""Training: the experiment file, augmentation, callbacks and the loop."""

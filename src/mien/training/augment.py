@@ -1,0 +1,146 @@
+"""Augmented batches that depend on nothing but the seed, the epoch and the batch's index.
+
+Keras' augmentation layers carry a random state through the run and resample the picture once a
+layer. Here all geometry of a face is one affine warp, so it is resampled once, and every batch
+has a random generator of its own, so that a resumed run sees the very batches of an uninterrupted
+one without any state to save.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import cv2
+import keras
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from mien.core.preprocess import FACE_SIZE, to_network_input
+
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+
+
+class AugmentationConfig(BaseModel):
+    """`[augmentation]` of an experiment file; every range is symmetric around "unchanged".
+
+    Attributes:
+        horizontal_flip: Mirror every second face on average.
+        rotation_degrees: Largest rotation, in degrees.
+        shift_fraction: Largest shift along each axis, as a fraction of the side.
+        zoom_fraction: Largest change of scale, 0.1 for 0.9 to 1.1.
+        brightness: Largest change added to all pixels, on the scale [0, 1].
+        contrast: Largest change of the factor that stretches pixels around the face's mean.
+        erasing_probability: Share of faces in which a rectangle is replaced by noise
+            (Zhong et al. 2017, arXiv 1708.04896).
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    horizontal_flip: bool = True
+    rotation_degrees: float = Field(default=0.0, ge=0, le=180)
+    shift_fraction: Fraction = 0.0
+    zoom_fraction: Fraction = 0.0
+    brightness: Fraction = 0.0
+    contrast: Fraction = 0.0
+    erasing_probability: Fraction = 0.0
+
+
+def augment_faces(
+    faces_u8: NDArray[np.uint8], config: AugmentationConfig, random: np.random.Generator
+) -> NDArray[np.float32]:
+    """Augment a batch of faces.
+
+    Args:
+        faces_u8: (N, 48, 48) uint8.
+        config: What may change, and how far.
+        random: Source of every choice.
+
+    Returns:
+        (N, 48, 48, 1) float32 in [0, 1].
+    """
+    faces = to_network_input(warp_faces(faces_u8, config, random))
+    count = len(faces)
+    if config.contrast:
+        factor = 1 + random.uniform(-config.contrast, config.contrast, (count, 1, 1, 1))
+        mean = faces.mean(axis=(1, 2), keepdims=True)
+        faces = (faces - mean) * factor.astype(np.float32) + mean
+    if config.brightness:
+        offset = random.uniform(-config.brightness, config.brightness, (count, 1, 1, 1))
+        faces = faces + offset.astype(np.float32)
+    np.clip(faces, 0, 1, out=faces)
+    for index in np.flatnonzero(random.random(count) < config.erasing_probability):
+        _erase_rectangle(faces[index], random)
+    return faces
+
+
+def warp_faces(
+    faces_u8: NDArray[np.uint8], config: AugmentationConfig, random: np.random.Generator
+) -> NDArray[np.uint8]:
+    """Flip, rotate, zoom and shift each face, in one resampling."""
+    count = len(faces_u8)
+    angle = np.deg2rad(random.uniform(-config.rotation_degrees, config.rotation_degrees, count))
+    scale = 1 + random.uniform(-config.zoom_fraction, config.zoom_fraction, count)
+    shift = FACE_SIZE * random.uniform(-config.shift_fraction, config.shift_fraction, (count, 2))
+    mirror = np.where(config.horizontal_flip & (random.random(count) < 0.5), -1.0, 1.0)
+    cosine, sine = scale * np.cos(angle), scale * np.sin(angle)
+    linear = np.stack([cosine * mirror, -sine, sine * mirror, cosine], axis=1).reshape(-1, 2, 2)
+    center = np.full(2, (FACE_SIZE - 1) / 2)
+    offset = center + shift - linear @ center
+    matrices = np.concatenate([linear, offset[..., np.newaxis]], axis=2)
+    warped = np.empty_like(faces_u8)
+    for index, (face, matrix) in enumerate(zip(faces_u8, matrices, strict=True)):
+        cv2.warpAffine(
+            face,
+            matrix,
+            (FACE_SIZE, FACE_SIZE),
+            dst=warped[index],
+            flags=cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REFLECT_101,
+        )
+    return warped
+
+
+def _erase_rectangle(face: NDArray[np.float32], random: np.random.Generator) -> None:
+    """Replace 2 % to 25 % of one (H, W, 1) face by uniform noise, in place."""
+    side_y, side_x = face.shape[:2]
+    area = random.uniform(0.02, 0.25) * side_y * side_x
+    aspect = np.exp(random.uniform(np.log(0.3), np.log(1 / 0.3)))
+    height = min(side_y, max(1, round(np.sqrt(area * aspect))))
+    width = min(side_x, max(1, round(np.sqrt(area / aspect))))
+    y, x = random.integers(side_y - height + 1), random.integers(side_x - width + 1)
+    face[y : y + height, x : x + width] = random.random((height, width, 1), dtype=np.float32)
+
+
+class FaceBatches(keras.utils.PyDataset):
+    """Shuffled, augmented batches of one epoch; set `epoch` before each."""
+
+    def __init__(
+        self,
+        faces_u8: NDArray[np.uint8],
+        targets: NDArray[np.float32],
+        *,
+        batch_size: int,
+        augmentation: AugmentationConfig,
+        seed: int,
+    ) -> None:
+        """Keep the faces, (N, 48, 48) uint8, and their targets, (N, 7) float32."""
+        super().__init__()
+        self.epoch = 0
+        self._faces_u8 = faces_u8
+        self._targets = targets
+        self._batch_size = batch_size
+        self._augmentation = augmentation
+        self._seed = seed
+
+    def __len__(self) -> int:
+        """Return the number of whole batches; the order changes, so none is left out for long."""
+        return max(1, len(self._faces_u8) // self._batch_size)
+
+    def __getitem__(self, batch: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return one batch: faces (B, 48, 48, 1) float32 in [0, 1] and targets (B, 7)."""
+        order = np.random.default_rng((self._seed, self.epoch)).permutation(len(self._faces_u8))
+        chosen = order[batch * self._batch_size : (batch + 1) * self._batch_size]
+        random = np.random.default_rng((self._seed, self.epoch, batch))
+        faces = augment_faces(self._faces_u8[chosen], self._augmentation, random)
+        return faces, self._targets[chosen]

@@ -1,0 +1,173 @@
+"""What keeps a run whole: its state on disk, the epoch told to the batches, and the progress line.
+
+Keras' own `BackupAndRestore` saves the weights, the optimizer and the epoch. EarlyStopping,
+ReduceLROnPlateau and ModelCheckpoint forget their best on a resume, so that a worse epoch can
+overwrite the best file, and its write is not atomic. `RunState` saves all of it as one snapshot.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from mien.core.errors import ModelError
+from mien.training.augment import FaceBatches
+
+# Keras resets these in on_train_begin; without them a resumed run would choose another epoch.
+_STATE_OF_CALLBACK: dict[type[keras.callbacks.Callback], tuple[str, ...]] = {
+    keras.callbacks.EarlyStopping: ("wait", "best", "best_epoch", "stopped_epoch"),
+    keras.callbacks.ReduceLROnPlateau: ("wait", "best", "cooldown_counter"),
+    keras.callbacks.ModelCheckpoint: ("best",),
+}
+
+
+class RunState(keras.callbacks.Callback):
+    """Save the whole state of a run after each epoch, and restore it before the first.
+
+    A snapshot is a folder `epoch_0007/` with the weights and the optimizer, the state of the
+    other callbacks, the best weights so far, and the history. It is written under another name
+    and renamed when complete; the one before is removed only then. Batches and augmentation
+    need no state: they follow from the seed and the epoch. Must be the last callback.
+    """
+
+    def __init__(self, directory: Path, callbacks: Sequence[keras.callbacks.Callback]) -> None:
+        """Keep snapshots in `directory`, with the state of those of `callbacks` that have one."""
+        super().__init__()
+        self.history: dict[str, list[float]] = {}
+        self._directory = directory
+        self._stateful = [
+            callback for callback in callbacks if type(callback) in _STATE_OF_CALLBACK
+        ]
+        self._epoch_started = 0.0
+
+    @property
+    def epochs_done(self) -> int:
+        """How many epochs the newest snapshot holds, 0 if there is none."""
+        newest = _newest_snapshot(self._directory)
+        return int(newest.name.removeprefix("epoch_")) if newest else 0
+
+    @property
+    def stopped_early(self) -> bool:
+        """Whether the newest snapshot is that of a run which early stopping has ended."""
+        newest = _newest_snapshot(self._directory)
+        if newest is None:
+            return False
+        state = json.loads((newest / "state.json").read_text(encoding="utf-8"))
+        return any(values.get("stopped_epoch", 0) > 0 for values in state["callbacks"])
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        """Restore the newest snapshot, if there is one."""
+        newest = _newest_snapshot(self._directory)
+        if newest is None:
+            return
+        try:
+            self.model.load_weights(newest / "model.weights.h5")
+        except ValueError as error:
+            raise ModelError(
+                f"The snapshot {newest} does not fit this network: {error} "
+                "Train under another run folder, or start afresh with --restart."
+            ) from error
+        state = json.loads((newest / "state.json").read_text(encoding="utf-8"))
+        self.history = state["history"]
+        for callback, values in zip(self._stateful, state["callbacks"], strict=True):
+            for name, value in values.items():
+                setattr(callback, name, value)
+            if isinstance(callback, keras.callbacks.EarlyStopping):
+                with np.load(newest / "best_weights.npz") as best:
+                    callback.best_weights = [best[str(index)] for index in range(len(best))]
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Start the epoch's clock."""
+        self._epoch_started = time.monotonic()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Write the snapshot of this epoch."""
+        record = {
+            "epoch": epoch + 1,
+            **{name: float(value) for name, value in (logs or {}).items()},
+            "learning_rate": float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)),
+            "seconds": round(time.monotonic() - self._epoch_started, 1),
+        }
+        for name, value in record.items():
+            self.history.setdefault(name, []).append(value)
+        partial = self._directory / "partial"
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        self.model.save_weights(partial / "model.weights.h5")
+        for callback in self._stateful:
+            if isinstance(callback, keras.callbacks.EarlyStopping):
+                weights = callback.best_weights or []
+                np.savez(
+                    partial / "best_weights.npz",
+                    **{str(index): array for index, array in enumerate(weights)},
+                )
+        (partial / "state.json").write_text(
+            json.dumps({"history": self.history, "callbacks": self._callback_states()}, indent=1),
+            encoding="utf-8",
+        )
+        partial.rename(self._directory / f"epoch_{epoch + 1:04d}")
+        for snapshot in _snapshots(self._directory)[:-1]:
+            shutil.rmtree(snapshot)
+
+    def _callback_states(self) -> list[dict[str, Any]]:
+        return [
+            {name: _plain(getattr(callback, name)) for name in _STATE_OF_CALLBACK[type(callback)]}
+            for callback in self._stateful
+        ]
+
+
+def _plain(value: Any) -> Any:
+    return value if value is None or isinstance(value, int) else float(value)
+
+
+def _snapshots(directory: Path) -> list[Path]:
+    return sorted(directory.glob("epoch_[0-9][0-9][0-9][0-9]"))
+
+
+def _newest_snapshot(directory: Path) -> Path | None:
+    return next(reversed(_snapshots(directory)), None)
+
+
+class EpochOfBatches(keras.callbacks.Callback):
+    """Tell the batches which epoch it is: their order and augmentation follow from it."""
+
+    def __init__(self, batches: FaceBatches) -> None:
+        """Keep the batches to tell."""
+        super().__init__()
+        self._batches = batches
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Set the epoch, from 0."""
+        self._batches.epoch = epoch
+
+
+class ProgressLine(keras.callbacks.Callback):
+    """Print a line an epoch, with the time that is left at the most."""
+
+    def __init__(self) -> None:
+        """Start with no epoch timed."""
+        super().__init__()
+        self._seconds: list[float] = []
+        self._epoch_started = 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Start the epoch's clock."""
+        self._epoch_started = time.monotonic()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Print the line."""
+        self._seconds.append(time.monotonic() - self._epoch_started)
+        left = float(np.median(self._seconds[-5:])) * (self.params["epochs"] - epoch - 1)
+        figures = "  ".join(f"{name} {value:.4f}" for name, value in (logs or {}).items())
+        print(
+            f"epoch {epoch + 1}/{self.params['epochs']}  {figures}  "
+            f"{self._seconds[-1]:.0f} s, at most {left / 60:.0f} min left",
+            flush=True,
+        )

@@ -1,0 +1,131 @@
+"""The experiment file: a whole recipe in TOML, checked to the last key."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from mien.core.errors import ModelError
+from mien.models import NetworkConfig
+from mien.training.augment import AugmentationConfig
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class SplitConfig(_Table):
+    """`[split]`: which part of train.csv chooses the epoch.
+
+    Attributes:
+        validation_fraction: Share of the faces, stratified; copies of a face stay together.
+        seed: Seed of the split.
+    """
+
+    validation_fraction: float = Field(default=0.1, gt=0, lt=1)
+    seed: int = 2013
+
+
+class TrainingConfig(_Table):
+    """`[training]`: optimizer, stopping and seed.
+
+    Attributes:
+        seed: Seed of the weights, of dropout, of the order of faces and of their augmentation.
+        epochs: Most epochs to train.
+        batch_size: Faces a step.
+        learning_rate: Adam's, at the start.
+        class_weights: Weigh each face by the inverse frequency of its class.
+        early_stopping_patience: Epochs without a better validation accuracy before it stops.
+        early_stopping_min_delta: Smallest gain of validation accuracy that counts as better.
+        plateau_factor: Factor on the learning rate when the validation loss does not fall.
+        plateau_patience: Epochs without a lower validation loss before that.
+        plateau_cooldown: Epochs after it in which none are counted.
+        plateau_min_learning_rate: Where it ends.
+    """
+
+    seed: int = 0
+    epochs: int = Field(default=100, ge=1)
+    batch_size: int = Field(default=64, ge=2)
+    learning_rate: float = Field(default=1e-3, gt=0)
+    class_weights: bool = False
+    early_stopping_patience: int = Field(default=8, ge=1)
+    early_stopping_min_delta: float = Field(default=0.001, ge=0)
+    plateau_factor: float = Field(default=0.5, gt=0, lt=1)
+    plateau_patience: int = Field(default=4, ge=1)
+    plateau_cooldown: int = Field(default=2, ge=0)
+    plateau_min_learning_rate: float = Field(default=1e-6, ge=0)
+
+
+class Experiment(_Table):
+    """One file of `experiments/`.
+
+    Attributes:
+        title: What it tries, in a line.
+        rationale: Why, and what it changes against which experiment.
+        status: "selected" for the one that `scripts/train.py` trains; no other may have it.
+        finding: What came of it; empty until a run has finished.
+        network: The shape of the network.
+        augmentation: How training faces are varied.
+        split: Training and validation.
+        training: Optimizer, stopping and seed.
+    """
+
+    title: str
+    rationale: str
+    status: Literal["selected", "candidate", "rejected"]
+    finding: str = ""
+    network: NetworkConfig
+    augmentation: AugmentationConfig
+    split: SplitConfig = SplitConfig()
+    training: TrainingConfig = TrainingConfig()
+
+
+def load_experiment(path: Path) -> Experiment:
+    """Read and check an experiment file.
+
+    Args:
+        path: A TOML file.
+
+    Raises:
+        ModelError: if the file is missing, is no TOML, or has an unknown key, a missing key or a
+            value of the wrong type; the message names the key.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ModelError(
+            f"There is no experiment file {path}: name one, such as experiments/000_baseline.toml."
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ModelError(f"{path} is not a TOML file: {error}.") from None
+    try:
+        return Experiment.model_validate(table)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
+            f" (found {problem['input']!r})"
+            for problem in error.errors()
+        )
+        raise ModelError(f"{path} is not a valid experiment. {problems}") from None
+
+
+def selected_experiment(directory: Path) -> Path:
+    """Return the one experiment file in `directory` whose status is "selected".
+
+    Raises:
+        ModelError: if there is none, or more than one.
+    """
+    selected = [
+        path
+        for path in sorted(directory.glob("*.toml"))
+        if load_experiment(path).status == "selected"
+    ]
+    if len(selected) != 1:
+        raise ModelError(
+            f'Found {len(selected)} experiments with status = "selected" in {directory}'
+            f" ({', '.join(path.name for path in selected) or 'none'}); expected exactly one."
+        )
+    return selected[0]

@@ -1,0 +1,54 @@
+"""Learning curves."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from mien.core.files import write_atomically
+
+
+def draw_learning_curves(history: dict[str, list[float]], path: Path, *, epochs: int) -> None:
+    """Draw accuracy, loss and learning rate over the epochs of a run.
+
+    The chosen epoch (the best validation accuracy) is marked, and, where the run ended before
+    `epochs`, the epoch at which early stopping struck.
+
+    Args:
+        history: A list entry an epoch under "epoch", "accuracy", "val_accuracy", "loss",
+            "val_loss" and "learning_rate": the content of a run's `history.json`.
+        path: The PNG file to write.
+        epochs: The most epochs that the run could have had.
+    """
+    epoch = np.asarray(history["epoch"])
+    best = int(np.argmax(history["val_accuracy"]))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.5), layout="constrained")
+    for axes, name, title in ((left, "accuracy", "Accuracy"), (right, "loss", "Loss")):
+        axes.plot(epoch, history[name], label="training (augmented, with dropout)")
+        axes.plot(epoch, history[f"val_{name}"], label="validation")
+        axes.axvline(
+            epoch[best],
+            color="tab:green",
+            linestyle="--",
+            label=f"chosen: epoch {epoch[best]:.0f}, validation {history[f'val_{name}'][best]:.3f}",
+        )
+        if len(epoch) < epochs:
+            axes.axvline(
+                epoch[-1],
+                color="tab:red",
+                linestyle=":",
+                label=f"early stopping: epoch {epoch[-1]:.0f}",
+            )
+        axes.set(xlabel="Epoch", title=title)
+        axes.grid(alpha=0.3)
+        axes.legend()
+    rate = right.twinx()
+    rate.step(epoch, history["learning_rate"], where="post", color="grey", alpha=0.5)
+    rate.set(yscale="log", ylabel="Learning rate (grey)")
+    picture = io.BytesIO()
+    figure.savefig(picture, dpi=120)
+    plt.close(figure)
+    write_atomically(path, picture.getvalue())

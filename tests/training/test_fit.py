@@ -1,0 +1,156 @@
+"""A run that is killed goes on where it was, and chooses the epoch it would have chosen."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+keras = pytest.importorskip("keras", reason="needs mien[train]")
+
+from mien.data.synthetic import synthetic_dataset, write_csv  # noqa: E402
+
+from mien.core.errors import ModelError  # noqa: E402
+from mien.training.fit import train  # noqa: E402
+
+RECIPE = """
+title = "A toy"
+rationale = "Small enough to train in seconds."
+status = "candidate"
+
+[network]
+family = "vgg"
+filters = [4, 8]
+convolutions_per_block = 1
+dropout = [0.1, 0.0]
+spatial_dropout = [0.0, 0.1]
+head = "flatten"
+dense_units = [16]
+dense_dropout = 0.2
+
+[augmentation]
+rotation_degrees = 5.0
+shift_fraction = 0.05
+
+[split]
+validation_fraction = 0.25
+
+[training]
+epochs = 6
+batch_size = 32
+learning_rate = 0.01
+early_stopping_patience = 3
+plateau_patience = 1
+plateau_cooldown = 1
+"""
+
+TRAIN = """
+import sys
+from pathlib import Path
+from mien.training.fit import train
+recipe, faces, run, logs = map(Path, sys.argv[1:])
+train(recipe, training_data=faces, run_folder=run, log_folder=logs)
+"""
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("toy")
+    recipe = folder / "toy.toml"
+    recipe.write_text(RECIPE, encoding="utf-8")
+    faces = folder / "train.csv"
+    write_csv(synthetic_dataset(420, seed=1), faces)
+    return recipe, faces
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(toy: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    recipe, faces = toy
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    train(recipe, training_data=faces, run_folder=folder / "run", log_folder=folder / "logs")
+    return folder
+
+
+def read_history(run: Path) -> dict[str, list[float]]:
+    history = json.loads((run / "history.json").read_text(encoding="utf-8"))
+    del history["seconds"]
+    return history
+
+
+def test_a_finished_run_leaves_a_whole_set_of_artifacts(uninterrupted: Path) -> None:
+    written = {path.name for path in (uninterrupted / "run").iterdir()}
+    assert written == {
+        "experiment.toml",
+        "environment.json",
+        "history.json",
+        "metrics.json",
+        "final_emotion_model.keras",
+        "final_emotion_model_arch.txt",
+        "learning_curves.png",
+    }
+    assert list((uninterrupted / "logs" / "train").glob("events.out.tfevents.*"))
+
+
+def test_the_saved_network_needs_nothing_but_keras(uninterrupted: Path) -> None:
+    code = (
+        "import sys, keras\n"
+        "model = keras.models.load_model(sys.argv[1])\n"
+        "assert not [name for name in sys.modules if name.startswith('mien')]\n"
+        "assert {layer.dtype_policy.name for layer in model.layers} == {'float32'}\n"
+        "print(model.output_shape)"
+    )
+    model = uninterrupted / "run" / "final_emotion_model.keras"
+    shape = subprocess.run(
+        [sys.executable, "-c", code, str(model)], capture_output=True, text=True, check=True
+    )
+    assert shape.stdout.strip().endswith("(None, 7)")
+
+
+def test_the_chosen_epoch_has_the_best_validation_accuracy(uninterrupted: Path) -> None:
+    run = uninterrupted / "run"
+    metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
+    best = max(read_history(run)["val_accuracy"])
+    assert metrics["validation_accuracy"] == pytest.approx(best, abs=0.03)
+
+
+def test_a_run_killed_in_mid_epoch_ends_like_an_uninterrupted_one(
+    toy: tuple[Path, Path], uninterrupted: Path, tmp_path: Path
+) -> None:
+    recipe, faces = toy
+    run, logs = tmp_path / "run", tmp_path / "logs"
+    process = subprocess.Popen(
+        [sys.executable, "-c", TRAIN, str(recipe), str(faces), str(run), str(logs)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("epoch 3/"):
+            process.send_signal(signal.SIGKILL)
+            break
+    process.wait()
+    process.stdout.close()
+    assert not (run / "final_emotion_model.keras").exists()
+
+    train(recipe, training_data=faces, run_folder=run, log_folder=logs)
+
+    resumed, whole = read_history(run), read_history(uninterrupted / "run")
+    assert resumed["epoch"] == whole["epoch"]
+    for name, values in whole.items():
+        np.testing.assert_allclose(resumed[name], values, rtol=1e-3, atol=1e-3, err_msg=name)
+
+
+def test_a_run_folder_of_another_recipe_is_refused(
+    toy: tuple[Path, Path], uninterrupted: Path, tmp_path: Path
+) -> None:
+    recipe, faces = toy
+    other = tmp_path / "toy.toml"
+    other.write_text(recipe.read_text().replace("[16]", "[8]"), encoding="utf-8")
+    run = tmp_path / "run"
+    shutil.copytree(uninterrupted / "run", run)
+    with pytest.raises(ModelError, match="another recipe"):
+        train(other, training_data=faces, run_folder=run, log_folder=tmp_path / "logs")
