@@ -1,0 +1,55 @@
+"""The pages must not promise what is not there."""
+
+import re
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from mien.cli import app
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+EXPERIMENT = re.compile(r"experiments/\S+\.toml")
+
+
+def command_names(group) -> set[str]:
+    names = set()
+    for name, command in group.commands.items():
+        inner = command_names(command) if hasattr(command, "commands") else {""}
+        names |= {f"{name} {rest}".strip() for rest in inner}
+    return names
+
+
+def code_blocks(page: Path) -> str:
+    return "\n".join(re.findall(r"```\w*\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    links = re.findall(r"\]\((?!https?://|#|mailto:)([^)#\s]+)", page.read_text(encoding="utf-8"))
+    dead = [link for link in links if not (page.parent / link).exists()]
+    assert not dead
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_exist(page):
+    known = command_names(typer.main.get_command(app))
+    lines = re.findall(r"^[!.\\\w/]*?\bmien ((?:[a-z]+ ?){1,2})", code_blocks(page), re.MULTILINE)
+    unknown = {line for line in lines if not {line.strip(), line.partition(" ")[0]} & known}
+    assert not unknown
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_experiment_files_exist(page):
+    named = EXPERIMENT.findall(code_blocks(page))
+    assert not [name for name in named if not (ROOT / name).exists()]
+
+
+def test_the_version_is_the_same_everywhere():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {project['version']}\n" in citation
+    assert version("mien") == project["version"]
