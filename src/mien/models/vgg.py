@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import keras
 from keras import layers
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from mien.core.labels import EMOTIONS
 from mien.models.normalization import FusedBatchNormalization
 
 Rate = Annotated[float, Field(ge=0, lt=1)]
@@ -51,15 +50,15 @@ class VGGConfig(BaseModel):
         return self
 
 
-def build_vgg(config: VGGConfig, inputs: Any) -> Any:
-    """Stack the blocks and the dense head on `inputs`.
+def build_vgg(config: VGGConfig, inputs: keras.KerasTensor) -> keras.KerasTensor:
+    """Stack the blocks and the dense layers on `inputs`.
 
     Args:
         config: The network's shape.
         inputs: Keras tensor (N, 48, 48, 1) in [0, 1].
 
     Returns:
-        Keras tensor (N, 7), probabilities in float32.
+        Keras tensor (N, units of the last dense layer): what the softmax reads.
     """
     x = inputs
     for block, filters in enumerate(config.filters):
@@ -75,9 +74,7 @@ def build_vgg(config: VGGConfig, inputs: Any) -> Any:
     for units in config.dense_units:
         x = _normalize_and_activate(layers.Dense(units, use_bias=False)(x))
         x = layers.Dropout(config.dense_dropout)(x)
-    return layers.Dense(len(EMOTIONS), activation="softmax", dtype="float32", name="probabilities")(
-        x
-    )
+    return x
 
 
 def _normalize_and_activate(x: keras.KerasTensor) -> keras.KerasTensor:

@@ -33,6 +33,8 @@ class AugmentationConfig(BaseModel):
         contrast: Largest change of the factor that stretches pixels around the face's mean.
         erasing_probability: Share of faces in which a rectangle is replaced by noise
             (Zhong et al. 2017, arXiv 1708.04896).
+        mixup_alpha: Faces and targets of a batch are mixed in pairs, in shares drawn from
+            Beta(alpha, alpha) (Zhang et al. 2018, arXiv 1710.09412); 0 for none.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
@@ -44,6 +46,7 @@ class AugmentationConfig(BaseModel):
     brightness: Fraction = 0.0
     contrast: Fraction = 0.0
     erasing_probability: Fraction = 0.0
+    mixup_alpha: float = Field(default=0.0, ge=0)
 
 
 def augment_faces(
@@ -124,7 +127,7 @@ class FaceBatches(keras.utils.PyDataset):
         augmentation: AugmentationConfig,
         seed: int,
     ) -> None:
-        """Keep the faces, (N, 48, 48) uint8, and their targets, (N, 7) float32."""
+        """Keep the faces, (N, 48, 48) uint8, and their targets, (N, C) float32."""
         super().__init__()
         self.epoch = 0
         self._faces_u8 = faces_u8
@@ -138,9 +141,14 @@ class FaceBatches(keras.utils.PyDataset):
         return max(1, len(self._faces_u8) // self._batch_size)
 
     def __getitem__(self, batch: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return one batch: faces (B, 48, 48, 1) float32 in [0, 1] and targets (B, 7)."""
+        """Return one batch: faces (B, 48, 48, 1) float32 in [0, 1] and targets (B, C)."""
         order = np.random.default_rng((self._seed, self.epoch)).permutation(len(self._faces_u8))
         chosen = order[batch * self._batch_size : (batch + 1) * self._batch_size]
         random = np.random.default_rng((self._seed, self.epoch, batch))
         faces = augment_faces(self._faces_u8[chosen], self._augmentation, random)
-        return faces, self._targets[chosen]
+        targets = self._targets[chosen]
+        if self._augmentation.mixup_alpha:
+            share = np.float32(random.beta(*[self._augmentation.mixup_alpha] * 2))
+            faces = share * faces + (1 - share) * faces[::-1]
+            targets = share * targets + (1 - share) * targets[::-1]
+        return faces, targets

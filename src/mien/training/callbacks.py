@@ -16,15 +16,65 @@ from typing import Any
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from mien.core.errors import ModelError
 from mien.training.augment import FaceBatches
+
+
+class WeightAverage(keras.callbacks.Callback):
+    """Validate and keep an exponential moving average of the weights (Polyak and Juditsky 1992).
+
+    The statistics of batch normalization are averaged alongside, which Keras' own `use_ema` does
+    not do. The average is in the model from before validation until this callback's turn at the
+    end of the epoch: callbacks that keep the best weights stand before it, `RunState` after it.
+    """
+
+    def __init__(self, decay: float) -> None:
+        """Average over about 1 / (1 - decay) steps."""
+        super().__init__()
+        self.average: list[NDArray[np.float32]] = []
+        self._decay = decay
+        self._trained: list[NDArray[np.float32]] = []
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        """Start the average at the first weights."""
+        self.average = self.model.get_weights()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Move the average a step towards the weights."""
+        # The first steps count more, or the average would long remember the random start.
+        steps = int(self.model.optimizer.iterations)
+        decay = min(self._decay, (1 + steps) / (10 + steps))
+        for average, weights in zip(self.average, self.model.get_weights(), strict=True):
+            if average.dtype == np.float32:
+                average += (1 - decay) * (weights - average)
+
+    def on_test_begin(self, logs: dict[str, float] | None = None) -> None:
+        """Put the average in the model."""
+        self._trained = self.model.get_weights()
+        self.model.set_weights(
+            [
+                average if average.dtype == np.float32 else trained
+                for average, trained in zip(self.average, self._trained, strict=True)
+            ]
+        )
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Put the trained weights back, to go on with them."""
+        self.model.set_weights(self._trained)
+
 
 # Keras resets these in on_train_begin; without them a resumed run would choose another epoch.
 _STATE_OF_CALLBACK: dict[type[keras.callbacks.Callback], tuple[str, ...]] = {
     keras.callbacks.EarlyStopping: ("wait", "best", "best_epoch", "stopped_epoch"),
     keras.callbacks.ReduceLROnPlateau: ("wait", "best", "cooldown_counter"),
     keras.callbacks.ModelCheckpoint: ("best",),
+    WeightAverage: (),
+}
+_ARRAYS_OF_CALLBACK: dict[type[keras.callbacks.Callback], str] = {
+    keras.callbacks.EarlyStopping: "best_weights",
+    WeightAverage: "average",
 }
 
 
@@ -79,9 +129,9 @@ class RunState(keras.callbacks.Callback):
         for callback, values in zip(self._stateful, state["callbacks"], strict=True):
             for name, value in values.items():
                 setattr(callback, name, value)
-            if isinstance(callback, keras.callbacks.EarlyStopping):
-                with np.load(newest / "best_weights.npz") as best:
-                    callback.best_weights = [best[str(index)] for index in range(len(best))]
+        for callback, name in self._arrays():
+            with np.load(newest / f"{name}.npz") as arrays:
+                setattr(callback, name, [arrays[str(index)] for index in range(len(arrays))])
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Start the epoch's clock."""
@@ -101,13 +151,9 @@ class RunState(keras.callbacks.Callback):
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         self.model.save_weights(partial / "model.weights.h5")
-        for callback in self._stateful:
-            if isinstance(callback, keras.callbacks.EarlyStopping):
-                weights = callback.best_weights or []
-                np.savez(
-                    partial / "best_weights.npz",
-                    **{str(index): array for index, array in enumerate(weights)},
-                )
+        for callback, name in self._arrays():
+            arrays = {str(index): array for index, array in enumerate(getattr(callback, name))}
+            np.savez(partial / f"{name}.npz", **arrays)
         (partial / "state.json").write_text(
             json.dumps({"history": self.history, "callbacks": self._callback_states()}, indent=1),
             encoding="utf-8",
@@ -115,6 +161,13 @@ class RunState(keras.callbacks.Callback):
         partial.rename(self._directory / f"epoch_{epoch + 1:04d}")
         for snapshot in _snapshots(self._directory)[:-1]:
             shutil.rmtree(snapshot)
+
+    def _arrays(self) -> list[tuple[keras.callbacks.Callback, str]]:
+        return [
+            (callback, _ARRAYS_OF_CALLBACK[type(callback)])
+            for callback in self._stateful
+            if type(callback) in _ARRAYS_OF_CALLBACK
+        ]
 
     def _callback_states(self) -> list[dict[str, Any]]:
         return [

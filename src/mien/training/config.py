@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mien.core.errors import ModelError
 from mien.models import NetworkConfig
@@ -30,13 +30,22 @@ class SplitConfig(_Table):
 
 
 class TrainingConfig(_Table):
-    """`[training]`: optimizer, stopping and seed.
+    """`[training]`: objective, optimizer, stopping and seed.
 
     Attributes:
         seed: Seed of the weights, of dropout, of the order of faces and of their augmentation.
         epochs: Most epochs to train.
         batch_size: Faces a step.
-        learning_rate: Adam's, at the start.
+        optimizer: "adam", or "sgd" with Nesterov's momentum of 0.9.
+        learning_rate: The highest learning rate.
+        schedule: "plateau" lowers the rate when the validation loss does not fall, "cosine" lowers
+            it to 0 over all epochs.
+        warmup_epochs: Epochs in which a cosine schedule's rate first rises from 0.
+        weight_decay: Decoupled decay of all weights but biases and batch normalization.
+        label_smoothing: Share of a label's certainty that is spread over all seven.
+        vote_weight: Weight of a second head that learns FER+'s votes; 0 for none.
+        average_decay: Decay of the moving average of the weights that is validated and kept
+            instead of the weights themselves; 0 for none.
         class_weights: Weigh each face by the inverse frequency of its class.
         early_stopping_patience: Epochs without a better validation accuracy before it stops.
         early_stopping_min_delta: Smallest gain of validation accuracy that counts as better.
@@ -49,7 +58,14 @@ class TrainingConfig(_Table):
     seed: int = 0
     epochs: int = Field(default=100, ge=1)
     batch_size: int = Field(default=64, ge=2)
+    optimizer: Literal["adam", "sgd"] = "adam"
     learning_rate: float = Field(default=1e-3, gt=0)
+    schedule: Literal["plateau", "cosine"] = "plateau"
+    warmup_epochs: int = Field(default=0, ge=0)
+    weight_decay: float = Field(default=0.0, ge=0)
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    vote_weight: float = Field(default=0.0, ge=0)
+    average_decay: float = Field(default=0.0, ge=0, lt=1)
     class_weights: bool = False
     early_stopping_patience: int = Field(default=8, ge=1)
     early_stopping_min_delta: float = Field(default=0.001, ge=0)
@@ -57,6 +73,16 @@ class TrainingConfig(_Table):
     plateau_patience: int = Field(default=4, ge=1)
     plateau_cooldown: int = Field(default=2, ge=0)
     plateau_min_learning_rate: float = Field(default=1e-6, ge=0)
+
+    @model_validator(mode="after")
+    def _options_fit_together(self) -> TrainingConfig:
+        if self.class_weights and self.vote_weight:
+            raise ValueError("class_weights and vote_weight exclude each other")
+        if self.warmup_epochs and self.schedule != "cosine":
+            raise ValueError('warmup_epochs needs schedule = "cosine"')
+        if self.warmup_epochs >= self.epochs:
+            raise ValueError("warmup_epochs must be fewer than epochs")
+        return self
 
 
 class Experiment(_Table):

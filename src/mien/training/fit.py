@@ -30,40 +30,52 @@ from numpy.typing import NDArray
 
 from mien.core.errors import DataError, ModelError
 from mien.core.files import write_atomically
-from mien.core.labels import EMOTIONS
 from mien.core.preprocess import to_network_input
-from mien.data.fer2013 import Dataset, load_dataset, split_train_validation
+from mien.data.fer2013 import load_dataset
+from mien.data.ferplus import load_votes
+from mien.data.split import split_train_validation
 from mien.models import build_network, count_multiply_adds, to_plain_float32
 from mien.training.architecture import write_architecture_report
 from mien.training.augment import FaceBatches
-from mien.training.callbacks import EpochOfBatches, ProgressLine, RunState
+from mien.training.callbacks import EpochOfBatches, ProgressLine, RunState, WeightAverage
 from mien.training.config import Experiment, TrainingConfig, load_experiment
 from mien.training.curves import draw_learning_curves
+from mien.training.objective import (
+    accuracy,
+    class_weights,
+    make_loss,
+    make_optimizer,
+    make_targets,
+)
 
 MODEL_NAME = "final_emotion_model.keras"
 
 
 @dataclass(frozen=True, slots=True)
-class Split:
-    """Training and validation faces, with one-hot targets.
+class LabelledFaces:
+    """Faces with what is known of them.
 
     Attributes:
-        training_faces_u8: (N, 48, 48) uint8.
-        training_targets: (N, 7) float32.
-        validation_faces_u8: (M, 48, 48) uint8.
-        validation_targets: (M, 7) float32.
+        faces_u8: (N, 48, 48) uint8.
+        labels: (N,) labels, 0 to 6.
+        votes: (N, 10) counts of FER+'s votes in the order of `VOTE_CLASSES`, or None.
     """
 
-    training_faces_u8: NDArray[np.uint8]
-    training_targets: NDArray[np.float32]
-    validation_faces_u8: NDArray[np.uint8]
-    validation_targets: NDArray[np.float32]
+    faces_u8: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    votes: NDArray[np.float32] | None
+
+    def take(self, indices: NDArray[np.int64]) -> LabelledFaces:
+        """Return the faces at `indices`."""
+        votes = None if self.votes is None else self.votes[indices]
+        return LabelledFaces(self.faces_u8[indices], self.labels[indices], votes)
 
 
 def train(
     experiment_path: Path,
     *,
     training_data: Path,
+    votes_file: Path,
     run_folder: Path,
     log_folder: Path,
     restart: bool = False,
@@ -73,6 +85,7 @@ def train(
     Args:
         experiment_path: The experiment's TOML file.
         training_data: Labelled faces, in any format of `mien.data.fer2013.load_dataset`.
+        votes_file: FER+'s `fer2013new.csv`; read only if the recipe has a vote head.
         run_folder: Where everything of the run is kept.
         log_folder: TensorBoard's folder for this run.
         restart: Throw away what an earlier run left in `run_folder`.
@@ -87,15 +100,22 @@ def train(
     experiment = load_experiment(experiment_path)
     prepare_run_folder(experiment_path, run_folder, log_folder, restart=restart)
     keras.utils.set_random_seed(experiment.training.seed)
-    split = split_dataset(load_dataset(training_data), experiment)
-    print(
-        f"{len(split.training_faces_u8)} faces to train on, "
-        f"{len(split.validation_faces_u8)} to choose the epoch by"
+    with_votes = experiment.training.vote_weight > 0
+    faces = load_faces(training_data, votes_file if with_votes else None)
+    training_indices, validation_indices = split_train_validation(
+        faces.labels, faces.faces_u8, experiment.split.validation_fraction, experiment.split.seed
     )
-    model = build_network(experiment.network, precision=best_precision())
+    validation = faces.take(validation_indices)
+    print(
+        f"{len(training_indices)} faces to train on, {len(validation_indices)} to choose the "
+        "epoch by"
+    )
+    model = build_network(experiment.network, precision=best_precision(), vote_head=with_votes)
     _write_json(run_folder / "environment.json", describe_environment(model))
-    history = fit(model, split, experiment, run_folder, log_folder)
-    return write_results(model, history, split, experiment, experiment_path, run_folder)
+    history = fit(
+        model, faces.take(training_indices), validation, experiment, run_folder, log_folder
+    )
+    return write_results(model, history, validation, experiment, experiment_path, run_folder)
 
 
 def prepare_run_folder(
@@ -125,29 +145,19 @@ def _recipe(path: Path) -> dict[str, Any]:
     )
 
 
-def split_dataset(dataset: Dataset, experiment: Experiment) -> Split:
-    """Split labelled faces into training and validation.
+def load_faces(training_data: Path, votes_file: Path | None) -> LabelledFaces:
+    """Read labelled faces, with FER+'s votes for them where the recipe asks for these.
 
     Raises:
-        DataError: if the faces have no labels.
+        DataError: if a file cannot be read, or the faces have no labels.
     """
+    dataset = load_dataset(training_data)
     if dataset.labels is None:
         raise DataError(
             f"{dataset.source} has no column 'emotion'; training needs labels: give train.csv."
         )
-    targets = np.eye(len(EMOTIONS), dtype=np.float32)[dataset.labels]
-    training, validation = split_train_validation(
-        dataset.labels,
-        dataset.faces_u8,
-        experiment.split.validation_fraction,
-        experiment.split.seed,
-    )
-    return Split(
-        dataset.faces_u8[training],
-        targets[training],
-        dataset.faces_u8[validation],
-        targets[validation],
-    )
+    votes = None if votes_file is None else load_votes(votes_file)[: len(dataset.labels)]
+    return LabelledFaces(dataset.faces_u8, dataset.labels, votes)
 
 
 def best_precision() -> str:
@@ -174,7 +184,12 @@ def describe_environment(model: keras.Model) -> dict[str, str]:
 
 
 def fit(
-    model: keras.Model, split: Split, experiment: Experiment, run_folder: Path, log_folder: Path
+    model: keras.Model,
+    faces: LabelledFaces,
+    validation: LabelledFaces,
+    experiment: Experiment,
+    run_folder: Path,
+    log_folder: Path,
 ) -> dict[str, list[float]]:
     """Run the loop from the newest snapshot, or from the start, and leave the best weights.
 
@@ -182,21 +197,21 @@ def fit(
         The history, one list entry an epoch.
     """
     training = experiment.training
-    # XLA halves the speed of convolutions on a CPU; it pays on a GPU only.
-    model.compile(
-        optimizer=keras.optimizers.Adam(training.learning_rate),
-        loss="categorical_crossentropy",
-        metrics=["accuracy"],
-        jit_compile=False,
-    )
-    model.optimizer.build(model.trainable_variables)
     batches = FaceBatches(
-        split.training_faces_u8,
-        split.training_targets,
+        faces.faces_u8,
+        make_targets(faces.labels, faces.votes, training.label_smoothing),
         batch_size=training.batch_size,
         augmentation=experiment.augmentation,
         seed=training.seed,
     )
+    model.compile(
+        optimizer=make_optimizer(training, steps_per_epoch=len(batches)),
+        loss=make_loss(training.vote_weight),
+        metrics=[accuracy],
+        # XLA halves the speed of convolutions on a CPU.
+        jit_compile=False,
+    )
+    model.optimizer.build(model.trainable_variables)
     callbacks = make_callbacks(training, run_folder, log_folder)
     state = RunState(run_folder / "state", callbacks)
     first_epoch = state.epochs_done
@@ -204,9 +219,12 @@ def fit(
         print(f"going on after epoch {first_epoch}, from {run_folder / 'state'}")
     model.fit(
         batches,
-        validation_data=(to_network_input(split.validation_faces_u8), split.validation_targets),
+        validation_data=(
+            to_network_input(validation.faces_u8),
+            make_targets(validation.labels, validation.votes, label_smoothing=0),
+        ),
         validation_batch_size=256,
-        class_weight=class_weights(split.training_targets) if training.class_weights else None,
+        class_weight=class_weights(faces.labels) if training.class_weights else None,
         initial_epoch=first_epoch,
         epochs=first_epoch if state.stopped_early else training.epochs,
         callbacks=[EpochOfBatches(batches), *callbacks, state, ProgressLine()],
@@ -223,14 +241,7 @@ def make_callbacks(
     Validation accuracy, what the network is chosen by, stops the run and names its epoch. The
     learning rate follows the validation loss, which is less noisy.
     """
-    return [
-        keras.callbacks.ReduceLROnPlateau(
-            monitor="val_loss",
-            factor=training.plateau_factor,
-            patience=training.plateau_patience,
-            cooldown=training.plateau_cooldown,
-            min_lr=training.plateau_min_learning_rate,
-        ),
+    callbacks: list[keras.callbacks.Callback] = [
         keras.callbacks.ModelCheckpoint(
             run_folder / "state" / "best_validation_accuracy.weights.h5",
             monitor="val_accuracy",
@@ -245,15 +256,19 @@ def make_callbacks(
         ),
         keras.callbacks.TensorBoard(log_folder, histogram_freq=1, write_graph=False),
     ]
-
-
-def class_weights(targets: NDArray[np.float32]) -> dict[int, float]:
-    """Weigh classes by their inverse frequency, so that the mean weight of a face is 1."""
-    counts = targets.sum(axis=0)
-    return {
-        label: float(len(targets) / (len(counts) * max(count, 1)))
-        for label, count in enumerate(counts)
-    }
+    # Keras refuses to lower the rate of an optimizer that follows a schedule.
+    if training.schedule == "plateau":
+        plateau = keras.callbacks.ReduceLROnPlateau(
+            monitor="val_loss",
+            factor=training.plateau_factor,
+            patience=training.plateau_patience,
+            cooldown=training.plateau_cooldown,
+            min_lr=training.plateau_min_learning_rate,
+        )
+        callbacks.append(plateau)
+    if training.average_decay:
+        callbacks.append(WeightAverage(training.average_decay))
+    return callbacks
 
 
 def _write_json(path: Path, content: Any) -> None:
@@ -263,24 +278,24 @@ def _write_json(path: Path, content: Any) -> None:
 def write_results(
     model: keras.Model,
     history: dict[str, list[float]],
-    split: Split,
+    validation: LabelledFaces,
     experiment: Experiment,
     experiment_path: Path,
     run_folder: Path,
 ) -> Path:
     """Write what the run leaves behind, and drop its snapshot."""
     final = to_plain_float32(model)
-    final.compile(loss="categorical_crossentropy", metrics=["accuracy"], jit_compile=False)
-    loss, accuracy = final.evaluate(
-        to_network_input(split.validation_faces_u8),
-        split.validation_targets,
+    final.compile(loss=make_loss(vote_weight=0), metrics=[accuracy], jit_compile=False)
+    validation_loss, validation_accuracy = final.evaluate(
+        to_network_input(validation.faces_u8),
+        make_targets(validation.labels, votes=None, label_smoothing=0),
         batch_size=256,
         verbose=0,
     )
     metrics = {
         "experiment": experiment_path.stem,
-        "validation_accuracy": float(accuracy),
-        "validation_loss": float(loss),
+        "validation_accuracy": float(validation_accuracy),
+        "validation_loss": float(validation_loss),
         "epochs": len(history["epoch"]),
         "training_minutes": round(sum(history["seconds"]) / 60, 1),
         "parameters": final.count_params(),
@@ -304,7 +319,8 @@ def write_results(
     )
     shutil.rmtree(run_folder / "state")
     print(
-        f"chosen epoch's validation accuracy {accuracy:.4f}, loss {loss:.4f}; "
+        f"chosen epoch's validation accuracy {validation_accuracy:.4f}, "
+        f"loss {validation_loss:.4f}; "
         f"wrote {run_folder / MODEL_NAME}"
     )
     return run_folder / MODEL_NAME
