@@ -1,1 +1,1 @@
-"""mien recognises seven emotions in faces, live: angry, disgust, fear, happy, sad, surprise, neutral."""
+"""Recognise seven emotions in faces, live: angry, disgust, fear, happy, sad, surprise, neutral."""
