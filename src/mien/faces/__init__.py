@@ -1,0 +1,1 @@
+"""Faces in a picture: finding them and cutting them out for the network."""

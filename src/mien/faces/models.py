@@ -1,0 +1,92 @@
+"""Detector weights that mien can use but does not ship: where they lie and how they get there."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from mien.core.errors import ModelError
+
+YUNET_SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
+
+YUNET_URL = (
+    # A raw.githubusercontent.com address would return a Git LFS pointer.
+    "https://media.githubusercontent.com/media/opencv/opencv_zoo/"
+    "47534e27c9851bb1128ccc0102f1145e27f23f98/"
+    "models/face_detection_yunet/face_detection_yunet_2023mar.onnx"
+)
+
+YUNET_VARIABLE = "MIEN_YUNET"
+"""Environment variable that names a YuNet file to use instead of the one in the cache."""
+
+
+def cache_folder() -> Path:
+    """Return the user's folder for weights that mien fetched; it may not exist yet."""
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "mien"
+
+
+def find_yunet() -> Path | None:
+    """Return YuNet's file, None where there is none.
+
+    The file that the environment variable `MIEN_YUNET` names goes before the one in the cache.
+
+    Raises:
+        ModelError: if `MIEN_YUNET` names a file that is not there.
+    """
+    named = os.environ.get(YUNET_VARIABLE)
+    if named:
+        path = Path(named).expanduser()
+        if not path.is_file():
+            raise ModelError(
+                f"{YUNET_VARIABLE} names {path}, which is not a file: correct or unset it."
+            )
+        return path
+    cached = cache_folder() / YUNET_URL.rpartition("/")[2]
+    return cached if cached.is_file() else None
+
+
+def read_yunet(path: Path) -> bytes:
+    """Return the content of YuNet's file after checking its SHA-256.
+
+    Raises:
+        ModelError: if the file cannot be read or is another one.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"The detector {path} cannot be read: {error.strerror}.") from None
+    found = hashlib.sha256(content).hexdigest()
+    if found != YUNET_SHA256:
+        raise ModelError(
+            f"{path} is not the YuNet that mien knows: its SHA-256 is {found}, expected "
+            f"{YUNET_SHA256}. Delete it and run  mien models download"
+        )
+    return content
+
+
+def download_yunet(progress: Callable[[int, int | None], None] | None = None) -> Path:
+    """Fetch YuNet (MIT, 233 kB) from opencv_zoo into the user's cache.
+
+    Args:
+        progress: Called with the bytes that have come and the bytes in all.
+
+    Returns:
+        The file.
+
+    Raises:
+        SourceError: if the address does not answer or the file is another one.
+    """
+    from mien.core.fetch import fetch  # Opens sockets: only when somebody asks for a download.
+
+    destination = cache_folder() / YUNET_URL.rpartition("/")[2]
+    fetch(YUNET_URL, destination, sha256=YUNET_SHA256, progress=progress)
+    return destination

@@ -1,0 +1,1 @@
+"""Pictures and videos in and out: frames from any source, a video writer, the overlay."""

@@ -1,0 +1,324 @@
+"""One iterator over the frames of a camera, a video file, a stream, a picture or a folder of them.
+
+Example::
+
+    with open_frames("clip.mp4") as frames:
+        for frame in frames:
+            show(frame.image_bgr, frame.timestamp_ms)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.core.errors import SourceError
+from mien.media.image import read_image
+
+IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+"""Names of pictures; what a folder holds besides them is passed over."""
+
+FOLDER_FPS = 1.0
+"""The pictures of a folder follow one another at this pace."""
+
+FALLBACK_FPS = 25.0
+"""The rate of a video or camera that tells none, or an impossible one."""
+
+_CAMERA_FILE = re.compile(r"/dev/video(\d+)")
+_URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
+# Containers that hold the number of their frames; for others OpenCV estimates it.
+_EXACT_COUNT = frozenset({".avi", ".m4v", ".mov", ".mp4"})
+_URL_TIMEOUT_MS = 10_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One picture of a source.
+
+    Attributes:
+        index: Its number in the source, from 0.
+        timestamp_ms: Its time in the source, in milliseconds; never below the one before. A
+            camera's starts with 0 at its first frame.
+        image_bgr: (H, W, 3) uint8, BGR; turned as the source's rotation metadata says.
+    """
+
+    index: int
+    timestamp_ms: float
+    image_bgr: NDArray[np.uint8]
+
+
+class FrameSource(Protocol):
+    """An opened source: iterate over it once, then close it (or use it in a `with`).
+
+    Iterating raises SourceError where a camera or stream stops giving frames, or a file ends much
+    too early; every frame before it has been handed out by then.
+
+    Attributes:
+        name: What to call it in a message or a file name, such as `camera 0` or `clip.mp4`.
+        fps: Frames a second as the source states it, above 0; `FALLBACK_FPS` where it states none.
+        frame_count: How many frames there are; exact for MP4, MOV, AVI and pictures, an estimate
+            for other files, None for a camera or stream.
+        is_live: True for a camera or stream: frames come when they come, and late ones are stale.
+    """
+
+    name: str
+    fps: float
+    frame_count: int | None
+    is_live: bool
+
+    def __iter__(self) -> Iterator[Frame]: ...
+
+    def close(self) -> None:
+        """Release the camera, file or connection; once more does nothing."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+
+def open_frames(source: int | str | Path | None) -> FrameSource:
+    """Open a source of frames.
+
+    Args:
+        source: A camera's index (`0`, `"0"`, `"/dev/video0"`; None is camera 0), a video file, a
+            picture, a folder of pictures (in the order of their names) or a stream's address
+            (`rtsp://…`, `http://…`).
+
+    Raises:
+        SourceError: if there is no such camera, file, folder or address, or it holds no video.
+    """
+    camera = camera_index(source)
+    if camera is not None:
+        return _open_camera(camera)
+    if _URL.match(str(source)):
+        return _open_url(str(source))
+    path = Path(str(source)).expanduser()
+    if path.is_dir():
+        return _PictureSource(path.name, _pictures_of(path))
+    _check_file(path)
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        return _PictureSource(path.name, [path])
+    return _open_file(path)
+
+
+def camera_index(source: int | str | Path | None) -> int | None:
+    """Return the index of the camera that `source` means, None where it means no camera."""
+    if source is None:
+        return 0
+    text = str(source)
+    device = _CAMERA_FILE.fullmatch(text)
+    digits = device.group(1) if device else text
+    return int(digits) if digits.isascii() and digits.isdigit() else None
+
+
+class _Closing:
+    """What every source shares: it is its own context manager."""
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class _PictureSource(_Closing):
+    """The pictures of a folder, one after another at `FOLDER_FPS`."""
+
+    is_live = False
+
+    def __init__(self, name: str, paths: list[Path]) -> None:
+        self.name = name
+        self.fps = FOLDER_FPS
+        self.frame_count: int | None = len(paths)
+        self._paths = paths
+
+    def __iter__(self) -> Iterator[Frame]:
+        for index, path in enumerate(self._paths):
+            yield Frame(index, index * 1000 / FOLDER_FPS, read_image(path))
+
+
+class _CaptureSource(_Closing):
+    """A camera, video file or stream, read by OpenCV."""
+
+    def __init__(
+        self,
+        capture: cv2.VideoCapture,
+        name: str,
+        *,
+        frame_count: int | None,
+        count_is_exact: bool = False,
+        is_camera: bool = False,
+    ) -> None:
+        self.name = name
+        self.fps = _plausible_fps(capture.get(cv2.CAP_PROP_FPS))
+        self.frame_count = frame_count
+        self.is_live = frame_count is None
+        self._capture = capture
+        self._count_is_exact = count_is_exact
+        self._is_camera = is_camera
+
+    def __iter__(self) -> Iterator[Frame]:
+        index = 0
+        timestamp_ms = 0.0
+        started = 0.0
+        while True:
+            read, image = self._capture.read()
+            if not read:
+                break
+            now = time.monotonic()
+            if index == 0:
+                started = now
+                timestamp_ms = 0.0 if self._is_camera else self._position_ms()
+            elif self._is_camera:
+                # A driver's own clock may start anywhere and jump.
+                timestamp_ms = (now - started) * 1000
+            else:
+                timestamp_ms = self._next_position_ms(timestamp_ms)
+            yield Frame(index, timestamp_ms, np.asarray(image, dtype=np.uint8))
+            index += 1
+        self._check_end(index, timestamp_ms)
+
+    def close(self) -> None:
+        self._capture.release()
+
+    def _position_ms(self) -> float:
+        position_ms = float(self._capture.get(cv2.CAP_PROP_POS_MSEC))
+        return position_ms if math.isfinite(position_ms) and position_ms > 0 else 0.0
+
+    def _next_position_ms(self, previous_ms: float) -> float:
+        position_ms = self._position_ms()
+        # Some streams carry no timestamps: then their rate is all there is.
+        return position_ms if position_ms > previous_ms else previous_ms + 1000 / self.fps
+
+    def _check_end(self, frames: int, last_ms: float) -> None:
+        if self.is_live:
+            raise SourceError(
+                f"{self.name} stopped giving frames after {frames}: check its cable or connection."
+            )
+        if frames == 0:
+            raise SourceError(
+                f"{self.name} holds no frame that can be read: the file is truncated or damaged."
+            )
+        expected = self.frame_count or 0
+        missing_ms = (expected - frames) * 1000 / self.fps
+        if self._count_is_exact and frames < 0.9 * expected and missing_ms > 500:
+            raise SourceError(
+                f"{self.name} breaks off after frame {frames} of {expected} "
+                f"({last_ms / 1000:.1f} s): the file is truncated or damaged. The frames before "
+                "were used; copy it again for the rest."
+            )
+
+
+def _open_camera(index: int) -> FrameSource:
+    capture = _capture(index, cv2.CAP_ANY)
+    if not capture.isOpened():
+        raise SourceError(
+            f"There is no camera {index}, or another program holds it: connect one, or name a "
+            "video file, a folder of pictures or a stream's address."
+        )
+    return _CaptureSource(capture, f"camera {index}", frame_count=None, is_camera=True)
+
+
+def _open_url(url: str) -> FrameSource:
+    timeouts = [
+        *(cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, _URL_TIMEOUT_MS),
+        *(cv2.CAP_PROP_READ_TIMEOUT_MSEC, _URL_TIMEOUT_MS),
+    ]
+    capture = _capture(url, cv2.CAP_FFMPEG, timeouts)
+    name = re.sub(r"//[^/@]*@", "//", url)  # A password in the address is not to be shown.
+    if not capture.isOpened():
+        raise SourceError(
+            f"The stream {name} cannot be opened: expected an address that answers within "
+            f"{_URL_TIMEOUT_MS // 1000} s with video that FFmpeg can read."
+        )
+    count = _count(capture)
+    return _CaptureSource(capture, name, frame_count=count if count > 0 else None)
+
+
+def _open_file(path: Path) -> FrameSource:
+    capture = _capture(str(path), cv2.CAP_FFMPEG)
+    if not capture.isOpened():
+        raise SourceError(
+            f"{path} holds no video that FFmpeg can read: expected a whole video file; this one "
+            "is sound only, truncated, damaged or something else."
+        )
+    return _CaptureSource(
+        capture,
+        path.name,
+        frame_count=max(_count(capture), 0),
+        count_is_exact=path.suffix.lower() in _EXACT_COUNT,
+    )
+
+
+def _capture(source: int | str, backend: int, options: list[int] | None = None) -> cv2.VideoCapture:
+    # FFmpeg's own remarks on a damaged file would stand beside our one line. It reads this once.
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    with _quiet_opencv():
+        return cv2.VideoCapture(source, backend, options or [])
+
+
+@contextlib.contextmanager
+def _quiet_opencv() -> Iterator[None]:
+    level = cv2.utils.logging.getLogLevel()
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        yield
+    finally:
+        cv2.utils.logging.setLogLevel(level)
+
+
+def _count(capture: cv2.VideoCapture) -> int:
+    count = capture.get(cv2.CAP_PROP_FRAME_COUNT)
+    return int(count) if math.isfinite(count) else 0
+
+
+def _plausible_fps(fps: float) -> float:
+    return float(fps) if math.isfinite(fps) and 0.01 <= fps <= 1000 else FALLBACK_FPS
+
+
+def _pictures_of(folder: Path) -> list[Path]:
+    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+    if not paths:
+        raise SourceError(
+            f"The folder {folder} holds no picture: expected files that end in "
+            f"{', '.join(sorted(IMAGE_SUFFIXES))}."
+        )
+    return paths
+
+
+def _check_file(path: Path) -> None:
+    if not path.exists():
+        raise SourceError(
+            f"There is no file or folder {path}: expected a camera's index, a video, a picture, a "
+            "folder of pictures or a stream's address."
+        )
+    if not path.is_file():
+        raise SourceError(f"{path} is neither a file nor a folder; a pipe cannot be read.")
+    if path.stat().st_size == 0:
+        raise SourceError(f"{path} is empty (0 bytes): copy it again.")

@@ -1,0 +1,73 @@
+"""Pictures of any depth and number of channels as what the rest of mien works on: BGR, 8 bits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.core.errors import SourceError
+
+
+def to_bgr_u8(image: NDArray[Any]) -> NDArray[np.uint8]:
+    """Turn a grey, colour or transparent picture of 8 or 16 bits into BGR of 8 bits.
+
+    Args:
+        image: (H, W), (H, W, 1), (H, W, 3) in BGR or (H, W, 4) in BGRA order; uint8 or uint16.
+            Transparency is dropped.
+
+    Returns:
+        (H, W, 3) uint8; `image` itself where it is that already.
+
+    Raises:
+        SourceError: if the shape or type is another one, or a side is 0.
+    """
+    channels = image.shape[2] if image.ndim == 3 else 1
+    if image.ndim not in (2, 3) or channels not in (1, 3, 4) or image.size == 0:
+        raise SourceError(
+            f"Found a picture of shape {image.shape}; expected (height, width), "
+            "(height, width, 3) in BGR or (height, width, 4) in BGRA order, with no side of 0."
+        )
+    if image.dtype == np.uint16:
+        image = (image >> 8).astype(np.uint8)
+    elif image.dtype != np.uint8:
+        raise SourceError(
+            f"Found a picture of type {image.dtype}; expected uint8 (0 to 255) or uint16 "
+            "(0 to 65535). Scale it and convert it with  image.astype('uint8')  first."
+        )
+    if channels == 1:
+        return np.repeat(image.reshape(*image.shape[:2], 1), 3, axis=2)
+    return np.ascontiguousarray(image[..., :3])
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """Read a picture file, turned as its EXIF orientation says.
+
+    Args:
+        path: A file in any format that OpenCV reads (PNG, JPEG, WebP, TIFF, BMP, …), of any
+            depth and number of channels.
+
+    Returns:
+        (H, W, 3) uint8, BGR.
+
+    Raises:
+        SourceError: if the file is missing, empty or no picture.
+    """
+    try:
+        # imread cannot open paths outside the code page on Windows; imdecode has no path.
+        content = np.frombuffer(path.read_bytes(), dtype=np.uint8)
+    except OSError as error:
+        raise SourceError(f"The picture {path} cannot be read: {error.strerror}.") from None
+    if content.size == 0:
+        raise SourceError(f"The picture {path} is empty (0 bytes): copy it again.")
+    # IMREAD_UNCHANGED would ignore the EXIF orientation.
+    image = cv2.imdecode(content, cv2.IMREAD_COLOR)
+    if image is None:
+        raise SourceError(
+            f"{path} is not a picture that OpenCV can read: expected a whole PNG, JPEG, WebP, TIFF "
+            "or BMP file."
+        )
+    return to_bgr_u8(image)

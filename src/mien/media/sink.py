@@ -1,0 +1,108 @@
+"""Writing video files."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.core.errors import SourceError
+
+
+class VideoSink:
+    """Writes frames to an MP4 file (MPEG-4 part 2, no sound).
+
+    The file appears under its name when the sink is closed, and replaces one that was there;
+    until then it is a temporary file beside it. That holds after an error too: what was written
+    until then is a whole video. Without a frame no file appears.
+
+    Args:
+        path: The file, which ends in `.mp4`; its folder is made where it is missing.
+        fps: Frames a second, above 0.
+
+    Raises:
+        SourceError: on the first frame, if the file cannot be written.
+    """
+
+    def __init__(self, path: Path, fps: float) -> None:
+        self.path = path
+        self._fps = fps
+        self._temporary: Path | None = None
+        self._writer: cv2.VideoWriter | None = None
+        self._size = (0, 0)
+
+    def write(self, image_bgr: NDArray[np.uint8]) -> None:
+        """Append a frame.
+
+        Args:
+            image_bgr: (H, W, 3) uint8, BGR. The first one fixes the video's size; another size is
+                scaled to fit, with black bars.
+        """
+        if self._writer is None:
+            self._size = (image_bgr.shape[1], image_bgr.shape[0])
+            self._writer = self._open()
+        self._writer.write(_fit(image_bgr, self._size))
+
+    def close(self) -> None:
+        """Finish the file and give it its name; once more does nothing."""
+        if self._writer is None or self._temporary is None:
+            return
+        self._writer.release()
+        self._writer = None
+        self._temporary.replace(self.path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _open(self) -> cv2.VideoWriter:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(
+                dir=self.path.parent, prefix=f".{self.path.stem}.", suffix=".mp4", delete=False
+            ) as file:
+                self._temporary = Path(file.name)
+        except OSError as error:
+            raise SourceError(f"{self.path} cannot be written: {error.strerror}.") from None
+        self._temporary.chmod(0o644)
+        fourcc = cv2.VideoWriter.fourcc(*"mp4v")
+        writer = cv2.VideoWriter(
+            str(self._temporary), cv2.CAP_FFMPEG, fourcc, self._fps, self._size
+        )
+        if not writer.isOpened():
+            self._temporary.unlink()
+            raise SourceError(
+                f"{self.path} cannot be written as a video of {self._size[0]} by {self._size[1]} "
+                f"pixels at {self._fps:g} frames a second."
+            )
+        return writer
+
+
+def _fit(image_bgr: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Return the picture at `size` (width, height), with black bars where its shape differs."""
+    width, height = size
+    if image_bgr.shape[:2] == (height, width):
+        return image_bgr
+    scale = min(width / image_bgr.shape[1], height / image_bgr.shape[0])
+    inner = (
+        max(min(round(image_bgr.shape[1] * scale), width), 1),
+        max(min(round(image_bgr.shape[0] * scale), height), 1),
+    )
+    left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
+    canvas = np.zeros((height, width, 3), dtype=np.uint8)
+    canvas[top : top + inner[1], left : left + inner[0]] = cv2.resize(
+        image_bgr, inner, interpolation=cv2.INTER_AREA
+    )
+    return canvas

@@ -1,0 +1,181 @@
+"""From a picture to the emotions of its faces: the only place that opens an ONNX session.
+
+Example::
+
+    recognizer = mien.Recognizer()
+    for face in recognizer.recognize(cv2.imread("people.jpg")):
+        print(face.emotion, face.confidence, face.box)
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from mien.core.artifact import Artifact, Framing, apply_temperature, load_artifact
+from mien.core.errors import ModelError
+from mien.core.labels import EMOTIONS
+from mien.core.preprocess import check_faces, to_network_input
+from mien.core.types import Face, FaceEmotion
+from mien.faces.crop import FRAMINGS, crop_faces
+from mien.faces.detect import Detector, make_detector
+from mien.media.image import to_bgr_u8
+
+LARGEST_BATCH = 64
+"""More faces than this go through the network in several batches."""
+
+
+class Recognizer:
+    """Finds the faces in pictures and says what they show.
+
+    Several threads may call `classify`; `recognize` is for one at a time, as its detector is.
+
+    Args:
+        artifact: A network in ONNX with its sidecar beside it; None for the one that ships with
+            mien.
+        detector: A detector, or its name (see `mien.faces.detect.DETECTORS`); `auto` is YuNet
+            where its file is present, else Haar.
+        threads: How many threads ONNX Runtime may use; None for as many as there are cores.
+        provider: What ONNX Runtime runs on, `cpu`, `cuda`, …: its execution providers.
+
+    Attributes:
+        artifact: The network and what its sidecar says.
+        detector: What finds the faces.
+        framing: How faces are cut out around the boxes of that detector.
+
+    Raises:
+        ModelError: if the artifact is missing, damaged or no such network, the detector is not
+            available, or ONNX Runtime has no such provider.
+    """
+
+    def __init__(
+        self,
+        artifact: str | Path | Artifact | None = None,
+        *,
+        detector: str | Detector = "auto",
+        threads: int | None = None,
+        provider: str = "cpu",
+    ) -> None:
+        if not isinstance(artifact, Artifact):
+            artifact = load_artifact(None if artifact is None else Path(artifact))
+        self.artifact = artifact
+        self.detector = make_detector(detector) if isinstance(detector, str) else detector
+        self.framing = _framing(artifact, self.detector.name)
+        self._session = _open_session(artifact, threads, provider)
+        self._input_name = self._session.get_inputs()[0].name
+
+    def recognize(
+        self, image_bgr: NDArray[Any], frame: int = 0, timestamp_ms: float = 0.0
+    ) -> list[FaceEmotion]:
+        """Find the faces in a picture and say what each shows.
+
+        Args:
+            image_bgr: (H, W, 3) BGR; grey, BGRA and 16 bits are taken as well: see
+                `mien.media.image.to_bgr_u8`.
+            frame: Index of the picture in its source, for the results.
+            timestamp_ms: Time of the picture in its source, for the results.
+
+        Returns:
+            One result a face, the largest face first; none where there is no face.
+
+        Raises:
+            SourceError: if the picture has another shape or type.
+        """
+        image_bgr = to_bgr_u8(image_bgr)
+        faces = self.detector.detect(image_bgr)
+        probabilities = self.classify(crop_faces(image_bgr, faces, self.framing))
+        return [
+            face_emotion(face, row, frame, timestamp_ms)
+            for face, row in zip(faces, probabilities, strict=True)
+        ]
+
+    def classify(self, faces_u8: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Say what faces show that are cut out already.
+
+        Args:
+            faces_u8: (N, 48, 48) uint8, grey, framed as FER2013's are; N may be 0.
+
+        Returns:
+            (N, 7) float32, calibrated probabilities in the order of `mien.EMOTIONS`; each row
+            sums to 1.
+
+        Raises:
+            DataError: if the shape or type is another one.
+        """
+        check_faces(faces_u8)
+        probabilities = np.empty((len(faces_u8), len(EMOTIONS)), dtype=np.float32)
+        for start in range(0, len(faces_u8), LARGEST_BATCH):
+            batch = to_network_input(faces_u8[start : start + LARGEST_BATCH])
+            probabilities[start : start + LARGEST_BATCH] = self._session.run(
+                None, {self._input_name: batch}
+            )[0]
+        return apply_temperature(probabilities, self.artifact.temperature)
+
+
+def face_emotion(
+    face: Face,
+    probabilities: NDArray[np.float32],
+    frame: int,
+    timestamp_ms: float,
+) -> FaceEmotion:
+    """Put a face and its probabilities, (7,) float32, together as one result."""
+    row = probabilities.copy()
+    row.flags.writeable = False
+    label = int(row.argmax())
+    return FaceEmotion(
+        frame=frame,
+        timestamp_ms=timestamp_ms,
+        track_id=0,
+        box=face.box,
+        detection_score=face.score,
+        emotion=EMOTIONS[label],
+        confidence=float(row[label]),
+        probabilities=row,
+        uncertain=False,
+    )
+
+
+def _framing(artifact: Artifact, detector_name: str) -> Framing:
+    framing = artifact.crop.get(detector_name) or FRAMINGS.get(detector_name)
+    if framing is None:
+        raise ModelError(
+            f"Nothing says how to cut faces out of the boxes of the detector {detector_name!r}: "
+            f"expected {', '.join(FRAMINGS)}, or its framing under `crop` in "
+            f"{artifact.onnx_path.with_suffix('.json')}."
+        )
+    return framing
+
+
+def _open_session(
+    artifact: Artifact, threads: int | None, provider: str
+) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or 0
+    try:
+        session = onnxruntime.InferenceSession(
+            artifact.onnx_path, options, providers=[_provider(provider)]
+        )
+    except Exception as error:  # ONNX Runtime's own errors share no narrower base.
+        raise ModelError(
+            f"ONNX Runtime {onnxruntime.__version__} cannot open {artifact.onnx_path}: {error}"
+        ) from error
+    return session
+
+
+def _provider(name: str) -> str:
+    """Return ONNX Runtime's own name of a provider: `CPUExecutionProvider` of `cpu`."""
+    suffix = "ExecutionProvider"
+    available: dict[str, str] = {
+        full.removesuffix(suffix).lower(): full for full in onnxruntime.get_available_providers()
+    }
+    full = available.get(name.removesuffix(suffix).lower())
+    if full is None:
+        raise ModelError(
+            f"This ONNX Runtime has no provider {name!r}: expected {', '.join(available)}. Others "
+            "come with other builds of it, such as onnxruntime-gpu."
+        )
+    return full
