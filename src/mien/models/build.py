@@ -74,7 +74,9 @@ def to_plain_float32(model: keras.Model, *, vote_share: float = 0.0) -> keras.Mo
             return layers.BatchNormalization.from_config(layer_config)
         return type(layer).from_config(layer_config)
 
-    copy = keras.models.clone_model(model, clone_function=plain)
+    # Without the compilation, whose loss and metric are not plain Keras.
+    uncompiled = keras.Model(model.inputs, model.outputs, name=model.name)
+    copy = keras.models.clone_model(uncompiled, clone_function=plain)
     copy.set_weights(model.get_weights())
     emotions = copy.get_layer("probabilities")
     if model.output_shape[-1] == len(EMOTIONS):

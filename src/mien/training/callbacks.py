@@ -82,9 +82,10 @@ class RunState(keras.callbacks.Callback):
     """Save the whole state of a run after each epoch, and restore it before the first.
 
     A snapshot is a folder `epoch_0007/` with the weights and the optimizer, the state of the
-    other callbacks, the best weights so far, and the history. It is written under another name
-    and renamed when complete; the one before is removed only then. Batches and augmentation
-    need no state: they follow from the seed and the epoch. Must be the last callback.
+    other callbacks, the best weights so far, the seeds of dropout, and the history. It is written
+    under another name and renamed when complete; the one before is removed only then. Batches and
+    augmentation need no state: they follow from the seed and the epoch. Must be the last of the
+    callbacks that change the model.
     """
 
     def __init__(self, directory: Path, callbacks: Sequence[keras.callbacks.Callback]) -> None:
@@ -130,8 +131,11 @@ class RunState(keras.callbacks.Callback):
             for name, value in values.items():
                 setattr(callback, name, value)
         for callback, name in self._arrays():
-            with np.load(newest / f"{name}.npz") as arrays:
-                setattr(callback, name, [arrays[str(index)] for index in range(len(arrays))])
+            setattr(callback, name, _load_arrays(newest / f"{name}.npz"))
+        for variable, value in zip(
+            self._random_states(), _load_arrays(newest / "random_states.npz"), strict=True
+        ):
+            variable.assign(value)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Start the epoch's clock."""
@@ -152,8 +156,11 @@ class RunState(keras.callbacks.Callback):
         partial.mkdir(parents=True)
         self.model.save_weights(partial / "model.weights.h5")
         for callback, name in self._arrays():
-            arrays = {str(index): array for index, array in enumerate(getattr(callback, name))}
-            np.savez(partial / f"{name}.npz", **arrays)
+            _save_arrays(partial / f"{name}.npz", getattr(callback, name))
+        _save_arrays(
+            partial / "random_states.npz",
+            [keras.ops.convert_to_numpy(variable) for variable in self._random_states()],
+        )
         (partial / "state.json").write_text(
             json.dumps({"history": self.history, "callbacks": self._callback_states()}, indent=1),
             encoding="utf-8",
@@ -169,11 +176,30 @@ class RunState(keras.callbacks.Callback):
             if type(callback) in _ARRAYS_OF_CALLBACK
         ]
 
+    def _random_states(self) -> list[keras.Variable]:
+        """Return the seeds of the dropout layers, which Keras does not save with the weights."""
+        saved = {id(variable) for variable in self.model.weights}
+        return [
+            variable
+            for layer in self.model.layers
+            for variable in layer.variables
+            if id(variable) not in saved
+        ]
+
     def _callback_states(self) -> list[dict[str, Any]]:
         return [
             {name: _plain(getattr(callback, name)) for name in _STATE_OF_CALLBACK[type(callback)]}
             for callback in self._stateful
         ]
+
+
+def _save_arrays(path: Path, arrays: list[NDArray[Any]]) -> None:
+    np.savez(path, **{str(index): array for index, array in enumerate(arrays)})
+
+
+def _load_arrays(path: Path) -> list[NDArray[Any]]:
+    with np.load(path) as arrays:
+        return [arrays[str(index)] for index in range(len(arrays))]
 
 
 def _plain(value: Any) -> Any:

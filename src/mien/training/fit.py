@@ -245,11 +245,13 @@ def make_callbacks(
         keras.callbacks.ModelCheckpoint(
             run_folder / "state" / "best_validation_accuracy.weights.h5",
             monitor="val_accuracy",
+            mode="max",
             save_best_only=True,
             save_weights_only=True,
         ),
         keras.callbacks.EarlyStopping(
             monitor="val_accuracy",
+            mode="max",
             min_delta=training.early_stopping_min_delta,
             patience=training.early_stopping_patience,
             restore_best_weights=True,
@@ -285,7 +287,7 @@ def write_results(
 ) -> Path:
     """Write what the run leaves behind, and drop its snapshot."""
     final = to_plain_float32(model)
-    final.compile(loss=make_loss(vote_weight=0), metrics=[accuracy], jit_compile=False)
+    final.compile(loss="categorical_crossentropy", metrics=["accuracy"], jit_compile=False)
     validation_loss, validation_accuracy = final.evaluate(
         to_network_input(validation.faces_u8),
         make_targets(validation.labels, votes=None, label_smoothing=0),
