@@ -38,6 +38,7 @@ _EXTRA_OF_PACKAGE = {
     "tf2onnx": "train",
     "onnx": "train",
     "pydantic": "train",
+    "scipy": "train",
     "sklearn": "train",
     "matplotlib": "train",
     "seaborn": "train",

@@ -1,0 +1,1 @@
+"""How good a network is: figures, calibration, figures to look at, and the public ledger."""

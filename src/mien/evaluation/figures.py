@@ -1,0 +1,97 @@
+"""Figures to look at: the confusion matrix and the reliability diagram."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import seaborn
+from matplotlib.figure import Figure
+
+from mien.core.files import write_atomically
+from mien.core.labels import EMOTIONS
+from mien.evaluation.calibration import Calibration
+
+
+def draw_confusion_matrix(confusion: list[list[int]], path: Path, *, title: str) -> None:
+    """Draw which emotion was called what, as a share of its faces and as a count.
+
+    Args:
+        confusion: confusion[i][j]: faces of emotion i that were called j, (7, 7).
+        path: The PNG file to write.
+        title: The line above the figure.
+    """
+    counts = np.asarray(confusion)
+    per_emotion = counts.sum(axis=1)
+    percent = 100 * counts / np.maximum(per_emotion, 1)[:, np.newaxis]
+    cells = [
+        [f"{share:.1f}%\n{count:,}" for share, count in zip(shares, row, strict=True)]
+        for shares, row in zip(percent, counts, strict=True)
+    ]
+    figure, axes = plt.subplots(figsize=(9, 8), layout="constrained")
+    seaborn.heatmap(
+        percent,
+        vmin=0,
+        vmax=100,
+        annot=cells,
+        fmt="",
+        cmap="Blues",
+        linewidths=0.5,
+        square=True,
+        xticklabels=EMOTIONS,
+        yticklabels=[f"{e}\n{n:,}" for e, n in zip(EMOTIONS, per_emotion, strict=True)],
+        cbar_kws={"label": "% of the faces of an emotion (a row sums to 100)", "shrink": 0.8},
+        ax=axes,
+    )
+    axes.tick_params(axis="y", rotation=0)
+    axes.set(title=title, xlabel="Predicted", ylabel="Labelled (number of faces)")
+    _save(figure, path)
+
+
+def draw_reliability_diagram(before: Calibration, after: Calibration, path: Path) -> None:
+    """Draw accuracy over confidence, without and with the temperature.
+
+    Args:
+        before: Calibration of the network's own probabilities.
+        after: Calibration of those that mien hands out.
+        path: The PNG file to write.
+    """
+    figure, both = plt.subplots(1, 2, figsize=(11, 5.2), layout="constrained", sharey=True)
+    for axes, calibration, name in zip(
+        both, (before, after), ("Network's own", "With temperature"), strict=True
+    ):
+        edges = np.asarray(calibration.edges)
+        axes.bar(
+            edges[:-1],
+            [value or 0.0 for value in calibration.accuracies],
+            width=np.diff(edges),
+            align="edge",
+            edgecolor="white",
+            label="accuracy in the bin",
+        )
+        axes.plot([0, 1], [0, 1], color="black", linestyle="--", label="perfectly calibrated")
+        share = axes.twinx()
+        share.step(
+            edges,
+            [0.0, *(100 * count / sum(calibration.counts) for count in calibration.counts)],
+            color="tab:orange",
+        )
+        share.set(ylim=(0, 100), ylabel="% of the faces (orange)")
+        axes.set(
+            title=f"{name}: expected calibration error {calibration.expected_error:.3f}",
+            xlabel="Confidence",
+            ylabel="Accuracy",
+            xlim=(0, 1),
+            ylim=(0, 1),
+        )
+        axes.legend(loc="upper left")
+    _save(figure, path)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=120)
+    plt.close(figure)
+    write_atomically(path, picture.getvalue())

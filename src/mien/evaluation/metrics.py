@@ -1,0 +1,152 @@
+"""Figures of a classifier: accuracy with its interval, precision, recall, F1, copies of faces."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+from mien.core.errors import DataError
+from mien.core.labels import EMOTIONS
+
+_Z_95 = 1.959963984540054
+"""Two-sided 95 % quantile of the normal distribution."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """A share of right answers and its 95 % interval.
+
+    Attributes:
+        correct: Number of right answers.
+        count: Number of faces.
+        value: `correct / count`.
+        low: Lower end of the interval.
+        high: Upper end of the interval.
+    """
+
+    correct: int
+    count: int
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class ClassFigures:
+    """Precision, recall and F1 (0 to 1) of a class or of an average, and its number of faces."""
+
+    precision: float
+    recall: float
+    f1: float
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What a classifier achieves on labelled faces.
+
+    Attributes:
+        accuracy: Over all faces.
+        classes: Per emotion, in the order of `mien.EMOTIONS`.
+        macro: Mean over the emotions that occur, each counted alike.
+        weighted: Mean over the emotions, weighted by their number of faces.
+        confusion: confusion[i][j]: faces of emotion i that were called j.
+    """
+
+    accuracy: Accuracy
+    classes: dict[str, ClassFigures]
+    macro: ClassFigures
+    weighted: ClassFigures
+    confusion: list[list[int]]
+
+
+def accuracy_with_interval(correct: int, count: int) -> Accuracy:
+    """Return the accuracy with Wilson's 95 % score interval.
+
+    Wilson (1927), "Probable inference, the law of succession, and statistical inference"; chosen
+    over the normal approximation because it keeps its coverage for few faces and for shares near
+    0 and 1 (Brown, Cai and DasGupta 2001, "Interval estimation for a binomial proportion").
+
+    Args:
+        correct: Number of right answers, 0 to `count`.
+        count: Number of faces, at least 1.
+
+    Raises:
+        DataError: if `count` is 0.
+    """
+    if count == 0:
+        raise DataError("Found no labelled face to score; expected at least one.")
+    share = correct / count
+    z2 = _Z_95**2
+    centre = (share + z2 / (2 * count)) / (1 + z2 / count)
+    half = _Z_95 / (1 + z2 / count)
+    half *= math.sqrt(share * (1 - share) / count + z2 / (4 * count**2))
+    return Accuracy(correct, count, share, max(centre - half, 0.0), min(centre + half, 1.0))
+
+
+def score(probabilities: NDArray[np.float32], labels: NDArray[np.integer]) -> Scores:
+    """Score probabilities against labels.
+
+    Args:
+        probabilities: (N, 7) float32, in the order of `mien.EMOTIONS`.
+        labels: (N,) integers 0 to 6.
+
+    Raises:
+        DataError: if there is no face, or the two are of different length.
+    """
+    if len(probabilities) != len(labels):
+        raise DataError(f"Found {len(probabilities)} predictions for {len(labels)} labels.")
+    predicted = probabilities.argmax(axis=1)
+    accuracy = accuracy_with_interval(int((predicted == labels).sum()), len(labels))
+    every_label = range(len(EMOTIONS))
+    figures = precision_recall_fscore_support(
+        labels, predicted, labels=every_label, zero_division=0.0
+    )
+    classes = {
+        emotion: ClassFigures(float(p), float(r), float(f), int(n))
+        for emotion, p, r, f, n in zip(EMOTIONS, *figures, strict=True)
+    }
+    counts = [figure.count for figure in classes.values()]
+    return Scores(
+        accuracy=accuracy,
+        classes=classes,
+        macro=_average(classes, [float(count > 0) for count in counts]),
+        weighted=_average(classes, counts),
+        confusion=confusion_matrix(labels, predicted, labels=every_label).tolist(),
+    )
+
+
+def _average(classes: dict[str, ClassFigures], weights: Sequence[float]) -> ClassFigures:
+    figures = classes.values()
+
+    def mean(values: Iterable[float]) -> float:
+        weighted = (value * weight for value, weight in zip(values, weights, strict=True))
+        return sum(weighted) / sum(weights)
+
+    return ClassFigures(
+        precision=mean(figure.precision for figure in figures),
+        recall=mean(figure.recall for figure in figures),
+        f1=mean(figure.f1 for figure in figures),
+        count=sum(figure.count for figure in figures),
+    )
+
+
+def have_exact_copy(
+    faces_u8: NDArray[np.uint8], training_faces_u8: NDArray[np.uint8]
+) -> NDArray[np.bool_]:
+    """Tell which faces also lie in the training set, pixel for pixel.
+
+    Args:
+        faces_u8: (N, 48, 48) uint8.
+        training_faces_u8: (M, 48, 48) uint8.
+
+    Returns:
+        (N,) bool.
+    """
+    known = {face.tobytes() for face in training_faces_u8}
+    return np.array([face.tobytes() in known for face in faces_u8], dtype=np.bool_)

@@ -1,0 +1,164 @@
+"""`mien evaluate` and `mien predict`: from files to files."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.core.files import write_atomically
+from mien.core.labels import EMOTIONS
+from mien.data.fer2013 import Dataset, load_dataset
+from mien.evaluation.figures import draw_confusion_matrix, draw_reliability_diagram
+from mien.evaluation.ledger import append_entry, find_entry
+from mien.evaluation.network import open_network, short_name
+from mien.evaluation.report import Report, evaluate, format_report
+from mien.evaluation.test_set import faces_to_score
+
+SHIPPED_RESULTS = Path("results/model")
+OTHER_RESULTS = Path("results/evaluation")
+
+
+def score_network(
+    network_path: Path | None, data: Path, *, out: Path | None, ledger: Path
+) -> Report:
+    """Score a network on labelled faces, keep the figures, and print them.
+
+    Writes `metrics.json` (the key "test"), `final_test_confusion_matrix.png` and
+    `reliability_diagram.png`. If the faces are FER2013's test faces, the look is counted in the
+    ledger first; a file that is already there is not counted again, for scoring it once more
+    tells nothing new.
+
+    Args:
+        network_path: An `.onnx` or `.keras` file; None for the shipped artifact.
+        data: Labelled faces, in any format of `mien.data.fer2013.load_dataset`.
+        out: Folder to write to; None for the network's own (`results/model` for the shipped
+            artifact) if the faces are FER2013's test faces, else `results/evaluation`.
+        ledger: The ledger of looks, `experiments/test_scores.jsonl`.
+
+    Raises:
+        ModelError: if the network is not usable.
+        DataError: if the faces are not usable, or have no labels.
+    """
+    network = open_network(network_path)
+    dataset = load_dataset(data)
+    faces = faces_to_score(dataset)
+    report = evaluate(
+        network,
+        faces,
+        data=short_name(data),
+        training_faces_u8=_training_faces(dataset, data),
+    )
+    counted = _count_look(report, ledger) if faces.is_fer2013_test else None
+    if out is None:
+        own_folder = SHIPPED_RESULTS if network_path is None else network_path.parent
+        out = own_folder if faces.is_fer2013_test else OTHER_RESULTS
+    write_report(report, out)
+    print(format_report(report))
+    if counted:
+        print(counted)
+    print(f"Wrote metrics.json and two figures to {out}")
+    return report
+
+
+def write_report(report: Report, folder: Path) -> None:
+    """Write a report's figures, and its numbers under the key "test" of `metrics.json`.
+
+    Whatever else `metrics.json` says of the same experiment stays; figures of another one go.
+    """
+    metrics_path = folder / "metrics.json"
+    metrics: dict[str, Any] = {}
+    if metrics_path.exists():
+        metrics = json.loads(metrics_path.read_text(encoding="utf-8"))
+    if metrics.get("experiment") != report.experiment:
+        metrics = {"experiment": report.experiment}
+    metrics["test"] = asdict(report)
+    whole = report.plain.whole
+    draw_confusion_matrix(
+        whole.confusion,
+        folder / "final_test_confusion_matrix.png",
+        title=(
+            f"{report.experiment} on {Path(report.data).name}: accuracy "
+            f"{whole.accuracy.value:.1%}, macro F1 {whole.macro.f1:.3f}"
+        ),
+    )
+    draw_reliability_diagram(
+        report.uncalibrated, report.calibrated, folder / "reliability_diagram.png"
+    )
+    write_atomically(metrics_path, json.dumps(metrics, indent=1) + "\n")
+
+
+def predict(network_path: Path | None, data: Path, out: Path) -> int:
+    """Write the label and the probabilities of every face as CSV.
+
+    The columns are `face` (the row, from 0), `label` (0 to 6), `emotion`, `confidence` and one
+    per emotion.
+
+    Args:
+        network_path: An `.onnx` or `.keras` file; None for the shipped artifact.
+        data: Faces, with or without labels, in any format of `load_dataset`.
+        out: The CSV file to write.
+
+    Returns:
+        The number of faces.
+
+    Raises:
+        ModelError: if the network is not usable.
+        DataError: if the faces are not usable.
+    """
+    network = open_network(network_path)
+    probabilities = network.classify(load_dataset(data).faces_u8)
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(["face", "label", "emotion", "confidence", *EMOTIONS])
+    for face, row in enumerate(probabilities):
+        label = int(row.argmax())
+        shares = [f"{share:.6f}" for share in row]
+        writer.writerow([face, label, EMOTIONS[label], shares[label], *shares])
+    write_atomically(out, table.getvalue())
+    return len(probabilities)
+
+
+def _training_faces(dataset: Dataset, data: Path) -> NDArray[np.uint8] | None:
+    if dataset.usage is not None and (dataset.usage == "Training").any():
+        return dataset.faces_u8[dataset.usage == "Training"]
+    beside = data.with_name("train.csv")
+    if beside.is_file() and beside != data:
+        return load_dataset(beside).faces_u8
+    return None
+
+
+def _count_look(report: Report, ledger: Path) -> str:
+    earlier = find_entry(ledger, report.sha256)
+    if earlier:
+        return f"Already in {ledger} since {earlier['date']}: the same file, so no new look"
+    append_entry(ledger, _ledger_entry(report))
+    return f"A look at FER2013's test faces: counted in {ledger}"
+
+
+def _ledger_entry(report: Report) -> dict[str, Any]:
+    plain, flipped = report.plain, report.flip_averaged
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "experiment": report.experiment,
+        "file": report.network,
+        "sha256": report.sha256,
+        "faces": plain.whole.accuracy.count,
+        "accuracy": plain.whole.accuracy.value,
+        "accuracy_95": [plain.whole.accuracy.low, plain.whole.accuracy.high],
+        "public_test": plain.public_test and plain.public_test.accuracy.value,
+        "private_test": plain.private_test and plain.private_test.accuracy.value,
+        "macro_f1": plain.whole.macro.f1,
+        "f1": {emotion: figures.f1 for emotion, figures in plain.whole.classes.items()},
+        "accuracy_flip_averaged": flipped.whole.accuracy.value,
+        "private_test_flip_averaged": (
+            flipped.private_test and flipped.private_test.accuracy.value
+        ),
+    }

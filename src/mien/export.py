@@ -1,0 +1,212 @@
+"""From a trained Keras network to the artifact that the recogniser runs."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from mien.core.artifact import Artifact, Framing, apply_temperature, write_artifact
+from mien.core.errors import ModelError
+from mien.core.labels import EMOTIONS
+from mien.core.preprocess import FACE_SIZE
+from mien.data.split import split_train_validation
+from mien.evaluation.calibration import fit_temperature, measure_calibration
+from mien.evaluation.keras_file import classify_with_keras, experiment_of, load_keras_model
+from mien.evaluation.network import open_network
+from mien.faces.crop import FRAMINGS
+from mien.training.config import load_experiment
+from mien.training.fit import LabelledFaces, load_faces
+
+ONNX_NAME = "emotion.onnx"
+
+LARGEST_DIFFERENCE = 1e-4
+"""So far may a probability from ONNX Runtime lie from Keras's; else the export is refused."""
+
+
+def export_model(
+    model_or_path: keras.Model | Path,
+    out_dir: Path,
+    *,
+    experiment: str,
+    temperature: float = 1.0,
+    crop: Mapping[str, Framing] = FRAMINGS,
+    metrics: Mapping[str, Any] | None = None,
+    real_faces_u8: NDArray[np.uint8] | None = None,
+) -> Artifact:
+    """Write `emotion.onnx` and `emotion.json`, if ONNX Runtime answers as Keras does.
+
+    The same weights give the same bytes, so that a network keeps its SHA-256.
+
+    Args:
+        model_or_path: Maps (N, 48, 48, 1) float32 in [0, 1] to (N, 7) probabilities.
+        out_dir: Folder to write to.
+        experiment: Name of the experiment that trained it.
+        temperature: From `mien.evaluation.calibration.fit_temperature`; it stands in the sidecar
+            and the recogniser applies it.
+        crop: The framing that the network wants, by the detector's name.
+        metrics: What was measured of it, for the sidecar; JSON values only.
+        real_faces_u8: (N, 48, 48) uint8 faces to compare the two on, besides random ones.
+
+    Returns:
+        The artifact.
+
+    Raises:
+        ModelError: if the network is not usable, or the two differ by more than 1e-4 in any
+            probability of any face.
+    """
+    model = load_keras_model(model_or_path) if isinstance(model_or_path, Path) else model_or_path
+    network = _to_onnx(model)
+    with tempfile.TemporaryDirectory() as folder:
+        candidate = Path(folder) / ONNX_NAME
+        write_artifact(network, candidate, experiment=experiment)
+        for kind, faces_u8 in (("random", _random_faces()), ("real", real_faces_u8)):
+            if faces_u8 is not None:
+                _check_parity(model, candidate, faces_u8, kind)
+    return write_artifact(
+        network,
+        out_dir / ONNX_NAME,
+        experiment=experiment,
+        temperature=temperature,
+        crop=crop,
+        metrics=metrics,
+    )
+
+
+def export_file(keras_path: Path, out_dir: Path, *, training_data: Path) -> Artifact:
+    """Export a trained file, calibrated on the validation faces that chose its epoch.
+
+    The experiment's name and figures come from the `metrics.json` beside the file, its split from
+    `experiments/<name>.toml`. Where the recipe or the faces are missing, the temperature is 1 and
+    Keras and ONNX are compared on random faces only; that is said.
+
+    Args:
+        keras_path: A `.keras` file.
+        out_dir: Folder to write to.
+        training_data: `train.csv`, or another file of `mien.data.fer2013.load_dataset`.
+
+    Raises:
+        ModelError: as `export_model`.
+        DataError: if the faces are there and not usable.
+    """
+    model = load_keras_model(keras_path)
+    experiment = experiment_of(keras_path)
+    metrics = _figures_beside(keras_path)
+    recipe = recipe_of(experiment)
+    if not (recipe.is_file() and training_data.exists()):
+        missing = training_data if recipe.is_file() else recipe
+        print(f"There is no {missing}: not calibrated (temperature 1), no real faces compared")
+        return export_model(model, out_dir, experiment=experiment, metrics=metrics)
+    _, validation = load_split(recipe, training_data)
+    own = classify_with_keras(model, validation.faces_u8)
+    temperature = fit_temperature(own, validation.labels)
+    before = measure_calibration(own, validation.labels)
+    after = measure_calibration(apply_temperature(own, temperature), validation.labels)
+    print(
+        f"Temperature {temperature:.3f}: expected calibration error on the "
+        f"{len(own):,} validation faces {before.expected_error:.3f} before, "
+        f"{after.expected_error:.3f} after"
+    )
+    return export_model(
+        model,
+        out_dir,
+        experiment=experiment,
+        temperature=temperature,
+        metrics=metrics
+        | {
+            "validation_calibration_error_before": before.expected_error,
+            "validation_calibration_error": after.expected_error,
+        },
+        real_faces_u8=validation.faces_u8,
+    )
+
+
+def recipe_of(experiment: str) -> Path:
+    """Return where the recipe of an experiment lies, seen from the repository's root."""
+    return Path("experiments") / f"{experiment}.toml"
+
+
+def load_split(recipe: Path, training_data: Path) -> tuple[LabelledFaces, LabelledFaces]:
+    """Return the training and the validation faces that a recipe's run had.
+
+    Raises:
+        ModelError: if the recipe is not valid.
+        DataError: if the faces cannot be read or have no labels.
+    """
+    split = load_experiment(recipe).split
+    faces = load_faces(training_data, None)
+    training, validation = split_train_validation(
+        faces.labels, faces.faces_u8, split.validation_fraction, split.seed
+    )
+    return faces.take(training), faces.take(validation)
+
+
+def _figures_beside(keras_path: Path) -> dict[str, Any]:
+    """Return the single figures of `metrics.json`, and the accuracies of its last test."""
+    path = keras_path.with_name("metrics.json")
+    if not path.is_file():
+        return {}
+    content = json.loads(path.read_text(encoding="utf-8"))
+    return {name: value for name, value in content.items() if isinstance(value, int | float)}
+
+
+def _to_onnx(model: keras.Model) -> bytes:
+    # Keras exports only what has been called.
+    model(np.zeros((1, FACE_SIZE, FACE_SIZE, 1), np.float32), training=False)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / ONNX_NAME
+        model.export(path, format="onnx", verbose=False)
+        network = onnx.load(path)
+    _name_in_order(network.graph)
+    onnx.checker.check_model(network, full_check=True)
+    return network.SerializeToString(deterministic=True)
+
+
+def _name_in_order(graph: onnx.GraphProto) -> None:
+    """Give the network's input and output mien's names, and all else names in graph order.
+
+    The exporter's own names count what was built before in the same process.
+    """
+    names = {graph.input[0].name: "faces", graph.output[0].name: "probabilities"}
+    for number, weights in enumerate(graph.initializer):
+        names[weights.name] = f"weights_{number}"
+    for number, node in enumerate(graph.node):
+        node.name = f"{node.op_type}_{number}"
+        for index, output in enumerate(node.output):
+            names.setdefault(output, f"{node.name}_{index}")
+    for node in graph.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
+        node.output[:] = [names.get(name, name) for name in node.output]
+    for value in (*graph.input, *graph.output, *graph.initializer):
+        value.name = names[value.name]
+    for value in (*graph.input, *graph.output):
+        value.type.tensor_type.shape.dim[0].dim_param = "N"
+    del graph.value_info[:]
+
+
+def _random_faces() -> NDArray[np.uint8]:
+    random = np.random.default_rng(0)
+    return random.integers(0, 256, (64, FACE_SIZE, FACE_SIZE), dtype=np.uint8)
+
+
+def _check_parity(
+    model: keras.Model, onnx_path: Path, faces_u8: NDArray[np.uint8], kind: str
+) -> None:
+    expected = classify_with_keras(model, faces_u8)
+    found = open_network(onnx_path).classify(faces_u8)
+    difference = np.abs(found - expected)
+    # A NaN is no small difference.
+    if not difference.max() <= LARGEST_DIFFERENCE:
+        face, label = np.unravel_index(difference.argmax(), difference.shape)
+        raise ModelError(
+            f"ONNX Runtime and Keras differ by {difference.max():.2g} in the probability of "
+            f"{EMOTIONS[label]} on {kind} face {face} of {len(faces_u8)}; expected at most "
+            f"{LARGEST_DIFFERENCE:g}. The artifact was not written."
+        )
