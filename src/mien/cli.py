@@ -24,6 +24,7 @@ from __future__ import annotations
 import sys
 import traceback
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -74,6 +75,70 @@ def _options(
     ] = False,
 ) -> None:
     pass
+
+
+@app.command()
+def train(
+    experiment: Annotated[
+        Path | None,
+        typer.Argument(help="Its TOML file; the selected one of experiments/ if none is named."),
+    ] = None,
+    data: Annotated[Path, typer.Option(help="Labelled faces to train on.")] = Path(
+        "data/train.csv"
+    ),
+    votes: Annotated[Path, typer.Option(help="FER+'s votes, for recipes that learn them.")] = Path(
+        "data/fer2013new.csv"
+    ),
+    runs: Annotated[Path, typer.Option(help="Folder of all run folders.")] = Path("results/runs"),
+    results: Annotated[
+        Path, typer.Option(help="Where the selected experiment's results go, and all logs.")
+    ] = Path("results/model"),
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Throw away what an earlier run left.")
+    ] = False,
+) -> None:
+    """Train a network; a run that was stopped goes on where it was."""
+    from mien.export import export_file
+    from mien.training.config import load_experiment, selected_experiment
+    from mien.training.fit import train as train_experiment
+    from mien.training.publish import publish_run
+
+    path = experiment or selected_experiment(Path("experiments"))
+    run_folder = runs / path.stem
+    model = train_experiment(
+        path,
+        training_data=data,
+        votes_file=votes,
+        run_folder=run_folder,
+        log_folder=results / "logs" / path.stem,
+        restart=restart,
+    )
+    export_file(model, run_folder, training_data=data)
+    if load_experiment(path).status == "selected":
+        publish_run(run_folder, results)
+
+
+@app.command()
+def curves(
+    run_folder: Annotated[
+        Path | None, typer.Argument(help="Of the selected experiment if none is named.")
+    ] = None,
+) -> None:
+    """Draw the learning curves of a run again, from its history."""
+    from mien.training.config import selected_experiment
+    from mien.training.curves import redraw_learning_curves
+
+    folder = run_folder or Path("results/runs") / selected_experiment(Path("experiments")).stem
+    typer.echo(f"Wrote {redraw_learning_curves(folder)}")
+
+
+@app.command()
+def experiments() -> None:
+    """Show every experiment with its figures, its cost and what was decided."""
+    from mien.training.architecture import iteration_history
+
+    for line in iteration_history(Path("experiments"), Path("results/runs")):
+        typer.echo(line)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -3,12 +3,35 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 
+from mien.core.errors import DataError
 from mien.core.files import write_atomically
+from mien.training.config import load_experiment
+
+
+def redraw_learning_curves(run_folder: Path) -> Path:
+    """Draw a finished run's curves again from its `history.json`; return the picture's path.
+
+    Raises:
+        DataError: if the folder holds no finished run.
+    """
+    history = run_folder / "history.json"
+    if not history.is_file():
+        raise DataError(
+            f"There is no {history}: expected the folder of a finished run, as `mien train` "
+            "leaves it in results/runs/."
+        )
+    path = run_folder / "learning_curves.png"
+    experiment = load_experiment(run_folder / "experiment.toml")
+    draw_learning_curves(
+        json.loads(history.read_text(encoding="utf-8")), path, epochs=experiment.training.epochs
+    )
+    return path
 
 
 def draw_learning_curves(history: dict[str, list[float]], path: Path, *, epochs: int) -> None:

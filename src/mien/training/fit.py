@@ -99,6 +99,10 @@ def train(
     """
     experiment = load_experiment(experiment_path)
     prepare_run_folder(experiment_path, run_folder, log_folder, restart=restart)
+    final_model = run_folder / MODEL_NAME
+    if final_model.exists():
+        print(f"{run_folder} holds this run, finished; --restart trains it anew")
+        return final_model
     keras.utils.set_random_seed(experiment.training.seed)
     with_votes = experiment.training.vote_weight > 0
     faces = load_faces(training_data, votes_file if with_votes else None)
