@@ -12,10 +12,10 @@ import pytest
 
 keras = pytest.importorskip("keras", reason="needs mien[train]")
 
-from mien.data.synthetic import synthetic_dataset, write_csv  # noqa: E402
+from mien.data.synthetic import synthetic_dataset, write_csv
 
-from mien.core.errors import ModelError  # noqa: E402
-from mien.training.fit import train  # noqa: E402
+from mien.core.errors import ModelError
+from mien.training.fit import train
 
 RECIPE = """
 title = "A toy"

@@ -1,0 +1,91 @@
+"""Networks: the published shapes, the same numbers fused or plain, and both heads."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+keras = pytest.importorskip("keras", reason="needs mien[train]")
+
+from mien.core.labels import EMOTIONS, VOTE_CLASSES
+from mien.models import build_network, count_multiply_adds, to_plain_float32
+from mien.models.normalization import FusedBatchNormalization
+from mien.models.residual import ResidualConfig
+from mien.training.config import load_experiment
+
+EXPERIMENTS = Path(__file__).parents[2] / "experiments"
+SMALL = ResidualConfig(
+    family="residual", stem_filters=4, filters=[4, 8], blocks_per_stage=[1, 2], dropout=0.1
+)
+
+
+def random_faces(count: int) -> np.ndarray:
+    """(count, 48, 48, 1) float32 in [0, 1]."""
+    return np.random.default_rng(0).random((count, 48, 48, 1), dtype=np.float32)
+
+
+@pytest.mark.parametrize(
+    ("name", "convolutions", "parameters_in_millions"),
+    [
+        ("000_baseline", 2, 1.20),
+        ("001_third_block", 3, 0.68),
+        ("002_two_convolutions", 6, 0.88),
+        ("003_spatial_dropout", 6, 1.47),
+        ("004_fourth_block", 8, 1.77),
+        ("005_global_average", 6, 0.32),
+    ],
+)
+def test_the_published_history(name: str, convolutions: int, parameters_in_millions: float) -> None:
+    model = build_network(load_experiment(EXPERIMENTS / f"{name}.toml").network)
+    found = sum(isinstance(layer, keras.layers.Conv2D) for layer in model.layers)
+    assert found == convolutions
+    assert model.count_params() / 1e6 == pytest.approx(parameters_in_millions, abs=0.005)
+
+
+def test_the_compact_family_keeps_within_its_budget() -> None:
+    model = build_network(load_experiment(EXPERIMENTS / "010_residual.toml").network)
+    assert model.count_params() <= 2_000_000
+    assert count_multiply_adds(model) <= 110_000_000
+
+
+def test_multiply_adds_of_one_convolution_and_one_dense_layer() -> None:
+    inputs = keras.Input((48, 48, 1))
+    x = keras.layers.Conv2D(8, 3, strides=2, padding="same")(inputs)
+    model = keras.Model(inputs, keras.layers.Dense(7)(keras.layers.Flatten()(x)))
+    assert count_multiply_adds(model) == 24 * 24 * 8 * 9 + 24 * 24 * 8 * 7
+
+
+@pytest.mark.parametrize("shape", [(32, 6), (32, 5, 5, 6)], ids=["dense", "convolution"])
+def test_fused_batch_normalization_computes_what_keras_does(shape: tuple[int, ...]) -> None:
+    inputs = np.random.default_rng(0).normal(3, 2, shape).astype(np.float32)
+    fused, plain = FusedBatchNormalization(), keras.layers.BatchNormalization()
+    for _ in range(3):
+        found, expected = fused(inputs, training=True), plain(inputs, training=True)
+        np.testing.assert_allclose(found, expected, atol=1e-4)
+    for found, expected in zip(fused.get_weights(), plain.get_weights(), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def test_a_plain_copy_in_float32_predicts_the_same() -> None:
+    model = build_network(SMALL)
+    plain = to_plain_float32(model)
+    assert not any(isinstance(layer, FusedBatchNormalization) for layer in plain.layers)
+    faces = random_faces(4)
+    np.testing.assert_allclose(
+        plain.predict(faces, verbose=0), model.predict(faces, verbose=0), atol=1e-6
+    )
+
+
+def test_a_vote_head_can_be_dropped_or_blended() -> None:
+    model = build_network(SMALL, vote_head=True)
+    faces = random_faces(4)
+    both = model.predict(faces, verbose=0)
+    assert both.shape == (4, len(EMOTIONS) + len(VOTE_CLASSES))
+    emotions, votes = both[:, : len(EMOTIONS)], both[:, len(EMOTIONS) :]
+    of_emotions = votes[:, [VOTE_CLASSES.index(emotion) for emotion in EMOTIONS]]
+    of_emotions /= of_emotions.sum(axis=1, keepdims=True)
+
+    dropped = to_plain_float32(model).predict(faces, verbose=0)
+    np.testing.assert_allclose(dropped, emotions, atol=1e-6)
+    blended = to_plain_float32(model, vote_share=0.25).predict(faces, verbose=0)
+    np.testing.assert_allclose(blended, 0.75 * emotions + 0.25 * of_emotions, atol=1e-6)
