@@ -165,30 +165,38 @@ def _to_onnx(model: keras.Model) -> bytes:
         model.export(path, format="onnx", verbose=False)
         network = onnx.load(path)
     _name_in_order(network.graph)
+    # It names the temporary folder.
+    network.graph.doc_string = ""
     onnx.checker.check_model(network, full_check=True)
     return network.SerializeToString(deterministic=True)
 
 
 def _name_in_order(graph: onnx.GraphProto) -> None:
-    """Give the network's input and output mien's names, and all else names in graph order.
+    """Give the network's input and output mien's names, and all else names in order of use.
 
-    The exporter's own names count what was built before in the same process.
+    The exporter's own names and order count what was built before in the same process.
     """
+    weights = {tensor.name: tensor for tensor in graph.initializer}
     names = {graph.input[0].name: "faces", graph.output[0].name: "probabilities"}
-    for number, weights in enumerate(graph.initializer):
-        names[weights.name] = f"weights_{number}"
+    used = []
     for number, node in enumerate(graph.node):
         node.name = f"{node.op_type}_{number}"
-        for index, output in enumerate(node.output):
-            names.setdefault(output, f"{node.name}_{index}")
-    for node in graph.node:
-        node.input[:] = [names.get(name, name) for name in node.input]
-        node.output[:] = [names.get(name, name) for name in node.output]
-    for value in (*graph.input, *graph.output, *graph.initializer):
+        for name in node.input:
+            if name in weights and name not in names:
+                names[name] = f"weights_{len(used)}"
+                used.append(weights[name])
+        for index, name in enumerate(node.output):
+            names.setdefault(name, f"{node.name}_{index}")
+        node.input[:] = [names[name] for name in node.input]
+        node.output[:] = [names[name] for name in node.output]
+    for value in (*graph.input, *graph.output, *used):
         value.name = names[value.name]
     for value in (*graph.input, *graph.output):
         value.type.tensor_type.shape.dim[0].dim_param = "N"
-    del graph.value_info[:]
+    tensors = [tensor.SerializeToString(deterministic=True) for tensor in used]
+    del graph.initializer[:], graph.value_info[:]
+    for tensor in tensors:
+        graph.initializer.add().ParseFromString(tensor)
 
 
 def _random_faces() -> NDArray[np.uint8]:

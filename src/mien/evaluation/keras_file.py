@@ -44,7 +44,8 @@ def load_keras_model(path: Path) -> keras.Model:
             f"{path} maps {shapes[0]} to {shapes[1]}; expected (None, {FACE_SIZE}, {FACE_SIZE}, 1) "
             f"to (None, {len(EMOTIONS)})."
         )
-    return model
+    # A copied network wants its one input as a list, and warns at each call without.
+    return keras.Model(model.inputs[0], model.outputs[0], name=model.name)
 
 
 def classify_with_keras(model: keras.Model, faces_u8: NDArray[np.uint8]) -> NDArray[np.float32]:
