@@ -1,4 +1,4 @@
-"""From a trained Keras network to the artifact that the recogniser runs."""
+"""From a Keras network to ONNX, if both give the same answers."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from mien.core.preprocess import FACE_SIZE
 from mien.data.split import split_train_validation
 from mien.evaluation.calibration import fit_temperature, measure_calibration
 from mien.evaluation.keras_file import classify_with_keras, experiment_of, load_keras_model
-from mien.evaluation.network import open_network
 from mien.faces.crop import FRAMINGS
+from mien.recognizer import Recognizer
 from mien.training.config import load_experiment
 from mien.training.fit import LabelledFaces, load_faces
 
@@ -84,8 +84,8 @@ def export_file(keras_path: Path, out_dir: Path, *, training_data: Path) -> Arti
     """Export a trained file, calibrated on the validation faces that chose its epoch.
 
     The experiment's name and figures come from the `metrics.json` beside the file, its split from
-    `experiments/<name>.toml`. Where the recipe or the faces are missing, the temperature is 1 and
-    Keras and ONNX are compared on random faces only; that is said.
+    the recipe (see `find_recipe`). Where the recipe or the faces are missing, the temperature is
+    1 and Keras and ONNX are compared on random faces only; that is said.
 
     Args:
         keras_path: A `.keras` file.
@@ -99,7 +99,7 @@ def export_file(keras_path: Path, out_dir: Path, *, training_data: Path) -> Arti
     model = load_keras_model(keras_path)
     experiment = experiment_of(keras_path)
     metrics = _figures_beside(keras_path)
-    recipe = recipe_of(experiment)
+    recipe = find_recipe(keras_path.parent, experiment)
     if not (recipe.is_file() and training_data.exists()):
         missing = training_data if recipe.is_file() else recipe
         print(f"There is no {missing}: not calibrated (temperature 1), no real faces compared")
@@ -128,9 +128,13 @@ def export_file(keras_path: Path, out_dir: Path, *, training_data: Path) -> Arti
     )
 
 
-def recipe_of(experiment: str) -> Path:
-    """Return where the recipe of an experiment lies, seen from the repository's root."""
-    return Path("experiments") / f"{experiment}.toml"
+def find_recipe(folder: Path, experiment: str) -> Path:
+    """Return the recipe of a run: `experiment.toml` in its folder, else `experiments/<name>.toml`.
+
+    The latter is seen from the working folder, and need not exist.
+    """
+    beside = folder / "experiment.toml"
+    return beside if beside.is_file() else Path("experiments") / f"{experiment}.toml"
 
 
 def load_split(recipe: Path, training_data: Path) -> tuple[LabelledFaces, LabelledFaces]:
@@ -149,7 +153,7 @@ def load_split(recipe: Path, training_data: Path) -> tuple[LabelledFaces, Labell
 
 
 def _figures_beside(keras_path: Path) -> dict[str, Any]:
-    """Return the single figures of `metrics.json`, and the accuracies of its last test."""
+    """Return the single figures of `metrics.json`; tables stay where they are."""
     path = keras_path.with_name("metrics.json")
     if not path.is_file():
         return {}
@@ -178,7 +182,7 @@ def _name_in_order(graph: onnx.GraphProto) -> None:
     """
     weights = {tensor.name: tensor for tensor in graph.initializer}
     names = {graph.input[0].name: "faces", graph.output[0].name: "probabilities"}
-    used = []
+    used: list[onnx.TensorProto] = []
     for number, node in enumerate(graph.node):
         node.name = f"{node.op_type}_{number}"
         for name in node.input:
@@ -208,7 +212,7 @@ def _check_parity(
     model: keras.Model, onnx_path: Path, faces_u8: NDArray[np.uint8], kind: str
 ) -> None:
     expected = classify_with_keras(model, faces_u8)
-    found = open_network(onnx_path).classify(faces_u8)
+    found = Recognizer(onnx_path, detector="haar").classify(faces_u8)
     difference = np.abs(found - expected)
     # A NaN is no small difference.
     if not difference.max() <= LARGEST_DIFFERENCE:
