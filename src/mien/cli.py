@@ -141,6 +141,88 @@ def experiments() -> None:
         typer.echo(line)
 
 
+@app.command()
+def evaluate(
+    model: Annotated[
+        Path | None, typer.Option(help="An .onnx or a .keras file; the shipped artifact if none.")
+    ] = None,
+    data: Annotated[Path, typer.Option(help="Labelled faces to score it on.")] = Path(
+        "data/test_with_emotions.csv"
+    ),
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for the figures: that of the model for FER2013's test faces, "
+            "results/evaluation for others."
+        ),
+    ] = None,
+    ledger: Annotated[
+        Path, typer.Option(help="Where looks at FER2013's test faces are counted.")
+    ] = Path("experiments/test_scores.jsonl"),
+) -> None:
+    """Score a network: accuracy, every emotion, calibration, confusion matrix."""
+    from mien.evaluation.scoring import score_network
+
+    score_network(model, data, out=out, ledger=ledger)
+
+
+@app.command()
+def predict(
+    data: Annotated[Path, typer.Option(help="Faces, with or without labels.")] = Path(
+        "data/test.csv"
+    ),
+    model: Annotated[
+        Path | None, typer.Option(help="An .onnx or a .keras file; the shipped artifact if none.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The CSV file to write.")] = Path(
+        "results/predictions.csv"
+    ),
+) -> None:
+    """Write the label and the probabilities of every face as CSV."""
+    from mien.evaluation.scoring import predict as predict_faces
+
+    count = predict_faces(model, data, out)
+    typer.echo(f"Wrote {count:,} predictions to {out}")
+
+
+@app.command()
+def export(
+    keras_file: Annotated[Path, typer.Argument(help="The trained network.")] = Path(
+        "results/model/final_emotion_model.keras"
+    ),
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for emotion.onnx and emotion.json; beside it.")
+    ] = None,
+    data: Annotated[
+        Path, typer.Option(help="What it was trained on: its validation faces calibrate it.")
+    ] = Path("data/train.csv"),
+) -> None:
+    """Turn a trained network into the ONNX artifact that mien runs."""
+    from mien.export import export_file
+
+    artifact = export_file(keras_file, out or keras_file.parent, training_data=data)
+    typer.echo(f"Wrote {artifact.onnx_path} (SHA-256 {artifact.sha256})")
+
+
+@app.command()
+def quantise(
+    artifact: Annotated[
+        Path | None, typer.Argument(help="An .onnx file; the shipped artifact if none.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The .onnx file to write.")] = Path(
+        "results/int8/emotion.onnx"
+    ),
+    data: Annotated[Path, typer.Option(help="What the network was trained on.")] = Path(
+        "data/train.csv"
+    ),
+) -> None:
+    """Turn an artifact into one that computes in 8-bit integers, and compare the two."""
+    from mien.export.int8 import quantise_file
+
+    written = quantise_file(artifact, out, training_data=data)
+    typer.echo(f"Wrote {written.onnx_path} (SHA-256 {written.sha256})")
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and leave the process with its exit code.
 

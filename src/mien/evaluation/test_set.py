@@ -46,15 +46,13 @@ def faces_to_score(dataset: Dataset) -> ScoredFaces:
     """Pick the faces to score: the test rows where the file has a Usage column, else all.
 
     Raises:
-        DataError: if the data set has no labels or no faces.
+        DataError: if the data set has no labels.
     """
     if dataset.labels is None:
         raise DataError(
             f"{dataset.source} has no labels; scoring needs a column 'emotion'. "
             "`mien predict` writes probabilities without them."
         )
-    if len(dataset.labels) == 0:
-        raise DataError(f"{dataset.source} holds no faces; expected at least one.")
     if dataset.usage is not None:
         is_test = np.isin(dataset.usage, ("PublicTest", "PrivateTest"))
         if is_test.any():
