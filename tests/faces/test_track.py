@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Callable, Iterator
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from mien.core.types import Box, Face
+from mien.faces.track import FaceTracker, assign, intersection_over_union
+
+WIDTH, HEIGHT, FPS = 480, 270, 30
+SIDE = 80
+Path = Callable[[float], tuple[float, float] | None]
+
+
+@functools.cache
+def texture(seed: int, height: int = SIDE, width: int = SIDE, grain: float = 3.0) -> NDArray:
+    noise = np.random.default_rng(seed).normal(size=(height, width, 3))
+    smooth = cv2.GaussianBlur(noise, (0, 0), grain)
+    return np.clip(127 + 45 * smooth / smooth.std(), 0, 255).astype(np.uint8)
+
+
+def play(
+    actors: list[tuple[int, Path]], seconds: float, background: int = 99
+) -> Iterator[tuple[NDArray, float, dict[int, Box]]]:
+    """Frames of textured squares that move (the last one in front), their times, and the truth.
+
+    The truth holds the box of every actor of which at least 70 % can be seen.
+    """
+    scenery = texture(background, HEIGHT, WIDTH, grain=8)
+    for number in range(int(seconds * FPS)):
+        image, owner = scenery.copy(), np.full((HEIGHT, WIDTH), -1)
+        places = {}
+        for seed, path in actors:
+            place = path(number / FPS)
+            if place is None:
+                continue
+            x, y = place
+            move = np.array([[1, 0, x], [0, 1, y]], float)
+            square = np.full((SIDE, SIDE), 255, np.uint8)
+            mask = cv2.warpAffine(square, move, (WIDTH, HEIGHT)) > 127
+            image[mask] = cv2.warpAffine(texture(seed), move, (WIDTH, HEIGHT))[mask]
+            owner[mask] = seed
+            places[seed] = Box(x, y, SIDE, SIDE)
+        truth = {s: box for s, box in places.items() if (owner == s).sum() >= 0.7 * SIDE**2}
+        yield image, number * 1000 / FPS, truth
+
+
+def line(x0: float, x1: float, y: float, begin: float, end: float) -> Path:
+    def path(time: float) -> tuple[float, float] | None:
+        part = (time - begin) / (end - begin)
+        return (x0 + (x1 - x0) * part, y) if 0 <= part < 1 else None
+
+    return path
+
+
+def still(x: float, y: float) -> Path:
+    return lambda _: (x, y)
+
+
+def follow(
+    tracker: FaceTracker,
+    frames: Iterator[tuple[NDArray, float, dict[int, Box]]],
+    every: int = 3,
+    found: Callable[[int], bool] = bool,
+) -> tuple[dict[int, list[int]], list[float]]:
+    """The track numbers of each actor, in order, and each shown box's overlap with the truth."""
+    numbers: dict[int, list[int]] = {}
+    overlaps = []
+    for index, (image, ms, truth) in enumerate(frames):
+        followed = tracker.carry(image, ms)
+        if index % every == 0 or not followed:
+            tracker.correct([Face(box, 0.9) for s, box in truth.items() if found(s)])
+        tracked = tracker.faces()
+        for seed, box in truth.items():
+            best = max(
+                tracked, key=lambda t: intersection_over_union(t.face.box, box), default=None
+            )
+            overlap = intersection_over_union(best.face.box, box) if best else 0.0
+            overlaps.append(overlap)
+            if best and overlap >= 0.5 and best.track_id not in numbers.setdefault(seed, [])[-1:]:
+                numbers[seed].append(best.track_id)
+    return numbers, overlaps
+
+
+def test_people_who_cross_keep_their_numbers():
+    crossing = play([(1, line(20, 380, 90, 0, 3)), (2, line(380, 20, 110, 0, 3))], 3)
+    numbers, _ = follow(FaceTracker(), crossing)
+    assert sorted(map(tuple, numbers.values())) == [(1,), (2,)]
+
+
+def test_people_who_look_the_same_and_cross_keep_their_numbers():
+    truth_of_two = [(1, line(20, 380, 90, 0, 3)), (1, line(380, 20, 115, 0, 3))]
+    tracker = FaceTracker()
+    places: dict[int, list[float]] = {}
+    for (image, ms, _), index in zip(play(truth_of_two, 3), itertools.count(), strict=False):
+        tracker.carry(image, ms)
+        left, right = (path(ms / 1000) for _, path in truth_of_two)
+        hidden = abs(left[0] - right[0]) < SIDE * 0.7
+        boxes = [Box(*right, SIDE, SIDE)] + ([] if hidden else [Box(*left, SIDE, SIDE)])
+        if index % 3 == 0:
+            tracker.correct([Face(box, 0.9) for box in boxes])
+        for tracked in tracker.faces():
+            places.setdefault(tracked.track_id, []).append(tracked.face.box.x)
+    assert len(places) == 2
+    ends = sorted((xs[0], xs[-1]) for xs in places.values())
+    assert ends[0][0] < 100 < 300 < ends[0][1]
+    assert ends[1][1] < 100 < 300 < ends[1][0]
+
+
+def test_boxes_are_carried_between_detections():
+    moving = play([(1, line(20, 380, 60, 0, 2)), (2, line(300, 60, 170, 0, 2))], 2)
+    numbers, overlaps = follow(FaceTracker(), moving, every=6)
+    assert numbers == {1: [1], 2: [2]} or numbers == {1: [2], 2: [1]}
+    assert min(overlaps) > 0.8
+
+
+def test_a_face_the_detector_misses_for_a_moment_is_still_handed_out_as_carried():
+    tracker = FaceTracker()
+    for image, ms, truth in play([(1, line(100, 200, 90, 0, 1))], 1):
+        tracker.carry(image, ms)
+        found = ms < 500 or ms > 800
+        tracker.correct([Face(box, 0.9) for box in truth.values()] if found else [])
+        (tracked,) = tracker.faces()
+        assert tracked.detected == found
+        assert intersection_over_union(tracked.face.box, truth[1]) > 0.8
+
+
+def test_a_face_behind_an_object_for_a_moment_keeps_its_number():
+    post = (7, line(200, 200.001, 90, 0, 4))
+    frames = play([(1, line(20, 380, 90, 0, 4)), post], 4)
+    numbers, _ = follow(FaceTracker(), frames, found=lambda seed: seed == 1)
+    assert numbers[1] == [1]
+
+
+def test_someone_who_comes_back_gets_the_old_number_and_someone_else_a_new_one():
+    leaves = line(200, 480, 90, 0, 1.5)
+    returns = line(480, 200, 60, 4, 6)
+    other = line(480, 200, 90, 2, 3.9)
+    frames = play([(1, lambda t: leaves(t) or returns(t)), (2, lambda t: other(t))], 6)
+    numbers, _ = follow(FaceTracker(), frames)
+    assert numbers[1][0] == numbers[1][-1] == 1
+    assert 1 not in numbers[2]
+
+
+def test_another_shot_begins_new_tracks_at_the_same_place():
+    tracker = FaceTracker()
+    numbers, _ = follow(tracker, play([(1, still(200, 90))], 1))
+    shot = ((image, ms + 1000, truth) for image, ms, truth in play([(2, still(200, 90))], 1, 55))
+    numbers_after, _ = follow(tracker, shot)
+    assert numbers == {1: [1]}
+    assert numbers_after == {2: [2]}
+
+
+def test_a_weak_detection_prolongs_a_track_and_starts_none():
+    tracker = FaceTracker(new_score=0.6)
+    for image, ms, truth in play([(1, line(100, 200, 20, 0, 1)), (2, still(300, 150))], 1):
+        tracker.carry(image, ms)
+        first = Face(truth[1], 0.9 if ms == 0 else 0.4)
+        tracker.correct([first, Face(truth[2], 0.4)])
+        assert [tracked.track_id for tracked in tracker.faces()] == [1]
+        assert tracker.faces()[0].detected
+
+
+def test_a_change_of_size_in_mid_video_is_no_error():
+    tracker = FaceTracker()
+    for side in (100, 300, 60):
+        tracker.carry(texture(1, side, side), side)
+        tracker.correct([Face(Box(10, 10, 40, 40), 0.9)])
+        assert len(tracker.faces()) == 1
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_assign_finds_the_pairs_of_greatest_sum(seed: int):
+    rng = np.random.default_rng(seed)
+    rows, columns = (int(side) for side in rng.integers(0, 5, 2))
+    scores = rng.random((rows, columns)) - 0.3
+    pairs = assign(scores)
+    may_stay_alone = np.hstack([np.maximum(scores, 0), np.zeros((rows, rows))])
+    best = max(
+        may_stay_alone[np.arange(rows), np.array(order, int)].sum()
+        for order in itertools.permutations(range(columns + rows), rows)
+    )
+    assert sum(scores[pair] for pair in pairs) == pytest.approx(best)
+    assert all(scores[pair] > 0 for pair in pairs)
+    assert len({row for row, _ in pairs}) == len({column for _, column in pairs}) == len(pairs)
