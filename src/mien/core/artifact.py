@@ -144,7 +144,9 @@ def write_artifact(
         crop=dict(crop or {}),
         metrics=dict(metrics or {}),
     )
-    content = asdict(artifact) | {"onnx_path": onnx_path.name}
+    content = asdict(artifact)
+    # The sidecar lies beside the network, wherever the two are copied to.
+    del content["onnx_path"]
     write_atomically(onnx_path, network)
     write_atomically(onnx_path.with_suffix(".json"), json.dumps(content, indent=2) + "\n")
     return artifact

@@ -58,6 +58,8 @@ class Report:
         plain: Each face seen once, as the recogniser does it.
         flip_averaged: Mean of the probabilities of a face and of its mirror image.
         copies: None where there were no training faces to compare with.
+        raters: Agreement with FER+'s raters on the faces on which more than half of the ten say
+            the same emotion; None where their votes are not known.
         temperature: What the artifact divides the logits by.
         uncalibrated: Calibration of the network's own probabilities.
         calibrated: Calibration of the probabilities with the temperature applied.
@@ -71,6 +73,7 @@ class Report:
     plain: Parts
     flip_averaged: Parts
     copies: Copies | None
+    raters: Accuracy | None
     temperature: float
     uncalibrated: Calibration
     calibrated: Calibration
@@ -82,6 +85,7 @@ def evaluate(
     *,
     data: str,
     training_faces_u8: NDArray[np.uint8] | None = None,
+    raters_labels: NDArray[np.integer] | None = None,
 ) -> Report:
     """Score a network.
 
@@ -90,6 +94,7 @@ def evaluate(
         faces: The labelled faces.
         data: Where they come from, for the report.
         training_faces_u8: (M, 48, 48) uint8, to find copies among `faces`; None to leave that out.
+        raters_labels: (N,) labels by FER+'s raters, -1 for none; None to leave that out.
     """
     probabilities = network.classify(faces.faces_u8)
     # Averaged at temperature 1: what the network itself says of both views.
@@ -108,6 +113,7 @@ def evaluate(
         plain=plain,
         flip_averaged=_score_parts((own + mirrored) / np.float32(2), faces),
         copies=_score_copies(probabilities, faces, training_faces_u8),
+        raters=None if raters_labels is None else _score_raters(probabilities, raters_labels),
         temperature=network.temperature,
         uncalibrated=measure_calibration(own, faces.labels),
         calibrated=measure_calibration(probabilities, faces.labels),
@@ -149,6 +155,14 @@ def _score_copies(
     )
 
 
+def _score_raters(
+    probabilities: NDArray[np.float32], raters_labels: NDArray[np.integer]
+) -> Accuracy:
+    agreed = raters_labels >= 0
+    correct = (probabilities.argmax(axis=1) == raters_labels)[agreed]
+    return accuracy_with_interval(int(correct.sum()), len(correct))
+
+
 def _lines(report: Report) -> Iterator[str]:
     whole = report.plain.whole
     yield f"Accuracy on the test set: {whole.accuracy.value:.0%}"
@@ -172,6 +186,8 @@ def _lines(report: Report) -> Iterator[str]:
     )
     yield from _part_lines(flipped)
     yield _copies_line(report.copies)
+    if report.raters:
+        yield f"Where most of FER+'s raters agree, right by their label: {_describe(report.raters)}"
     yield (
         f"Expected calibration error (15 bins): {report.calibrated.expected_error:.3f} with "
         f"temperature {report.temperature:.3f}, {report.uncalibrated.expected_error:.3f} without"
@@ -186,7 +202,7 @@ def _part_lines(parts: Parts) -> Iterator[str]:
 
 def _copies_line(copies: Copies | None) -> str:
     if copies is None:
-        return "Exact copies in the training set: not looked for, there is no train.csv beside"
+        return "Exact copies in the training set: not looked for (no train.csv beside the data)"
     line = f"Exact copies in the training set: {copies.count:,} ({copies.share:.2%})"
     if copies.accuracy_without is None:
         return line

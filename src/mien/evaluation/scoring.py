@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from mien.core.files import write_atomically
 from mien.core.labels import EMOTIONS
 from mien.data.fer2013 import Dataset, load_dataset
+from mien.data.ferplus import load_votes
 from mien.evaluation.figures import draw_confusion_matrix, draw_reliability_diagram
 from mien.evaluation.ledger import append_entry, find_entry
 from mien.evaluation.network import open_network, short_name
 from mien.evaluation.report import Report, evaluate, format_report
-from mien.evaluation.test_set import faces_to_score
+from mien.evaluation.test_set import ScoredFaces, agreed_labels, faces_to_score
 
 SHIPPED_RESULTS = Path("results/model")
 OTHER_RESULTS = Path("results/evaluation")
@@ -30,6 +31,9 @@ def score_network(
     network_path: Path | None, data: Path, *, out: Path | None, ledger: Path
 ) -> Report:
     """Score a network on labelled faces, keep the figures, and print them.
+
+    Training faces (`train.csv`, or the file's own rows of that Usage) and FER+'s votes
+    (`fer2013new.csv`) are used where they lie beside the data.
 
     Writes `metrics.json` (the key "test"), `final_test_confusion_matrix.png` and
     `reliability_diagram.png`. If the faces are FER2013's test faces, the look is counted in the
@@ -55,6 +59,7 @@ def score_network(
         faces,
         data=short_name(data),
         training_faces_u8=_training_faces(dataset, data),
+        raters_labels=_raters_labels(faces, data),
     )
     counted = _count_look(report, ledger) if faces.is_fer2013_test else None
     if out is None:
@@ -135,6 +140,11 @@ def _training_faces(dataset: Dataset, data: Path) -> NDArray[np.uint8] | None:
     return None
 
 
+def _raters_labels(faces: ScoredFaces, data: Path) -> NDArray[np.integer] | None:
+    beside = data.with_name("fer2013new.csv")
+    return agreed_labels(faces, load_votes(beside)) if beside.is_file() else None
+
+
 def _count_look(report: Report, ledger: Path) -> str:
     earlier = find_entry(ledger, report.sha256)
     if earlier:
@@ -157,6 +167,7 @@ def _ledger_entry(report: Report) -> dict[str, Any]:
         "private_test": plain.private_test and plain.private_test.accuracy.value,
         "macro_f1": plain.whole.macro.f1,
         "f1": {emotion: figures.f1 for emotion, figures in plain.whole.classes.items()},
+        "raters_accuracy": report.raters and report.raters.value,
         "accuracy_flip_averaged": flipped.whole.accuracy.value,
         "private_test_flip_averaged": (
             flipped.private_test and flipped.private_test.accuracy.value
