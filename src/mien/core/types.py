@@ -71,6 +71,10 @@ class FaceEmotion:
         confidence: The probability of `emotion`, 0 to 1.
         probabilities: (7,) float32 in the order of `mien.EMOTIONS`, sums to 1; read-only.
         uncertain: True where the label should not be relied upon.
+        detected: True if a detector found the face in this very frame, False if it was carried
+            here from an earlier one.
+        raw_probabilities: (7,) float32: `probabilities` before they were smoothed over time; None
+            where nothing was smoothed.
     """
 
     frame: int
@@ -82,3 +86,5 @@ class FaceEmotion:
     confidence: float
     probabilities: NDArray[np.float32]
     uncertain: bool
+    detected: bool = True
+    raw_probabilities: NDArray[np.float32] | None = None
