@@ -12,9 +12,8 @@ import pytest
 
 keras = pytest.importorskip("keras", reason="needs mien[train]")
 
-from mien.data.synthetic import synthetic_dataset, write_csv
-
 from mien.core.errors import ModelError
+from mien.data.synthetic import synthetic_dataset, write_csv
 from mien.training.fit import train
 
 RECIPE = """
@@ -53,7 +52,13 @@ import sys
 from pathlib import Path
 from mien.training.fit import train
 recipe, faces, run, logs = map(Path, sys.argv[1:])
-train(recipe, training_data=faces, run_folder=run, log_folder=logs)
+train(
+    recipe,
+    training_data=faces,
+    votes_file=Path("not read"),
+    run_folder=run,
+    log_folder=logs,
+)
 """
 
 
@@ -71,8 +76,18 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def uninterrupted(toy: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     recipe, faces = toy
     folder = tmp_path_factory.mktemp("uninterrupted")
-    train(recipe, training_data=faces, run_folder=folder / "run", log_folder=folder / "logs")
+    train_toy(recipe, faces, folder / "run", folder / "logs")
     return folder
+
+
+def train_toy(recipe: Path, faces: Path, run: Path, logs: Path) -> None:
+    train(
+        recipe,
+        training_data=faces,
+        votes_file=Path("not read"),  # The toy's recipe learns labels only.
+        run_folder=run,
+        log_folder=logs,
+    )
 
 
 def read_history(run: Path) -> dict[str, list[float]]:
@@ -136,7 +151,7 @@ def test_a_run_killed_in_mid_epoch_ends_like_an_uninterrupted_one(
     process.stdout.close()
     assert not (run / "final_emotion_model.keras").exists()
 
-    train(recipe, training_data=faces, run_folder=run, log_folder=logs)
+    train_toy(recipe, faces, run, logs)
 
     resumed, whole = read_history(run), read_history(uninterrupted / "run")
     assert resumed["epoch"] == whole["epoch"]
@@ -153,4 +168,4 @@ def test_a_run_folder_of_another_recipe_is_refused(
     run = tmp_path / "run"
     shutil.copytree(uninterrupted / "run", run)
     with pytest.raises(ModelError, match="another recipe"):
-        train(other, training_data=faces, run_folder=run, log_folder=tmp_path / "logs")
+        train_toy(other, faces, run, tmp_path / "logs")
