@@ -1,0 +1,54 @@
+"""A network of one layer that tells seven brightnesses apart, made without any training."""
+
+import numpy as np
+import pytest
+
+from mien.core.artifact import write_artifact
+
+LEVELS = np.linspace(0.1, 0.9, 7)
+"""The grey that the network takes for each label, in [0, 1]."""
+
+
+@pytest.fixture
+def brightness_network():
+    """Return the function that writes the network."""
+    pytest.importorskip("onnx", reason="needs mien[train]")
+    return _write_brightness_network
+
+
+@pytest.fixture
+def faces_of():
+    """Return the function that draws faces of given labels."""
+    return _faces_of
+
+
+def _write_brightness_network(path, *, sharpness=40.0, temperature=1.0):
+    """Write an artifact whose logits fall with the squared distance to each level."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    weights = np.repeat(2 * sharpness * LEVELS[None] / 2304, 2304, axis=0).astype(np.float32)
+    bias = (-sharpness * LEVELS**2).astype(np.float32)
+    graph = helper.make_graph(
+        [
+            helper.make_node("Flatten", ["faces"], ["flat"]),
+            helper.make_node("Gemm", ["flat", "weights", "bias"], ["logits"]),
+            helper.make_node("Softmax", ["logits"], ["probabilities"]),
+        ],
+        "brightness",
+        [helper.make_tensor_value_info("faces", TensorProto.FLOAT, ["N", 48, 48, 1])],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["N", 7])],
+        [numpy_helper.from_array(weights, "weights"), numpy_helper.from_array(bias, "bias")],
+    )
+    network = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 15)], ir_version=8)
+    return write_artifact(
+        network.SerializeToString(), path, experiment="brightness", temperature=temperature
+    )
+
+
+def _faces_of(labels, *, noise=0.0):
+    """Draw flat grey faces, (N, 48, 48) uint8; `noise` shifts each face's brightness."""
+    random = np.random.default_rng(3)
+    grey = LEVELS[np.asarray(labels)] + random.normal(scale=max(noise, 1e-9), size=len(labels))
+    faces = np.broadcast_to(grey[:, None, None], (len(labels), 48, 48)).copy()
+    faces += random.normal(scale=0.01, size=faces.shape)
+    return (255 * faces.clip(0, 1)).astype(np.uint8)

@@ -1,0 +1,146 @@
+"""`mien evaluate`, `mien predict` and the ledger, on a network that tells brightnesses apart."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn", reason="needs mien[train]")
+pytest.importorskip("matplotlib", reason="needs mien[train]")
+
+from pathlib import Path
+
+from mien.cli import main
+from mien.core.artifact import load_artifact
+from mien.core.labels import EMOTIONS
+from mien.data.fer2013 import Dataset
+from mien.data.synthetic import write_csv
+
+LABELS = np.tile(np.arange(7), 6)
+
+
+@pytest.fixture(autouse=True)
+def working_folder(tmp_path, monkeypatch, brightness_network, faces_of):
+    """A working folder with a network, a training set and noisy test faces."""
+    monkeypatch.chdir(tmp_path)
+    brightness_network(Path("net/emotion.onnx"), temperature=1.5)
+    faces = faces_of(LABELS, noise=0.06)
+    write_csv(Dataset(faces, LABELS, None, Path()), Path("data/mine.csv"))
+    write_csv(Dataset(faces[:3], LABELS[:3], None, Path()), Path("data/train.csv"))
+    usage = np.where(np.arange(len(LABELS)) < 20, "PublicTest", "PrivateTest")
+    write_csv(Dataset(faces, LABELS, usage, Path()), Path("data/kaggle.csv"))
+    write_csv(Dataset(faces, None, None, Path()), Path("data/test.csv"))
+
+
+def run(*words):
+    with pytest.raises(SystemExit) as exit_:
+        main([str(word) for word in words])
+    return exit_.value.code or 0
+
+
+def read_metrics(folder):
+    return json.loads(Path(folder, "metrics.json").read_text())
+
+
+def read_ledger():
+    return [
+        json.loads(line)
+        for line in Path("experiments/test_scores.jsonl").read_text().split("\n")[:-1]
+    ]
+
+
+def test_evaluate_prints_the_accuracy_first_and_writes_the_figures(capsys):
+    assert run("evaluate", "--model", "net/emotion.onnx", "--data", "data/mine.csv") == 0
+    lines = capsys.readouterr().out.splitlines()
+    scores = read_metrics("results/evaluation")["test"]
+    accuracy = scores["plain"]["whole"]["accuracy"]
+    assert 0.5 < accuracy["value"] < 1
+    assert accuracy["low"] < accuracy["value"] < accuracy["high"]
+    assert lines[0] == f"Accuracy on the test set: {accuracy['value']:.0%}"
+    assert f"{accuracy['value']:.2%} ({accuracy['correct']} of 42)" in lines[1]
+    assert any("net/emotion.onnx" in line and "data/mine.csv" in line for line in lines)
+    assert [line.split()[0] for line in lines if line.endswith("    6")] == list(EMOTIONS)
+    assert scores["sha256"] == load_artifact(Path("net/emotion.onnx")).sha256
+    assert scores["copies"]["count"] == 3
+    assert scores["uncalibrated"]["expected_error"] != scores["calibrated"]["expected_error"]
+    assert Path("results/evaluation/final_test_confusion_matrix.png").stat().st_size > 10_000
+    assert not Path("experiments").exists(), "these are no test faces of FER2013"
+
+
+def test_mirroring_changes_nothing_for_a_network_that_sees_brightness_only():
+    run("evaluate", "--model", "net/emotion.onnx", "--data", "data/mine.csv")
+    scores = read_metrics("results/evaluation")["test"]
+    assert scores["flip_averaged"] == scores["plain"]
+
+
+def test_test_faces_of_fer2013_are_split_and_every_network_is_counted_once(
+    capsys, brightness_network
+):
+    command = ("evaluate", "--model", "net/emotion.onnx", "--data", "data/kaggle.csv")
+    assert run(*command) == 0
+    assert "counted in" in capsys.readouterr().out
+    scores = read_metrics("net")["test"]
+    public, private = scores["plain"]["public_test"], scores["plain"]["private_test"]
+    assert (public["accuracy"]["count"], private["accuracy"]["count"]) == (20, 22)
+    (entry,) = read_ledger()
+    assert entry["experiment"] == "brightness"
+    assert entry["accuracy"] == scores["plain"]["whole"]["accuracy"]["value"]
+    assert entry["macro_f1"] == scores["plain"]["whole"]["macro"]["f1"]
+    assert entry["sha256"] == scores["sha256"]
+
+    assert run(*command) == 0
+    assert "no new look" in capsys.readouterr().out
+    assert len(read_ledger()) == 1
+
+    brightness_network(Path("net/emotion.onnx"), sharpness=20.0)
+    assert run(*command) == 0
+    assert len(read_ledger()) == 2
+
+
+def test_a_spoilt_ledger_stops_the_scoring(capsys):
+    Path("experiments").mkdir()
+    Path("experiments/test_scores.jsonl").write_text('{"sha256": "1"}\n<<<<<<< HEAD\n')
+    assert run("evaluate", "--model", "net/emotion.onnx", "--data", "data/kaggle.csv") == 2
+    captured = capsys.readouterr()
+    assert "test_scores.jsonl, line 2" in captured.err
+    assert captured.out == ""
+
+
+def test_what_training_said_stays_and_figures_of_another_network_go():
+    command = ("evaluate", "--model", "net/emotion.onnx", "--data", "data/mine.csv", "--out", "net")
+    Path("net/metrics.json").write_text('{"experiment": "brightness", "epochs": 30}')
+    run(*command)
+    assert read_metrics("net")["epochs"] == 30
+    Path("net/metrics.json").write_text('{"experiment": "another", "epochs": 30}')
+    run(*command)
+    assert set(read_metrics("net")) == {"experiment", "test"}
+
+
+def test_predict_writes_a_row_for_every_face_without_labels():
+    assert run("predict", "--model", "net/emotion.onnx", "--out", "out/p.csv") == 0
+    with Path("out/p.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["face"]) for row in rows] == list(range(len(LABELS)))
+    for row in rows:
+        shares = [float(row[emotion]) for emotion in EMOTIONS]
+        assert sum(shares) == pytest.approx(1, abs=1e-5)
+        assert row["emotion"] == EMOTIONS[int(row["label"])] == EMOTIONS[int(np.argmax(shares))]
+        assert float(row["confidence"]) == max(shares)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("evaluate", "--model", "net/emotion.onnx", "--data", "data/test.csv"), "has no labels"),
+        (("evaluate", "--model", "net/missing.onnx", "--data", "data/mine.csv"), "no network"),
+        (("evaluate", "--model", "data/mine.csv", "--data", "data/mine.csv"), ".onnx or .keras"),
+        (("predict", "--model", "net/emotion.onnx", "--data", "none.csv"), "none.csv"),
+    ],
+)
+def test_what_cannot_be_scored_is_one_line(capsys, words, message):
+    assert run(*words) == 2
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert captured.err.count("\n") == 1
+    assert captured.out == ""
