@@ -1,0 +1,189 @@
+"""From a Keras file to an artifact that the recogniser runs, and to INT8."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+keras = pytest.importorskip("keras", reason="needs mien[train]")
+onnx = pytest.importorskip("onnx", reason="needs mien[train]")
+pytest.importorskip("tf2onnx", reason="needs mien[train]")
+
+from mien.cli import main
+from mien.core.artifact import apply_temperature, load_artifact
+from mien.core.errors import ModelError
+from mien.core.preprocess import to_network_input
+from mien.data.synthetic import synthetic_dataset, write_csv
+from mien.export import export_model, onnx_file
+from mien.export.int8 import quantise
+from mien.models import build_network
+from mien.models.vgg import VGGConfig
+from mien.recognizer import Recognizer
+
+RECIPE = """
+title = "A toy"
+rationale = "Small."
+status = "candidate"
+[network]
+family = "vgg"
+filters = [8, 16]
+convolutions_per_block = 1
+dropout = [0.0, 0.0]
+spatial_dropout = [0.0, 0.0]
+head = "flatten"
+dense_units = [32]
+dense_dropout = 0.0
+[augmentation]
+[split]
+validation_fraction = 0.25
+"""
+
+
+@pytest.fixture(scope="module")
+def faces():
+    return synthetic_dataset(420, seed=5)
+
+
+@pytest.fixture(scope="module")
+def trained(faces, tmp_path_factory):
+    """A run's folder with a small network that has learnt something."""
+    keras.utils.set_random_seed(2)
+    config = VGGConfig(
+        family="vgg",
+        filters=[8, 16],
+        convolutions_per_block=1,
+        dropout=[0.0, 0.0],
+        spatial_dropout=[0.0, 0.0],
+        head="flatten",
+        dense_units=[32],
+        dense_dropout=0.0,
+    )
+    model = build_network(config)
+    model.compile("adam", "sparse_categorical_crossentropy", jit_compile=False)
+    model.fit(to_network_input(faces.faces_u8), faces.labels, epochs=4, batch_size=16, verbose=0)
+    folder = tmp_path_factory.mktemp("run")
+    model.save(folder / "final_emotion_model.keras")
+    (folder / "experiment.toml").write_text(RECIPE)
+    (folder / "metrics.json").write_text(json.dumps({"experiment": "toy", "epochs": 4, "test": {}}))
+    return folder
+
+
+def run(*words):
+    with pytest.raises(SystemExit) as exit_:
+        main([str(word) for word in words])
+    return exit_.value.code or 0
+
+
+def test_the_exported_artifact_answers_as_keras_does(trained, faces, tmp_path):
+    path = trained / "final_emotion_model.keras"
+    artifact = export_model(path, tmp_path, experiment="toy", real_faces_u8=faces.faces_u8)
+    assert load_artifact(tmp_path / "emotion.onnx") == artifact
+    recognizer = Recognizer(artifact, detector="haar")
+    expected = keras.saving.load_model(path).predict(to_network_input(faces.faces_u8), verbose=0)
+    for count in (1, 7, 100):
+        found = recognizer.classify(faces.faces_u8[:count])
+        np.testing.assert_allclose(found, expected[:count], atol=1e-5)
+
+
+def test_the_network_has_the_documented_interface_and_folded_normalization(trained, tmp_path):
+    artifact = export_model(trained / "final_emotion_model.keras", tmp_path, experiment="toy")
+    graph = onnx.load(artifact.onnx_path).graph
+    assert [value.name for value in graph.input] == ["faces"]
+    assert [value.name for value in graph.output] == ["probabilities"]
+    convolutions = [i for i, node in enumerate(graph.node) if node.op_type == "Conv"]
+    assert [graph.node[i + 1].op_type for i in convolutions] == ["LeakyRelu"] * 2
+
+
+def test_the_same_weights_give_the_same_bytes(trained, tmp_path):
+    path = trained / "final_emotion_model.keras"
+    first = export_model(path, tmp_path / "a", experiment="toy")
+    second = export_model(path, tmp_path / "b", experiment="toy")
+    assert first.sha256 == second.sha256
+
+
+def test_a_network_that_answers_otherwise_is_not_written(trained, tmp_path, monkeypatch):
+    to_onnx = onnx_file._to_onnx
+
+    def to_damaged_onnx(model):
+        network = onnx.load_from_string(to_onnx(model))
+        weights = next(w for w in network.graph.initializer if w.dims[-1:] == [7])
+        damaged = onnx.numpy_helper.to_array(weights) * np.float32(1.05)
+        weights.CopyFrom(onnx.numpy_helper.from_array(damaged, weights.name))
+        return network.SerializeToString()
+
+    monkeypatch.setattr(onnx_file, "_to_onnx", to_damaged_onnx)
+    with pytest.raises(ModelError, match=r"differ by .* on random face"):
+        export_model(trained / "final_emotion_model.keras", tmp_path / "out", experiment="toy")
+    assert not (tmp_path / "out").exists()
+
+
+def test_export_calibrates_on_validation_faces(trained, faces, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    write_csv(faces, Path("data/train.csv"))
+    assert run("export", trained / "final_emotion_model.keras", "--out", "out") == 0
+    assert "expected calibration error" in capsys.readouterr().out
+    artifact = load_artifact(Path("out/emotion.onnx"))
+    assert artifact.experiment == "toy"
+    assert artifact.temperature != 1
+    assert artifact.metrics["epochs"] == 4
+    assert set(artifact.crop) == {"haar", "yunet"}
+    own = keras.saving.load_model(trained / "final_emotion_model.keras").predict(
+        to_network_input(faces.faces_u8), verbose=0
+    )
+    np.testing.assert_allclose(
+        Recognizer(artifact, detector="haar").classify(faces.faces_u8),
+        apply_temperature(own, artifact.temperature),
+        atol=1e-4,
+    )
+
+
+def test_export_without_the_faces_says_so(trained, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert run("export", trained / "final_emotion_model.keras", "--out", "out") == 0
+    assert "There is no data/train.csv: not calibrated" in capsys.readouterr().out
+    assert load_artifact(Path("out/emotion.onnx")).temperature == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [(None, "There is no network"), (b"PK but no zip", "not a .keras file")]
+)
+def test_what_is_no_keras_file_is_one_line(tmp_path, capsys, content, message):
+    path = tmp_path / "x.keras"
+    if content:
+        path.write_bytes(content)
+    assert run("export", path) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_network_of_another_shape_is_refused(tmp_path):
+    inputs = keras.Input((32, 32, 3))
+    outputs = keras.layers.Dense(5)(keras.layers.Flatten()(inputs))
+    keras.Model(inputs, outputs).save(tmp_path / "other.keras")
+    with pytest.raises(ModelError, match=r"\(None, 32, 32, 3\) to \(None, 5\)"):
+        export_model(tmp_path / "other.keras", tmp_path, experiment="toy")
+
+
+def test_int8_keeps_most_answers_in_a_smaller_file(trained, faces, tmp_path):
+    source = export_model(trained / "final_emotion_model.keras", tmp_path, experiment="toy")
+    quantised = quantise(source, faces.faces_u8[:128], tmp_path / "int8" / "emotion.onnx")
+    assert quantised.onnx_path.stat().st_size < 0.4 * source.onnx_path.stat().st_size
+    answers = [
+        Recognizer(artifact, detector="haar").classify(faces.faces_u8).argmax(axis=1)
+        for artifact in (source, load_artifact(quantised.onnx_path))
+    ]
+    assert (answers[0] == answers[1]).mean() > 0.95
+
+
+def test_quantise_compares_the_two(trained, faces, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    write_csv(faces, Path("data/train.csv"))
+    Path("experiments").mkdir()
+    Path("experiments/toy.toml").write_text(RECIPE)
+    run("export", trained / "final_emotion_model.keras", "--out", "out")
+    assert run("quantise", "out/emotion.onnx") == 0
+    printed = capsys.readouterr().out
+    assert "validation faces" in printed
+    assert "times as fast" in printed
+    assert load_artifact(Path("results/int8/emotion.onnx")).experiment == "toy"
+    assert run("quantise", "out/emotion.onnx", "--out", "out/emotion.onnx") == 2
