@@ -6,7 +6,7 @@ import pytest
 from mien.core.errors import DataError
 from mien.core.labels import VOTE_CLASSES
 from mien.data.fer2013 import Dataset
-from mien.evaluation.test_set import TEST_COUNT, ScoredFaces, agreed_labels, faces_to_score
+from mien.evaluation.test_set import TEST_COUNT, ScoredFaces, agreed_test_labels, faces_to_score
 
 DATA = Path(__file__).parents[2] / "data" / "test_with_emotions.csv"
 TEST_CLASS_COUNTS = (958, 111, 1024, 1774, 1247, 831, 1233)
@@ -60,6 +60,6 @@ def test_raters_agree_where_one_emotion_has_more_than_half_of_the_votes():
     votes[-TEST_COUNT, VOTE_CLASSES.index("happy")] = 6
     votes[-TEST_COUNT + 1, VOTE_CLASSES.index("happy")] = 5
     votes[-TEST_COUNT + 2, VOTE_CLASSES.index("contempt")] = 10
-    assert agreed_labels(faces, votes)[:3].tolist() == [3, -1, -1]
+    assert agreed_test_labels(faces, votes)[:3].tolist() == [3, -1, -1]
     shuffled = ScoredFaces(faces.faces_u8, zeros, ~public, True)
-    assert agreed_labels(shuffled, votes) is None
+    assert agreed_test_labels(shuffled, votes) is None

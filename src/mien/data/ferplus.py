@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.errors import DataError
-from mien.core.labels import VOTE_CLASSES
+from mien.core.labels import EMOTIONS, VOTE_CLASSES
 
 _FIRST_COLUMNS = ["Usage", "Image name"]
 _VOTE_COLUMNS = [
@@ -57,3 +57,17 @@ def load_votes(path: Path) -> NDArray[np.float32]:
                 f"{path}, row {number}: found {','.join(row)!r}; expected ten counts of votes."
             ) from None
     return votes
+
+
+def agreed_labels(votes: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return what the raters clearly agreed on.
+
+    Args:
+        votes: (N, 10) counts of votes.
+
+    Returns:
+        (N,) labels 0 to 6, and -1 where no emotion of `EMOTIONS` has more than five of the ten
+        votes.
+    """
+    of_emotion = votes[:, [VOTE_CLASSES.index(emotion) for emotion in EMOTIONS]]
+    return np.where(of_emotion.max(axis=1) > 5, of_emotion.argmax(axis=1), -1)

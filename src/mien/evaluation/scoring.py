@@ -21,7 +21,7 @@ from mien.evaluation.figures import draw_confusion_matrix, draw_reliability_diag
 from mien.evaluation.ledger import append_entry, find_entry
 from mien.evaluation.network import open_network, short_name
 from mien.evaluation.report import Report, evaluate, format_report
-from mien.evaluation.test_set import ScoredFaces, agreed_labels, faces_to_score
+from mien.evaluation.test_set import ScoredFaces, agreed_test_labels, faces_to_score
 
 SHIPPED_RESULTS = Path("results/model")
 OTHER_RESULTS = Path("results/evaluation")
@@ -142,7 +142,7 @@ def _training_faces(dataset: Dataset, data: Path) -> NDArray[np.uint8] | None:
 
 def _raters_labels(faces: ScoredFaces, data: Path) -> NDArray[np.integer] | None:
     beside = data.with_name("fer2013new.csv")
-    return agreed_labels(faces, load_votes(beside)) if beside.is_file() else None
+    return agreed_test_labels(faces, load_votes(beside)) if beside.is_file() else None
 
 
 def _count_look(report: Report, ledger: Path) -> str:

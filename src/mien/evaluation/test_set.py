@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.errors import DataError
-from mien.core.labels import EMOTIONS, VOTE_CLASSES
+from mien.core.labels import EMOTIONS
 from mien.data.fer2013 import Dataset
+from mien.data.ferplus import agreed_labels
 
 PUBLIC_TEST_COUNT = 3589
 """The first rows of test_with_emotions.csv are FER2013's PublicTest, the rest its PrivateTest."""
@@ -78,19 +79,18 @@ def faces_to_score(dataset: Dataset) -> ScoredFaces:
     )
 
 
-def agreed_labels(faces: ScoredFaces, votes: NDArray[np.float32]) -> NDArray[np.integer] | None:
-    """Return what FER+'s raters clearly agreed on.
+def agreed_test_labels(faces: ScoredFaces, votes: NDArray[np.float32]) -> NDArray[np.int64] | None:
+    """Return what FER+'s raters clearly agreed on for FER2013's test faces.
 
     Args:
         faces: The faces that are scored.
         votes: (35,887, 10) counts of votes: see `mien.data.ferplus.load_votes`.
 
     Returns:
-        (N,) labels 0 to 6, and -1 where no emotion of `mien.EMOTIONS` has more than half of the
-        ten votes; None unless the faces are FER2013's test faces, in the order of the votes.
+        (N,) labels as of `mien.data.ferplus.agreed_labels`; None unless the faces are FER2013's
+        test faces, in the order of the votes.
     """
     in_order = np.arange(TEST_COUNT) < PUBLIC_TEST_COUNT
     if faces.is_public_test is None or not np.array_equal(faces.is_public_test, in_order):
         return None
-    of_emotion = votes[-TEST_COUNT:, [VOTE_CLASSES.index(emotion) for emotion in EMOTIONS]]
-    return np.where(of_emotion.max(axis=1) > 5, of_emotion.argmax(axis=1), -1)
+    return agreed_labels(votes[-TEST_COUNT:])

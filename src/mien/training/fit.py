@@ -37,6 +37,7 @@ from mien.data.split import split_train_validation
 from mien.models import build_network, count_multiply_adds, to_plain_float32
 from mien.training.architecture import write_architecture_report
 from mien.training.augment import FaceBatches
+from mien.training.blend import choose_vote_share
 from mien.training.callbacks import EpochOfBatches, ProgressLine, RunState, WeightAverage
 from mien.training.config import Experiment, TrainingConfig, load_experiment
 from mien.training.curves import draw_learning_curves
@@ -277,6 +278,15 @@ def make_callbacks(
     return callbacks
 
 
+def _choose_heads(model: keras.Model, validation: LabelledFaces) -> tuple[float, dict[str, float]]:
+    """Return the share of the vote head and the figures that chose it; 0 and none without one."""
+    if validation.votes is None:
+        return 0.0, {}
+    outputs = model.predict(to_network_input(validation.faces_u8), batch_size=256, verbose=0)
+    share, figures = choose_vote_share(outputs, validation.labels, validation.votes)
+    return share, {"vote_share": share, **figures}
+
+
 def _write_json(path: Path, content: Any) -> None:
     write_atomically(path, json.dumps(content, indent=1) + "\n")
 
@@ -290,7 +300,8 @@ def write_results(
     run_folder: Path,
 ) -> Path:
     """Write what the run leaves behind, and drop its snapshot."""
-    final = to_plain_float32(model)
+    vote_share, heads = _choose_heads(model, validation)
+    final = to_plain_float32(model, vote_share=vote_share)
     final.compile(loss="categorical_crossentropy", metrics=["accuracy"], jit_compile=False)
     validation_loss, validation_accuracy = final.evaluate(
         to_network_input(validation.faces_u8),
@@ -306,6 +317,7 @@ def write_results(
         "training_minutes": round(sum(history["seconds"]) / 60, 1),
         "parameters": final.count_params(),
         "multiply_adds": count_multiply_adds(final),
+        **heads,
     }
     _write_json(run_folder / "history.json", history)
     _write_json(run_folder / "metrics.json", metrics)
