@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -54,6 +55,9 @@ def score_network(
     network = open_network(network_path)
     dataset = load_dataset(data)
     faces = faces_to_score(dataset)
+    # A ledger that cannot be read is found before the long part.
+    earlier = find_entry(ledger, network.sha256) if faces.is_fer2013_test else None
+    print(f"Scoring {len(faces.labels):,} faces, each twice …", file=sys.stderr)
     report = evaluate(
         network,
         faces,
@@ -61,14 +65,19 @@ def score_network(
         training_faces_u8=_training_faces(dataset, data),
         raters_labels=_raters_labels(faces, data),
     )
-    counted = _count_look(report, ledger) if faces.is_fer2013_test else None
+    if faces.is_fer2013_test and not earlier:
+        append_entry(ledger, _ledger_entry(report))
     if out is None:
         own_folder = SHIPPED_RESULTS if network_path is None else network_path.parent
         out = own_folder if faces.is_fer2013_test else OTHER_RESULTS
     write_report(report, out)
     print(format_report(report))
-    if counted:
-        print(counted)
+    if faces.is_fer2013_test:
+        print(
+            f"Already in {ledger} since {earlier['date']}: the same file, so no new look"
+            if earlier
+            else f"A look at FER2013's test faces: counted in {ledger}"
+        )
     print(f"Wrote metrics.json and two figures to {out}")
     return report
 
@@ -143,14 +152,6 @@ def _training_faces(dataset: Dataset, data: Path) -> NDArray[np.uint8] | None:
 def _raters_labels(faces: ScoredFaces, data: Path) -> NDArray[np.integer] | None:
     beside = data.with_name("fer2013new.csv")
     return agreed_test_labels(faces, load_votes(beside)) if beside.is_file() else None
-
-
-def _count_look(report: Report, ledger: Path) -> str:
-    earlier = find_entry(ledger, report.sha256)
-    if earlier:
-        return f"Already in {ledger} since {earlier['date']}: the same file, so no new look"
-    append_entry(ledger, _ledger_entry(report))
-    return f"A look at FER2013's test faces: counted in {ledger}"
 
 
 def _ledger_entry(report: Report) -> dict[str, Any]:
