@@ -233,6 +233,9 @@ def fit(
         initial_epoch=first_epoch,
         epochs=first_epoch if state.stopped_early else training.epochs,
         callbacks=[EpochOfBatches(batches), *callbacks, state, ProgressLine()],
+        # The batches are shuffled faces already; Keras would shuffle their order by a random
+        # state that a resumed run does not have.
+        shuffle=False,
         verbose=0,
     )
     return state.history
