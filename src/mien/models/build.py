@@ -75,7 +75,7 @@ def to_plain_float32(model: keras.Model, *, vote_share: float = 0.0) -> keras.Mo
         return type(layer).from_config(layer_config)
 
     # Without the compilation, whose loss and metric are not plain Keras.
-    uncompiled = keras.Model(model.inputs, model.outputs, name=model.name)
+    uncompiled = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
     copy = keras.models.clone_model(uncompiled, clone_function=plain)
     copy.set_weights(model.get_weights())
     emotions = copy.get_layer("probabilities")
