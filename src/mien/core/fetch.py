@@ -71,6 +71,7 @@ def _check_hash(url: str, part: Path, expected: str | None) -> None:
     if expected is None or (found := hash_file(part)) == expected:
         return
     part.unlink()
+    _tag_file(part).unlink(missing_ok=True)
     raise SourceError(
         f"{url} is another file than expected: its SHA-256 is {found}, expected {expected}. "
         "It was thrown away; try again, or another network if this repeats."
@@ -97,6 +98,7 @@ def _copy(source: Path, part: Path, report: Progress) -> None:
         file = source.open("rb")
     except OSError as error:
         raise SourceError(f"{source} cannot be read: {error.strerror}.") from error
+    _tag_file(part).unlink(missing_ok=True)
     with file, part.open("wb") as copy:
         _write_chunks(_chunks(file, str(source)), copy, 0, source.stat().st_size, report)
 
