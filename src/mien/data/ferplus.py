@@ -33,29 +33,27 @@ def load_votes(path: Path) -> NDArray[np.float32]:
         path: The file.
 
     Returns:
-        (35,887, 10) float32 counts of votes in the order of `VOTE_CLASSES`; the rows are those of
-        `train.csv` and then those of `test.csv`.
+        (N, 10) float32 counts of votes in the order of `VOTE_CLASSES`. The public file has 35,887
+        rows: those of `train.csv` and then those of `test.csv`.
 
     Raises:
         DataError: if the file is missing or is not FER+'s.
     """
     if not path.is_file():
         raise DataError(f"There is no {path}: `mien data download` fetches FER+'s votes.")
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.reader(file))
-    if not rows or rows[0] != _FIRST_COLUMNS + _VOTE_COLUMNS:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read as text: {error}.") from None
+    header, *rows = list(csv.reader(text.splitlines())) or [[]]
+    if header != _FIRST_COLUMNS + _VOTE_COLUMNS:
         raise DataError(
-            f"{path}: found the header {','.join(rows[0]) if rows else ''!r}; expected "
+            f"{path}, line 1: found the header {','.join(header)[:80]!r}; expected "
             f"{','.join(_FIRST_COLUMNS + _VOTE_COLUMNS)}."
         )
-    votes = np.zeros((len(rows) - 1, len(VOTE_CLASSES)), dtype=np.float32)
-    for number, row in enumerate(rows[1:], start=1):
-        try:
-            votes[number - 1] = [int(cell) for cell in row[len(_FIRST_COLUMNS) :]]
-        except ValueError:
-            raise DataError(
-                f"{path}, row {number}: found {','.join(row)!r}; expected ten counts of votes."
-            ) from None
+    votes = np.zeros((len(rows), len(VOTE_CLASSES)), dtype=np.float32)
+    for number, row in enumerate(rows, start=1):
+        votes[number - 1] = _parse_votes(row, f"{path}, row {number:,} (line {number + 1:,})")
     return votes
 
 
@@ -71,3 +69,18 @@ def agreed_labels(votes: NDArray[np.float32]) -> NDArray[np.int64]:
     """
     of_emotion = votes[:, [VOTE_CLASSES.index(emotion) for emotion in EMOTIONS]]
     return np.where(of_emotion.max(axis=1) > 5, of_emotion.argmax(axis=1), -1)
+
+
+def _parse_votes(row: list[str], place: str) -> list[int]:
+    if len(row) != len(_FIRST_COLUMNS) + len(_VOTE_COLUMNS):
+        raise DataError(
+            f"{place}: found {len(row)} columns; expected "
+            f"{len(_FIRST_COLUMNS) + len(_VOTE_COLUMNS)}."
+        )
+    cells = row[len(_FIRST_COLUMNS) :]
+    for column, cell in zip(_VOTE_COLUMNS, cells, strict=True):
+        if not (cell.isascii() and cell.isdigit() and len(cell) <= 2):
+            raise DataError(
+                f"{place}, column {column}: found {cell[:20]!r}; expected a count of votes."
+            )
+    return [int(cell) for cell in cells]

@@ -38,7 +38,7 @@ def split_train_validation(
         raise DataError(
             f"Found a validation fraction of {validation_fraction}; expected 0 < f < 1."
         )
-    group_of_face = _groups_of_copies(faces_u8)
+    group_of_face = groups_of_copies(faces_u8)
     _, first_face, group_size = np.unique(group_of_face, return_index=True, return_counts=True)
     random = np.random.default_rng(seed)
     in_validation = np.zeros(len(first_face), dtype=bool)
@@ -51,8 +51,15 @@ def split_train_validation(
     return np.flatnonzero(~is_validation), np.flatnonzero(is_validation)
 
 
-def _groups_of_copies(faces_u8: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Number the pictures: equal pictures get equal numbers, in order of first appearance."""
+def groups_of_copies(faces_u8: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Number the pictures: equal pictures get equal numbers, in order of first appearance.
+
+    Args:
+        faces_u8: (N, 48, 48) uint8.
+
+    Returns:
+        (N,) numbers from 0.
+    """
     number_of_picture: dict[bytes, int] = {}
     return np.array(
         [number_of_picture.setdefault(face.tobytes(), len(number_of_picture)) for face in faces_u8],

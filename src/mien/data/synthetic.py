@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from mien.core.files import write_atomically
 from mien.core.labels import EMOTIONS
 from mien.core.preprocess import FACE_SIZE
-from mien.data.fer2013 import PIXELS, Dataset
+from mien.data.csv_file import PIXELS
+from mien.data.fer2013 import Dataset
 
 # Faces are drawn four times as big and scaled down: smooth lines, shifts of a quarter pixel.
 _SCALE = 4
@@ -120,9 +121,8 @@ def _photograph(canvas: NDArray[np.uint8], random: np.random.Generator) -> NDArr
     move[:, 2] = move[:, 2] + random.uniform(-2, 2, size=2) * _SCALE
     moved = cv2.warpAffine(canvas, move, (_CANVAS, _CANVAS), borderMode=cv2.BORDER_REPLICATE)
     small = cv2.resize(moved, (FACE_SIZE, FACE_SIZE), interpolation=cv2.INTER_AREA)
-    lit: NDArray[np.float64] = small * random.uniform(0.75, 1.15) + random.normal(
-        0, 4, size=small.shape
-    )
+    noise = random.normal(0, 4, size=(FACE_SIZE, FACE_SIZE))
+    lit = np.asarray(small, dtype=np.float64) * random.uniform(0.75, 1.15) + noise
     return np.clip(np.rint(lit), 0, 255).astype(np.uint8)
 
 

@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mien.core.errors import DataError
+from mien.data.split import split_train_validation
+from mien.data.synthetic import synthetic_dataset
+
+
+@settings(deadline=None)
+@given(
+    picture_of_face=st.lists(st.integers(0, 40), min_size=1, max_size=120),
+    fraction=st.floats(0.01, 0.99),
+    seed=st.integers(0, 1000),
+)
+def test_every_face_is_on_one_side_and_so_are_its_copies(picture_of_face, fraction, seed):
+    picture = np.array(picture_of_face)
+    faces = np.zeros((len(picture), 48, 48), np.uint8)
+    faces[:, 20, 30] = picture
+    labels = np.random.default_rng(seed).integers(0, 7, len(picture))
+    training, validation = split_train_validation(labels, faces, fraction, seed)
+    assert sorted([*training, *validation]) == list(range(len(picture)))
+    assert not set(picture[training]) & set(picture[validation])
+
+
+def test_every_emotion_has_its_share():
+    drawn = synthetic_dataset(700, seed=0)
+    training, validation = split_train_validation(drawn.labels, drawn.faces_u8, 0.1, seed=1)
+    assert np.bincount(drawn.labels[validation]).tolist() == [10] * 7
+    assert np.bincount(drawn.labels[training]).tolist() == [90] * 7
+
+
+def test_the_seed_decides_the_split():
+    drawn = synthetic_dataset(210, seed=0)
+    first, again, other = (
+        split_train_validation(drawn.labels, drawn.faces_u8, 0.2, seed)[1] for seed in (1, 1, 2)
+    )
+    assert first.tolist() == again.tolist()
+    assert first.tolist() != other.tolist()
+
+
+@pytest.mark.parametrize("fraction", [0.0, 1.0, -0.1, float("nan")])
+def test_a_fraction_that_is_none_is_refused(fraction):
+    drawn = synthetic_dataset(7, seed=0)
+    with pytest.raises(DataError, match="fraction"):
+        split_train_validation(drawn.labels, drawn.faces_u8, fraction, seed=0)
