@@ -223,6 +223,54 @@ def quantise(
     typer.echo(f"Wrote {written.onnx_path} (SHA-256 {written.sha256})")
 
 
+@app.command()
+def live(
+    source: Annotated[
+        str | None,
+        typer.Argument(
+            help="A camera's index, a video file, a picture, a folder of pictures or a stream's "
+            "address; the webcam if none.",
+            show_default=False,
+        ),
+    ] = None,
+    window: Annotated[
+        bool, typer.Option(help="Show a window, or write a video to results/live/.")
+    ] = True,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="Play a file as fast as it goes, not at its own speed.")
+    ] = False,
+    detector: Annotated[str, typer.Option(help="auto, yunet or haar.")] = "auto",
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Do not try to fetch the detector YuNet.")
+    ] = False,
+    model: Annotated[
+        Path | None, typer.Option(help="An .onnx file; the shipped artifact if none.")
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Threads of ONNX Runtime; one a core if none.")
+    ] = None,
+    provider: Annotated[str, typer.Option(help="What ONNX Runtime runs on: cpu, cuda, …")] = "cpu",
+) -> None:
+    """Show the emotions of the faces in a live video; q or Esc quits."""
+    from mien.faces.models import fetch_yunet_once
+    from mien.live.run import run_live
+    from mien.recognizer import Recognizer
+
+    if detector != "haar" and not offline:
+        fetch_yunet_once(typer.echo)
+    recognizer = Recognizer(model, detector=detector, threads=threads, provider=provider)
+    typer.echo(f"Detector: {recognizer.detector.name}")
+    run_live(source, recognizer, window=window, fast=fast)
+
+
+@models_app.command("download")
+def download_models() -> None:
+    """Fetch the face detector YuNet (MIT, 0.2 MB) from opencv_zoo into the user's cache."""
+    from mien.faces.models import download_yunet
+
+    typer.echo(f"YuNet is at {download_yunet()}")
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and leave the process with its exit code.
 

@@ -155,6 +155,11 @@ def _open_session(
 ) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or 0
+    # It keeps a plan of the memory for every batch size that it meets: with faces coming and
+    # going it would grow for a long time, and is no faster.
+    options.enable_mem_pattern = False
+    # Threads that spin while they wait take the cores from the detector and the decoder.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         session = onnxruntime.InferenceSession(
             artifact.onnx_path, options, providers=[_provider(provider)]

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from mien.core.errors import ModelError
+from mien.core.errors import ModelError, SourceError
 
 YUNET_SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
 
@@ -71,6 +71,30 @@ def read_yunet(path: Path) -> bytes:
             f"{YUNET_SHA256}. Delete it and run  mien models download"
         )
     return content
+
+
+def fetch_yunet_once(say: Callable[[str], None]) -> None:
+    """Try to fetch YuNet if there is none and this has never been tried.
+
+    A failure is said, not raised: Haar finds faces without any file.
+
+    Args:
+        say: Called with each line for the user.
+    """
+    tried = cache_folder() / "yunet-was-tried"
+    if find_yunet() is not None or tried.exists():
+        return
+    say("Fetching the face detector YuNet (0.2 MB, this once) ...")
+    try:
+        download_yunet()
+        return
+    except SourceError as error:
+        say(f"{error} Going on with the detector haar;  mien models download  tries again.")
+    try:
+        tried.parent.mkdir(parents=True, exist_ok=True)
+        tried.touch()
+    except OSError as error:
+        say(f"{tried} cannot be written ({error.strerror}): the next start will try again.")
 
 
 def download_yunet(progress: Callable[[int, int | None], None] | None = None) -> Path:

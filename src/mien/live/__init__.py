@@ -1,0 +1,1 @@
+"""Live recognition: `mien live`, in a window or into a video file."""
