@@ -1,0 +1,211 @@
+"""Download FER2013, and FER+'s votes on its faces, and see that they are what they should be."""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.core.errors import DataError
+from mien.core.fetch import Progress, fetch
+from mien.core.labels import EMOTIONS
+from mien.data.fer2013 import load_dataset
+from mien.data.ferplus import load_votes
+
+FER2013_URL = "https://assets.01-edu.org/ai-branch/project3/emotions-detector.zip"
+FERPLUS_URL = (
+    "https://raw.githubusercontent.com/microsoft/FERPlus/"
+    "8ad5426c7b69e86e78afccb42c5f516850f52a28/fer2013new.csv"
+)
+"""FER+'s votes with the column `Image name`, the newest version of the file."""
+
+UNLABELLED, LABELLED = "test.csv", "test_with_emotions.csv"
+VOTES = "fer2013new.csv"
+
+Parts = Mapping[str, tuple[int, ...]]
+"""Consecutive rows of a file: the name of each part, and how many faces of each label it has."""
+
+FER2013: Mapping[str, Parts] = {
+    "train.csv": {"Training": (3995, 436, 4097, 7215, 4830, 3171, 4965)},
+    LABELLED: {
+        "PublicTest": (467, 56, 496, 895, 653, 415, 607),
+        "PrivateTest": (491, 55, 528, 879, 594, 416, 626),
+    },
+}
+"""What the labelled files hold."""
+
+_FACES = sum(sum(counts) for parts in FER2013.values() for counts in parts.values())
+_STAGING = ".download"
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadedFile:
+    """What was found in a file.
+
+    Attributes:
+        path: The file.
+        count: Number of faces.
+        content: What the file says of them, for people.
+    """
+
+    path: Path
+    count: int
+    content: str
+
+
+def download_fer2013(
+    directory: Path,
+    source: str = FER2013_URL,
+    *,
+    contents: Mapping[str, Parts] = FER2013,
+    progress: Progress | None = None,
+) -> list[DownloadedFile]:
+    """Download FER2013 and unpack it.
+
+    Everything is fetched, unpacked and verified in a folder `.download` in `directory`, and only
+    then moved to `directory`, over older files of the same names. When something is wrong that
+    folder is left: a later call goes on with the download, and people can look into the files.
+
+    Args:
+        directory: Gets `train.csv`, `test.csv` and `test_with_emotions.csv`.
+        source: Address or path of the zip archive.
+        contents: What the labelled files must hold.
+        progress: Called with the bytes that have come and the bytes in all.
+
+    Returns:
+        The files.
+
+    Raises:
+        SourceError: if the archive cannot be fetched.
+        DataError: if it is not a whole zip archive, lacks a file, or a file does not hold what it
+            should.
+    """
+    staging = directory / _STAGING
+    archive = fetch(source, staging / "emotions-detector.zip", progress=progress)
+    names = [*contents, UNLABELLED]
+    try:
+        _unpack(archive, staging, names, source)
+    finally:
+        archive.unlink()
+    verify_fer2013(staging, contents)
+    for name in names:
+        (staging / name).replace(directory / name)
+    shutil.rmtree(staging)
+    # Once more where they stay, which fills the cache of the readers.
+    return verify_fer2013(directory, contents)
+
+
+def download_votes(
+    directory: Path, source: str = FERPLUS_URL, *, count: int = _FACES
+) -> DownloadedFile:
+    """Download FER+'s votes, unless they are there already.
+
+    Args:
+        directory: Gets `fer2013new.csv`.
+        source: Address or path of the file.
+        count: How many faces it must have votes on.
+
+    Raises:
+        SourceError: if the file cannot be fetched.
+        DataError: if it is not FER+'s.
+    """
+    votes = directory / VOTES
+    if not votes.is_file():
+        staged = fetch(source, directory / f".{VOTES}")
+        _verify_votes(staged, count)
+        staged.replace(votes)
+    return _verify_votes(votes, count)
+
+
+def verify_fer2013(
+    directory: Path, contents: Mapping[str, Parts] = FER2013
+) -> list[DownloadedFile]:
+    """See that the files in a folder hold FER2013: rows, labels, their order and pixels.
+
+    Raises:
+        DataError: if a file is missing or holds something else.
+    """
+    files = [_verify_labelled(directory / name, parts) for name, parts in contents.items()]
+    labelled = load_dataset(directory / LABELLED)
+    unlabelled = load_dataset(directory / UNLABELLED)
+    if not np.array_equal(labelled.faces_u8, unlabelled.faces_u8):
+        raise DataError(
+            f"{unlabelled.source} and {labelled.source} do not hold the same faces in the same "
+            "order; expected the first to be the second without labels."
+        )
+    count = len(unlabelled.faces_u8)
+    return [*files, DownloadedFile(unlabelled.source, count, f"those of {LABELLED}, unlabelled")]
+
+
+def _verify_labelled(path: Path, parts: Parts) -> DownloadedFile:
+    dataset = load_dataset(path)
+    expected = np.array(list(parts.values()))
+    if dataset.labels is None or len(dataset.labels) != expected.sum():
+        labelled = "unlabelled" if dataset.labels is None else "labelled"
+        raise DataError(
+            f"{path} holds {len(dataset.faces_u8):,} {labelled} faces; FER2013's has "
+            f"{expected.sum():,}, labelled."
+        )
+    ends = expected.sum(axis=1).cumsum()
+    for name, counts, labels in zip(
+        parts, expected, np.split(dataset.labels, ends[:-1]), strict=True
+    ):
+        found = np.bincount(labels, minlength=len(EMOTIONS))
+        if not np.array_equal(found, counts):
+            raise DataError(
+                f"{path}: the rows of {name} hold {_name_counts(found)}; FER2013's have "
+                f"{_name_counts(counts)}."
+            )
+    darkest, brightest = dataset.faces_u8.min(), dataset.faces_u8.max()
+    if (darkest, brightest) != (0, 255):
+        raise DataError(f"{path}: pixels go from {darkest} to {brightest}; expected 0 to 255.")
+    return DownloadedFile(path, len(dataset.labels), _name_counts(expected.sum(axis=0)))
+
+
+def _name_counts(counts: NDArray[np.integer]) -> str:
+    return ", ".join(f"{count:,} {name}" for name, count in zip(EMOTIONS, counts, strict=True))
+
+
+def _verify_votes(path: Path, count: int) -> DownloadedFile:
+    votes = load_votes(path)
+    if len(votes) != count:
+        raise DataError(f"{path} holds votes on {len(votes):,} faces; expected {count:,}.")
+    return DownloadedFile(path, count, "ten raters' votes on each")
+
+
+def _unpack(archive: Path, directory: Path, names: list[str], source: str) -> None:
+    """Unpack the named files into `directory`, whatever folders of the archive they lie in."""
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            members = {
+                PurePosixPath(member.filename).name: member
+                for member in opened.infolist()
+                # macOS adds a hidden shadow of each file.
+                if not member.filename.startswith("__MACOSX/")
+            }
+            missing = [name for name in names if name not in members]
+            if missing:
+                raise DataError(
+                    f"{source} lacks {', '.join(missing)}; it holds "
+                    f"{', '.join(sorted(members)) or 'nothing'}."
+                )
+            for name in names:
+                # Written under the name that was asked for, so nothing lands elsewhere.
+                with opened.open(members[name]) as packed, (directory / name).open("wb") as file:
+                    shutil.copyfileobj(packed, file, 1 << 20)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise DataError(
+            f"{source} is not a whole zip archive that can be unpacked "
+            f"({error or type(error).__name__}); download it again."
+        ) from error
+    except OSError as error:
+        raise DataError(
+            f"{error.filename or directory} cannot be written: {error.strerror}. FER2013 takes "
+            "361 MB unpacked."
+        ) from error
