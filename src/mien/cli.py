@@ -263,6 +263,32 @@ def live(
     run_live(source, recognizer, window=window, fast=fast)
 
 
+@data_app.command("download")
+def download_data(
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            help="Address or path of the zip archive; FER2013's public address if none.",
+            show_default=False,
+        ),
+    ] = None,
+    votes_source: Annotated[
+        str | None,
+        typer.Option(
+            "--votes-from",
+            help="Address or path of FER+'s fer2013new.csv; its repository if none.",
+            show_default=False,
+        ),
+    ] = None,
+    directory: Annotated[Path, typer.Option(help="Where the files go.")] = Path("data"),
+) -> None:
+    """Download FER2013 (116 MB) and FER+'s votes (1.6 MB), and check them."""
+    from mien.data.download import download
+
+    download(directory, typer.echo, source=source, votes_source=votes_source)
+
+
 @models_app.command("download")
 def download_models() -> None:
     """Fetch the face detector YuNet (MIT, 0.2 MB) from opencv_zoo into the user's cache."""

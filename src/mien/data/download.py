@@ -5,14 +5,23 @@ from __future__ import annotations
 import shutil
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+from rich.progress import Progress as ProgressBar
 
-from mien.core.errors import DataError
+from mien.core.errors import DataError, MienError
 from mien.core.fetch import Progress, fetch
 from mien.core.labels import EMOTIONS
 from mien.data.fer2013 import load_dataset
@@ -59,6 +68,88 @@ class DownloadedFile:
     content: str
 
 
+def download(
+    directory: Path,
+    say: Callable[[str], None],
+    *,
+    source: str | None = None,
+    votes_source: str | None = None,
+    contents: Mapping[str, Parts] = FER2013,
+) -> None:
+    """Download FER2013 and FER+'s votes, and say what has come.
+
+    Files that are there already and are right are not downloaded again, unless a source is named.
+    Without the votes FER2013 is whole all the same: that is said, not raised.
+
+    Args:
+        directory: Gets the files.
+        say: Called with each line for the user.
+        source: Address or path of FER2013's zip archive; `FER2013_URL` if None.
+        votes_source: Address or path of FER+'s file; `FERPLUS_URL` if None.
+        contents: What the labelled files must hold.
+
+    Raises:
+        SourceError: if FER2013 cannot be fetched.
+        DataError: if it is not what it should be.
+    """
+    files = None if source else _files_already_there(directory, contents, say)
+    if files is None:
+        with _progress_bar("FER2013") as progress:
+            files = download_fer2013(
+                directory, source or FER2013_URL, contents=contents, progress=progress
+            )
+    for file in files:
+        say(f"{file.path}: {file.count:,} faces: {file.content}")
+    count = sum(sum(counts) for parts in contents.values() for counts in parts.values())
+    try:
+        votes = download_votes(directory, votes_source, count=count)
+    except MienError as error:
+        say(
+            f"{directory / VOTES} is missing: {error} FER2013 is complete; only recipes that learn "
+            "from FER+'s votes need this file. Run the command again, or put it there yourself."
+        )
+        return
+    say(f"{votes.path}: {votes.count:,} faces: {votes.content}")
+
+
+def _files_already_there(
+    directory: Path, contents: Mapping[str, Parts], say: Callable[[str], None]
+) -> list[DownloadedFile] | None:
+    if not all((directory / name).is_file() for name in [*contents, UNLABELLED]):
+        return None
+    try:
+        files = verify_fer2013(directory, contents)
+    except DataError as error:
+        say(f"{error} Downloading it anew.")
+        return None
+    say(f"FER2013 is in {directory} already.")
+    return files
+
+
+@contextmanager
+def _progress_bar(name: str) -> Iterator[Progress]:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with ProgressBar(*columns) as bar:
+        task = bar.add_task(name, total=None)
+
+        def report(done: int, total: int | None) -> None:
+            unpacking = done == total
+            bar.update(
+                task,
+                completed=done,
+                total=total,
+                description=f"{name}, unpacking and checking" if unpacking else name,
+            )
+
+        yield report
+
+
 def download_fer2013(
     directory: Path,
     source: str = FER2013_URL,
@@ -102,13 +193,13 @@ def download_fer2013(
 
 
 def download_votes(
-    directory: Path, source: str = FERPLUS_URL, *, count: int = _FACES
+    directory: Path, source: str | None = None, *, count: int = _FACES
 ) -> DownloadedFile:
-    """Download FER+'s votes, unless they are there already.
+    """Download FER+'s votes, unless they are there already and no source is named.
 
     Args:
         directory: Gets `fer2013new.csv`.
-        source: Address or path of the file.
+        source: Address or path of the file; `FERPLUS_URL` if None.
         count: How many faces it must have votes on.
 
     Raises:
@@ -116,8 +207,8 @@ def download_votes(
         DataError: if it is not FER+'s.
     """
     votes = directory / VOTES
-    if not votes.is_file():
-        staged = fetch(source, directory / f".{VOTES}")
+    if source is not None or not votes.is_file():
+        staged = fetch(source or FERPLUS_URL, directory / f".{VOTES}")
         _verify_votes(staged, count)
         staged.replace(votes)
     return _verify_votes(votes, count)
