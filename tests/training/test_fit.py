@@ -125,11 +125,11 @@ def test_the_saved_network_needs_nothing_but_keras(uninterrupted: Path) -> None:
     assert shape.stdout.strip().endswith("(None, 7)")
 
 
-def test_the_chosen_epoch_has_the_best_validation_accuracy(uninterrupted: Path) -> None:
+def test_the_chosen_epoch_has_the_lowest_validation_loss(uninterrupted: Path) -> None:
     run = uninterrupted / "run"
     metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
-    best = max(read_history(run)["val_accuracy"])
-    assert metrics["validation_accuracy"] == pytest.approx(best, abs=0.03)
+    # Trained in bfloat16 where the processor can, measured in float32.
+    assert metrics["validation_loss"] == pytest.approx(min(read_history(run)["val_loss"]), rel=0.02)
 
 
 def test_a_run_killed_in_mid_epoch_ends_like_an_uninterrupted_one(

@@ -47,8 +47,8 @@ class TrainingConfig(_Table):
         average_decay: Decay of the moving average of the weights that is validated and kept
             instead of the weights themselves; 0 for none.
         class_weights: Weigh each face by the inverse frequency of its class.
-        early_stopping_patience: Epochs without a better validation accuracy before it stops.
-        early_stopping_min_delta: Smallest gain of validation accuracy that counts as better.
+        early_stopping_patience: Epochs without a lower validation loss before it stops.
+        early_stopping_min_delta: Smallest fall of the validation loss that counts as lower.
         plateau_factor: Factor on the learning rate when the validation loss does not fall.
         plateau_patience: Epochs without a lower validation loss before that.
         plateau_cooldown: Epochs after it in which none are counted.

@@ -37,7 +37,7 @@ def redraw_learning_curves(run_folder: Path) -> Path:
 def draw_learning_curves(history: dict[str, list[float]], path: Path, *, epochs: int) -> None:
     """Draw accuracy, loss and learning rate over the epochs of a run.
 
-    The chosen epoch (the best validation accuracy) is marked, and, where the run ended before
+    The chosen epoch (the lowest validation loss) is marked, and, where the run ended before
     `epochs`, the epoch at which early stopping struck.
 
     Args:
@@ -47,7 +47,7 @@ def draw_learning_curves(history: dict[str, list[float]], path: Path, *, epochs:
         epochs: The most epochs that the run could have had.
     """
     epoch = np.asarray(history["epoch"])
-    best = int(np.argmax(history["val_accuracy"]))
+    best = int(np.argmin(history["val_loss"]))
     figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.5), layout="constrained")
     for axes, name, title in ((left, "accuracy", "Accuracy"), (right, "loss", "Loss")):
         axes.plot(epoch, history[name], label="training (augmented, with dropout)")
