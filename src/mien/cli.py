@@ -289,6 +289,50 @@ def download_data(
     download(directory, typer.echo, source=source, votes_source=votes_source)
 
 
+@data_app.command("explore")
+def explore_data(
+    data: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="Files or folders of faces, one a split; data/train.csv and "
+            "data/test_with_emotions.csv if none.",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the report and the figures.")] = Path(
+        "results/data_exploration"
+    ),
+) -> None:
+    """Report class balance, brightness, copies and label conflicts, with figures of the faces."""
+    from mien.data.explore import explore, summarise
+
+    paths = data or [Path("data/train.csv"), Path("data/test_with_emotions.csv")]
+    for line in summarise(explore(paths, out)):
+        typer.echo(line)
+    typer.echo(f"Wrote report.json and the figures to {out}; they show faces: do not publish them")
+
+
+@app.command()
+def preprocess(
+    video: Annotated[
+        str | None,
+        typer.Argument(
+            help="A video, or a camera's index; 20 s from the webcam if none.", show_default=False
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The folder to write to.")] = Path(
+        "results/preprocessing_test"
+    ),
+    detector: Annotated[str, typer.Option(help="auto, yunet or haar.")] = "auto",
+) -> None:
+    """Write what the network sees of a video: a face a second, grey, 48 by 48 pixels."""
+    from mien.faces.detect import make_detector
+    from mien.faces.extract import extract_faces
+
+    count = extract_faces(video, out, make_detector(detector), typer.echo)
+    typer.echo(f"Wrote {out / 'input_video.mp4'} and {count} faces (image0.png …)")
+
+
 @models_app.command("download")
 def download_models() -> None:
     """Fetch the face detector YuNet (MIT, 0.2 MB) from opencv_zoo into the user's cache."""

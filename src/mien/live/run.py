@@ -6,18 +6,17 @@ import time
 from collections import deque
 from collections.abc import Iterable
 from contextlib import ExitStack
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.core.errors import SourceError
 from mien.core.types import FaceEmotion
 from mien.live.display import Window, has_display
 from mien.live.newest import NewestFrame
+from mien.media.demo import open_frames_or_demo
 from mien.media.draw import draw_faces, draw_fps, label_of
-from mien.media.frames import Frame, FrameSource, camera_index, open_frames
+from mien.media.frames import Frame, FrameSource
 from mien.media.sink import VideoSink
 from mien.recognizer import Recognizer
 
@@ -53,7 +52,7 @@ def run_live(
         SourceError: if the source cannot be opened, breaks off, or the video cannot be written.
     """
     with ExitStack() as stack:
-        frames = stack.enter_context(_open_or_demo(source))
+        frames = stack.enter_context(open_frames_or_demo(source, print)[0])
         loop = _Loop(recognizer, frames.is_live)
         shown = window and has_display()
         if window and not shown:
@@ -66,21 +65,6 @@ def run_live(
                 _write(frames, loop)
         except KeyboardInterrupt:
             print("Stopped.", flush=True)
-
-
-def demo_video() -> Path:
-    """Return the path of the bundled video."""
-    return Path(str(resources.files("mien"))) / "assets" / "demo.mp4"
-
-
-def _open_or_demo(source: int | str | Path | None) -> FrameSource:
-    try:
-        return open_frames(source)
-    except SourceError:
-        if camera_index(source) != 0:
-            raise
-        print("No webcam found: playing the bundled video instead.", flush=True)
-        return open_frames(demo_video())
 
 
 def _show(frames: FrameSource, loop: _Loop, window: Window, *, fast: bool) -> None:
@@ -115,18 +99,11 @@ def _write(frames: FrameSource, loop: _Loop) -> None:
 
 
 def _write_live(frames: FrameSource, loop: _Loop, video: VideoSink) -> None:
-    written = 0
     with NewestFrame(frames) as newest:
         while True:
             frame = newest.take(_POLL_S)
-            if frame is None:
-                continue
-            image_bgr = loop.annotate(frame)
-            # Frames were dropped, or come unevenly: repeat this one until the video is as long as
-            # the time that has passed.
-            while written <= frame.timestamp_ms * frames.fps / 1000:
-                video.write(image_bgr)
-                written += 1
+            if frame is not None:
+                video.write_until(loop.annotate(frame), frame.timestamp_ms)
 
 
 def _file_name(source_name: str) -> str:

@@ -35,6 +35,7 @@ class VideoSink:
         self._temporary: Path | None = None
         self._writer: cv2.VideoWriter | None = None
         self._size = (0, 0)
+        self._written = 0
 
     def write(self, image_bgr: NDArray[np.uint8]) -> None:
         """Append a frame.
@@ -47,6 +48,19 @@ class VideoSink:
             self._size = (image_bgr.shape[1], image_bgr.shape[0])
             self._writer = self._open()
         self._writer.write(_fit(image_bgr, self._size))
+        self._written += 1
+
+    def write_until(self, image_bgr: NDArray[np.uint8], timestamp_ms: float) -> None:
+        """Append a frame as often as it takes for the video to reach beyond a time.
+
+        Frames that come unevenly so keep their time; one that comes too early is left out.
+
+        Args:
+            image_bgr: See `write`.
+            timestamp_ms: The frame's time since the first one, in milliseconds.
+        """
+        while self._written <= timestamp_ms * self._fps / 1000:
+            self.write(image_bgr)
 
     def close(self) -> None:
         """Finish the file and give it its name; once more does nothing."""

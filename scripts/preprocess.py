@@ -1,0 +1,8 @@
+"""See a video as the network does: `mien preprocess`, which see (`--help`)."""
+
+import sys
+
+from mien.cli import main
+
+if __name__ == "__main__":
+    main(["preprocess", *sys.argv[1:]])
