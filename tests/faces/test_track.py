@@ -156,16 +156,6 @@ def test_another_shot_begins_new_tracks_at_the_same_place():
     assert numbers_after == {2: [2]}
 
 
-def test_a_weak_detection_prolongs_a_track_and_starts_none():
-    tracker = FaceTracker(new_score=0.6)
-    for image, ms, truth in play([(1, line(100, 200, 20, 0, 1)), (2, still(300, 150))], 1):
-        tracker.carry(image, ms)
-        first = Face(truth[1], 0.9 if ms == 0 else 0.4)
-        tracker.correct([first, Face(truth[2], 0.4)])
-        assert [tracked.track_id for tracked in tracker.faces()] == [1]
-        assert tracker.faces()[0].detected
-
-
 def test_a_change_of_size_in_mid_video_is_no_error():
     tracker = FaceTracker()
     for side in (100, 300, 60):

@@ -124,8 +124,6 @@ class FaceTracker:
         keep_ms: How long a face that can be followed is handed out after its last detection.
         lost_ms: How long after its last detection a hidden face's place is guessed.
         return_ms: How long a face that left is remembered by its look.
-        new_score: The detector's confidence from which a face that fits no track starts one;
-            below it, faces only prolong tracks (Zhang et al. 2022, ByteTrack).
     """
 
     def __init__(
@@ -134,12 +132,10 @@ class FaceTracker:
         keep_ms: float = 400.0,
         lost_ms: float = 1500.0,
         return_ms: float = 30_000.0,
-        new_score: float = 0.6,
     ) -> None:
         self._keep_ms = keep_ms
         self._lost_ms = lost_ms
         self._return_ms = return_ms
-        self._new_score = new_score
         self._tracks: list[_Track] = []
         self._next_id = 1
         self._now_ms = 0.0
@@ -180,15 +176,12 @@ class FaceTracker:
         """Match what a detector found in the frame last carried to, and start new tracks.
 
         Args:
-            faces: All faces of that frame; weak ones (score below `new_score`) are welcome.
+            faces: All faces of that frame.
         """
         looks = [self._look(face.box) for face in faces]
-        strong = [i for i, face in enumerate(faces) if face.score >= self._new_score]
-        weak = [i for i, face in enumerate(faces) if face.score < self._new_score]
-        strong = self._match(faces, looks, strong)
-        self._match(faces, looks, weak)
+        strangers = self._match(faces, looks)
         self._hide_covered()
-        for i in strong:
+        for i in strangers:
             self._tracks.append(_Track(self._next_id, faces[i], looks[i], self._now_ms))
             self._next_id += 1
         self._recognise_returned()
@@ -205,24 +198,21 @@ class FaceTracker:
     def _age_ms(self, track: _Track) -> float:
         return self._now_ms - track.seen_ms
 
-    def _match(
-        self,
-        faces: Sequence[Face],
-        looks: Sequence[NDArray[np.float32]],
-        candidates: Sequence[int],
-    ) -> list[int]:
-        """Renew the tracks that fit one of the candidate faces; return the other candidates."""
-        waiting = [track for track in self._tracks if track.placed and not track.detected]
+    def _match(self, faces: Sequence[Face], looks: Sequence[NDArray[np.float32]]) -> list[int]:
+        """Renew the tracks that fit one of the faces; return the indices of the other faces."""
+        placed = [track for track in self._tracks if track.placed]
         scores = np.array(
-            [[_nearness(track, faces[i], looks[i]) for i in candidates] for track in waiting]
-        ).reshape(len(waiting), len(candidates))
+            [
+                [_nearness(track, face, look) for face, look in zip(faces, looks, strict=True)]
+                for track in placed
+            ]
+        ).reshape(len(placed), len(faces))
         pairs = assign(scores)
-        for row, column in pairs:
-            i = candidates[column]
+        for row, i in pairs:
             clear = self._is_clear(faces[i].box, faces)
-            waiting[row].renew(faces[i], looks[i] if clear else None, self._now_ms)
-        matched = {column for _, column in pairs}
-        return [i for column, i in enumerate(candidates) if column not in matched]
+            placed[row].renew(faces[i], looks[i] if clear else None, self._now_ms)
+        matched = {i for _, i in pairs}
+        return [i for i in range(len(faces)) if i not in matched]
 
     def _recognise_returned(self) -> None:
         """Give faces that are new their old number if they look like one that is not visible.

@@ -1,0 +1,1 @@
+"""A stream of frames to a stream of results: following, smoothing, judging, and the threads."""

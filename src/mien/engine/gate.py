@@ -1,0 +1,82 @@
+"""Knowing when not to say: what makes a face too poor, or its label too doubtful, to rely upon."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.core.types import Face
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """What can be measured of one face.
+
+    Attributes:
+        side_px: The longer side of its box, in pixels of the picture.
+        inside: The part of its box that lies in the picture, 0 to 1.
+        brightness: Mean grey value of its crop, 0 to 255.
+        contrast: Standard deviation of the crop's grey values.
+        sharpness: Standard deviation of the crop's Laplacian over `contrast`.
+        detection_score: The detector's confidence, 0 to 1.
+    """
+
+    side_px: float
+    inside: float
+    brightness: float
+    contrast: float
+    sharpness: float
+    detection_score: float
+
+
+@dataclass(frozen=True, slots=True)
+class QualityGate:
+    """The least that a face must offer, or its result is marked uncertain."""
+
+    min_side_px: float = 24.0
+    min_inside: float = 0.75
+    min_brightness: float = 25.0
+    max_brightness: float = 240.0
+    min_contrast: float = 8.0
+    min_sharpness: float = 0.1
+    min_confidence: float = 0.4
+
+    def passes(self, quality: Quality, confidence: float) -> bool:
+        """Whether a face of that quality, labelled with that confidence, can be relied upon."""
+        return (
+            confidence >= self.min_confidence
+            and quality.side_px >= self.min_side_px
+            and quality.inside >= self.min_inside
+            and self.min_brightness <= quality.brightness <= self.max_brightness
+            and quality.contrast >= self.min_contrast
+            and quality.sharpness >= self.min_sharpness
+        )
+
+
+def measure_quality(
+    crop_u8: NDArray[np.uint8], face: Face, image_shape: tuple[int, ...]
+) -> Quality:
+    """Measure a face.
+
+    Args:
+        crop_u8: (48, 48) uint8, the face as the network reads it.
+        face: Where it was found.
+        image_shape: Height and width of the picture, in pixels.
+    """
+    box = face.box
+    height, width = image_shape[:2]
+    shown_width = min(box.right, width) - max(box.x, 0)
+    shown_height = min(box.bottom, height) - max(box.y, 0)
+    contrast = float(crop_u8.std())
+    edges = cv2.Laplacian(crop_u8, cv2.CV_32F)
+    return Quality(
+        side_px=max(box.width, box.height),
+        inside=max(shown_width, 0) * max(shown_height, 0) / box.area if box.area else 0.0,
+        brightness=float(crop_u8.mean()),
+        contrast=contrast,
+        sharpness=float(edges.std()) / max(contrast, 1.0),
+        detection_score=face.score,
+    )

@@ -1,0 +1,280 @@
+"""Reading, finding, judging and showing at the same time.
+
+Three threads work on three successive frames while the caller shows a fourth:
+
+    source ──► reader ──► [queue] ──► locator ──► [queue] ──► judge ──► [queue] ──► the caller
+
+The queues are short, so that memory stays flat however long the video is. Frames of a file wait
+their turn, and each one has its result. A camera does not wait: where the engine falls behind, the
+newest frame takes the place of those that nobody has looked at yet. What goes wrong in a thread is
+raised in the caller's loop, after the results of the frames before it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.core.artifact import Artifact
+from mien.core.types import FaceEmotion
+from mien.engine.reconnect import open_lasting
+from mien.engine.settings import EngineSettings
+from mien.engine.stages import EmotionJudge, FaceLocator, LocatedFrame
+from mien.faces.detect import Detector
+from mien.media.frames import Frame, FrameSource
+from mien.recognizer import Recognizer
+
+_QUEUE_FRAMES = 2
+_JOIN_S = 2.0  # a camera or stream that hangs in a read is left to its thread after so long
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FrameFaces(Sequence[FaceEmotion]):
+    """The faces of one frame, by their number: a sequence of `FaceEmotion`.
+
+    Attributes:
+        frame: The frame; its picture may be drawn into.
+        faces: The results.
+        latency_ms: From the moment that the frame was read to the moment that this was handed out.
+    """
+
+    frame: Frame
+    faces: tuple[FaceEmotion, ...]
+    latency_ms: float
+
+    @property
+    def image_bgr(self) -> NDArray[np.uint8]:
+        """(H, W, 3) uint8, BGR: the frame's picture."""
+        return self.frame.image_bgr
+
+    @property
+    def timestamp_ms(self) -> float:
+        """The frame's time in its source, in milliseconds."""
+        return self.frame.timestamp_ms
+
+    @overload
+    def __getitem__(self, index: int) -> FaceEmotion: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[FaceEmotion, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> FaceEmotion | tuple[FaceEmotion, ...]:
+        """The face or faces at `index`."""
+        return self.faces[index]
+
+    def __len__(self) -> int:
+        """How many faces there are."""
+        return len(self.faces)
+
+
+class EmotionStream:
+    """The results of a source, frame after frame; iterate over it once.
+
+    It may be used in a `with`; leaving its loop early closes it as well.
+
+    Args:
+        source: An opened source; closed with this.
+        recognizer: Finds and classifies; used by no one else meanwhile.
+        settings: How often, how calm, how sure.
+
+    Attributes:
+        source: The source: its `name`, `fps`, `frame_count`, `is_live`.
+        recognizer: What finds and classifies.
+    """
+
+    def __init__(
+        self, source: FrameSource, recognizer: Recognizer, settings: EngineSettings | None = None
+    ) -> None:
+        self.source = source
+        self.recognizer = recognizer
+        self._settings = settings or EngineSettings()
+        self._queues: list[_Queue[Any]] = []
+        self._threads: list[threading.Thread] = []
+
+    def __iter__(self) -> Iterator[FrameFaces]:
+        """Start the threads and hand out each frame with its faces, in order.
+
+        Raises:
+            SourceError: if the source breaks off, after what came before.
+        """
+        locator = FaceLocator(self.recognizer, self._settings)
+        judge = EmotionJudge(self.recognizer, self._settings)
+
+        def locate(read: tuple[float, Frame]) -> tuple[float, LocatedFrame]:
+            return read[0], locator.locate(read[1])
+
+        def decide(located: tuple[float, LocatedFrame]) -> tuple[float, Frame, list[FaceEmotion]]:
+            return located[0], located[1].frame, judge.judge(located[1])
+
+        frames = self._start("reader", self._read(), keeps_newest=self.source.is_live)
+        located = self._start("locator", map(locate, frames))
+        judged = self._start("judge", map(decide, located))
+        try:
+            for read_s, frame, faces in judged:
+                latency_ms = (time.monotonic() - read_s) * 1000
+                yield FrameFaces(frame, tuple(faces), latency_ms)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Stop the threads and release the source; once more does nothing."""
+        for queue in self._queues:
+            queue.abandon()
+        for thread in self._threads:
+            thread.join(_JOIN_S)
+        if not self._threads:
+            self.source.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _read(self) -> Iterator[tuple[float, Frame]]:
+        # The reader's thread closes what it reads: OpenCV must not be closed in mid-read.
+        with self.source:
+            for frame in self.source:
+                yield time.monotonic(), frame
+
+    def _start(
+        self, name: str, items: Iterable[Item], *, keeps_newest: bool = False
+    ) -> Iterable[Item]:
+        """Run through `items` in a thread of its own; return them as they come."""
+        queue: _Queue[Item] = _Queue(1 if keeps_newest else _QUEUE_FRAMES, keeps_newest)
+        thread = threading.Thread(
+            target=_fill, args=(queue, items), name=f"mien-{name}", daemon=True
+        )
+        self._queues.append(queue)
+        self._threads.append(thread)
+        thread.start()
+        return queue
+
+
+def stream(
+    source: int | str | Path | None = None,
+    *,
+    artifact: str | Path | Artifact | None = None,
+    detector: str | Detector = "auto",
+    threads: int | None = 1,
+    provider: str = "cpu",
+    settings: EngineSettings | None = None,
+    on_lost: Callable[[str], None] | None = None,
+) -> EmotionStream:
+    """Recognise emotions in a camera, video file, stream, picture or folder of pictures.
+
+        for faces in mien.stream("clip.mp4"):
+            for face in faces:
+                print(faces.timestamp_ms, face.track_id, face.emotion, face.confidence)
+
+    Args:
+        source: See `mien.media.frames.open_frames`; None is camera 0.
+        artifact: A network in ONNX with its sidecar; None for the one that ships with mien.
+        detector: A detector, or its name; see `mien.faces.detect.DETECTORS`.
+        threads: How many threads ONNX Runtime may use. One is best on two cores: the other one
+            reads, finds and shows meanwhile.
+        provider: What ONNX Runtime runs on: `cpu`, `cuda`, …
+        settings: How often to detect and classify, how calm, how sure.
+        on_lost: Called with one line when a camera or stream breaks off and is to be tried again.
+
+    Returns:
+        The results, frame after frame; everything is closed at the end, when the loop is left and
+        at the end of a `with`.
+
+    Raises:
+        SourceError: if there is no such source; while iterating, if it breaks off.
+        ModelError: if the artifact or detector is not usable.
+    """
+    recognizer = Recognizer(artifact, detector=detector, threads=threads, provider=provider)
+    return EmotionStream(open_lasting(source, on_lost), recognizer, settings)
+
+
+class _Queue(Generic[Item]):
+    """A short queue from one thread to another that either side can end.
+
+    Args:
+        size: How many items may wait.
+        keeps_newest: Drop the oldest item where there is no room, instead of waiting for it.
+    """
+
+    def __init__(self, size: int, keeps_newest: bool) -> None:
+        self._items: deque[Item] = deque()
+        self._size = size
+        self._keeps_newest = keeps_newest
+        self._changed = threading.Condition()
+        self._is_complete = False
+        self._is_abandoned = False
+        self._error: BaseException | None = None
+
+    def put(self, item: Item) -> bool:
+        """Append an item, when there is room; False if nobody wants it any more."""
+        with self._changed:
+            if self._keeps_newest and len(self._items) == self._size:
+                self._items.popleft()
+            self._changed.wait_for(lambda: len(self._items) < self._size or self._is_abandoned)
+            if not self._is_abandoned:
+                self._items.append(item)
+                self._changed.notify_all()
+            return not self._is_abandoned
+
+    def complete(self, error: BaseException | None = None) -> None:
+        """Say that no more comes, and why if something went wrong."""
+        with self._changed:
+            self._is_complete = True
+            self._error = error
+            self._changed.notify_all()
+
+    def abandon(self) -> None:
+        """Say that no more is wanted, and let go of what waits."""
+        with self._changed:
+            self._is_abandoned = True
+            self._items.clear()
+            self._changed.notify_all()
+
+    def __iter__(self) -> Iterator[Item]:
+        while True:
+            with self._changed:
+                self._changed.wait_for(
+                    lambda: self._items or self._is_complete or self._is_abandoned
+                )
+                if self._is_abandoned:
+                    return
+                if not self._items:
+                    if self._error is not None:
+                        raise self._error
+                    return
+                item = self._items.popleft()
+                self._changed.notify_all()
+            yield item
+
+
+def _fill(queue: _Queue[Item], items: Iterable[Item]) -> None:
+    try:
+        for item in items:
+            if not queue.put(item):
+                break
+    except BaseException as error:  # Whatever it is, it is the caller's to see.
+        queue.complete(error)
+    else:
+        queue.complete()
+    finally:
+        close = getattr(items, "close", None)
+        if close is not None:
+            close()

@@ -1,0 +1,125 @@
+"""A camera or stream that comes back: unplugged and plugged in again, cut and there again."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from mien.core.errors import SourceError
+from mien.media.frames import Frame, FrameSource, open_frames
+
+BACKOFF_S = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
+"""How long to wait before each attempt to open a lost source again."""
+
+
+class LastingSource:
+    """A live source that is opened again when it breaks off.
+
+    Frames go on counting, and time goes on by the clock. Files are not to be wrapped: they end.
+
+    Args:
+        source: The opened source.
+        open_again: Opens it anew; raises SourceError where it cannot.
+        on_lost: Called with one line when the source breaks off and is to be tried again.
+        backoff_s: How long to wait before each attempt.
+    """
+
+    def __init__(
+        self,
+        source: FrameSource,
+        open_again: Callable[[], FrameSource],
+        on_lost: Callable[[str], None] | None = None,
+        backoff_s: Sequence[float] = BACKOFF_S,
+    ) -> None:
+        self._open_anew = open_again
+        self._on_lost = on_lost
+        self._backoff_s = backoff_s
+        self._closed = threading.Event()
+        self._source = source
+        self.name = source.name
+        self.fps = source.fps
+        self.frame_count = source.frame_count
+        self.is_live = source.is_live
+
+    def __iter__(self) -> Iterator[Frame]:
+        """The frames, of one connection after another.
+
+        Raises:
+            SourceError: if the source is lost and every attempt to open it again fails.
+        """
+        count = 0
+        last_ms = offset_ms = 0.0
+        lost_s: float | None = None
+        waits = iter(self._backoff_s)
+        while True:
+            try:
+                for frame in self._source:
+                    if lost_s is not None:
+                        away_ms = (time.monotonic() - lost_s) * 1000
+                        offset_ms = last_ms + away_ms - frame.timestamp_ms
+                        lost_s, waits = None, iter(self._backoff_s)
+                    last_ms = frame.timestamp_ms + offset_ms
+                    yield replace(frame, index=count, timestamp_ms=last_ms)
+                    count += 1
+                return
+            except SourceError as error:
+                if lost_s is None:
+                    lost_s = time.monotonic()
+                    if self._on_lost is not None:
+                        self._on_lost(f"{self.name} was lost; trying to open it again ...")
+                if not self._open_again(error, waits):
+                    return
+
+    def close(self) -> None:
+        """Release the source and stop waiting for it; once more does nothing."""
+        self._closed.set()
+        self._source.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _open_again(self, reason: SourceError, waits: Iterator[float]) -> bool:
+        """Open the source anew after one of the waits that are left; False if closed meanwhile."""
+        self._source.close()
+        for wait_s in waits:
+            if self._closed.wait(wait_s):
+                return False
+            try:
+                self._source = self._open_anew()
+            except SourceError:
+                continue
+            return True
+        raise SourceError(
+            f"{reason} It did not come back within {sum(self._backoff_s):g} s."
+        ) from None
+
+
+def open_lasting(
+    source: int | str | Path | None, on_lost: Callable[[str], None] | None = None
+) -> FrameSource:
+    """Open a source of frames; a camera or stream is opened again when it breaks off.
+
+    Args:
+        source: See `mien.media.frames.open_frames`.
+        on_lost: Called with one line when a camera or stream breaks off and is to be tried again.
+
+    Raises:
+        SourceError: if there is no such source.
+    """
+    opened = open_frames(source)
+    if not opened.is_live:
+        return opened
+    return LastingSource(opened, lambda: open_frames(source), on_lost)

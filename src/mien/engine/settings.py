@@ -1,0 +1,37 @@
+"""What can be chosen about the engine."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from mien.core.errors import ModelError
+from mien.engine.gate import QualityGate
+from mien.engine.smoothing import SMOOTH_MS
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """What can be chosen about the engine; times are those of the source.
+
+    Attributes:
+        detect_every_ms: Faces are sought this often at least; in between they are carried along
+            with the picture. 0 seeks them in every frame.
+        classify_every_ms: Every face is classified afresh this often at least; 0 in every frame.
+        smooth_ms: Time constant of the average over time; 0 turns it off, hysteresis included.
+        gate: What makes a face uncertain.
+
+    Raises:
+        ModelError: if a time is below 0 or not a number.
+    """
+
+    detect_every_ms: float = 100.0
+    classify_every_ms: float = 100.0
+    smooth_ms: float = SMOOTH_MS
+    gate: QualityGate = field(default_factory=QualityGate)
+
+    def __post_init__(self) -> None:
+        for name in ("detect_every_ms", "classify_every_ms", "smooth_ms"):
+            value = getattr(self, name)
+            if not math.isfinite(value) or value < 0:
+                raise ModelError(f"{name} is {value}; expected 0 or more milliseconds.")

@@ -1,0 +1,235 @@
+"""The two halves of what happens to a frame: where the faces are, and what they show.
+
+`FaceLocator` and then `EmotionJudge` make results of a frame. They share nothing, so that two
+threads can work on two successive frames: see `mien.engine.pipeline`. `VideoAnalyser` is both,
+one after the other, for whoever has the frames in hand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.core.labels import EMOTIONS
+from mien.core.types import FaceEmotion
+from mien.engine.gate import QualityGate, measure_quality
+from mien.engine.settings import EngineSettings
+from mien.engine.smoothing import Smoother
+from mien.faces.crop import crop_faces
+from mien.faces.detect import Detector, HaarDetector, YuNetDetector, make_detector
+from mien.faces.track import FaceTracker, TrackedFace
+from mien.media.frames import Frame
+from mien.recognizer import Recognizer, face_emotion
+
+COARSE_SIDE = 320
+"""While every known face is large, faces are sought in a picture reduced to this longer side."""
+
+FINE_EVERY_MS = 300.0
+"""So often at least they are sought at the detector's own size, for small faces that come in."""
+
+_LARGE_PART = 1 / 12  # a face is large from this part of the picture's longer side
+_FORGET_MS = 1000.0
+_SLACK_MS = 1.0  # timestamps of 30 frames a second are not exactly 33.333 ms apart
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LocatedFrame:
+    """A frame whose faces are known, and the crops that are to be classified.
+
+    Attributes:
+        frame: The frame.
+        faces: Its faces, each with its number.
+        due: Indices into `faces` of those that are to be classified afresh.
+        crops_u8: (len(due), 48, 48) uint8, the crops of those.
+    """
+
+    frame: Frame
+    faces: list[TrackedFace]
+    due: list[int]
+    crops_u8: NDArray[np.uint8]
+
+
+class FaceLocator:
+    """Finds and follows the faces of one video, and cuts out those that are due.
+
+    Args:
+        recognizer: Whose detector and framing to use.
+        settings: How often to detect and to classify.
+    """
+
+    def __init__(self, recognizer: Recognizer, settings: EngineSettings) -> None:
+        self._detector = recognizer.detector
+        self._coarse = _coarse_detector(recognizer.detector)
+        self._framing = recognizer.framing
+        self._detect_every_ms = settings.detect_every_ms
+        self._classify_every_ms = settings.classify_every_ms
+        self._tracker = FaceTracker()
+        self._previous_ms = -np.inf
+        self._detected_ms = -np.inf
+        self._fine_ms = -np.inf
+        self._classified_ms: dict[int, float] = {}
+
+    def locate(self, frame: Frame) -> LocatedFrame:
+        """Find the faces of the next frame."""
+        now_ms = frame.timestamp_ms
+        gap_ms = max(now_ms - self._previous_ms, 0.0)
+        self._previous_ms = now_ms
+        followed = self._tracker.carry(frame.image_bgr, now_ms)
+        if not followed or self._is_due(self._detected_ms, self._detect_every_ms, now_ms, gap_ms):
+            self._detect(frame, fine=not followed)
+        faces = self._tracker.faces()
+        due = [
+            index
+            for index, tracked in enumerate(faces)
+            if self._is_due(
+                self._classified_ms.get(tracked.track_id, -np.inf),
+                self._classify_every_ms,
+                now_ms,
+                gap_ms,
+            )
+        ]
+        known = {tracked.track_id for tracked in faces}
+        self._classified_ms = {k: v for k, v in self._classified_ms.items() if k in known}
+        self._classified_ms |= {faces[index].track_id: now_ms for index in due}
+        crops_u8 = crop_faces(frame.image_bgr, [faces[index].face for index in due], self._framing)
+        return LocatedFrame(frame, faces, due, crops_u8)
+
+    def _detect(self, frame: Frame, *, fine: bool) -> None:
+        now_ms = frame.timestamp_ms
+        shown = self._tracker.faces()
+        large = _LARGE_PART * max(frame.image_bgr.shape[:2])
+        sides = [max(t.face.box.width, t.face.box.height) for t in shown]
+        if fine or not shown or min(sides) < large or now_ms - self._fine_ms >= FINE_EVERY_MS:
+            self._fine_ms = now_ms
+            found = self._detector.detect(frame.image_bgr)
+        else:
+            found = self._coarse.detect(frame.image_bgr)
+        self._tracker.correct(found)
+        self._detected_ms = now_ms
+
+    @staticmethod
+    def _is_due(last_ms: float, every_ms: float, now_ms: float, gap_ms: float) -> bool:
+        """Whether waiting for the next frame would be too late."""
+        return now_ms + gap_ms - last_ms > every_ms + _SLACK_MS
+
+
+class EmotionJudge:
+    """Says what located faces show, calmed over time.
+
+    Args:
+        recognizer: Whose network to use.
+        settings: How to smooth, and what makes a face uncertain.
+    """
+
+    def __init__(self, recognizer: Recognizer, settings: EngineSettings) -> None:
+        self._recognizer = recognizer
+        self._gate = settings.gate
+        self._smoother = Smoother(settings.smooth_ms)
+        self._judgements: dict[int, _Judgement] = {}
+
+    def judge(self, located: LocatedFrame) -> list[FaceEmotion]:
+        """Say what the faces of the next frame show, by their number."""
+        frame = located.frame
+        probabilities = self._recognizer.classify(located.crops_u8)
+        for index, crop_u8, raw in zip(located.due, located.crops_u8, probabilities, strict=True):
+            tracked = located.faces[index]
+            averaged, label = self._smoother.smooth(tracked.track_id, raw, frame.timestamp_ms)
+            quality = measure_quality(crop_u8, tracked.face, frame.image_bgr.shape[:2])
+            confidence = float(averaged[label])
+            uncertain = not self._gate.passes(quality, confidence)
+            self._judgements[tracked.track_id] = _Judgement(
+                _read_only(averaged), _read_only(raw), label, uncertain, frame.timestamp_ms
+            )
+        self._forget(frame.timestamp_ms, {tracked.track_id for tracked in located.faces})
+        return [self._result(frame, tracked) for tracked in located.faces]
+
+    def _result(self, frame: Frame, tracked: TrackedFace) -> FaceEmotion:
+        judgement = self._judgements[tracked.track_id]
+        return FaceEmotion(
+            frame=frame.index,
+            timestamp_ms=frame.timestamp_ms,
+            track_id=tracked.track_id,
+            box=tracked.face.box,
+            detection_score=tracked.face.score,
+            emotion=EMOTIONS[judgement.label],
+            confidence=float(judgement.probabilities[judgement.label]),
+            probabilities=judgement.probabilities,
+            uncertain=judgement.uncertain,
+            detected=tracked.detected,
+            raw_probabilities=judgement.raw_probabilities,
+        )
+
+    def _forget(self, now_ms: float, shown: set[int]) -> None:
+        """Drop what was seen too long ago to say anything of now, so that memory stays flat."""
+        self._judgements = {
+            track_id: judgement
+            for track_id, judgement in self._judgements.items()
+            if track_id in shown or now_ms - judgement.judged_ms <= _FORGET_MS
+        }
+        self._smoother.forget_all_but(self._judgements)
+
+
+class VideoAnalyser:
+    """Both halves, one after the other: frames in, results out.
+
+    Args:
+        recognizer: Finds and classifies; used by no one else meanwhile.
+        settings: How often, how calm, how sure.
+    """
+
+    def __init__(self, recognizer: Recognizer, settings: EngineSettings | None = None) -> None:
+        settings = settings or EngineSettings()
+        self._locator = FaceLocator(recognizer, settings)
+        self._judge = EmotionJudge(recognizer, settings)
+
+    def analyse(self, frame: Frame) -> list[FaceEmotion]:
+        """Find, follow and judge the faces of the next frame of one video; by their number."""
+        return self._judge.judge(self._locator.locate(frame))
+
+
+def recognize_picture(
+    recognizer: Recognizer, image_bgr: NDArray[np.uint8], gate: QualityGate, frame: int = 0
+) -> list[FaceEmotion]:
+    """Find and judge the faces of one picture that belongs to no video.
+
+    Args:
+        recognizer: Finds and classifies.
+        image_bgr: (H, W, 3) uint8, BGR.
+        gate: What makes a face uncertain.
+        frame: The picture's number among others, for the results.
+
+    Returns:
+        One result a face, the largest face first; `track_id` is 0.
+    """
+    faces = recognizer.detector.detect(image_bgr)
+    crops_u8 = crop_faces(image_bgr, faces, recognizer.framing)
+    results = []
+    for face, crop_u8, row in zip(faces, crops_u8, recognizer.classify(crops_u8), strict=True):
+        result = face_emotion(face, row, frame, 0.0)
+        quality = measure_quality(crop_u8, face, image_bgr.shape[:2])
+        results.append(replace(result, uncertain=not gate.passes(quality, result.confidence)))
+    return results
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Judgement:
+    probabilities: NDArray[np.float32]
+    raw_probabilities: NDArray[np.float32]
+    label: int
+    uncertain: bool
+    judged_ms: float
+
+
+def _coarse_detector(detector: Detector) -> Detector:
+    """The same detector on a smaller picture; the very same where it is not one of mien's."""
+    if isinstance(detector, HaarDetector | YuNetDetector):
+        return make_detector(detector.name, COARSE_SIDE)
+    return detector
+
+
+def _read_only(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+    copy = probabilities.copy()
+    copy.flags.writeable = False
+    return copy
