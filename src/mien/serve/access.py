@@ -1,0 +1,107 @@
+"""Who may use the server: its names, other sites' pages, the token and the WebSocket tickets."""
+
+from __future__ import annotations
+
+import hmac
+from typing import Annotated
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
+
+from mien.serve.problems import Problem
+from mien.serve.settings import Settings, is_loopback
+
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_bearer = HTTPBearer(
+    auto_error=False, description="The server's token, if it has one (`MIEN_SERVE_TOKEN`)."
+)
+
+
+class Gate:
+    """Decides who comes in.
+
+    Args:
+        settings: The server's settings.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._hosts = frozenset(name.lower() for name in settings.allowed_hosts)
+        self._origins = frozenset(settings.allowed_origins)
+        self._any_host = "*" in self._hosts or not (settings.is_loopback or self._hosts)
+        token = settings.token
+        self._token = None if token is None else token.get_secret_value().encode()
+
+    @property
+    def needs_token(self) -> bool:
+        """Whether clients must show a token."""
+        return self._token is not None
+
+    def check_host(self, headers: Headers) -> None:
+        """Refuse requests under a foreign name (DNS rebinding leads such to loopback servers).
+
+        Raises:
+            Problem: `host-refused`.
+        """
+        host = _without_port(headers.get("host", ""))
+        if not (self._any_host or is_loopback(host) or host in self._hosts):
+            raise Problem(
+                "host-refused",
+                f"The server does not go by the name {host!r}: allow it with --allowed-host.",
+            )
+
+    def check_origin(self, connection: HTTPConnection) -> None:
+        """Refuse what the page of another site sends in a browser.
+
+        A browser lets any page open a WebSocket or post a form to any server, and says from where.
+
+        Raises:
+            Problem: `origin-refused`.
+        """
+        origin = connection.headers.get("origin")
+        if origin is None or origin in self._origins:
+            return
+        scheme, _, host = origin.partition("://")
+        same_scheme = scheme in ("http", "https")
+        if not (same_scheme and host.lower() == connection.headers.get("host", "").lower()):
+            raise Problem(
+                "origin-refused",
+                f"Pages of {origin} may not use this server: allow it with --allowed-origin.",
+            )
+
+    def check_token(self, token: str | None) -> None:
+        """Refuse who does not show the token, where there is one.
+
+        Raises:
+            Problem: `token-needed`.
+        """
+        if self._token is None:
+            return
+        if token is None or not hmac.compare_digest(token.encode(), self._token):
+            raise Problem(
+                "token-needed",
+                "Send the server's token as  Authorization: Bearer <token>"
+                + ("." if token is None else "; the one that came is another."),
+            )
+
+
+async def require_access(
+    request: Request,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+) -> None:
+    """FastAPI dependency: let only those in who may use the API.
+
+    Raises:
+        Problem: `origin-refused` or `token-needed`.
+    """
+    gate: Gate = request.app.state.gate
+    if request.method not in _SAFE_METHODS:
+        gate.check_origin(request)
+    gate.check_token(credentials.credentials if credentials else None)
+
+
+def _without_port(host: str) -> str:
+    if host.startswith("["):
+        return host.partition("]")[0].lstrip("[").lower()
+    return host.partition(":")[0].lower()

@@ -1,0 +1,29 @@
+"""What OpenAPI is told of the answers that are not results."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mien.serve.problems import MEDIA_TYPE, PROBLEMS
+from mien.serve.schemas import ProblemDocument
+
+
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return FastAPI's `responses` for a route that may answer with problems of these statuses."""
+    return {status: _response(status) for status in statuses}
+
+
+def _response(status: int) -> dict[str, Any]:
+    titles = [title for found, title in PROBLEMS.values() if found == status]
+    document: dict[str, Any] = {
+        "description": "; ".join(titles),
+        "content": {MEDIA_TYPE: {"schema": ProblemDocument.model_json_schema()}},
+    }
+    if status in (429, 503):
+        document["headers"] = {
+            "Retry-After": {
+                "description": "Seconds to wait before trying again.",
+                "schema": {"type": "integer"},
+            }
+        }
+    return document

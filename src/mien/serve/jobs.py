@@ -1,0 +1,181 @@
+"""Runs video jobs, one at a time in each worker, each in a process of its own.
+
+The process is what a hostile video can bring down, and what is ended when a job is deleted or takes
+too long. It reads the video from a file that has no name: when the last process that has it open
+ends, however it ends, the video is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import sys
+from collections.abc import AsyncIterator
+from typing import Any, BinaryIO
+
+from mien.serve.metrics import Metrics
+from mien.serve.problems import Problem
+from mien.serve.settings import Settings
+from mien.serve.store import Store
+
+log = logging.getLogger("mien.serve")
+
+BEAT_S = 3.0
+"""How often a worker says that it lives."""
+
+_LONGEST_LINE = 2**24
+
+
+class JobRunner:
+    """Takes videos in and works them off in turn.
+
+    Args:
+        store: Where the jobs are noted.
+        settings: The server's settings.
+        metrics: Where ends are counted.
+    """
+
+    def __init__(self, store: Store, settings: Settings, metrics: Metrics) -> None:
+        self._store = store
+        self._settings = settings
+        self._metrics = metrics
+        # None ends the worker.
+        self._waiting: asyncio.Queue[tuple[str, BinaryIO] | None] = asyncio.Queue()
+
+    def start(self) -> None:
+        """Begin to work jobs off; needs a running event loop."""
+        self._worker = asyncio.create_task(self._work())
+        self._heart = asyncio.create_task(self._beat())
+
+    async def add(self, video: BinaryIO) -> str:
+        """Take a video in and return its job's id.
+
+        Args:
+            video: An open file without a name, at its start; closed here when the job ends.
+
+        Raises:
+            Problem: `busy` if too many wait.
+        """
+        job_id = await asyncio.to_thread(self._store.add_job, self._settings.limits.jobs_waiting)
+        self._waiting.put_nowait((job_id, video))
+        return job_id
+
+    async def stop(self) -> None:
+        """Finish the running job if that takes no longer than it may, and tell the others."""
+        while not self._waiting.empty():
+            if job := self._waiting.get_nowait():
+                self._interrupt(*job)
+        self._waiting.put_nowait(None)
+        # Awaiting it hands the cancellation on when the time is up.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.shutdown_seconds):
+                await self._worker
+        self._heart.cancel()
+        await asyncio.gather(self._heart, return_exceptions=True)
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.to_thread(self._store.beat, self._settings.limits.job_kept_seconds)
+            await asyncio.sleep(BEAT_S)
+
+    async def _work(self) -> None:
+        while job := await self._waiting.get():
+            await self._run(*job)
+
+    async def _run(self, job_id: str, video: BinaryIO) -> None:
+        """Work one job off; whatever becomes of it, the store knows and the video is gone."""
+        try:
+            async with asyncio.timeout(self._settings.limits.job_seconds):
+                csv = await self._recognise(job_id, video)
+            outcome = "deleted" if csv is None else "done"
+            if csv is not None:
+                await asyncio.to_thread(self._store.finish_job, job_id, csv)
+        except TimeoutError:
+            limit = self._settings.limits.job_seconds
+            self._fail(job_id, Problem("too-long", f"The video took more than {limit:g} s."))
+            outcome = "failed"
+        except Problem as problem:
+            self._fail(job_id, problem)
+            outcome = "failed"
+        except asyncio.CancelledError:
+            self._interrupt(job_id, video)
+            raise
+        except Exception:
+            log.exception("A video job failed")
+            self._fail(job_id, Problem("failed", "This is a fault of the server."))
+            outcome = "failed"
+        finally:
+            video.close()
+        self._metrics.jobs.labels(outcome).inc()
+
+    async def _recognise(self, job_id: str, video: BinaryIO) -> str | None:
+        """Return the video's table as CSV; None if the job was deleted."""
+        table: list[str] = []
+        async with _process(self._settings, video) as messages:
+            async for message in messages:
+                if "problem" in message:
+                    raise Problem(message["problem"], message["detail"])
+                table.append(message["csv"])
+                wanted = await asyncio.to_thread(
+                    self._store.update_job, job_id, message["frames_done"], message["frames_total"]
+                )
+                if not wanted:
+                    return None
+        return "".join(table)
+
+    def _fail(self, job_id: str, problem: Problem) -> None:
+        self._store.fail_job(job_id, problem)
+
+    def _interrupt(self, job_id: str, video: BinaryIO) -> None:
+        video.close()
+        self._fail(
+            job_id,
+            Problem("job-interrupted", "The server was stopped before the end. Send it again."),
+        )
+        self._metrics.jobs.labels("failed").inc()
+
+
+@contextlib.asynccontextmanager
+async def _process(
+    settings: Settings, video: BinaryIO
+) -> AsyncIterator[AsyncIterator[dict[str, Any]]]:
+    """Start `mien.serve.video_job` and give its messages; it is ended when the block is left."""
+    limits = settings.limits
+    orders = {
+        "artifact": None if settings.artifact is None else str(settings.artifact),
+        "detector": settings.detector,
+        "most_pixels": limits.video_pixels,
+        "most_frames": limits.video_frames,
+        "most_seconds": limits.video_seconds,
+        "memory_mb": limits.video_memory_mb,
+    }
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "mien.serve.video_job", json.dumps(orders)),
+        stdin=video,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        limit=_LONGEST_LINE,
+    )
+    try:
+        yield _messages(process)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def _messages(process: asyncio.subprocess.Process) -> AsyncIterator[dict[str, Any]]:
+    assert process.stdout is not None
+    assert process.stderr is not None
+    errors = asyncio.create_task(process.stderr.read())
+    async for line in process.stdout:
+        yield json.loads(line)
+    code = await process.wait()
+    if code != 0:
+        log.warning("The video process ended with %d: %s", code, (await errors)[-2000:].decode())
+        raise Problem(
+            "unreadable",
+            "The video cannot be decoded: its decoder gave up or needed too much memory.",
+        )

@@ -1,0 +1,93 @@
+"""The web page: the files that `make web` built, and the API's documentation."""
+
+from __future__ import annotations
+
+import gzip
+import mimetypes
+from pathlib import Path
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import FileResponse, HTMLResponse
+
+from mien.serve.problems import Problem
+
+router = APIRouter(include_in_schema=False)
+
+_NOT_BUILT = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>mien</title>
+<h1>The page is not built</h1>
+<p>The API is served all the same: its description is <a href="/openapi.json">/openapi.json</a>.</p>
+<p>For the page, run <code>make web</code> in the repository (it needs Node.js 20 or later), or
+install mien from a wheel, which holds it.</p>
+</html>
+"""
+_IMMUTABLE = "public, max-age=31536000, immutable"
+_REVALIDATED = "no-cache"
+
+
+def static_folder() -> Path:
+    """Return where `make web` puts the page."""
+    return Path(__file__).with_name("static")
+
+
+def is_built(folder: Path | None = None) -> bool:
+    """Whether the page is there."""
+    return ((folder or static_folder()) / "index.html").is_file()
+
+
+@router.get("/")
+def index(request: Request) -> Response:
+    """Show the page, or what to do for it."""
+    return _html(request, "index.html")
+
+
+@router.get("/docs")
+def docs(request: Request) -> Response:
+    """Show the API's documentation."""
+    return _html(request, "docs.html")
+
+
+@router.get("/assets/{name}")
+def asset(request: Request, name: str) -> Response:
+    """Send a script, style sheet, icon or WebAssembly file; its name changes with its content."""
+    return _send(request, f"assets/{name}", _IMMUTABLE)
+
+
+@router.get("/{name}")
+def root_file(request: Request, name: str) -> Response:
+    """Send one of the few files with fixed names, such as the icon."""
+    return _send(request, name, _REVALIDATED)
+
+
+def _html(request: Request, name: str) -> Response:
+    folder: Path = request.app.state.static_folder
+    if not is_built(folder):
+        return HTMLResponse(_NOT_BUILT, status_code=404)
+    return FileResponse(folder / name, headers={"Cache-Control": _REVALIDATED})
+
+
+def _send(request: Request, path: str, cache_control: str) -> Response:
+    """Send a file of the built page; the big ones lie there compressed."""
+    folder: Path = request.app.state.static_folder
+    file = (folder / path).resolve()
+    if not file.is_relative_to(folder.resolve()):
+        raise _missing(path)
+    headers = {"Cache-Control": cache_control}
+    if file.is_file():
+        return FileResponse(file, headers=headers)
+    compressed = file.with_name(file.name + ".gz")
+    if not compressed.is_file():
+        raise _missing(path)
+    headers["Vary"] = "Accept-Encoding"
+    media_type = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        headers["Content-Encoding"] = "gzip"
+        return FileResponse(compressed, headers=headers, media_type=media_type)
+    content = gzip.decompress(compressed.read_bytes())
+    return Response(content, headers=headers, media_type=media_type)
+
+
+def _missing(path: str) -> Problem:
+    return Problem("not-found", f"There is no /{path}.")

@@ -1,0 +1,222 @@
+"""What `mien serve` can be told: where it listens, who may use it and how much of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    ValidationError,
+)
+
+from mien.core.errors import DataError
+from mien.faces.models import cache_folder
+
+ENVIRONMENT_PREFIX = "MIEN_SERVE_"
+"""`MIEN_SERVE_PORT` sets `Settings.port`, `MIEN_SERVE_LIMITS__STREAMS` sets `Limits.streams`."""
+
+_SHORTEST_TOKEN = 16
+
+
+class Limits(BaseModel):
+    """How much one worker takes in, from one client and in all.
+
+    Attributes:
+        image_bytes: Size of one picture.
+        image_pixels: Width times height of one picture; checked in its header, before it is
+            decoded.
+        image_side: Longer side of a picture, in pixels.
+        images_per_request: Pictures in one request.
+        video_bytes: Size of one video.
+        video_pixels: Width times height of a video's frames.
+        video_frames: Frames of one video.
+        video_seconds: Length of one video.
+        video_memory_mb: Memory that one video may take, in megabytes; 0 for any.
+        jobs_waiting: Videos that wait, in all workers together.
+        job_seconds: Time that one video may take once it runs.
+        job_kept_seconds: How long a finished video's result can be fetched.
+        frame_bytes: Size of one frame of a stream.
+        frame_pixels: Width times height of one frame of a stream.
+        streams: Streams at once.
+        stream_idle_seconds: A stream without a frame for so long is closed.
+        stream_seconds: Length of a stream.
+        uploads: Uploads that are received or recognised at once.
+        upload_seconds: Time in which an upload must have come in.
+        requests_per_minute: Requests of one client; short bursts of as many are fine.
+        tickets_seconds: How long a WebSocket ticket can be used.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    image_bytes: PositiveInt = 20_000_000
+    image_pixels: PositiveInt = 50_000_000
+    image_side: PositiveInt = 20_000
+    images_per_request: PositiveInt = 16
+    video_bytes: PositiveInt = 500_000_000
+    video_pixels: PositiveInt = 3840 * 2160
+    video_frames: PositiveInt = 36_000
+    video_seconds: PositiveFloat = 1200.0
+    video_memory_mb: Annotated[int, Field(ge=0)] = 4000
+    jobs_waiting: PositiveInt = 8
+    job_seconds: PositiveFloat = 3600.0
+    job_kept_seconds: PositiveFloat = 3600.0
+    frame_bytes: PositiveInt = 2_000_000
+    frame_pixels: PositiveInt = 1920 * 1080
+    streams: PositiveInt = 64
+    stream_idle_seconds: PositiveFloat = 30.0
+    stream_seconds: PositiveFloat = 14_400.0
+    uploads: PositiveInt = 32
+    upload_seconds: PositiveFloat = 120.0
+    requests_per_minute: PositiveInt = 1200
+    tickets_seconds: PositiveFloat = 30.0
+
+
+class Settings(BaseModel):
+    """Everything that `create_app` needs to know.
+
+    Attributes:
+        host: Address to listen on.
+        port: Port to listen on.
+        workers: Processes that share the port.
+        threads: Threads that recognise, in each worker.
+        artifact: The network; None for the one that ships with mien.
+        detector: A name of `mien.faces.detect.DETECTORS`.
+        token: What clients must show as `Authorization: Bearer …`; None for no such check.
+        allow_anyone: Listen beyond this machine although there is no token.
+        allowed_hosts: Names under which the server may be addressed, beside its own; `*` for any.
+        allowed_origins: Origins of other sites whose pages may use the API, such as
+            `https://example.org`.
+        state_file: SQLite file with the jobs and their results; shared by all workers.
+        static_folder: The built page; None for the one inside the package.
+        shutdown_seconds: How long a server that is told to stop goes on with what it began.
+        limits: See `Limits`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    workers: PositiveInt = 1
+    threads: PositiveInt = Field(default_factory=lambda: os.cpu_count() or 1)
+    artifact: Path | None = None
+    detector: str = "auto"
+    token: SecretStr | None = None
+    allow_anyone: bool = False
+    allowed_hosts: tuple[str, ...] = ()
+    allowed_origins: tuple[str, ...] = ()
+    state_file: Path = Field(default_factory=lambda: cache_folder() / "serve.sqlite3")
+    static_folder: Path | None = None
+    shutdown_seconds: NonNegativeFloat = 30.0
+    limits: Limits = Limits()
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any]) -> Self:
+        """Check `values` and make settings of them.
+
+        Raises:
+            DataError: if a name is unknown, a value is of the wrong type or out of range, the
+                token is too short, or there is none although the server would be reachable from
+                other machines.
+        """
+        try:
+            settings = cls.model_validate(dict(values))
+        except ValidationError as error:
+            raise DataError(_explain(error)) from None
+        settings._check_token()
+        return settings
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:
+        """Read the settings from variables that begin with `MIEN_SERVE_`.
+
+        Lists are separated by commas.
+
+        Raises:
+            DataError: as `parse` does.
+        """
+        variables = os.environ if environment is None else environment
+        return cls.parse(_nested(variables))
+
+    def to_environment(self) -> dict[str, str]:
+        """Return the variables from which `from_environment` makes the same settings."""
+        values = self.model_dump(exclude_unset=True)
+        if self.token is not None:
+            values["token"] = self.token.get_secret_value()
+        limits = values.pop("limits", {})
+        values |= {f"limits__{name}": value for name, value in limits.items()}
+        return {
+            f"{ENVIRONMENT_PREFIX}{name.upper()}": _to_text(value)
+            for name, value in values.items()
+            if value is not None
+        }
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach the server."""
+        return is_loopback(self.host)
+
+    def _check_token(self) -> None:
+        if self.token is not None and len(self.token.get_secret_value()) < _SHORTEST_TOKEN:
+            raise DataError(
+                f"The token has {len(self.token.get_secret_value())} characters; expected at least "
+                f"{_SHORTEST_TOKEN}. Make one with  openssl rand -hex 24"
+            )
+        if self.token is None and not self.is_loopback and not self.allow_anyone:
+            raise DataError(
+                f"{self.host} can be reached from other machines, and there is no token: put one "
+                f"into the environment variable {ENVIRONMENT_PREFIX}TOKEN "
+                "(openssl rand -hex 24 makes one), or let everyone in with --allow-anyone."
+            )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host` is a name or address of this machine that no other machine can reach."""
+    name = host.strip("[]").lower()
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+_LISTS = ("allowed_hosts", "allowed_origins")
+
+
+def _nested(variables: Mapping[str, str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    limits: dict[str, str] = {}
+    for variable, text in variables.items():
+        if not variable.startswith(ENVIRONMENT_PREFIX):
+            continue
+        name = variable.removeprefix(ENVIRONMENT_PREFIX).lower()
+        if name.startswith("limits__"):
+            limits[name.removeprefix("limits__")] = text
+        elif name in _LISTS:
+            values[name] = [part.strip() for part in text.split(",") if part.strip()]
+        else:
+            values[name] = text
+    return values | ({"limits": limits} if limits else {})
+
+
+def _to_text(value: Any) -> str:
+    return ",".join(value) if isinstance(value, tuple) else str(value)
+
+
+def _explain(error: ValidationError) -> str:
+    problems = []
+    for found in error.errors(include_url=False):
+        name = ".".join(map(str, found["loc"]))
+        variable = ENVIRONMENT_PREFIX + name.upper().replace(".", "__")
+        problems.append(f"{name} ({variable}): {found['msg']}, found {found['input']!r}")
+    return "The server's settings are wrong: " + "; ".join(problems) + "."

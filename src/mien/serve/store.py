@@ -1,0 +1,248 @@
+"""What all workers know: the video jobs and the WebSocket tickets, in one SQLite file.
+
+No picture, video or file name is kept here. A job belongs to the worker that received its video, as
+only that worker has it; the others can tell how it goes, and end it. A worker says every few
+seconds that it lives; jobs of one that does not any more are marked as interrupted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import sqlite3
+import time
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from mien.core.errors import DataError
+from mien.serve.problems import Problem
+
+WORKER_SILENT_S = 15.0
+"""A worker that has not been heard of for so long is dead."""
+
+_SCHEMA_VERSION = 1
+_SCHEMA = """
+CREATE TABLE jobs (
+  id TEXT PRIMARY KEY,
+  worker TEXT NOT NULL,
+  state TEXT NOT NULL,          -- waiting, running, done or failed
+  created_s REAL NOT NULL,      -- seconds since 1970, as all times here
+  heard_s REAL NOT NULL,
+  finished_s REAL,
+  frames_done INTEGER NOT NULL DEFAULT 0,
+  frames_total INTEGER,
+  problem TEXT,                 -- JSON
+  result BLOB                   -- CSV, deflated
+);
+CREATE INDEX jobs_by_state ON jobs (state);
+CREATE TABLE tickets (digest BLOB PRIMARY KEY, expires_s REAL NOT NULL);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One video job.
+
+    Attributes:
+        id: Its name, which cannot be guessed: who knows it may see and delete the job.
+        state: `waiting`, `running`, `done` or `failed`.
+        created_s: When it was taken in, in seconds since 1970.
+        finished_s: When it ended.
+        frames_done: Frames that were recognised so far.
+        frames_total: Frames that the video says it has.
+        problem: Why it failed: a problem document.
+    """
+
+    id: str
+    state: str
+    created_s: float
+    finished_s: float | None
+    frames_done: int
+    frames_total: int | None
+    problem: dict[str, Any] | None
+
+
+_COLUMNS = tuple(field.name for field in fields(Job))
+
+
+class Store:
+    """The SQLite file. Any thread may use it.
+
+    Args:
+        path: The file; made where it is missing, its folder too.
+        worker: Name of this worker, another one for each process.
+
+    Raises:
+        DataError: if the file cannot be used.
+    """
+
+    def __init__(self, path: Path, worker: str) -> None:
+        self._path = path
+        self._worker = worker
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch(mode=0o600)
+            with self._connect() as database:
+                self._make_tables(database)
+        except (OSError, sqlite3.Error) as error:
+            raise DataError(
+                f"The state file {path} cannot be used: {error}. Name another one with --state."
+            ) from None
+
+    def add_job(self, waiting_limit: int) -> str:
+        """Add a job that waits, and return its id.
+
+        Raises:
+            Problem: `busy` if `waiting_limit` jobs wait already.
+        """
+        job_id = secrets.token_urlsafe(16)
+        now = time.time()
+        with self._connect() as database:
+            (waiting,) = database.execute(
+                "SELECT count(*) FROM jobs WHERE state = 'waiting'"
+            ).fetchone()
+            if waiting >= waiting_limit:
+                raise Problem(
+                    "busy", f"{waiting} videos are waiting already; try later.", retry_after_s=30
+                )
+            database.execute(
+                "INSERT INTO jobs (id, worker, state, created_s, heard_s) VALUES (?, ?, ?, ?, ?)",
+                (job_id, self._worker, "waiting", now, now),
+            )
+        return job_id
+
+    def job(self, job_id: str) -> Job | None:
+        """Return a job, None where there is none of that id."""
+        with self._connect() as database:
+            row = database.execute(
+                f"SELECT {', '.join(_COLUMNS)} FROM jobs WHERE id = ?", (job_id,)
+            )
+            found = row.fetchone()
+        if found is None:
+            return None
+        columns = dict(zip(_COLUMNS, found, strict=True))
+        if columns["problem"] is not None:
+            columns["problem"] = json.loads(columns["problem"])
+        return Job(**columns)
+
+    def result(self, job_id: str) -> str | None:
+        """Return the table of a job that is done, as CSV."""
+        with self._connect() as database:
+            found = database.execute(
+                "SELECT result FROM jobs WHERE id = ? AND state = 'done'", (job_id,)
+            ).fetchone()
+        return None if found is None else zlib.decompress(found[0]).decode()
+
+    def delete_job(self, job_id: str) -> bool:
+        """Forget a job and its result; its worker ends it. Return whether there was one."""
+        with self._connect() as database:
+            return database.execute("DELETE FROM jobs WHERE id = ?", (job_id,)).rowcount > 0
+
+    def update_job(self, job_id: str, frames_done: int, frames_total: int | None) -> bool:
+        """Say how far a running job is. Return whether it is still wanted."""
+        with self._connect() as database:
+            cursor = database.execute(
+                "UPDATE jobs SET state = 'running', frames_done = ?, frames_total = ?, heard_s = ? "
+                "WHERE id = ? AND state IN ('waiting', 'running')",
+                (frames_done, frames_total, time.time(), job_id),
+            )
+            return cursor.rowcount > 0
+
+    def finish_job(self, job_id: str, csv: str) -> None:
+        """Mark a job as done and keep its table."""
+        with self._connect() as database:
+            database.execute(
+                "UPDATE jobs SET state = 'done', finished_s = ?, result = ?, "
+                "frames_total = frames_done WHERE id = ? AND state = 'running'",
+                (time.time(), zlib.compress(csv.encode()), job_id),
+            )
+
+    def fail_job(self, job_id: str, problem: Problem) -> None:
+        """Mark a job as failed, and say why."""
+        with self._connect() as database:
+            database.execute(
+                "UPDATE jobs SET state = 'failed', finished_s = ?, problem = ? WHERE id = ?",
+                (time.time(), json.dumps(problem.document), job_id),
+            )
+
+    def count_jobs(self) -> dict[str, int]:
+        """Return how many jobs there are in each state."""
+        with self._connect() as database:
+            return dict(database.execute("SELECT state, count(*) FROM jobs GROUP BY state"))
+
+    def beat(self, kept_s: float) -> None:
+        """Say that this worker lives, mark what dead ones left, and forget what is old.
+
+        Args:
+            kept_s: How long a finished job is kept, in seconds.
+        """
+        now = time.time()
+        lost = Problem(
+            "job-interrupted",
+            "The server process that worked on the video is gone, and the video with it. "
+            "Send it again.",
+        )
+        with self._connect() as database:
+            database.execute(
+                "UPDATE jobs SET heard_s = ? WHERE worker = ? AND finished_s IS NULL",
+                (now, self._worker),
+            )
+            database.execute(
+                "UPDATE jobs SET state = 'failed', finished_s = ?, problem = ? "
+                "WHERE finished_s IS NULL AND heard_s < ?",
+                (now, json.dumps(lost.document), now - WORKER_SILENT_S),
+            )
+            database.execute("DELETE FROM jobs WHERE finished_s < ?", (now - kept_s,))
+            database.execute("DELETE FROM tickets WHERE expires_s < ?", (now,))
+
+    def issue_ticket(self, lifetime_s: float) -> str:
+        """Return a new ticket, good for one use within `lifetime_s` seconds."""
+        ticket = secrets.token_urlsafe(24)
+        with self._connect() as database:
+            database.execute(
+                "INSERT INTO tickets VALUES (?, ?)", (_digest(ticket), time.time() + lifetime_s)
+            )
+        return ticket
+
+    def use_ticket(self, ticket: str) -> bool:
+        """Use a ticket up; return whether it was good."""
+        with self._connect() as database:
+            cursor = database.execute(
+                "DELETE FROM tickets WHERE digest = ? AND expires_s >= ?",
+                (_digest(ticket), time.time()),
+            )
+            return cursor.rowcount > 0
+
+    @contextmanager
+    def _connect(self) -> Iterator[sqlite3.Connection]:
+        database = sqlite3.connect(self._path, timeout=10, isolation_level=None)
+        try:
+            # Deleted results are overwritten, not only unlinked.
+            database.execute("PRAGMA secure_delete = ON")
+            database.execute("BEGIN IMMEDIATE")
+            yield database
+            database.execute("COMMIT")
+        finally:
+            database.close()
+
+    def _make_tables(self, database: sqlite3.Connection) -> None:
+        (version,) = database.execute("PRAGMA user_version").fetchone()
+        if version == _SCHEMA_VERSION:
+            return
+        if version != 0:
+            raise DataError(
+                f"The state file {self._path} is of version {version}; this mien uses "
+                f"{_SCHEMA_VERSION}. Delete it, or name another one with --state."
+            )
+        for statement in _SCHEMA.split(";\n"):
+            database.execute(statement)
+        database.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+
+
+def _digest(ticket: str) -> bytes:
+    return hashlib.sha256(ticket.encode()).digest()

@@ -1,0 +1,263 @@
+"""`WS /v1/stream`: frames in, faces out, for as long as the camera runs.
+
+A binary message is one frame (JPEG, PNG or WebP). Each answer is a JSON text message with `type`
+`ready` (once), `result` or `problem`. The newest frame wins: one frame is recognised at a time, one
+waits, and a further one takes the waiting one's place. A result says how many frames were `dropped`
+like that since the last one and how long its own frame waited, so that a client can slow down.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import time
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request, WebSocket, WebSocketDisconnect
+
+from mien.engine.stages import VideoAnalyser
+from mien.media.frames import Frame
+from mien.serve.access import Gate, require_access
+from mien.serve.documents import responses
+from mien.serve.metrics import Metrics
+from mien.serve.pictures import decode_picture
+from mien.serve.problems import Problem
+from mien.serve.recognition import Lane
+from mien.serve.schemas import Ticket, face_columns
+from mien.serve.settings import Limits, Settings
+
+router = APIRouter(prefix="/v1", tags=["streams"])
+
+_NORMAL, _POLICY_VIOLATION = 1000, 1008  # Close codes of RFC 6455, section 7.4.1.
+
+
+@router.post(
+    "/tickets",
+    dependencies=[Depends(require_access)],
+    responses=responses(401, 403, 413, 429, 503),
+)
+def issue_ticket(request: Request) -> Ticket:
+    """Issue a ticket for one WebSocket, as a browser cannot send a token with that."""
+    lifetime_s = request.app.state.settings.limits.tickets_seconds
+    ticket = request.app.state.store.issue_ticket(lifetime_s)
+    return Ticket(ticket=ticket, expires_in_s=lifetime_s)
+
+
+@router.websocket("/stream")
+async def stream(
+    websocket: WebSocket, ticket: Annotated[str | None, Query(max_length=100)] = None
+) -> None:
+    """Recognise the faces of a live stream."""
+    state = websocket.app.state
+    settings: Settings = state.settings
+    metrics: Metrics = state.metrics
+    try:
+        await _check_access(websocket, ticket)
+        if state.streams >= settings.limits.streams:
+            raise Problem(
+                "busy", f"{state.streams} streams are open, as many as are served.", retry_after_s=5
+            )
+    except Problem as problem:
+        await websocket.send_denial_response(problem.response())
+        return
+    lane = state.recognition.for_stream()
+    state.streams += 1
+    lane.streams += 1
+    metrics.streams.inc()
+    try:
+        await websocket.accept()
+        analyser = await asyncio.to_thread(VideoAnalyser, lane.recognizer)
+        session = _Session(websocket, lane, analyser, settings.limits, metrics)
+        await session.run(state.recognizer.artifact.sha256)
+    finally:
+        state.streams -= 1
+        lane.streams -= 1
+        metrics.streams.dec()
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    index: int
+    content: bytes
+    arrived_s: float
+
+
+class _Mailbox:
+    """Holds the newest frame until it is fetched; knows how many it threw away."""
+
+    def __init__(self) -> None:
+        self._frame: _Frame | None = None
+        self._dropped = 0
+        self._closed = False
+        self._changed = asyncio.Event()
+
+    def put(self, frame: _Frame) -> bool:
+        """Put a frame in; return whether another one was thrown away for it."""
+        replaced = self._frame is not None
+        self._dropped += replaced
+        self._frame = frame
+        self._changed.set()
+        return replaced
+
+    def close(self) -> None:
+        self._closed = True
+        self._changed.set()
+
+    async def get(self) -> tuple[_Frame, int] | None:
+        """Wait for a frame; return it and how many were thrown away since; None at the end."""
+        await self._changed.wait()
+        if self._closed or self._frame is None:
+            return None
+        frame, dropped = self._frame, self._dropped
+        self._frame, self._dropped = None, 0
+        self._changed.clear()
+        return frame, dropped
+
+
+class _Session:
+    """One stream, from its first frame to its last."""
+
+    def __init__(
+        self,
+        websocket: WebSocket,
+        lane: Lane,
+        analyser: VideoAnalyser,
+        limits: Limits,
+        metrics: Metrics,
+    ) -> None:
+        self._websocket = websocket
+        self._lane = lane
+        self._analyser = analyser
+        self._limits = limits
+        self._metrics = metrics
+        self._mailbox = _Mailbox()
+        self._first_s: float | None = None
+
+    async def run(self, model: str) -> None:
+        """Receive and answer until the client leaves or the stream has lasted long enough."""
+        receiver = asyncio.create_task(self._receive())
+        try:
+            async with asyncio.timeout(self._limits.stream_seconds):
+                await self._send({"type": "ready", "model": model, "limits": self._frame_limits()})
+                await self._answer()
+            await receiver
+        except TimeoutError:
+            await self._end(
+                _NORMAL,
+                Problem("too-long", f"A stream lasts {self._limits.stream_seconds:g} s at most."),
+            )
+        except Problem as problem:
+            await self._end(_POLICY_VIOLATION, problem)
+        except (WebSocketDisconnect, RuntimeError):
+            pass  # Nobody is there any more to be told anything.
+        finally:
+            receiver.cancel()
+
+    async def _receive(self) -> None:
+        """Put what comes into the mailbox."""
+        index = 0
+        try:
+            while True:
+                async with asyncio.timeout(self._limits.stream_idle_seconds):
+                    message = await self._websocket.receive()
+                if message["type"] == "websocket.disconnect":
+                    return
+                frame = self._frame(index, message)
+                if self._mailbox.put(frame):
+                    self._metrics.frames.labels("dropped").inc()
+                index += 1
+        except TimeoutError:
+            idle_s = self._limits.stream_idle_seconds
+            raise Problem("upload-too-slow", f"No frame came for {idle_s:g} s.") from None
+        finally:
+            self._mailbox.close()
+
+    def _frame(self, index: int, message: Any) -> _Frame:
+        content = message.get("bytes")
+        if content is None:
+            raise Problem("bad-request", "A text came; frames are binary messages.")
+        if len(content) > self._limits.frame_bytes:
+            raise Problem(
+                "too-large",
+                f"A frame has {len(content):,} bytes; at most {self._limits.frame_bytes:,} here.",
+            )
+        return _Frame(index, content, time.perf_counter())
+
+    async def _answer(self) -> None:
+        while found := await self._mailbox.get():
+            frame, dropped = found
+            begun_s = time.perf_counter()
+            try:
+                answer = await self._lane.run("stream", partial(self._recognise, frame))
+                outcome = "recognised"
+            except Problem as problem:
+                answer = _problem_message(problem)
+                outcome = "refused"
+            self._metrics.frames.labels(outcome).inc()
+            answer |= {
+                "frame": frame.index,
+                "dropped": dropped,
+                "elapsed_ms": round((time.perf_counter() - begun_s) * 1000, 1),
+            }
+            await self._send(answer)
+
+    def _recognise(self, frame: _Frame) -> dict[str, Any]:
+        begun_s = time.perf_counter()
+        image_bgr = decode_picture(
+            frame.content,
+            most_pixels=self._limits.frame_pixels,
+            longest_side=self._limits.image_side,
+        )
+        timestamp_ms = self._timestamp_ms(frame)
+        faces = self._analyser.analyse(Frame(frame.index, timestamp_ms, image_bgr))
+        self._metrics.faces.inc(len(faces))
+        return {
+            "type": "result",
+            "timestamp_ms": round(timestamp_ms, 1),
+            "width": image_bgr.shape[1],
+            "height": image_bgr.shape[0],
+            "waited_ms": round((begun_s - frame.arrived_s) * 1000, 1),
+            "recognised_ms": round((time.perf_counter() - begun_s) * 1000, 1),
+            "faces": [face_columns(face) for face in faces],
+        }
+
+    def _timestamp_ms(self, frame: _Frame) -> float:
+        """Time since the first frame came, in milliseconds."""
+        if self._first_s is None:
+            self._first_s = frame.arrived_s
+        return (frame.arrived_s - self._first_s) * 1000
+
+    def _frame_limits(self) -> dict[str, int]:
+        return {
+            "frame_bytes": self._limits.frame_bytes,
+            "frame_pixels": self._limits.frame_pixels,
+        }
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        await self._websocket.send_text(json.dumps(message, separators=(",", ":")))
+
+    async def _end(self, code: int, problem: Problem) -> None:
+        with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+            await self._send(_problem_message(problem))
+            await self._websocket.close(code, problem.title)
+
+
+def _problem_message(problem: Problem) -> dict[str, Any]:
+    return {"type": "problem", "problem": problem.document}
+
+
+async def _check_access(websocket: WebSocket, ticket: str | None) -> None:
+    """Raise Problem unless the page's origin is ours and a token or a ticket is shown."""
+    gate: Gate = websocket.app.state.gate
+    gate.check_origin(websocket)
+    if not gate.needs_token:
+        return
+    if ticket is not None:
+        if not await asyncio.to_thread(websocket.app.state.store.use_ticket, ticket):
+            raise Problem("token-needed", "The ticket is used up or too old; get another one.")
+        return
+    scheme, _, token = websocket.headers.get("authorization", "").partition(" ")
+    gate.check_token(token if scheme.lower() == "bearer" else None)

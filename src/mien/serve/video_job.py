@@ -1,0 +1,114 @@
+"""The process that recognises one video: `python -m mien.serve.video_job ORDERS < VIDEO`.
+
+`ORDERS` is a JSON object (see `mien.serve.jobs`). It reads the video from standard input, which
+must be a file, and writes JSON lines: `{"frames_done", "frames_total", "csv"}`, where the `csv` of
+all lines together is the table, or `{"problem", "detail"}`. When nobody reads them, it ends.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import resource
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from mien.core.errors import MienError
+from mien.engine.stages import VideoAnalyser
+from mien.media.frames import Frame, open_frames
+from mien.recognizer import Recognizer
+from mien.serve.problems import Problem
+from mien.serve.schemas import FaceRecord, face_columns
+
+_VIDEO = Path("/dev/fd/0")
+_REPORT_S = 0.5
+_COLUMNS = tuple(FaceRecord.model_fields)
+
+
+def main() -> None:
+    """Recognise the video on standard input."""
+    orders = json.loads(sys.argv[1])
+    os.nice(5)  # Live streams go first.
+    cv2.setNumThreads(1)
+    _limit_memory(orders["memory_mb"])
+    try:
+        _work(orders)
+    except Problem as problem:
+        _write({"problem": problem.name, "detail": problem.detail})
+    except (MienError, MemoryError) as error:
+        detail = str(error).replace(str(_VIDEO), "The file") or "It needs too much memory."
+        _write({"problem": "unreadable", "detail": detail})
+    except BrokenPipeError:
+        # Nobody waits for the result; keep Python from flushing into the pipe once more.
+        os._exit(1)
+
+
+def _work(orders: dict[str, Any]) -> None:
+    artifact = orders["artifact"]
+    recognizer = Recognizer(artifact, detector=orders["detector"], threads=1)
+    table = io.StringIO()
+    writer = csv.DictWriter(table, _COLUMNS)
+    writer.writeheader()
+    done, total = 0, None
+    reported_s = 0.0
+    analyser = VideoAnalyser(recognizer)
+    with open_frames(_VIDEO) as frames:
+        total = frames.frame_count or None
+        _check_length(orders, total or 0, (total or 0) / frames.fps)
+        for frame in _checked(frames, orders):
+            writer.writerows(face_columns(face) for face in analyser.analyse(frame))
+            done = frame.index + 1
+            if time.monotonic() - reported_s > _REPORT_S:
+                reported_s = time.monotonic()
+                _report(done, total, table)
+    _report(done, total, table)
+
+
+def _checked(frames: Iterable[Frame], orders: dict[str, Any]) -> Iterator[Frame]:
+    for frame in frames:
+        height, width = frame.image_bgr.shape[:2]
+        if width * height > orders["most_pixels"]:
+            raise Problem(
+                "too-many-pixels",
+                f"The video has {width} by {height} pixels; at most {orders['most_pixels']:,} "
+                "pixels are taken. Make it smaller.",
+            )
+        _check_length(orders, frame.index + 1, frame.timestamp_ms / 1000)
+        yield frame
+
+
+def _check_length(orders: dict[str, Any], frames: int, seconds: float) -> None:
+    if frames > orders["most_frames"] or seconds > orders["most_seconds"]:
+        raise Problem(
+            "too-long",
+            f"The video has {frames:,} frames and {seconds:.0f} s or more; at most "
+            f"{orders['most_frames']:,} frames and {orders['most_seconds']:g} s are taken.",
+        )
+
+
+def _report(done: int, total: int | None, table: io.StringIO) -> None:
+    _write({"frames_done": done, "frames_total": total, "csv": table.getvalue()})
+    table.seek(0)
+    table.truncate()
+
+
+def _write(message: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(message) + "\n")
+    sys.stdout.flush()
+
+
+def _limit_memory(megabytes: int) -> None:
+    if megabytes:
+        limit = megabytes * 1_000_000
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+// ONNX Runtime in the page: WebGPU where there is a real one, else WebAssembly.
+
+import type { InferenceSession, Tensor } from "onnxruntime-web/wasm";
+import gpuModule from "onnxruntime-web/ort-wasm-simd-threaded.asyncify.mjs?url";
+import gpuBinary from "onnxruntime-web/ort-wasm-simd-threaded.asyncify.wasm?url";
+import cpuModule from "onnxruntime-web/ort-wasm-simd-threaded.mjs?url";
+import cpuBinary from "onnxruntime-web/ort-wasm-simd-threaded.wasm?url";
+
+export type Backend = "wasm" | "webgpu";
+
+/** A loaded ONNX Runtime. */
+export interface Runtime {
+  readonly backend: Backend;
+  readonly description: string;
+  open(model: Uint8Array): Promise<InferenceSession>;
+  tensor(data: Float32Array, dimensions: number[]): Tensor;
+}
+
+const MOST_THREADS = 4;
+
+/** Loads ONNX Runtime for a backend. */
+export async function loadRuntime(backend: Backend): Promise<Runtime> {
+  const gpu = backend === "webgpu";
+  const ort = await (gpu ? import("onnxruntime-web/webgpu") : import("onnxruntime-web/wasm"));
+  ort.env.wasm.wasmPaths = absolute(
+    gpu ? { mjs: gpuModule, wasm: gpuBinary } : { mjs: cpuModule, wasm: cpuBinary },
+  );
+  // Threads need the shared memory that COOP and COEP allow. Half of the cores are left alone.
+  const threads = self.crossOriginIsolated
+    ? Math.min(Math.max(Math.floor(navigator.hardwareConcurrency / 2), 1), MOST_THREADS)
+    : 1;
+  ort.env.wasm.numThreads = threads;
+  return {
+    backend,
+    description: gpu ? "WebGPU" : `WebAssembly, ${threads} thread${threads > 1 ? "s" : ""}`,
+    open: (model) => ort.InferenceSession.create(model, { executionProviders: [backend] }),
+    tensor: (data, dimensions) => new ort.Tensor("float32", data, dimensions),
+  };
+}
+
+/** Whether the browser has WebGPU on a real graphics card. */
+export async function hasGpu(): Promise<boolean> {
+  const gpu = (navigator as { gpu?: { requestAdapter(): Promise<Adapter | null> } }).gpu;
+  const adapter = await gpu?.requestAdapter().catch(() => null);
+  return adapter != null && !adapter.info?.isFallbackAdapter;
+}
+
+interface Adapter {
+  readonly info?: { readonly isFallbackAdapter?: boolean };
+}
+
+function absolute(paths: { mjs: string; wasm: string }): { mjs: string; wasm: string } {
+  return {
+    mjs: new URL(paths.mjs, location.href).href,
+    wasm: new URL(paths.wasm, location.href).href,
+  };
+}

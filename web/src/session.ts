@@ -1,0 +1,79 @@
+// The record of a session: every face of every frame, and how to save it.
+
+import { COLUMNS, type FaceRecord, type Result } from "./types";
+
+/** About four hours of one face at 25 frames a second. */
+const MOST_ROWS = 400_000;
+const MINUTE_MS = 60_000;
+
+export class Session {
+  readonly #rows: FaceRecord[] = [];
+  // Tracks of a recogniser that was begun anew start at 1 again; people keep different numbers.
+  #base = 0;
+  #highest = 0;
+
+  get size(): number {
+    return this.#rows.length;
+  }
+
+  get isFull(): boolean {
+    return this.#rows.length >= MOST_ROWS;
+  }
+
+  /** Makes the numbers that follow different from those so far. */
+  beginTracks(): void {
+    this.#base = this.#highest;
+  }
+
+  /** Adds a result; gives it back with the session's own numbers. */
+  add(result: Result): Result {
+    const faces = result.faces.map((face) =>
+      face.track_id > 0 ? { ...face, track_id: face.track_id + this.#base } : face,
+    );
+    for (const face of faces) {
+      this.#highest = Math.max(this.#highest, face.track_id);
+      if (!this.isFull) this.#rows.push(face);
+    }
+    return { ...result, faces };
+  }
+
+  /** The last minute of one person, oldest first. */
+  lastMinute(trackId: number, nowMs: number): FaceRecord[] {
+    const found: FaceRecord[] = [];
+    for (let i = this.#rows.length - 1; i >= 0; i--) {
+      const row = this.#rows[i]!;
+      if (nowMs - row.timestamp_ms > MINUTE_MS) break;
+      if (row.track_id === trackId) found.push(row);
+    }
+    return found.reverse();
+  }
+
+  toCsv(): string {
+    const lines = this.#rows.map((row) => COLUMNS.map((column) => cell(row[column])).join(","));
+    return [COLUMNS.join(","), ...lines, ""].join("\n");
+  }
+
+  toJson(): string {
+    return JSON.stringify(this.#rows, [...COLUMNS]);
+  }
+}
+
+function cell(value: number | string | boolean): string {
+  return typeof value === "boolean" ? String(value) : String(value);
+}
+
+/** Lets the browser save a file. */
+export function save(content: Blob, name: string): void {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(content);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
+
+/** A file name with the time of day: mien-2026-01-31-14-05-09.csv. */
+export function fileName(suffix: string): string {
+  const now = new Date();
+  const local = new Date(now.getTime() - now.getTimezoneOffset() * 60_000);
+  return `mien-${local.toISOString().slice(0, 19).replace(/[T:]/g, "-")}.${suffix}`;
+}
