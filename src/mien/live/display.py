@@ -98,6 +98,11 @@ class Window:
     def _look_for_end(self, seconds: float) -> bool:
         # In slices, because the closing of the window does not end waitKey.
         key = cv2.waitKey(max(min(int(seconds * 1000), 50), 1)) & 0xFF
-        closed = self._is_open and cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) < 1
-        self._quit = self._quit or key in _KEYS_TO_QUIT or closed
+        self._quit = self._quit or key in _KEYS_TO_QUIT or (self._is_open and self._was_closed())
         return self._quit
+
+    def _was_closed(self) -> bool:
+        try:
+            return cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) < 1
+        except cv2.error:
+            return True  # Qt raises it where the last window was closed.
