@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check clean
+.PHONY: help demo test check web clean
 
 help:  ## Show this list.
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -20,6 +20,11 @@ check: $(VENV)/.everything  ## Check lint, format, types and the import rules.
 	@echo "ruff format --check"; $(BIN)/ruff format --check .
 	@echo "mypy --strict"; $(BIN)/mypy
 	@echo "lint-imports"; $(BIN)/lint-imports
+
+web:  ## Build the web page into the package (needs Node.js 20.19 or later).
+	@command -v npm >/dev/null || { echo "The page is built with Node.js: install it (https://nodejs.org), 20.19 or later."; exit 1; }
+	@npm --prefix web ci --no-audit --no-fund --loglevel=error
+	@npm --prefix web run --silent build -- --logLevel warn
 
 clean:  ## Remove the environment, builds and caches; data and results stay.
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

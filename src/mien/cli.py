@@ -43,6 +43,9 @@ _EXTRA_OF_PACKAGE = {
     "sklearn": "train",
     "matplotlib": "train",
     "seaborn": "train",
+    "fastapi": "serve",
+    "uvicorn": "serve",
+    "prometheus_client": "serve",
 }
 
 app = typer.Typer(
@@ -261,6 +264,70 @@ def live(
     recognizer = Recognizer(model, detector=detector, threads=threads, provider=provider)
     typer.echo(f"Detector: {recognizer.detector.name}")
     run_live(source, recognizer, window=window, fast=fast)
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on (127.0.0.1).")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on (8000).")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes that share the port (1).")] = None,
+    threads: Annotated[
+        int | None, typer.Option(help="Threads of each that recognise (one a core).")
+    ] = None,
+    detector: Annotated[str | None, typer.Option(help="auto, yunet or haar.")] = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Do not try to fetch the detector YuNet.")
+    ] = False,
+    model: Annotated[
+        Path | None, typer.Option(help="An .onnx file; the shipped artifact if none.")
+    ] = None,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(help="File with the token that clients must show; or MIEN_SERVE_TOKEN."),
+    ] = None,
+    allow_anyone: Annotated[
+        bool,
+        typer.Option("--allow-anyone", help="Serve other machines although there is no token."),
+    ] = False,
+    allowed_host: Annotated[
+        list[str] | None, typer.Option(help="A further name of the server; may be repeated.")
+    ] = None,
+    allowed_origin: Annotated[
+        list[str] | None,
+        typer.Option(help="Another site whose pages may use the API; may be repeated."),
+    ] = None,
+    state: Annotated[
+        Path | None, typer.Option(help="SQLite file of the video jobs (in the user's cache).")
+    ] = None,
+    limit: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="A limit of docs/deploy.md; may be repeated."),
+    ] = None,
+) -> None:
+    """Serve the web page and the HTTP API. Options go before MIEN_SERVE_… variables."""
+    from mien.serve.run import serve as serve_until_stopped
+    from mien.serve.settings import Settings, read_limits, read_token
+
+    if detector != "haar" and not offline:
+        from mien.faces.models import fetch_yunet_once
+
+        fetch_yunet_once(typer.echo)
+    options = {
+        "host": host,
+        "port": port,
+        "workers": workers,
+        "threads": threads,
+        "detector": detector,
+        "artifact": model,
+        "token": read_token(token_file) if token_file else None,
+        "allow_anyone": allow_anyone or None,
+        "allowed_hosts": allowed_host,
+        "allowed_origins": allowed_origin,
+        "state_file": state,
+        "limits": read_limits(limit or []),
+    }
+    given = {name: value for name, value in options.items() if value}
+    serve_until_stopped(Settings.from_environment(given))
 
 
 @data_app.command("download")

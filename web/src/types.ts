@@ -1,6 +1,7 @@
 // What the page's parts hand to one another, and what the API answers with.
 
 import type { Framing } from "./vision/crop";
+import type { Quality, QualityGate } from "./vision/quality";
 
 export const EMOTIONS = [
   "angry",
@@ -67,6 +68,7 @@ export interface ModelInfo {
     readonly url: string;
   } | null;
   readonly smooth_ms: number;
+  readonly quality_gate: QualityGate;
 }
 
 /** A face that is judged but not yet part of a record. */
@@ -77,6 +79,7 @@ export interface JudgedFace {
   readonly height: number;
   readonly detection_score: number;
   readonly probabilities: Float32Array;
+  readonly quality: Quality;
 }
 
 /** Something that the user should be told, in words meant for them. */

@@ -136,16 +136,21 @@ class Settings(BaseModel):
         return settings
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:
-        """Read the settings from variables that begin with `MIEN_SERVE_`.
+    def from_environment(cls, options: Mapping[str, Any] | None = None) -> Self:
+        """Read the settings from the environment variables that begin with `MIEN_SERVE_`.
 
         Lists are separated by commas.
+
+        Args:
+            options: Settings that go before the variables, by name.
 
         Raises:
             DataError: as `parse` does.
         """
-        variables = os.environ if environment is None else environment
-        return cls.parse(_nested(variables))
+        values = _nested(os.environ)
+        given = dict(options or {})
+        limits = values.pop("limits", {}) | given.pop("limits", {})
+        return cls.parse(values | given | ({"limits": limits} if limits else {}))
 
     def to_environment(self) -> dict[str, str]:
         """Return the variables from which `from_environment` makes the same settings."""
@@ -177,6 +182,33 @@ class Settings(BaseModel):
                 f"into the environment variable {ENVIRONMENT_PREFIX}TOKEN "
                 "(openssl rand -hex 24 makes one), or let everyone in with --allow-anyone."
             )
+
+
+def read_token(file: Path) -> str:
+    """Read the token from a file.
+
+    Raises:
+        DataError: if the file cannot be read.
+    """
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
+        raise DataError(f"The token file {file} cannot be read: {error}.") from None
+
+
+def read_limits(assignments: list[str]) -> dict[str, str]:
+    """Read limits from texts such as `streams=10`.
+
+    Raises:
+        DataError: if a text has no `=`.
+    """
+    limits = {}
+    for assignment in assignments:
+        name, sign, value = assignment.partition("=")
+        if not sign:
+            raise DataError(f"Found the limit {assignment!r}; expected NAME=VALUE.")
+        limits[name.strip()] = value.strip()
+    return limits
 
 
 def is_loopback(host: str) -> bool:

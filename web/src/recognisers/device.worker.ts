@@ -1,6 +1,7 @@
 // Recognition on this device, off the page's main thread.
 
 import { EMOTIONS, type FaceRecord, type JudgedFace, type ModelInfo, type Result } from "../types";
+import { passes, type QualityGate } from "../vision/quality";
 import type { Pixels } from "../vision/resize";
 import { leaderOf, Smoother } from "../vision/smoother";
 import { Tracker } from "../vision/tracker";
@@ -26,6 +27,7 @@ const LIVE_DETECTION_MS = 45;
 
 let vision: Vision;
 let smoothMs: number;
+let gate: QualityGate;
 let liveSide = LIVE_SIDES[0]!;
 let tracker = new Tracker();
 let smoother: Smoother;
@@ -75,6 +77,7 @@ async function open(model: ModelInfo, network: ArrayBuffer, detector: ArrayBuffe
     await chooseLiveSide();
   }
   smoothMs = model.smooth_ms;
+  gate = model.quality_gate;
   begin();
   return { backend: runtime.backend, description: runtime.description };
 }
@@ -122,7 +125,7 @@ function record(
   timestamp_ms: number,
   track_id: number,
 ): FaceRecord {
-  const { probabilities, x, y, width, height, detection_score } = face;
+  const { probabilities, quality, x, y, width, height, detection_score } = face;
   const [angry, disgust, fear, happy, sad, surprise, neutral] = probabilities as unknown as [
     number,
     number,
@@ -137,7 +140,7 @@ function record(
     emotion: EMOTIONS[label]!,
     confidence: probabilities[label]!,
     ...{ angry, disgust, fear, happy, sad, surprise, neutral },
-    uncertain: false,
+    uncertain: !passes(gate, quality, probabilities[label]!),
   };
 }
 

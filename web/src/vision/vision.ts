@@ -5,6 +5,7 @@ import type { Runtime } from "../recognisers/runtime";
 import type { JudgedFace, ModelInfo } from "../types";
 import { cropFace, FACE_SIZE, toNetworkInput } from "./crop";
 import { openInputSize } from "./onnx_graph";
+import { measureQuality } from "./quality";
 import type { Pixels } from "./resize";
 import { applyTemperature } from "./smoother";
 import { decode, type Detection, prepare } from "./yunet";
@@ -46,11 +47,13 @@ export class Vision {
   /** Finds and judges the faces of an RGBA picture, the largest first. */
   async recognise(image: Pixels, longestSide: number): Promise<JudgedFace[]> {
     const found = await this.detect(image, longestSide);
-    const probabilities = await this.classify(image, found);
+    const crops = found.map(({ box }) => cropFace(image, box, this.settings.framing));
+    const probabilities = await this.classify(crops);
     return found.map(({ box, score }, n) => ({
       ...box,
       detection_score: score,
       probabilities: probabilities[n]!,
+      quality: measureQuality(crops[n]!, box, image),
     }));
   }
 
@@ -61,8 +64,7 @@ export class Vision {
     return decode(outputs, picture, this.settings.score_threshold);
   }
 
-  private async classify(image: Pixels, found: readonly Detection[]): Promise<Float32Array[]> {
-    const crops = found.map(({ box }) => cropFace(image, box, this.settings.framing));
+  private async classify(crops: readonly Pixels[]): Promise<Float32Array[]> {
     const rows: Float32Array[] = [];
     for (let start = 0; start < crops.length; start += LARGEST_BATCH) {
       const batch = crops.slice(start, start + LARGEST_BATCH);
