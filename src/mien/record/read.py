@@ -1,0 +1,79 @@
+"""Reading a record back."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mien.core.errors import DataError
+from mien.core.types import FaceEmotion
+from mien.record.parquet import parquet_rows
+from mien.record.table import parse_row
+
+
+def read_record(path: Path) -> Iterator[FaceEmotion]:
+    """The results in a record, row after row.
+
+    Args:
+        path: A file that ends in `.csv`, `.jsonl` or `.parquet`. A last line that breaks off, as a
+            kill or a full disk may leave it, is passed over.
+
+    Raises:
+        DataError: if there is no such file or it is no record; the message names the line.
+        MissingExtraError: if it is Parquet and pyarrow is missing.
+    """
+    readers = {".csv": _csv_rows, ".jsonl": _json_rows, ".parquet": _numbered_parquet_rows}
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        raise DataError(
+            f"{path} is no record by its name: expected it to end in {', '.join(readers)}."
+        )
+    if not path.is_file():
+        raise DataError(
+            f"There is no record {path}: `mien video clip.mp4 --csv {path}` writes one."
+        )
+    for number, row in reader(path):
+        yield parse_row(row, f"{path}, line {number}")
+
+
+def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    lines = _whole_lines(path)
+    header = next(lines, (1, ""))[1]
+    columns = next(csv.reader([header]), [])
+    for number, line in lines:
+        values = next(csv.reader([line]), [])
+        if len(values) != len(columns):
+            raise DataError(
+                f"{path}, line {number} has {len(values)} values; expected {len(columns)}, as the "
+                "first line."
+            )
+        yield number, dict(zip(columns, values, strict=True))
+
+
+def _json_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, line in _whole_lines(path):
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise DataError(f"{path}, line {number} is not JSON: {error}.") from None
+        if not isinstance(row, dict):
+            raise DataError(f"{path}, line {number} is no JSON object: expected one row a line.")
+        yield number, row
+
+
+def _numbered_parquet_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    return enumerate(parquet_rows(path), start=1)
+
+
+def _whole_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """The lines of a file that end, with their numbers; empty ones are passed over."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            for number, line in enumerate(file, start=1):
+                if line.endswith("\n") and line.strip():
+                    yield number, line.rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise DataError(f"{path} is not a text file in UTF-8: expected a record.") from None

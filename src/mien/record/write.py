@@ -1,0 +1,151 @@
+"""Writing a record while its source is watched, so that a kill loses a second at most."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from mien.core.errors import DataError
+from mien.core.types import FaceEmotion
+from mien.record.parquet import csv_to_parquet, require_pyarrow
+from mien.record.table import columns_of, csv_line, json_line, row_of
+
+FLUSH_S = 0.5
+"""Rows reach the file this often."""
+
+
+class RecordWriter:
+    """Writes one record to any of three formats at once; a context manager.
+
+    CSV and JSON lines grow as they go, in place and by whole lines: a reader, or a kill, finds all
+    rows but those of the last half second. Parquet cannot: it is made from the CSV at the end, and
+    appears as a whole. Files that were there are replaced. No path, no file.
+
+    Args:
+        csv: Where to write CSV, if anywhere.
+        jsonl: Where to write JSON lines, if anywhere.
+        parquet: Where to write Parquet, if anywhere; needs `pip install 'mien[batch]'`.
+        smooth_ms: What the probabilities were smoothed with; it stands in every row.
+        raw: Add the probabilities before smoothing.
+
+    Raises:
+        DataError: if a file cannot be written.
+        MissingExtraError: if Parquet is asked for and pyarrow is missing.
+    """
+
+    def __init__(
+        self,
+        *,
+        csv: Path | None = None,
+        jsonl: Path | None = None,
+        parquet: Path | None = None,
+        smooth_ms: float,
+        raw: bool = False,
+    ) -> None:
+        self._smooth_ms = smooth_ms
+        self._raw = raw
+        self._parquet = parquet
+        self._temporary_csv: Path | None = None
+        if parquet is not None:
+            require_pyarrow()
+            if csv is None:
+                csv = self._temporary_csv = _temporary_beside(parquet)
+        self._csv_path = csv
+        self._files: list[_LineFile] = []
+        if csv is not None:
+            header = ",".join(columns_of(raw=raw)) + "\n"
+            self._files.append(_LineFile(csv, csv_line, header))
+        if jsonl is not None:
+            self._files.append(_LineFile(jsonl, json_line))
+
+    def write(self, faces: Iterable[FaceEmotion]) -> None:
+        """Append the faces of a frame.
+
+        Raises:
+            DataError: if the disk is full or the file cannot be written.
+        """
+        if not self._files:
+            return
+        rows = [row_of(face, smooth_ms=self._smooth_ms, raw=self._raw) for face in faces]
+        for file in self._files:
+            file.append(rows)
+
+    def close(self) -> None:
+        """Finish all files; once more does nothing."""
+        files, self._files = self._files, []
+        for file in files:
+            file.close()
+        try:
+            if files and self._parquet is not None and self._csv_path is not None:
+                csv_to_parquet(self._csv_path, self._parquet)
+        finally:
+            if self._temporary_csv is not None:
+                self._temporary_csv.unlink(missing_ok=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class _LineFile:
+    """A text file that only ever holds whole lines."""
+
+    def __init__(
+        self, path: Path, to_line: Callable[[dict[str, Any]], str], header: str = ""
+    ) -> None:
+        self._path = path
+        self._to_line = to_line
+        self._waiting = [header] if header else []
+        self._flushed_s = time.monotonic()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # Without a buffer of Python's own, each flush is one write of whole lines.
+            self._file = path.open("wb", buffering=0)
+        except OSError as error:
+            raise DataError(f"The record {path} cannot be written: {error.strerror}.") from None
+        self._flush()
+
+    def append(self, rows: Iterable[dict[str, Any]]) -> None:
+        self._waiting.extend(map(self._to_line, rows))
+        if time.monotonic() - self._flushed_s >= FLUSH_S:
+            self._flush()
+
+    def close(self) -> None:
+        try:
+            self._flush()
+        finally:
+            self._file.close()
+
+    def _flush(self) -> None:
+        content = memoryview("".join(self._waiting).encode())
+        self._waiting.clear()
+        self._flushed_s = time.monotonic()
+        try:
+            while content:
+                content = content[self._file.write(content) :]
+        except OSError as error:
+            raise DataError(
+                f"The record {self._path} cannot be written any further: {error.strerror}."
+            ) from None
+
+
+def _temporary_beside(path: Path) -> Path:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(
+            dir=path.parent, prefix=f".{path.stem}.", suffix=".csv", delete=False
+        ) as file:
+            return Path(file.name)
+    except OSError as error:
+        raise DataError(f"The record {path} cannot be written: {error.strerror}.") from None
