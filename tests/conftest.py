@@ -1,9 +1,13 @@
-"""A network of one layer that tells seven brightnesses apart, made without any training."""
+"""What several rooms' tests share: a network without training, a real face, a real video file."""
+
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mien.core.artifact import write_artifact
+from mien.media.sink import VideoSink
 
 LEVELS = np.linspace(0.1, 0.9, 7)
 """The grey that the network takes for each label, in [0, 1]."""
@@ -14,6 +18,45 @@ def brightness_network():
     """Return the function that writes the network."""
     pytest.importorskip("onnx", reason="needs mien[train]")
     return _write_brightness_network
+
+
+@pytest.fixture(scope="session")
+def astronaut_bgr():
+    """Return the one real face, (512, 512, 3) uint8 in BGR; its centre is at about (224, 115)."""
+    data = pytest.importorskip("skimage.data", reason="needs mien[dev]")
+    return np.ascontiguousarray(data.astronaut()[..., ::-1])
+
+
+@pytest.fixture
+def yunet_file(monkeypatch):
+    """Return YuNet's file, which mien then uses as well; skip where there is none."""
+    beside = Path(__file__).parents[2] / "shared" / "models" / "face_detection_yunet_2023mar.onnx"
+    path = Path(os.environ.get("MIEN_YUNET", beside))
+    if not path.is_file():
+        pytest.skip("needs YuNet's file, named in the environment variable MIEN_YUNET")
+    monkeypatch.setenv("MIEN_YUNET", str(path))
+    return path
+
+
+@pytest.fixture
+def without_yunet(monkeypatch, tmp_path):
+    """Hide YuNet's file, where there is one; the user's cache is an empty folder."""
+    monkeypatch.delenv("MIEN_YUNET", raising=False)
+    for name in ("XDG_CACHE_HOME", "LOCALAPPDATA", "HOME"):
+        monkeypatch.setenv(name, str(tmp_path / "home"))
+
+
+@pytest.fixture
+def write_video():
+    """Return the function that writes pictures, (H, W, 3) uint8, to an MP4 file."""
+
+    def write(path, pictures, fps=25):
+        with VideoSink(path, fps) as video:
+            for picture in pictures:
+                video.write(picture)
+        return path
+
+    return write
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@ COLOURS = MappingProxyType(
 UNCERTAIN_COLOUR: Colour = (190, 190, 190)
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
+_SCALE_AT_540 = 0.6
 _BLACK: Colour = (0, 0, 0)
 _WHITE: Colour = (255, 255, 255)
 
@@ -46,15 +47,15 @@ def draw_faces(image_bgr: NDArray[np.uint8], faces: Iterable[FaceEmotion]) -> No
         image_bgr: (H, W, 3) uint8, BGR; changed in place.
         faces: Faces in the pixels of that picture.
     """
-    unit = _unit(image_bgr)
+    line = _line_width(image_bgr)
     for face in faces:
         colour = UNCERTAIN_COLOUR if face.uncertain else COLOURS[face.emotion]
         corner = (round(face.box.x), round(face.box.y))
         opposite = (round(face.box.right), round(face.box.bottom))
         # A dark rim keeps the box visible on a picture of its own colour.
-        cv2.rectangle(image_bgr, corner, opposite, _BLACK, 4 * unit)
-        cv2.rectangle(image_bgr, corner, opposite, colour, 2 * unit)
-        draw_text(image_bgr, label_of(face), corner[0] - unit, corner[1] - unit, colour)
+        cv2.rectangle(image_bgr, corner, opposite, _BLACK, 2 * line)
+        cv2.rectangle(image_bgr, corner, opposite, colour, line)
+        draw_text(image_bgr, label_of(face), corner[0] - line, corner[1] - line, colour)
 
 
 def draw_fps(image_bgr: NDArray[np.uint8], fps: float) -> None:
@@ -75,30 +76,36 @@ def draw_text(
         background: Its colour; the text is black or white, whichever stands out.
     """
     height, width = image_bgr.shape[:2]
-    unit = _unit(image_bgr)
-    font_scale = 0.5 * unit if unit > 1 else 0.5
-    (text_width, text_height), baseline = cv2.getTextSize(text, _FONT, font_scale, unit)
-    box_width, box_height = text_width + 6 * unit, text_height + baseline + 4 * unit
+    line = _line_width(image_bgr)
+    font_scale = _SCALE_AT_540 * _size(image_bgr)
+    thickness = max(line // 2, 1)
+    (text_width, text_height), baseline = cv2.getTextSize(text, _FONT, font_scale, thickness)
+    box_width, box_height = text_width + 4 * line, text_height + baseline + 2 * line
     left = max(min(left, width - box_width), 0)
     bottom = min(max(bottom, box_height), height)
-    cv2.rectangle(
-        image_bgr, (left, bottom - box_height), (left + box_width, bottom), background, cv2.FILLED
-    )
+    corner, opposite = (left, bottom - box_height), (left + box_width - 1, bottom - 1)
+    cv2.rectangle(image_bgr, corner, opposite, background, cv2.FILLED)
     cv2.putText(
         image_bgr,
         text,
-        (left + 3 * unit, bottom - baseline - unit),
+        (left + 2 * line, bottom - baseline),
         _FONT,
         font_scale,
         _BLACK if _luminance(background) > 110 else _WHITE,
-        unit,
+        thickness,
         cv2.LINE_AA,
     )
 
 
-def _unit(image_bgr: NDArray[np.uint8]) -> int:
-    """Return the width of a thin line in pixels: 1 up to 540 rows, 2 at 1080, 4 at 2160."""
-    return max(round(int(image_bgr.shape[0]) / 540), 1)
+def _line_width(image_bgr: NDArray[np.uint8]) -> int:
+    """Return the width of a box's line in pixels: 2 up to 540 rows, 4 at 1080."""
+    return round(2 * _size(image_bgr))
+
+
+def _size(image_bgr: NDArray[np.uint8]) -> float:
+    """Return the picture's shorter side in units of 540 pixels, at least 1: less is unreadable."""
+    height, width = image_bgr.shape[:2]
+    return max(float(min(height, width)) / 540, 1.0)
 
 
 def _luminance(colour: Colour) -> float:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
 import re
 import time
 from collections.abc import Iterator
@@ -277,8 +276,6 @@ def _open_file(path: Path) -> FrameSource:
 
 
 def _capture(source: int | str, backend: int, options: list[int] | None = None) -> cv2.VideoCapture:
-    # FFmpeg's own remarks on a damaged file would stand beside our one line. It reads this once.
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     with _quiet_opencv():
         return cv2.VideoCapture(source, backend, options or [])
 

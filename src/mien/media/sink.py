@@ -41,9 +41,10 @@ class VideoSink:
         """Append a frame.
 
         Args:
-            image_bgr: (H, W, 3) uint8, BGR. The first one fixes the video's size; another size is
-                scaled to fit, with black bars.
+            image_bgr: (H, W, 3) uint8, BGR. The first one fixes the video's size (odd sides grow
+                by a pixel); another size is scaled to fit, with black bars.
         """
+        image_bgr = _with_even_sides(image_bgr)
         if self._writer is None:
             self._size = (image_bgr.shape[1], image_bgr.shape[0])
             self._writer = self._open()
@@ -102,6 +103,14 @@ class VideoSink:
                 f"pixels at {self._fps:g} frames a second."
             )
         return writer
+
+
+def _with_even_sides(image_bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the picture with its last row or column repeated; OpenCV would cut it off."""
+    height, width = image_bgr.shape[:2]
+    if height % 2 == 0 and width % 2 == 0:
+        return image_bgr
+    return np.pad(image_bgr, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
 
 
 def _fit(image_bgr: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:

@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+
+from mien.core.labels import EMOTIONS
+from mien.core.types import Box, FaceEmotion
+from mien.media.draw import COLOURS, draw_faces, draw_fps, draw_text, label_of
+
+
+def happy_face(box, *, uncertain=False):
+    probabilities = np.full(7, 0.01, np.float32)
+    probabilities[EMOTIONS.index("happy")] = 0.94
+    return FaceEmotion(0, 0.0, 0, box, 0.9, "happy", 0.924, probabilities, uncertain)
+
+
+def test_the_label_says_emotion_and_percentage():
+    assert label_of(happy_face(Box(0, 0, 9, 9))) == "Happy 92%"
+    assert label_of(happy_face(Box(0, 0, 9, 9), uncertain=True)) == "Happy? 92%"
+
+
+@pytest.mark.parametrize("height", [240, 720, 1080, 2160])
+def test_the_label_grows_with_the_picture(height):
+    image = np.zeros((height, height * 2, 3), np.uint8)
+    side = height // 4
+    draw_faces(image, [happy_face(Box(side, 2 * side, side, side))])
+    # Above the box there is nothing but the label on its filled background.
+    label_rows = image[: 2 * side - height // 50].any(axis=(1, 2)).sum()
+    assert height * 0.02 < label_rows < height * 0.12
+
+
+@pytest.mark.parametrize(
+    ("left", "bottom"),
+    [(-30, -30), (630, 355), (0, 0), (9000, 9000)],
+    ids=["upper left", "lower right", "corner", "outside"],
+)
+def test_a_label_at_the_edge_is_moved_into_the_picture(left, bottom):
+    moved, inside = np.zeros((2, 360, 640, 3), np.uint8)
+    draw_text(moved, "Happy 92%", left, bottom, COLOURS["happy"])
+    draw_text(inside, "Happy 92%", 200, 200, COLOURS["happy"])
+    assert np.count_nonzero(moved.any(axis=2)) == np.count_nonzero(inside.any(axis=2))
+
+
+def test_the_smallest_picture_can_be_drawn_into():
+    image = np.zeros((1, 1, 3), np.uint8)
+    draw_faces(image, [happy_face(Box(0, 0, 1, 1))])
+    draw_fps(image, 29.97)

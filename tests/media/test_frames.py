@@ -1,0 +1,124 @@
+import struct
+import wave
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from mien.core.errors import SourceError
+from mien.media.frames import camera_index, open_frames
+
+
+def grey_pictures(count, height=48, width=64):
+    return [np.full((height, width, 3), 20 * index % 256, np.uint8) for index in range(count)]
+
+
+def test_a_video_file_gives_every_frame_with_its_time(tmp_path, write_video):
+    path = write_video(tmp_path / "clip.mp4", grey_pictures(10), fps=5)
+    with open_frames(path) as frames:
+        assert (frames.name, frames.fps, frames.frame_count) == ("clip.mp4", 5, 10)
+        assert not frames.is_live
+        found = list(frames)
+    assert [frame.index for frame in found] == list(range(10))
+    assert [frame.timestamp_ms for frame in found] == pytest.approx(np.arange(10) * 200)
+    greys = [float(frame.image_bgr.mean()) for frame in found]
+    assert greys == pytest.approx([20 * index for index in range(10)], abs=6)
+
+
+def test_rotation_metadata_turns_the_frames(tmp_path, write_video):
+    pictures = [np.zeros((48, 64, 3), np.uint8) for _ in range(3)]
+    for picture in pictures:
+        picture[:, 32:] = 255
+    path = write_video(tmp_path / "phone.mp4", pictures)
+    content = bytearray(path.read_bytes())
+    # The track header's matrix, 40 bytes after its version; this one turns by 90° clockwise.
+    matrix = content.index(b"tkhd") + 4 + 40
+    turn = (0, 1, 0, -1, 0, 0, 0, 0, 0x4000)
+    content[matrix : matrix + 36] = struct.pack(">9i", *(value << 16 for value in turn))
+    path.write_bytes(content)
+    with open_frames(path) as frames:
+        image = next(iter(frames)).image_bgr
+    assert image.shape == (64, 48, 3)
+    assert image[:20].mean() < 60
+    assert image[-20:].mean() > 195
+
+
+def test_a_folder_gives_its_pictures_by_name(tmp_path):
+    for name, grey in (("b.png", 20), ("a.JPG", 10), ("c.bmp", 30)):
+        cv2.imwrite(str(tmp_path / name), np.full((5, 6, 3), grey, np.uint8))
+    (tmp_path / "notes.txt").write_text("no picture")
+    with open_frames(tmp_path) as frames:
+        assert frames.frame_count == 3
+        found = [(frame.timestamp_ms, int(frame.image_bgr.mean())) for frame in frames]
+    assert found == [(0, 10), (1000, 20), (2000, 30)]
+
+
+def test_a_picture_is_a_source_of_one_frame(tmp_path):
+    # OpenCV alone would take the digits for a pattern and read the others too.
+    for number in range(3):
+        cv2.imwrite(str(tmp_path / f"photo{number}.png"), np.full((5, 6), number, np.uint8))
+    with open_frames(tmp_path / "photo1.png") as frames:
+        assert [int(frame.image_bgr.max()) for frame in frames] == [1]
+
+
+@pytest.mark.parametrize(
+    ("source", "index"),
+    [(None, 0), (0, 0), ("2", 2), ("/dev/video1", 1), ("clip.mp4", None), ("http://x/0", None)],
+)
+def test_what_names_a_camera(source, index):
+    assert camera_index(source) == index
+
+
+def write_sound(path):
+    with wave.open(str(path), "wb") as sound:
+        sound.setparams((1, 2, 8000, 0, "NONE", "not compressed"))
+        sound.writeframes(bytes(16000))
+
+
+@pytest.mark.parametrize(
+    ("name", "prepare"),
+    [
+        pytest.param("absent.mp4", Path.absolute, id="missing"),
+        pytest.param("zero.mp4", Path.touch, id="zero bytes"),
+        pytest.param("text.mp4", lambda path: path.write_text("hello"), id="text"),
+        pytest.param("sound.wav", write_sound, id="sound only"),
+        pytest.param("empty", Path.mkdir, id="folder without pictures"),
+    ],
+)
+def test_what_holds_no_video_is_said_in_one_line(tmp_path, capfd, name, prepare):
+    prepare(tmp_path / name)
+    with pytest.raises(SourceError, match=name) as raised:
+        open_frames(tmp_path / name)
+    assert "\n" not in str(raised.value)
+    # Nothing of OpenCV's or FFmpeg's own beside our line.
+    assert capfd.readouterr().err == ""
+
+
+def test_a_file_cut_before_its_index_is_refused(tmp_path, write_video):
+    path = write_video(tmp_path / "cut.mp4", grey_pictures(20))
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(SourceError, match=r"cut\.mp4 holds no video"):
+        open_frames(path)
+
+
+def test_a_truncated_file_gives_what_it_has_and_then_says_so(tmp_path):
+    path = tmp_path / "truncated.avi"
+    video = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25, (64, 48))
+    random = np.random.default_rng(0)
+    for _ in range(50):
+        video.write(random.integers(0, 255, (48, 64, 3), dtype=np.uint8))
+    video.release()
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    found = []
+    with (
+        pytest.raises(SourceError, match=r"breaks off after frame \d+ of 50"),
+        open_frames(path) as frames,
+    ):
+        found.extend(frames)
+    assert 15 < len(found) < 35
+
+
+def test_a_stream_that_does_not_answer_is_named_without_its_password():
+    with pytest.raises(SourceError, match=r"rtsp://127\.0\.0\.1:9/live cannot be opened"):
+        open_frames("rtsp://user:secret@127.0.0.1:9/live")

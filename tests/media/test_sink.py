@@ -1,0 +1,83 @@
+import cv2
+import numpy as np
+import pytest
+
+from mien.core.errors import SourceError
+from mien.media.frames import open_frames
+from mien.media.sink import VideoSink
+
+
+def picture(height=48, width=64, grey=128):
+    return np.full((height, width, 3), grey, np.uint8)
+
+
+def interrupted(pictures):
+    yield from pictures
+    raise SourceError("camera 0 stopped giving frames")
+
+
+def test_the_file_appears_when_it_is_whole(tmp_path):
+    path = tmp_path / "new" / "out.mp4"
+    with VideoSink(path, 10) as video:
+        video.write(picture())
+        assert not path.exists()
+        video.write(picture())
+    with open_frames(path) as frames:
+        assert (frames.fps, len(list(frames))) == (10, 2)
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_frames_until_an_error_are_kept(tmp_path):
+    path = tmp_path / "out.mp4"
+    with pytest.raises(SourceError), VideoSink(path, 10) as video:
+        for frame in interrupted([picture()]):
+            video.write(frame)
+    with open_frames(path) as frames:
+        assert len(list(frames)) == 1
+
+
+def test_without_frames_an_old_file_stays(tmp_path):
+    path = tmp_path / "out.mp4"
+    path.write_text("old")
+    VideoSink(path, 10).close()
+    assert path.read_text() == "old"
+
+
+def test_a_frame_of_another_shape_is_fitted_between_bars(tmp_path):
+    path = tmp_path / "out.mp4"
+    with VideoSink(path, 10) as video:
+        video.write(picture(48, 96))
+        video.write(picture(100, 100, grey=255))
+    with open_frames(path) as frames:
+        second = list(frames)[1].image_bgr
+    assert second.shape == (48, 96, 3)
+    assert second[:, :16].max() < 40
+    assert second[8:40, 32:64].min() > 215
+
+
+def test_uneven_frames_keep_their_time(tmp_path):
+    path = tmp_path / "out.mp4"
+    with VideoSink(path, 10) as video:
+        for timestamp_ms, grey in ((0, 0), (30, 60), (500, 120), (510, 180), (1000, 240)):
+            video.write_until(picture(grey=grey), timestamp_ms)
+    with open_frames(path) as frames:
+        greys = [round(float(frame.image_bgr.mean()) / 60) for frame in frames]
+    assert greys == [0, 2, 2, 2, 2, 2, 4, 4, 4, 4, 4]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (241, 321), (2160, 3840)])
+def test_any_size_can_be_written(tmp_path, size):
+    path = tmp_path / "out.mp4"
+    with VideoSink(path, 5) as video:
+        video.write(picture(*size))
+    capture = cv2.VideoCapture(str(path))
+    assert capture.read()[1].shape[:2] == tuple(side + side % 2 for side in size)
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(SourceError, match=r"out\.mp4 cannot be written"),
+        VideoSink(tmp_path / "file" / "out.mp4", 10) as video,
+    ):
+        video.write(picture())
