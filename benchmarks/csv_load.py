@@ -1,0 +1,82 @@
+"""How fast FER2013's CSV files are read, against what is usually written with pandas.
+
+    python benchmarks/csv_load.py            # data/train.csv
+    python benchmarks/csv_load.py --data data/test_with_emotions.csv
+
+"Cold" parses the file; "first" parses it and writes the cache; "cached" reads the cache, as every
+later start does. All of them give the same faces, and find the file in the memory of the operating
+system. Each figure is the best of its runs; let the machine rest meanwhile.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mien.core.preprocess import FACE_SIZE
+from mien.data.csv_file import parse_csv
+from mien.data.fer2013 import load_dataset
+
+Load = Callable[[Path], NDArray[np.uint8]]
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--data", type=Path, default=Path("data/train.csv"))
+    path: Path = arguments.parse_args().data
+    faces_u8 = load_dataset(path).faces_u8
+    print(f"{path}: {len(faces_u8):,} faces, {path.stat().st_size / 1e6:.0f} MB")
+    cold = time_load("mien, cold", lambda path: parse_csv(path).faces_u8, path, faces_u8, runs=5)
+    with tempfile.TemporaryDirectory() as folder:
+        link = Path(folder) / path.name
+        link.symlink_to(path.resolve())
+        load: Load = lambda path: load_dataset(path).faces_u8  # noqa: E731
+        time_load("mien, first", load, link, faces_u8, runs=1)
+        cached = time_load("mien, cached", load, link, faces_u8, runs=5)
+    for name, parse in PARSERS.items():
+        seconds = time_load(f"pandas, {name}", load_with_pandas(parse), path, faces_u8, runs=2)
+        print(
+            f"    cold is {seconds / cold:.1f} times as fast, cached {seconds / cached:.0f} times"
+        )
+
+
+def load_with_pandas(parse: Callable[[str], NDArray[np.uint8]]) -> Load:
+    """Return a function that reads the file with pandas and parses the rows one by one."""
+
+    def load(path: Path) -> NDArray[np.uint8]:
+        frame = pd.read_csv(path, skipinitialspace=True)
+        faces = [parse(row["pixels"]) for _, row in frame.iterrows()]
+        return np.stack(faces).reshape(-1, FACE_SIZE, FACE_SIZE)
+
+    return load
+
+
+PARSERS: dict[str, Callable[[str], NDArray[np.uint8]]] = {
+    "int() of each pixel": lambda cell: np.array([int(value) for value in cell.split()], np.uint8),
+    "numpy.array(split())": lambda cell: np.array(cell.split(), dtype=np.uint8),
+    "numpy.fromstring": lambda cell: np.fromstring(cell, dtype=np.uint8, sep=" "),
+}
+
+
+def time_load(
+    name: str, load: Load, path: Path, expected: NDArray[np.uint8], *, runs: int
+) -> float:
+    seconds = []
+    for _ in range(runs):
+        start = time.perf_counter()
+        faces_u8 = load(path)
+        seconds.append(time.perf_counter() - start)
+        assert np.array_equal(faces_u8, expected)
+    print(f"{min(seconds):8.2f} s  {name}", flush=True)
+    return min(seconds)
+
+
+if __name__ == "__main__":
+    main()
