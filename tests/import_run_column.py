@@ -21,6 +21,7 @@ RUN_COLUMN = (
     "mien.live",
     "mien.video",
 )
+NEEDS_AN_EXTRA = ("mien.serve",)
 TRAINING_LIBRARIES = (
     *("keras", "tensorflow", "torch", "jax", "sklearn", "matplotlib", "seaborn", "tf2onnx"),
     *("mien.data", "mien.models", "mien.training", "mien.evaluation", "mien.export"),
@@ -34,10 +35,12 @@ def import_with_submodules(name: str) -> None:
 
 
 def main() -> None:
+    names = [name for name in RUN_COLUMN if find_spec(name)]
     if "--no-extras" in sys.argv:
         present = [name for name in TRAINING_LIBRARIES if "." not in name and find_spec(name)]
         assert not present, f"the base installation brought {', '.join(present)}"
-    names = [name for name in RUN_COLUMN if find_spec(name)]
+    else:
+        names += [name for name in NEEDS_AN_EXTRA if find_spec(name)]
     for name in names:
         import_with_submodules(name)
     loaded = [name for name in TRAINING_LIBRARIES if name in sys.modules]
