@@ -18,7 +18,7 @@ PIXELS = FACE_SIZE * FACE_SIZE
 USAGES = ("Training", "PublicTest", "PrivateTest")
 
 # So many rows, with the arrays that come of them, fit into a processor's second-level cache.
-_ROWS_AT_ONCE = 32
+_ROWS_AT_ONCE = 16
 _BUFFER_BYTES = 1 << 20
 _LABELS = {str(label).encode(): label for label in range(len(EMOTIONS))}
 _USAGES = {usage.encode(): usage for usage in USAGES}
