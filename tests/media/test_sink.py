@@ -16,6 +16,12 @@ def interrupted(pictures):
     raise SourceError("camera 0 stopped giving frames")
 
 
+def write_all(path, pictures):
+    with VideoSink(path, 10) as video:
+        for image_bgr in pictures:
+            video.write(image_bgr)
+
+
 def test_the_file_appears_when_it_is_whole(tmp_path):
     path = tmp_path / "new" / "out.mp4"
     with VideoSink(path, 10) as video:
@@ -29,9 +35,8 @@ def test_the_file_appears_when_it_is_whole(tmp_path):
 
 def test_frames_until_an_error_are_kept(tmp_path):
     path = tmp_path / "out.mp4"
-    with pytest.raises(SourceError), VideoSink(path, 10) as video:
-        for frame in interrupted([picture()]):
-            video.write(frame)
+    with pytest.raises(SourceError):
+        write_all(path, interrupted([picture()]))
     with open_frames(path) as frames:
         assert len(list(frames)) == 1
 

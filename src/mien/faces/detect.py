@@ -33,6 +33,9 @@ HAAR_NEIGHBOURS = 5
 HAAR_SMALLEST = 24
 """Side of the smallest face that the cascade seeks, in pixels of the reduced picture."""
 
+# Where a side is 32 pixels or less, OpenCV 4.14 returns boxes made of uninitialised memory.
+_YUNET_SMALLEST = 64
+
 
 class Detector(Protocol):
     """Finds the faces in a picture. One thread at a time may use it."""
@@ -129,6 +132,10 @@ class YuNetDetector:
     def detect(self, image_bgr: NDArray[np.uint8]) -> list[Face]:
         """Return the faces, the largest first; see `Detector`."""
         reduced, scale = _reduce(image_bgr, self._longest_side)
+        height, width = reduced.shape[:2]
+        if min(height, width) < _YUNET_SMALLEST:
+            below, right = (max(_YUNET_SMALLEST - side, 0) for side in (height, width))
+            reduced = np.pad(reduced, ((0, below), (0, right), (0, 0)))
         self._network.setInputSize((reduced.shape[1], reduced.shape[0]))
         _, rows = self._network.detect(reduced)
         if rows is None:

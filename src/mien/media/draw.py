@@ -30,7 +30,7 @@ COLOURS = MappingProxyType(
 UNCERTAIN_COLOUR: Colour = (190, 190, 190)
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
-_SCALE_AT_540 = 0.6
+_SCALE_AT_540 = 0.7
 _BLACK: Colour = (0, 0, 0)
 _WHITE: Colour = (255, 255, 255)
 
