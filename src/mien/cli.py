@@ -267,6 +267,49 @@ def live(
 
 
 @app.command()
+def video(
+    path: Annotated[Path, typer.Argument(help="A video file or a folder of pictures.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Annotated video to write, with the sound of the source.")
+    ] = None,
+    csv: Annotated[Path | None, typer.Option(help="Record to write as CSV.")] = None,
+    jsonl: Annotated[Path | None, typer.Option(help="Record to write as JSON lines.")] = None,
+    parquet: Annotated[Path | None, typer.Option(help="Record to write as Parquet.")] = None,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Record the probabilities before smoothing as well.")
+    ] = False,
+    blur: Annotated[
+        bool, typer.Option("--blur", help="Make the faces in the annotated video unrecognisable.")
+    ] = False,
+    smooth: Annotated[
+        float | None,
+        typer.Option(min=0, help="Time constant of the smoothing in ms; 0 turns it off."),
+    ] = None,
+    min_confidence: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Below it, a label is uncertain.")
+    ] = None,
+    detector: Annotated[str, typer.Option(help="auto, yunet or haar.")] = "auto",
+    model: Annotated[
+        Path | None, typer.Option(help="An .onnx file; the shipped artifact if none.")
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of ONNX Runtime.")] = 1,
+    provider: Annotated[str, typer.Option(help="What ONNX Runtime runs on: cpu, cuda, …")] = "cpu",
+) -> None:
+    """Recognise every frame of a video file: a record, an annotated video, or both."""
+    from mien.engine.settings import make_settings
+    from mien.recognizer import Recognizer
+    from mien.video.run import Outputs, run_video
+
+    outputs = Outputs(video=out, csv=csv, jsonl=jsonl, parquet=parquet, raw=raw, blur=blur)
+    settings = make_settings(
+        smooth_ms=smooth, min_confidence=min_confidence, detect_every_frame=blur
+    )
+    recognizer = Recognizer(model, detector=detector, threads=threads, provider=provider)
+    typer.echo(f"Detector: {recognizer.detector.name}")
+    run_video(path, recognizer, outputs, settings)
+
+
+@app.command()
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on (127.0.0.1).")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on (8000).")] = None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mien.core.errors import ModelError
 from mien.engine.gate import QualityGate
@@ -35,3 +35,26 @@ class EngineSettings:
             value = getattr(self, name)
             if not math.isfinite(value) or value < 0:
                 raise ModelError(f"{name} is {value}; expected 0 or more milliseconds.")
+
+
+def make_settings(
+    *,
+    smooth_ms: float | None = None,
+    min_confidence: float | None = None,
+    detect_every_frame: bool = False,
+) -> EngineSettings:
+    """Return the settings of a command line; None stands for the default.
+
+    Args:
+        smooth_ms: See `EngineSettings`.
+        min_confidence: See `QualityGate`.
+        detect_every_frame: Seek faces in every frame, so that none is seen before it is found.
+    """
+    settings = EngineSettings()
+    if smooth_ms is not None:
+        settings = replace(settings, smooth_ms=smooth_ms)
+    if min_confidence is not None:
+        settings = replace(settings, gate=replace(settings.gate, min_confidence=min_confidence))
+    if detect_every_frame:
+        settings = replace(settings, detect_every_ms=0.0)
+    return settings

@@ -64,7 +64,7 @@ def row_of(face: FaceEmotion, *, smooth_ms: float, raw: bool) -> dict[str, Any]:
 
 
 def csv_line(row: Mapping[str, Any]) -> str:
-    """A row as a line of CSV, its end included; no value needs quotes."""
+    """A row as a line of CSV, its end included; None is an empty value."""
     return ",".join(_csv_value(value) for value in row.values()) + "\n"
 
 
@@ -115,7 +115,14 @@ def _rounded(names: tuple[str, ...], values: NDArray[np.float32]) -> dict[str, f
 
 
 def _csv_value(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    if value is None:
+        return ""
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    # Only paths and messages can hold these; a line break would break the row in two.
+    if any(character in text for character in ',"\r\n'):
+        text = text.replace("\r", " ").replace("\n", " ").replace('"', '""')
+        return f'"{text}"'
+    return text
 
 
 def _number(row: Mapping[str, Any], column: str, where: str) -> float:

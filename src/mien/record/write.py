@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -18,19 +18,18 @@ FLUSH_S = 0.5
 """Rows reach the file this often."""
 
 
-class RecordWriter:
-    """Writes one record to any of three formats at once; a context manager.
+class TableWriter:
+    """Writes one table to any of three formats at once; a context manager.
 
     CSV and JSON lines grow as they go, in place and by whole lines: a reader, or a kill, finds all
     rows but those of the last half second. Parquet cannot: it is made from the CSV at the end, and
     appears as a whole. Files that were there are replaced. No path, no file.
 
     Args:
+        columns: The names of the columns, in order.
         csv: Where to write CSV, if anywhere.
         jsonl: Where to write JSON lines, if anywhere.
         parquet: Where to write Parquet, if anywhere; needs `pip install 'mien[batch]'`.
-        smooth_ms: What the probabilities were smoothed with; it stands in every row.
-        raw: Add the probabilities before smoothing.
 
     Raises:
         DataError: if a file cannot be written.
@@ -39,15 +38,12 @@ class RecordWriter:
 
     def __init__(
         self,
+        columns: Sequence[str],
         *,
         csv: Path | None = None,
         jsonl: Path | None = None,
         parquet: Path | None = None,
-        smooth_ms: float,
-        raw: bool = False,
     ) -> None:
-        self._smooth_ms = smooth_ms
-        self._raw = raw
         self._parquet = parquet
         self._temporary_csv: Path | None = None
         if parquet is not None:
@@ -57,20 +53,16 @@ class RecordWriter:
         self._csv_path = csv
         self._files: list[_LineFile] = []
         if csv is not None:
-            header = ",".join(columns_of(raw=raw)) + "\n"
-            self._files.append(_LineFile(csv, csv_line, header))
+            self._files.append(_LineFile(csv, csv_line, ",".join(columns) + "\n"))
         if jsonl is not None:
             self._files.append(_LineFile(jsonl, json_line))
 
-    def write(self, faces: Iterable[FaceEmotion]) -> None:
-        """Append the faces of a frame.
+    def append(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Append rows, each with every column, in order.
 
         Raises:
             DataError: if the disk is full or the file cannot be written.
         """
-        if not self._files:
-            return
-        rows = [row_of(face, smooth_ms=self._smooth_ms, raw=self._raw) for face in faces]
         for file in self._files:
             file.append(rows)
 
@@ -98,11 +90,40 @@ class RecordWriter:
         self.close()
 
 
+class RecordWriter(TableWriter):
+    """Writes the record of a video or camera: a row a face a frame. See `TableWriter`.
+
+    Args:
+        smooth_ms: What the probabilities were smoothed with; it stands in every row.
+        raw: Add the probabilities before smoothing.
+        csv: Where to write CSV, if anywhere.
+        jsonl: Where to write JSON lines, if anywhere.
+        parquet: Where to write Parquet, if anywhere.
+    """
+
+    def __init__(
+        self,
+        *,
+        smooth_ms: float,
+        raw: bool = False,
+        csv: Path | None = None,
+        jsonl: Path | None = None,
+        parquet: Path | None = None,
+    ) -> None:
+        super().__init__(columns_of(raw=raw), csv=csv, jsonl=jsonl, parquet=parquet)
+        self._smooth_ms = smooth_ms
+        self._raw = raw
+
+    def write(self, faces: Iterable[FaceEmotion]) -> None:
+        """Append the faces of a frame; see `append`."""
+        self.append([row_of(face, smooth_ms=self._smooth_ms, raw=self._raw) for face in faces])
+
+
 class _LineFile:
     """A text file that only ever holds whole lines."""
 
     def __init__(
-        self, path: Path, to_line: Callable[[dict[str, Any]], str], header: str = ""
+        self, path: Path, to_line: Callable[[Mapping[str, Any]], str], header: str = ""
     ) -> None:
         self._path = path
         self._to_line = to_line
@@ -116,7 +137,7 @@ class _LineFile:
             raise DataError(f"The record {path} cannot be written: {error.strerror}.") from None
         self._flush()
 
-    def append(self, rows: Iterable[dict[str, Any]]) -> None:
+    def append(self, rows: Iterable[Mapping[str, Any]]) -> None:
         self._waiting.extend(map(self._to_line, rows))
         if time.monotonic() - self._flushed_s >= FLUSH_S:
             self._flush()

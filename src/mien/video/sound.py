@@ -1,0 +1,218 @@
+"""Annotated videos in H.264 with the sound of their source, by PyAV (`mien[video]`)."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.core.errors import SourceError
+
+if TYPE_CHECKING:
+    from av.audio.frame import AudioFrame
+    from av.audio.stream import AudioStream
+    from av.container import InputContainer, OutputContainer
+    from av.packet import Packet
+    from av.video.stream import VideoStream
+
+_TICKS_PER_S = 90_000
+_COPYABLE = frozenset({"aac", "ac3", "alac", "eac3", "flac", "mp3", "opus"})
+"""Sound that an MP4 file can hold as it is; other sound becomes AAC."""
+
+
+def has_pyav() -> bool:
+    """Return whether PyAV is installed."""
+    try:
+        import av  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+class SoundVideoSink:
+    """Writes frames as H.264 at the times they have in their source, with its sound.
+
+    The file appears under its name when the sink is closed, after an error too; until then it is a
+    temporary file beside it. Without a frame no file appears.
+
+    Args:
+        path: The file, which ends in `.mp4`; its folder is made where it is missing.
+        source: The video whose sound to take; one without sound is taken as well.
+        fps: Its rate, for players that ask.
+
+    Raises:
+        SourceError: on the first frame, if the file cannot be written.
+    """
+
+    def __init__(self, path: Path, source: Path, fps: float) -> None:
+        self.path = path
+        self._source = source
+        self._fps = fps
+        self._temporary: Path | None = None
+        self._output: OutputContainer | None = None
+        self._video: VideoStream | None = None
+        self._sound: _Sound | None = None
+        self._last_tick = -1
+
+    def write_until(self, image_bgr: NDArray[np.uint8], timestamp_ms: float) -> None:
+        """Append a frame at its time.
+
+        Args:
+            image_bgr: (H, W, 3) uint8, BGR. The first one fixes the video's size (odd sides grow
+                by a pixel).
+            timestamp_ms: The frame's time in the source, in milliseconds.
+        """
+        import av
+
+        image_bgr = _with_even_sides(image_bgr)
+        if self._output is None:
+            self._open(image_bgr.shape[1], image_bgr.shape[0])
+        assert self._output is not None
+        assert self._video is not None
+        frame = av.VideoFrame.from_ndarray(image_bgr, format="bgr24")
+        # Two frames of one time would be refused.
+        self._last_tick = max(round(timestamp_ms * _TICKS_PER_S / 1000), self._last_tick + 1)
+        frame.pts = self._last_tick
+        frame.time_base = Fraction(1, _TICKS_PER_S)
+        self._output.mux(self._video.encode(frame))
+        if self._sound is not None:
+            self._sound.mux_until(self._output, self._last_tick / _TICKS_PER_S)
+
+    def close(self) -> None:
+        """Finish the file and give it its name; once more does nothing."""
+        output, self._output = self._output, None
+        if output is None:
+            return
+        assert self._video is not None
+        assert self._temporary is not None
+        try:
+            output.mux(self._video.encode(None))
+            if self._sound is not None:
+                self._sound.mux_until(output, self._last_tick / _TICKS_PER_S + 1 / self._fps)
+        finally:
+            if self._sound is not None:
+                self._sound.close()
+            output.close()
+        self._temporary.replace(self.path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _open(self, width: int, height: int) -> None:
+        import av
+
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(
+                dir=self.path.parent, prefix=f".{self.path.stem}.", suffix=".mp4", delete=False
+            ) as file:
+                self._temporary = Path(file.name)
+        except OSError as error:
+            raise SourceError(f"{self.path} cannot be written: {error.strerror}.") from None
+        self._temporary.chmod(0o644)
+        output = av.open(self._temporary, "w", format="mp4", options={"movflags": "+faststart"})
+        rate = Fraction(self._fps).limit_denominator(1001)
+        options = {"preset": "veryfast", "crf": "20"}
+        video = output.add_stream("libx264", rate=rate, options=options)
+        video.width, video.height = width, height
+        video.pix_fmt = "yuv420p"
+        video.codec_context.time_base = Fraction(1, _TICKS_PER_S)
+        self._output, self._video = output, video
+        self._sound = _Sound.of(self._source, output)
+
+
+class _Sound:
+    """The sound of a source, on its way into another file."""
+
+    def __init__(
+        self, source: InputContainer, stream: AudioStream, output: OutputContainer
+    ) -> None:
+        self._source = source
+        self._stream = stream
+        self._copies = stream.codec_context.name in _COPYABLE
+        if self._copies:
+            self._target = output.add_stream_from_template(stream)
+        else:
+            self._target = output.add_stream("aac", rate=stream.codec_context.sample_rate)
+        start = source.streams.video[0].start_time
+        base = source.streams.video[0].time_base
+        # The frames' times count from the first frame; so must those of the sound.
+        self._offset_s = float(start * base) if start is not None and base is not None else 0.0
+        self._packets = self._ready()
+        self._next: tuple[float, Packet[AudioStream]] | None = next(self._packets, None)
+
+    @staticmethod
+    def of(path: Path, output: OutputContainer) -> _Sound | None:
+        """Return the sound of the file at `path`; None where it has none that can be read."""
+        import av
+
+        source = av.open(path)
+        if not source.streams.audio or not source.streams.video:
+            source.close()
+            return None
+        return _Sound(source, source.streams.audio[0], output)
+
+    def mux_until(self, output: OutputContainer, seconds: float) -> None:
+        """Move what is heard until a time of the video into the output."""
+        while self._next is not None and self._next[0] <= seconds:
+            output.mux(self._next[1])
+            self._next = next(self._packets, None)
+
+    def close(self) -> None:
+        self._source.close()
+
+    def _ready(self) -> Iterator[tuple[float, Packet[AudioStream]]]:
+        """The packets for the output, each with its time in seconds."""
+        import av
+
+        try:
+            for packet in self._source.demux(self._stream):
+                if self._copies and packet.dts is not None:
+                    self._shift(packet)
+                    packet.dts -= self._ticks(packet)
+                    packet.stream = self._target
+                    yield from _timed([packet])
+                elif not self._copies:
+                    for frame in packet.decode():
+                        self._shift(frame)
+                        yield from _timed(self._target.encode(frame))
+        except av.FFmpegError:
+            # Whether a damaged file is fit for use is for the reader of its frames to say.
+            pass
+        if not self._copies:
+            yield from _timed(self._target.encode(None))
+
+    def _shift(self, part: Packet[AudioStream] | AudioFrame) -> None:
+        if part.pts is not None:
+            part.pts -= self._ticks(part)
+
+    def _ticks(self, part: Packet[AudioStream] | AudioFrame) -> int:
+        return round(self._offset_s / part.time_base) if part.time_base else 0
+
+
+def _timed(packets: Iterable[Packet[AudioStream]]) -> Iterator[tuple[float, Packet[AudioStream]]]:
+    for packet in packets:
+        if packet.pts is not None and packet.pts >= 0 and packet.time_base is not None:
+            yield float(packet.pts * packet.time_base), packet
+
+
+def _with_even_sides(image_bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The picture with its last row or column repeated where H.264 needs it."""
+    height, width = image_bgr.shape[:2]
+    if height % 2 == 0 and width % 2 == 0:
+        return image_bgr
+    return np.pad(image_bgr, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
