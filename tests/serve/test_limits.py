@@ -1,0 +1,147 @@
+import asyncio
+import threading
+
+import pytest
+
+from mien.serve import create_app
+
+
+def test_a_client_that_asks_too_often_is_told_when_to_come_back(client_of):
+    client = client_of({"requests_per_minute": 3})
+    answers = [client.get("/v1/model") for _ in range(5)]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429, 429]
+    assert 1 <= int(answers[-1].headers["retry-after"]) <= 20
+    assert answers[-1].json()["type"] == "urn:mien:problem:too-many-requests"
+    assert client.get("/healthz").status_code == 200
+
+
+def test_four_declared_gigabytes_are_refused_before_they_come(client):
+    answer = client.post(
+        "/v1/videos",
+        content=b"",
+        headers={"Content-Length": str(2**32), "Content-Type": "multipart/form-data; boundary=x"},
+    )
+    assert answer.status_code == 413
+    assert answer.json()["type"] == "urn:mien:problem:too-large"
+
+
+def test_a_body_without_declared_length_is_cut_off(client_of):
+    client = client_of({"image_bytes": 1000, "images_per_request": 1})
+
+    def flood():
+        for _ in range(1000):
+            yield b"x" * 10_000
+
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    answer = client.post("/v1/images", content=flood(), headers=headers)
+    assert answer.status_code == 413
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Content-Type": "application/json"},
+        {"Content-Type": "multipart/form-data"},
+        {"Content-Type": "multipart/form-data; boundary=x"},
+        {"Content-Type": "image/png"},
+    ],
+    ids=str,
+)
+def test_a_body_that_is_no_form_is_a_problem(client, headers):
+    answer = client.post("/v1/images", content=b"{}", headers=headers)
+    assert 400 <= answer.status_code < 500
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def scope_of(path, headers):
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "POST",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "headers": [(b"host", b"localhost"), *headers],
+        "client": ("127.0.0.1", 1),
+        "server": ("localhost", 8000),
+        "scheme": "http",
+    }
+
+
+async def ask(app, path, receive):
+    """Send a request whose body comes as `receive` gives it; return status and headers."""
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    form = (b"content-type", b"multipart/form-data; boundary=x")
+    await app(scope_of(path, [form]), receive, send)
+    return sent[0]["status"], {name.decode(): value.decode() for name, value in sent[0]["headers"]}
+
+
+def test_a_slow_upload_ends_with_a_problem(settings_of):
+    app = create_app(settings_of({"upload_seconds": 0.05}))
+
+    async def never():
+        await asyncio.Event().wait()
+
+    async def run():
+        async with app.router.lifespan_context(app):
+            return await ask(app, "/v1/images", never)
+
+    status, headers = asyncio.run(run())
+    assert status == 408
+    assert headers["content-type"] == "application/problem+json"
+
+
+def test_uploads_beyond_the_limit_are_sent_away_at_once(settings_of):
+    app = create_app(settings_of({"uploads": 2}))
+
+    async def run():
+        released = asyncio.Event()
+
+        async def when_released():
+            await released.wait()
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async with app.router.lifespan_context(app):
+            slow = [asyncio.create_task(ask(app, "/v1/images", when_released)) for _ in range(2)]
+            await asyncio.sleep(0)
+            refused = await ask(app, "/v1/images", when_released)
+            released.set()
+            return refused, await asyncio.gather(*slow), await ask(app, "/v1/images", when_released)
+
+    (status, headers), slow, afterwards = asyncio.run(run())
+    assert status == 503
+    assert int(headers["retry-after"]) >= 1
+    assert [found for found, _ in slow] == [422, 422]
+    assert afterwards[0] == 422
+
+
+def test_the_metrics_count_what_was_served(client, astronaut_png):
+    client.post("/v1/images", files={"files": astronaut_png})
+    client.request("NONSENSE", "/v1/images")
+    text = client.get("/metrics").text
+    assert 'mien_request_seconds_count{method="POST",route="/v1/images",status="200"} 1.0' in text
+    assert 'method="other"' in text
+    assert "NONSENSE" not in text
+    assert 'mien_recognition_seconds_count{source="image"} 1.0' in text
+    assert float(text.split("\nmien_faces_total ")[1].split()[0]) >= 1
+
+
+def test_concurrent_uploads_are_all_answered(client, astronaut_jpeg):
+    answers = []
+
+    def post():
+        answers.append(client.post("/v1/images", files={"files": astronaut_jpeg}))
+
+    threads = [threading.Thread(target=post) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [answer.status_code for answer in answers] == [200] * 8
+    assert len({answer.text for answer in answers}) == 1

@@ -1,0 +1,91 @@
+import pytest
+from starlette.testclient import WebSocketDenialResponse
+from starlette.websockets import WebSocketDisconnect
+
+
+def test_follows_a_person_from_frame_to_frame(client, astronaut_jpeg, stream_of):
+    with stream_of(client) as stream:
+        ready = stream.receive_json()
+        assert ready["limits"] == {"frame_bytes": 2_000_000, "frame_pixels": 1920 * 1080}
+        results = []
+        for _ in range(3):
+            stream.send_bytes(astronaut_jpeg)
+            results.append(stream.receive_json())
+    assert [result["type"] for result in results] == ["result"] * 3
+    assert [result["frame"] for result in results] == [0, 1, 2]
+    times = [result["timestamp_ms"] for result in results]
+    assert times[0] == 0.0
+    assert times == sorted(times)
+    assert (results[0]["width"], results[0]["height"]) == (512, 512)
+    faces = [{face["track_id"]: face["emotion"] for face in result["faces"]} for result in results]
+    assert faces[0]
+    assert faces[0] == faces[1] == faces[2]
+
+
+def test_the_newest_frame_wins_and_the_client_is_told(client, astronaut_jpeg, stream_of):
+    with stream_of(client) as stream:
+        stream.receive_json()
+        for _ in range(30):
+            stream.send_bytes(astronaut_jpeg)
+        results, frames = [], 0
+        while frames < 30:
+            results.append(stream.receive_json())
+            frames += 1 + results[-1]["dropped"]
+    assert results[-1]["frame"] == 29
+    assert len(results) < 30
+    indices = [result["frame"] for result in results]
+    assert indices == sorted(set(indices))
+
+
+def test_a_bad_frame_is_a_problem_and_the_stream_goes_on(client, astronaut_jpeg, stream_of):
+    with stream_of(client) as stream:
+        stream.receive_json()
+        stream.send_bytes(b"nonsense")
+        answer = stream.receive_json()
+        assert answer["type"] == "problem"
+        assert answer["problem"]["type"] == "urn:mien:problem:wrong-type"
+        assert answer["frame"] == 0
+        stream.send_bytes(astronaut_jpeg)
+        assert stream.receive_json()["type"] == "result"
+
+
+@pytest.mark.parametrize(
+    ("limits", "problem"),
+    [({"frame_pixels": 1000}, "too-many-pixels"), ({"frame_bytes": 1000}, "too-large")],
+)
+def test_a_frame_that_is_too_big_is_refused(client_of, astronaut_jpeg, limits, problem, stream_of):
+    with stream_of(client_of(limits)) as stream:
+        stream.receive_json()
+        stream.send_bytes(astronaut_jpeg)
+        assert stream.receive_json()["problem"]["type"] == f"urn:mien:problem:{problem}"
+
+
+def test_a_text_ends_the_stream(client, stream_of):
+    with stream_of(client) as stream:
+        stream.receive_json()
+        stream.send_text("{}")
+        assert stream.receive_json()["problem"]["status"] == 400
+        with pytest.raises(WebSocketDisconnect) as closed:
+            stream.receive_json()
+    assert closed.value.code == 1008
+
+
+@pytest.mark.parametrize("limit", ["stream_idle_seconds", "stream_seconds"])
+def test_a_stream_does_not_last_for_ever(client_of, limit, stream_of):
+    with stream_of(client_of({limit: 0.05})) as stream:
+        stream.receive_json()
+        assert "s" in stream.receive_json()["problem"]["detail"]
+        with pytest.raises(WebSocketDisconnect):
+            stream.receive_json()
+
+
+def test_streams_beyond_the_limit_are_sent_away_and_places_come_free(client_of, stream_of):
+    client = client_of({"streams": 1})
+    with stream_of(client) as stream:
+        stream.receive_json()
+        with pytest.raises(WebSocketDenialResponse) as refused, stream_of(client):
+            pass
+        assert refused.value.status_code == 503
+        assert int(refused.value.headers["retry-after"]) >= 1
+    with stream_of(client) as stream:
+        assert stream.receive_json()["type"] == "ready"

@@ -1,0 +1,143 @@
+import csv
+import io
+import os
+import time
+
+import pytest
+
+from mien.serve.problems import Problem
+from mien.serve.store import WORKER_SILENT_S, Store
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="videos need files without a name")
+
+COLUMNS = (
+    "frame,timestamp_ms,track_id,x,y,width,height,detection_score,emotion,confidence,"
+    "angry,disgust,fear,happy,sad,surprise,neutral,uncertain"
+)
+
+
+def upload(client, content, name="clip.mp4"):
+    return client.post("/v1/videos", files={"file": (name, content, "video/mp4")})
+
+
+def wait_for(client, job, *states):
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        status = client.get(f"/v1/videos/{job}").json()
+        if status["state"] in states:
+            return status
+        time.sleep(0.05)
+    pytest.fail(f"the job is still {status}")
+
+
+def test_a_video_becomes_a_table(client, video_of):
+    answer = upload(client, video_of(20))
+    assert answer.status_code == 202
+    job = answer.json()["id"]
+    assert answer.headers["location"] == f"/v1/videos/{job}"
+    status = wait_for(client, job, "done", "failed")
+    assert (status["state"], status["frames_done"], status["frames_total"]) == ("done", 20, 20)
+    faces = client.get(status["result_url"]).json()["faces"]
+    table = client.get(status["result_url"], params={"format": "csv"})
+    assert table.headers["content-type"].startswith("text/csv")
+    rows = list(csv.DictReader(io.StringIO(table.text)))
+    assert table.text.splitlines()[0] == COLUMNS
+    assert [int(row["frame"]) for row in rows] == [face["frame"] for face in faces]
+    assert {face["frame"] for face in faces} == set(range(20))
+    assert all(face["timestamp_ms"] == pytest.approx(100 * face["frame"]) for face in faces)
+    assert client.delete(f"/v1/videos/{job}").status_code == 204
+    assert client.get(status["result_url"]).json()["type"] == "urn:mien:problem:no-such-job"
+
+
+def test_a_running_job_can_be_ended(client, video_of):
+    job = upload(client, video_of(600)).json()["id"]
+    wait_for(client, job, "running")
+    assert client.get(f"/v1/videos/{job}/result").status_code == 409
+    assert client.delete(f"/v1/videos/{job}").status_code == 204
+    assert client.get(f"/v1/videos/{job}").status_code == 404
+    following = upload(client, video_of(5)).json()["id"]
+    assert wait_for(client, following, "done", "failed")["state"] == "done"
+
+
+def test_the_queue_is_bounded(client_of, video_of):
+    client = client_of({"jobs_waiting": 1})
+    answers = [upload(client, video_of(600)) for _ in range(4)]
+    refused = [answer for answer in answers if answer.status_code == 503]
+    assert refused
+    assert int(refused[0].headers["retry-after"]) >= 1
+    for answer in answers:
+        if answer.status_code == 202:
+            client.delete(answer.headers["location"])
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", "unreadable"),
+        (b"#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:1/x.ts\n", "wrong-type"),
+        (b"ffconcat version 1.0\nfile '/etc/passwd'\n", "wrong-type"),
+        (b"\x89PNG\r\n\x1a\n" + b"\0" * 100, "wrong-type"),
+    ],
+    ids=["empty", "a play list", "a list of files", "a picture"],
+)
+def test_what_is_no_video_is_refused_at_once(client, content, problem):
+    assert upload(client, content).json()["type"] == f"urn:mien:problem:{problem}"
+
+
+def test_a_damaged_video_fails_and_the_server_lives(client, video_of):
+    whole = video_of(20)
+    for content in (whole[: len(whole) // 2], whole[:64] + bytes(len(whole) - 64)):
+        job = upload(client, content).json()["id"]
+        status = wait_for(client, job, "failed")
+        assert status["problem"]["type"] == "urn:mien:problem:unreadable"
+        assert "/dev/fd" not in status["problem"]["detail"]
+    assert client.get("/readyz").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("limits", "problem"),
+    [
+        ({"video_frames": 5}, "too-long"),
+        ({"video_seconds": 0.5}, "too-long"),
+        ({"video_pixels": 1000}, "too-many-pixels"),
+        ({"job_seconds": 0.01}, "too-long"),
+        ({"video_memory_mb": 150}, "unreadable"),
+    ],
+    ids=str,
+)
+def test_limits_of_videos_can_be_set(client_of, video_of, limits, problem):
+    client = client_of(limits)
+    job = upload(client, video_of(20)).json()["id"]
+    assert wait_for(client, job, "failed")["problem"]["type"] == f"urn:mien:problem:{problem}"
+
+
+def test_a_stopping_server_finishes_what_runs_and_tells_what_waits(
+    client_of, settings_of, video_of
+):
+    client = client_of()
+    first, second = (upload(client, video_of(30)).json()["id"] for _ in range(2))
+    wait_for(client, first, "running")
+    client.__exit__(None, None, None)
+    store = Store(settings_of().state_file, "another")
+    assert store.job(first).state == "done"
+    assert store.job(second).state == "failed"
+    assert store.job(second).problem["type"] == "urn:mien:problem:job-interrupted"
+
+
+def test_all_workers_see_a_job_and_mark_it_when_its_own_is_dead(tmp_path, monkeypatch):
+    one, other = Store(tmp_path / "state.db", "one"), Store(tmp_path / "state.db", "other")
+    job = one.add_job(waiting_limit=1)
+    with pytest.raises(Problem, match="waiting"):
+        other.add_job(waiting_limit=1)
+    assert one.update_job(job, 3, 9)
+    assert (other.job(job).state, other.job(job).frames_done) == ("running", 3)
+    other.beat(kept_s=3600)
+    assert other.job(job).state == "running"
+    now = time.time() + WORKER_SILENT_S + 1
+    monkeypatch.setattr(time, "time", lambda: now)
+    other.beat(kept_s=3600)
+    assert one.job(job).problem["type"] == "urn:mien:problem:job-interrupted"
+    assert not one.update_job(job, 4, 9)
+    monkeypatch.setattr(time, "time", lambda: now + 3601)
+    other.beat(kept_s=3600)
+    assert one.job(job) is None
