@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from mien.core.artifact import write_artifact
+from mien.core.errors import SourceError
+from mien.media import frames
 from mien.media.sink import VideoSink
 
 LEVELS = np.linspace(0.1, 0.9, 7)
@@ -44,6 +46,16 @@ def without_yunet(monkeypatch, tmp_path):
     monkeypatch.delenv("MIEN_YUNET", raising=False)
     for name in ("XDG_CACHE_HOME", "LOCALAPPDATA", "HOME"):
         monkeypatch.setenv(name, str(tmp_path / "home"))
+
+
+@pytest.fixture
+def no_camera(monkeypatch):
+    """Let every camera be absent, as on a machine without one."""
+
+    def refuse(index):
+        raise SourceError(f"There is no camera {index}.")
+
+    monkeypatch.setattr(frames, "_open_camera", refuse)
 
 
 @pytest.fixture

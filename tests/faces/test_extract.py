@@ -32,7 +32,8 @@ def test_its_own_video_can_be_the_source_again(tmp_path, astronaut_bgr, write_vi
     assert video.read_bytes() == content
 
 
-def test_without_a_webcam_the_bundled_video_takes_over(tmp_path, no_camera):
+@pytest.mark.usefixtures("no_camera")
+def test_without_a_webcam_the_bundled_video_takes_over(tmp_path):
     said = []
     assert extract_faces(None, tmp_path, HaarDetector(), said.append) > 15
     assert said[0].startswith("No webcam found")
@@ -44,15 +45,3 @@ def test_a_folder_of_pictures_becomes_a_video(tmp_path, astronaut_bgr):
     cv2.imwrite(str(folder / "0.png"), astronaut_bgr)
     cv2.imwrite(str(folder / "1.png"), np.zeros_like(astronaut_bgr))
     assert extract_faces(folder, tmp_path / "out", HaarDetector(), lambda _line: None) == 1
-
-
-@pytest.fixture
-def no_camera(monkeypatch):
-    """Let every camera be absent, as on a machine without one."""
-    from mien.core.errors import SourceError
-    from mien.media import frames
-
-    def refuse(index):
-        raise SourceError(f"There is no camera {index}.")
-
-    monkeypatch.setattr(frames, "_open_camera", refuse)

@@ -1,0 +1,135 @@
+import re
+import socket
+
+import cv2
+import numpy as np
+import pytest
+
+import mien
+from mien.core.errors import SourceError
+from mien.live.display import has_display
+from mien.live.newest import NewestFrame
+from mien.live.run import run_live
+from mien.media.frames import Frame, open_frames
+
+
+@pytest.fixture
+def recognizer(tmp_path, brightness_network):
+    artifact = brightness_network(tmp_path / "emotion.onnx")
+    return mien.Recognizer(artifact, detector="haar")
+
+
+@pytest.fixture
+def in_empty_folder(tmp_path, monkeypatch):
+    folder = tmp_path / "work"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def test_without_a_window_the_annotated_video_is_written(
+    recognizer, in_empty_folder, astronaut_bgr, write_video, capsys
+):
+    # Three seconds: a face, nobody, a face.
+    nobody = np.full_like(astronaut_bgr, 90)
+    pictures = [astronaut_bgr] * 4 + [nobody] * 4 + [astronaut_bgr] * 4
+    source = write_video(in_empty_folder / "clip.mp4", pictures, fps=4)
+    run_live(source, recognizer, window=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "Reading video stream ..."
+    assert re.fullmatch(
+        r"00:00:00 : (Angry|Disgust|Fear|Happy|Sad|Surprise|Neutral) , \d+%", lines[2]
+    )
+    assert lines[3] == "00:00:01 : no face"
+    assert lines[4].startswith("00:00:02 : ")
+    assert len(lines) == 5
+    with open_frames(in_empty_folder / "results" / "live" / "clip_annotated.mp4") as frames:
+        written = [frame.image_bgr for frame in frames]
+    assert len(written) == 12
+    drawn = np.abs(written[0].astype(int) - astronaut_bgr).max(axis=2) > 80
+    assert drawn[60:180, 150:300].any()
+
+
+@pytest.mark.usefixtures("no_camera", "in_empty_folder")
+def test_without_a_webcam_the_bundled_video_takes_over(recognizer, capsys, monkeypatch):
+    def interrupt(*_arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(recognizer, "recognize", interrupt)
+    run_live(None, recognizer, window=False)
+    assert capsys.readouterr().out.startswith("No webcam found: using the bundled video instead.")
+
+
+@pytest.mark.usefixtures("no_camera")
+def test_another_camera_that_is_absent_is_an_error(recognizer):
+    with pytest.raises(SourceError, match="camera 3"):
+        run_live("3", recognizer, window=False)
+
+
+def test_ctrl_c_leaves_a_whole_video(
+    recognizer, in_empty_folder, astronaut_bgr, write_video, capsys, monkeypatch
+):
+    source = write_video(in_empty_folder / "clip.mp4", [astronaut_bgr] * 6)
+    recognise = recognizer.recognize
+
+    def interrupt(image_bgr, frame, timestamp_ms):
+        if frame == 2:
+            raise KeyboardInterrupt
+        return recognise(image_bgr, frame, timestamp_ms)
+
+    monkeypatch.setattr(recognizer, "recognize", interrupt)
+    run_live(source, recognizer, window=False)
+    assert capsys.readouterr().out.splitlines()[-1] == "Stopped."
+    with open_frames(in_empty_folder / "results" / "live" / "clip_annotated.mp4") as frames:
+        assert len(list(frames)) == 2
+
+
+def test_several_faces_are_printed_from_left_to_right(
+    recognizer, in_empty_folder, astronaut_bgr, capsys
+):
+    two = np.full((300, 1200, 3), 128, np.uint8)
+    two[:, :512] = two[:, 600:1112] = astronaut_bgr[:300]
+    cv2.imwrite(str(in_empty_folder / "two.png"), two)
+    run_live(in_empty_folder / "two.png", recognizer, window=False)
+    lines = capsys.readouterr().out.splitlines()[2:]
+    assert len(lines) == 2
+    assert all(line.startswith("00:00:00 : ") for line in lines)
+
+
+def test_a_display_is_one_that_answers(monkeypatch):
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.delenv("DISPLAY", raising=False)
+    assert not has_display()
+    monkeypatch.setenv("DISPLAY", ":9876")
+    assert not has_display()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        monkeypatch.setenv("DISPLAY", f"127.0.0.1:{port - 6000}.0")
+        assert has_display()
+
+
+class Camera:
+    """A live source that gives all its frames at once and then breaks off."""
+
+    name, fps, frame_count, is_live = "camera 0", 30.0, None, True
+
+    def __init__(self):
+        self.is_closed = False
+
+    def __iter__(self):
+        for index in range(5):
+            yield Frame(index, index * 33.0, np.zeros((4, 4, 3), np.uint8))
+        raise SourceError("camera 0 stopped giving frames")
+
+    def close(self):
+        self.is_closed = True
+
+
+def test_a_camera_never_lags_and_says_when_it_breaks_off():
+    camera = Camera()
+    with NewestFrame(camera) as newest:
+        newest._thread.join()
+        assert newest.take(1).index == 4
+        with pytest.raises(SourceError, match="stopped giving frames"):
+            newest.take(1)
+    assert camera.is_closed
