@@ -4,8 +4,9 @@
     python benchmarks/csv_load.py --data data/test_with_emotions.csv
 
 "Cold" parses the file; "first" parses it and writes the cache; "cached" reads the cache, as every
-later start does. All of them give the same faces, and find the file in the memory of the operating
-system. Each figure is the best of its runs; let the machine rest meanwhile.
+later start does. All of them give the same faces, run on one thread, and find the file in the
+memory of the operating system. The seconds are processor time. They take turns, and each figure is
+the best of its runs, so that other work on the machine troubles all of them alike.
 """
 
 from __future__ import annotations
@@ -27,24 +28,39 @@ from mien.data.fer2013 import load_dataset
 Load = Callable[[Path], NDArray[np.uint8]]
 
 
+ROUNDS = 3
+
+
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--data", type=Path, default=Path("data/train.csv"))
     path: Path = arguments.parse_args().data
     faces_u8 = load_dataset(path).faces_u8
     print(f"{path}: {len(faces_u8):,} faces, {path.stat().st_size / 1e6:.0f} MB")
-    cold = time_load("mien, cold", lambda path: parse_csv(path).faces_u8, path, faces_u8, runs=5)
     with tempfile.TemporaryDirectory() as folder:
         link = Path(folder) / path.name
         link.symlink_to(path.resolve())
-        load: Load = lambda path: load_dataset(path).faces_u8  # noqa: E731
-        time_load("mien, first", load, link, faces_u8, runs=1)
-        cached = time_load("mien, cached", load, link, faces_u8, runs=5)
-    for name, parse in PARSERS.items():
-        seconds = time_load(f"pandas, {name}", load_with_pandas(parse), path, faces_u8, runs=2)
-        print(
-            f"    cold is {seconds / cold:.1f} times as fast, cached {seconds / cached:.0f} times"
+        seconds = {"mien, first": time_load(load_with_cache, link, faces_u8)}
+        loads: dict[str, tuple[Load, Path]] = {
+            "mien, cold": (lambda path: parse_csv(path).faces_u8, path),
+            "mien, cached": (load_with_cache, link),
+        }
+        for name, parse in PARSERS.items():
+            loads[f"pandas, {name}"] = load_with_pandas(parse), path
+        for _ in range(ROUNDS):
+            for name, (load, source) in loads.items():
+                taken = time_load(load, source, faces_u8)
+                seconds[name] = min(taken, seconds.get(name, taken))
+    for name, taken in seconds.items():
+        ratios = (
+            f"cold is {taken / seconds['mien, cold']:.1f} times as fast, "
+            f"cached {taken / seconds['mien, cached']:.0f} times"
         )
+        print(f"{taken:8.2f} s  {name:<30} {ratios if 'pandas' in name else ''}".rstrip())
+
+
+def load_with_cache(path: Path) -> NDArray[np.uint8]:
+    return load_dataset(path).faces_u8
 
 
 def load_with_pandas(parse: Callable[[str], NDArray[np.uint8]]) -> Load:
@@ -65,17 +81,12 @@ PARSERS: dict[str, Callable[[str], NDArray[np.uint8]]] = {
 }
 
 
-def time_load(
-    name: str, load: Load, path: Path, expected: NDArray[np.uint8], *, runs: int
-) -> float:
-    seconds = []
-    for _ in range(runs):
-        start = time.perf_counter()
-        faces_u8 = load(path)
-        seconds.append(time.perf_counter() - start)
-        assert np.array_equal(faces_u8, expected)
-    print(f"{min(seconds):8.2f} s  {name}", flush=True)
-    return min(seconds)
+def time_load(load: Load, path: Path, expected: NDArray[np.uint8]) -> float:
+    start = time.process_time()
+    faces_u8 = load(path)
+    taken = time.process_time() - start
+    assert np.array_equal(faces_u8, expected)
+    return taken
 
 
 if __name__ == "__main__":
