@@ -147,8 +147,9 @@ class FaceBatches(keras.utils.PyDataset):
         random = np.random.default_rng((self._seed, self.epoch, batch))
         faces = augment_faces(self._faces_u8[chosen], self._augmentation, random)
         targets = self._targets[chosen]
-        if self._augmentation.mixup_alpha:
-            share = np.float32(random.beta(*[self._augmentation.mixup_alpha] * 2))
+        alpha = self._augmentation.mixup_alpha
+        if alpha:
+            share = np.float32(random.beta(alpha, alpha))
             faces = share * faces + (1 - share) * faces[::-1]
             targets = share * targets + (1 - share) * targets[::-1]
         return faces, targets

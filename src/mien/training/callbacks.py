@@ -194,7 +194,7 @@ class RunState(keras.callbacks.Callback):
 
 
 def _save_arrays(path: Path, arrays: list[NDArray[Any]]) -> None:
-    np.savez(path, **{str(index): array for index, array in enumerate(arrays)})
+    np.savez(path, allow_pickle=False, **{str(index): array for index, array in enumerate(arrays)})
 
 
 def _load_arrays(path: Path) -> list[NDArray[Any]]:
