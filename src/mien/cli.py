@@ -310,6 +310,25 @@ def video(
 
 
 @app.command()
+def report(
+    record: Annotated[Path, typer.Argument(help="What `mien video` or `mien live` recorded.")],
+    out: Annotated[
+        Path | None, typer.Option(help="The page; the record's name with .html if none.")
+    ] = None,
+    with_faces: Annotated[
+        Path | None,
+        typer.Option(help="The recorded video, to show the faces of the strongest moments."),
+    ] = None,
+) -> None:
+    """Make one page of HTML of a record: emotions over time, person by person."""
+    from mien.record.report import write_report
+
+    page = out or record.with_suffix(".html")
+    write_report(record, page, faces_from=with_faces)
+    typer.echo(f"Wrote {page}")
+
+
+@app.command()
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on (127.0.0.1).")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on (8000).")] = None,

@@ -14,8 +14,11 @@ from mien.core.types import Box, FaceEmotion
 LONGEST_STEP_MS = 500.0
 """A row stands for the time to the person's next row, but for no longer than this."""
 
-SLICE_MS = 1000.0
-"""The course of the emotions is kept as means over slices of this length."""
+FINEST_SLICE_MS = 125.0
+"""The course of the emotions is kept as sums over slices of this length at first."""
+
+MOST_SLICES = 600
+"""Where there would be more, the slices become twice as long, so that memory stays flat."""
 
 MOMENTS = 8
 """So many of a person's strongest moments are kept."""
@@ -29,12 +32,14 @@ class Moment:
     """When a person showed an emotion most strongly.
 
     Attributes:
+        frame: Index of the frame.
         timestamp_ms: When, in the source.
         box: Where the face was.
         emotion: What it showed.
         confidence: How probable that was, 0 to 1.
     """
 
+    frame: int
     timestamp_ms: float
     box: Box
     emotion: str
@@ -53,8 +58,8 @@ class Person:
         shown_ms: (7,) how long each emotion was shown and certain, in milliseconds.
         uncertain_ms: For how long the label was uncertain.
         transitions: (7, 7) how often one certain label followed another: from (row) to (column).
-        slices: By number of the slice of `SLICE_MS`: (8,) sums of the seven probabilities of
-            certain rows and of 1 for uncertain ones, each weighted by its time.
+        slices: By the slice's number: (8,) milliseconds; the seven probabilities of certain rows
+            and 1 for uncertain ones, each times its duration, summed.
         moments: The strongest certain moments other than neutral, strongest first.
     """
 
@@ -77,11 +82,11 @@ class Person:
         """For how long the person was seen, certain or not."""
         return float(self.shown_ms.sum()) + self.uncertain_ms
 
-    def add(self, face: FaceEmotion) -> None:
-        """Take in the person's next row."""
+    def add(self, face: FaceEmotion, slice_ms: float) -> None:
+        """Take in the person's next row; slices are `slice_ms` long."""
         if self._previous is not None:
             step_ms = min(face.timestamp_ms - self._previous.timestamp_ms, LONGEST_STEP_MS)
-            self._count(self._previous, max(step_ms, 0.0))
+            self._count(self._previous, max(step_ms, 0.0), slice_ms)
         self._previous = face
         self.rows += 1
         self.last_ms = face.timestamp_ms
@@ -94,10 +99,16 @@ class Person:
         if label != _NEUTRAL:
             self._consider(face)
 
-    def _count(self, face: FaceEmotion, step_ms: float) -> None:
-        part = self.slices.setdefault(
-            int(face.timestamp_ms // SLICE_MS), np.zeros(len(EMOTIONS) + 1)
-        )
+    def merge_slices(self) -> None:
+        """Make the slices twice as long."""
+        merged: dict[int, NDArray[np.float64]] = {}
+        for number, part in self.slices.items():
+            merged[number // 2] = merged.get(number // 2, 0) + part
+        self.slices = merged
+
+    def _count(self, face: FaceEmotion, step_ms: float, slice_ms: float) -> None:
+        number = int(face.timestamp_ms // slice_ms)
+        part = self.slices.setdefault(number, np.zeros(len(EMOTIONS) + 1))
         if face.uncertain:
             self.uncertain_ms += step_ms
             part[-1] += step_ms
@@ -106,7 +117,7 @@ class Person:
             part[:-1] += face.probabilities * step_ms
 
     def _consider(self, face: FaceEmotion) -> None:
-        moment = Moment(face.timestamp_ms, face.box, face.emotion, face.confidence)
+        moment = Moment(face.frame, face.timestamp_ms, face.box, face.emotion, face.confidence)
         rivals = [
             other
             for other in self.moments
@@ -130,6 +141,7 @@ class Summary:
         frames: How many frames show a face.
         first_ms: The time of the first row; 0 without rows.
         last_ms: The time of the last row; 0 without rows.
+        slice_ms: The length of each person's slices.
     """
 
     def __init__(self) -> None:
@@ -138,6 +150,7 @@ class Summary:
         self.frames = 0
         self.first_ms = 0.0
         self.last_ms = 0.0
+        self.slice_ms = FINEST_SLICE_MS
         self._frame: int | None = None
 
     def add(self, faces: Iterable[FaceEmotion]) -> None:
@@ -153,7 +166,11 @@ class Summary:
             if person is None:
                 person = Person(face.track_id, face.timestamp_ms, face.timestamp_ms)
                 self.persons[face.track_id] = person
-            person.add(face)
+            while self.last_ms >= MOST_SLICES * self.slice_ms:
+                self.slice_ms *= 2
+                for each in self.persons.values():
+                    each.merge_slices()
+            person.add(face, self.slice_ms)
 
     def lines(self, most: int = 10) -> list[str]:
         """One line a person: `Person 1: 12.3 s; 61 % happy, 20 % neutral; 8 % uncertain`.
