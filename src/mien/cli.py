@@ -310,6 +310,39 @@ def video(
 
 
 @app.command()
+def image(
+    paths: Annotated[list[Path], typer.Argument(help="Pictures, or folders of them.")],
+    out: Annotated[Path | None, typer.Option(help="Folder for annotated copies.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="Table to write as CSV.")] = None,
+    jsonl: Annotated[Path | None, typer.Option(help="Table to write as JSON lines.")] = None,
+    parquet: Annotated[Path | None, typer.Option(help="Table to write as Parquet.")] = None,
+    blur: Annotated[
+        bool, typer.Option("--blur", help="Make the faces in the copies unrecognisable.")
+    ] = False,
+    min_confidence: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Below it, a label is uncertain.")
+    ] = None,
+    detector: Annotated[str, typer.Option(help="auto, yunet or haar.")] = "auto",
+    model: Annotated[
+        Path | None, typer.Option(help="An .onnx file; the shipped artifact if none.")
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Threads of ONNX Runtime; one a core if none.")
+    ] = None,
+    provider: Annotated[str, typer.Option(help="What ONNX Runtime runs on: cpu, cuda, …")] = "cpu",
+) -> None:
+    """Recognise the faces in pictures: a table, annotated copies, or both."""
+    from mien.batch.pictures import PictureOutputs, run_pictures
+    from mien.engine.settings import make_settings
+    from mien.recognizer import Recognizer
+
+    outputs = PictureOutputs(folder=out, csv=csv, jsonl=jsonl, parquet=parquet, blur=blur)
+    gate = make_settings(min_confidence=min_confidence).gate
+    recognizer = Recognizer(model, detector=detector, threads=threads, provider=provider)
+    run_pictures(paths, recognizer, outputs, gate)
+
+
+@app.command()
 def report(
     record: Annotated[Path, typer.Argument(help="What `mien video` or `mien live` recorded.")],
     out: Annotated[

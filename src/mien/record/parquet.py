@@ -30,10 +30,15 @@ def csv_to_parquet(csv: Path, parquet: Path) -> None:
     import pyarrow.csv as pa_csv
     import pyarrow.parquet as pa_parquet
 
-    integers = {"frame": pa.int64(), "track_id": pa.int64(), "timestamp_ms": pa.float64()}
+    kinds = {
+        "frame": pa.int64(),
+        "timestamp_ms": pa.float64(),
+        "track_id": pa.int64(),
+        **dict.fromkeys(("emotion", "path", "error"), pa.string()),
+        **dict.fromkeys(("uncertain", "detected"), pa.bool_()),
+    }
     with csv.open(encoding="utf-8") as file:
         names = file.readline().strip().split(",")
-    kinds = {"emotion": pa.string(), "uncertain": pa.bool_(), "detected": pa.bool_()} | integers
     types = {name: kinds.get(name, pa.float32()) for name in names}
     try:
         with tempfile.NamedTemporaryFile(
@@ -42,7 +47,10 @@ def csv_to_parquet(csv: Path, parquet: Path) -> None:
             temporary = Path(file.name)
         temporary.chmod(0o644)
         try:
-            reader = pa_csv.open_csv(csv, convert_options=pa_csv.ConvertOptions(column_types=types))
+            reader = pa_csv.open_csv(
+                csv,
+                convert_options=pa_csv.ConvertOptions(column_types=types, strings_can_be_null=True),
+            )
             with pa_parquet.ParquetWriter(temporary, pa.schema(types.items())) as writer:
                 for batch in reader:
                     writer.write_batch(batch)
