@@ -63,9 +63,8 @@ def test_what_is_written_is_read_and_read_again_from_the_cache(
 @given(
     row=st.integers(1, 70),
     position=st.integers(1, 2304),
-    value=st.sampled_from(
-        ["256", "1000", "99999999999", "-1", "1.5", "1e2", "x", "é", "+7", "²", "2;3", "0x7"]
-    ),
+    value=st.integers(256, 99999).map(str)
+    | st.sampled_from(["9" * 5000, "-1", "1.5", "1e2", "x", "é", "+7", "²", "2;3", "0x7"]),
 )
 def test_any_damaged_pixel_is_named_with_row_and_column(
     tmp_path_factory: pytest.TempPathFactory, row: int, position: int, value: str
@@ -79,7 +78,7 @@ def test_any_damaged_pixel_is_named_with_row_and_column(
     text = message(path)
     assert f"row {row} (line {row + 1}), column pixels" in text
     assert f"value {position:,}" in text
-    assert value in text
+    assert value[:20] in text
 
 
 @pytest.mark.parametrize(
@@ -134,6 +133,7 @@ def test_a_missing_file_names_the_command_that_fetches_it(tmp_path: Path) -> Non
         pytest.param(lambda text: "\ufeff" + text, id="a byte order mark"),
         pytest.param(lambda text: text.replace(" ", "  ", 50), id="two spaces"),
         pytest.param(lambda text: text.replace(" ", "\t", 50), id="tabs"),
+        pytest.param(lambda text: text.replace(" ", " 000", 50), id="zeros ahead"),
         pytest.param(
             lambda text: text.replace("emotion,pixels,Usage", " Emotion, PIXELS , usage"),
             id="another header",

@@ -22,6 +22,7 @@ _ROWS_AT_ONCE = 16
 _BUFFER_BYTES = 1 << 20
 _LABELS = {str(label).encode(): label for label in range(len(EMOTIONS))}
 _USAGES = {usage.encode(): usage for usage in USAGES}
+_AROUND_CELLS = b' "\r\n'
 _SHOWN_CHARACTERS = 20
 
 _Value = TypeVar("_Value")
@@ -66,25 +67,28 @@ def parse_csv(path: Path) -> Columns:
         DataError: if the file cannot be read, or its content is not what it should be; the
             message says in which row (the line after the header is row 1) and column.
     """
-    faces: list[NDArray[np.uint8]] = []
     labels: list[int] = []
     usage: list[str] = []
+    count = 0
     try:
         with path.open("rb", buffering=_BUFFER_BYTES) as file:
             names = _column_names(file.readline(), path)
             rows = _rows(file, names, path)
+            # A pixel takes two characters at least. What is not written to takes no memory.
+            faces = np.empty((path.stat().st_size // (2 * PIXELS) + 1, PIXELS), dtype=np.uint8)
             while group := list(islice(rows, _ROWS_AT_ONCE)):
-                faces.append(_parse_faces(group))
+                faces[count : count + len(group)] = _parse_faces(group)
+                count += len(group)
                 if "emotion" in names:
                     labels += _look_up(group, "emotion", _LABELS)
                 if "Usage" in names:
                     usage += _look_up(group, "Usage", _USAGES)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}.") from None
-    if not faces:
+    if not count:
         raise DataError(f"{path} holds no face: expected a header and one row a face.")
     return Columns(
-        np.concatenate(faces).reshape(-1, FACE_SIZE, FACE_SIZE),
+        faces[:count].reshape(-1, FACE_SIZE, FACE_SIZE),
         np.array(labels, dtype=np.int64) if labels else None,
         np.array(usage) if usage else None,
     )
@@ -109,16 +113,15 @@ def _rows(lines: Iterable[bytes], names: list[str], path: Path) -> Iterator[_Row
     before = names.index("pixels")
     after = len(names) - 1 - before
     for number, line in enumerate(lines, start=1):
-        content = line.strip()
-        if not content:
+        if line.isspace():
             continue
         # `pixels` takes nearly all of a line: it is not searched for commas here.
-        cells = content.split(b",", before)
+        cells = line.split(b",", before)
         cells[-1:] = cells[-1].rsplit(b",", after)
         row = _Row(path, number, {})
         if len(cells) != len(names):
             raise row.error(names[-1], f"{len(cells)} columns", f"{len(names)}")
-        row.cells.update(zip(names, (cell.strip(b' "') for cell in cells), strict=True))
+        row.cells.update(zip(names, (cell.strip(_AROUND_CELLS) for cell in cells), strict=True))
         yield row
 
 
@@ -140,26 +143,29 @@ def _parse_faces(rows: list[_Row]) -> NDArray[np.uint8]:
 def _parse_plain(cells: list[bytes]) -> NDArray[np.uint8] | None:
     """Parse digits and spaces, all cells at once; None where something is not as it should be."""
     # Two spaces ahead, so that every digit has two characters before it.
-    characters = np.frombuffer(b"  " + b" ".join(cells) + b" ", dtype=np.uint8)
+    characters = np.frombuffer(b" ".join([b" ", *cells, b""]), dtype=np.uint8)
     digits = characters - np.uint8(ord("0"))
     is_digit = digits < 10
-    if not (is_digit | (characters == ord(" "))).all():
+    digit_count = np.count_nonzero(is_digit)
+    if digit_count + np.count_nonzero(characters == ord(" ")) < len(characters):
         return None
     digits *= is_digit
-    follows_digit = is_digit[1:] & is_digit[:-1]
-    if (follows_digit[2:] & follows_digit[:-2]).any():
-        return None  # Four digits in a row.
-    # For every character, as if it were the last of its number; in uint8, which may overflow.
-    hundreds = digits[:-2] * follows_digit[1:]
-    tens_and_ones = digits[1:-1] * np.uint8(10) + digits[2:]
-    values = hundreds * np.uint8(100) + tens_and_ones
-    if hundreds.max() > 2 or (values < tens_and_ones).any():
+    # For every character, as if it were the last of its number; 256 overflows to 0, and so on.
+    values = digits[:-2] * (is_digit[1:-1] & is_digit[2:])
+    if values.max() > 2:
         return None
+    values *= np.uint8(100)
+    values += digits[2:]
+    digits *= np.uint8(10)
+    values += digits[1:-1]
     last_digits = np.flatnonzero(is_digit[2:-1] > is_digit[3:])
     numbers_before = np.searchsorted(last_digits, np.cumsum([len(cell) + 1 for cell in cells]))
     if not np.array_equal(numbers_before, PIXELS * np.arange(1, len(cells) + 1)):
         return None
-    return values[last_digits].reshape(len(cells), PIXELS)
+    faces = values[last_digits]
+    # Numbers of four digits, and those that overflowed, have fewer digits now than before.
+    digits_left = len(faces) + np.count_nonzero(faces >= 10) + np.count_nonzero(faces >= 100)
+    return faces.reshape(len(cells), PIXELS) if digits_left == digit_count else None
 
 
 def _parse_checked(row: _Row) -> NDArray[np.uint8]:
