@@ -126,13 +126,17 @@ def test_the_public_names():
         "EMOTIONS",
         "Box",
         "DataError",
+        "EmotionStream",
+        "EngineSettings",
         "Face",
         "FaceEmotion",
+        "FrameFaces",
         "MienError",
         "MissingExtraError",
         "ModelError",
         "Recognizer",
         "SourceError",
+        "stream",
     ]
     assert all(getattr(mien, name) is not None for name in mien.__all__)
     assert {*mien.__all__} <= {*dir(mien)}

@@ -20,19 +20,25 @@ if TYPE_CHECKING:
     )
     from mien.core.labels import EMOTIONS
     from mien.core.types import Box, Face, FaceEmotion
+    from mien.engine.pipeline import EmotionStream, FrameFaces, stream
+    from mien.engine.settings import EngineSettings
     from mien.recognizer import Recognizer
 
 __all__ = [
     "EMOTIONS",
     "Box",
     "DataError",
+    "EmotionStream",
+    "EngineSettings",
     "Face",
     "FaceEmotion",
+    "FrameFaces",
     "MienError",
     "MissingExtraError",
     "ModelError",
     "Recognizer",
     "SourceError",
+    "stream",
 ]
 
 # Where each name is. It is imported when it is first asked for, so that `import mien` (and with it
@@ -41,13 +47,17 @@ _MODULE_OF_NAME = {
     "EMOTIONS": "mien.core.labels",
     "Box": "mien.core.types",
     "DataError": "mien.core.errors",
+    "EmotionStream": "mien.engine.pipeline",
+    "EngineSettings": "mien.engine.settings",
     "Face": "mien.core.types",
     "FaceEmotion": "mien.core.types",
+    "FrameFaces": "mien.engine.pipeline",
     "MienError": "mien.core.errors",
     "MissingExtraError": "mien.core.errors",
     "ModelError": "mien.core.errors",
     "Recognizer": "mien.recognizer",
     "SourceError": "mien.core.errors",
+    "stream": "mien.engine.pipeline",
 }
 
 

@@ -362,6 +362,46 @@ def report(
 
 
 @app.command()
+def bench(
+    path: Annotated[
+        Path | None, typer.Argument(help="A video file; the bundled one if none.")
+    ] = None,
+    frames: Annotated[int, typer.Option(min=10, help="How many frames to time, at most.")] = 300,
+    detector: Annotated[str, typer.Option(help="auto, yunet or haar.")] = "auto",
+    model: Annotated[
+        Path | None, typer.Option(help="An .onnx file; the shipped artifact if none.")
+    ] = None,
+    provider: Annotated[str, typer.Option(help="What ONNX Runtime runs on: cpu, cuda, …")] = "cpu",
+) -> None:
+    """Time every step of a frame, with one thread and with all."""
+    from functools import partial
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from mien.engine.bench import measure
+    from mien.media.demo import demo_video
+    from mien.recognizer import Recognizer
+
+    video = path or demo_video()
+    make = partial(Recognizer, model, detector=detector, provider=provider)
+    timings = measure(video, lambda threads: make(threads=threads), frames=frames)
+    table = Table(title=f"{video.name}, detector {make(threads=1).detector.name}")
+    for column in ("step", "threads", "p50 ms", "p95 ms", "FPS"):
+        table.add_column(column, justify="left" if column == "step" else "right")
+    for timing in timings:
+        table.add_row(
+            timing.step,
+            str(timing.threads),
+            f"{timing.median_ms:.2f}",
+            f"{timing.p95_ms:.2f}",
+            f"{timing.fps:.0f}",
+            end_section=timing.step == "whole",
+        )
+    Console().print(table)
+
+
+@app.command()
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on (127.0.0.1).")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on (8000).")] = None,
