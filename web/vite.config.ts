@@ -33,7 +33,7 @@ export default defineConfig({
     // The content security policy allows no data: scripts, and few styles.
     assetsInlineLimit: 0,
     chunkSizeWarningLimit: 2000,
-    rollupOptions: { input: ["index.html", "docs.html"] },
+    rollupOptions: { input: ["index.html", "docs.html"], checks: { pluginTimings: false } },
   },
   worker: { format: "es" },
   plugins: [compressBigFiles()],

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="videos need files wi
 
 COLUMNS = (
     "frame,timestamp_ms,track_id,x,y,width,height,detection_score,emotion,confidence,"
-    "angry,disgust,fear,happy,sad,surprise,neutral,uncertain"
+    "angry,disgust,fear,happy,sad,surprise,neutral,uncertain,detected,smooth_ms"
 )
 
 

@@ -5,6 +5,13 @@ import { COLUMNS, type FaceRecord, type Result } from "./types";
 /** About four hours of one face at 25 frames a second. */
 const MOST_ROWS = 400_000;
 const MINUTE_MS = 60_000;
+const DIGITS: Partial<Record<(typeof COLUMNS)[number], number>> = {
+  timestamp_ms: 3,
+  x: 2,
+  y: 2,
+  width: 2,
+  height: 2,
+};
 
 export class Session {
   readonly #rows: FaceRecord[] = [];
@@ -49,17 +56,27 @@ export class Session {
   }
 
   toCsv(): string {
-    const lines = this.#rows.map((row) => COLUMNS.map((column) => cell(row[column])).join(","));
+    const lines = this.#rows.map((row) => {
+      const numbers = rounded(row);
+      return COLUMNS.map((column) => String(numbers[column])).join(",");
+    });
     return [COLUMNS.join(","), ...lines, ""].join("\n");
   }
 
   toJson(): string {
-    return JSON.stringify(this.#rows, [...COLUMNS]);
+    return JSON.stringify(this.#rows.map(rounded), [...COLUMNS]);
   }
 }
 
-function cell(value: number | string | boolean): string {
-  return typeof value === "boolean" ? String(value) : String(value);
+/** Rounds to what the numbers are good for, as mien.record.table does, so that files stay small. */
+function rounded(row: FaceRecord): FaceRecord {
+  const out = { ...row };
+  for (const column of COLUMNS) {
+    const value = row[column];
+    const digits = DIGITS[column] ?? 6;
+    if (typeof value === "number") Object.assign(out, { [column]: Number(value.toFixed(digits)) });
+  }
+  return out;
 }
 
 /** Lets the browser save a file. */

@@ -28,6 +28,9 @@ export interface FaceRecord extends Record<Emotion, number> {
   emotion: Emotion;
   confidence: number;
   uncertain: boolean;
+  /** Always true here: the page seeks faces in every frame that it recognises. */
+  detected: boolean;
+  smooth_ms: number;
 }
 
 /** The columns of the table, in the order of mien's records. */
@@ -44,6 +47,8 @@ export const COLUMNS = [
   "confidence",
   ...EMOTIONS,
   "uncertain",
+  "detected",
+  "smooth_ms",
 ] as const satisfies readonly (keyof FaceRecord)[];
 
 /** What was recognised in one picture or frame. */

@@ -19,7 +19,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from mien.core.artifact import load_artifact
 from mien.recognizer import Recognizer
-from mien.serve import images, model, page, problems, status, stream, videos
+from mien.serve import images, model, page, problems, reports, status, stream, videos
 from mien.serve.access import Gate
 from mien.serve.jobs import JobRunner
 from mien.serve.metrics import Metrics
@@ -64,6 +64,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        reports.remove_stale_folders()
         store = Store(settings.state_file, worker=secrets.token_hex(8))
         app.state.store = store
         app.state.recognition = Recognition(recognizers, metrics)
@@ -93,7 +94,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.streams = 0
     app.state.ready = False
     problems.install(app)
-    for room in (images, videos, stream, model, status, page):
+    for room in (images, videos, stream, reports, model, status, page):
         app.include_router(room.router)
     return app
 
@@ -107,7 +108,7 @@ def _middleware(settings: Settings, gate: Gate, metrics: Metrics) -> list[Middle
                 CORSMiddleware,
                 allow_origins=list(settings.allowed_origins),
                 allow_methods=["GET", "POST", "DELETE"],
-                allow_headers=["Authorization"],
+                allow_headers=["Authorization", "Content-Type"],
                 expose_headers=["Location", "Retry-After"],
             )
         ]

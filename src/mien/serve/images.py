@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, File, Request, UploadFile
 from mien.engine.gate import QualityGate
 from mien.engine.stages import recognize_picture
 from mien.recognizer import Recognizer
+from mien.record.table import row_of
 from mien.serve.access import require_access
 from mien.serve.documents import responses
 from mien.serve.pictures import decode_picture
@@ -100,5 +101,8 @@ def _recognise(
     faces = recognize_picture(recognizer, image_bgr, QualityGate(), frame=index)
     height, width = image_bgr.shape[:2]
     return PictureResult(
-        name=name, width=width, height=height, faces=[FaceRecord.of(face) for face in faces]
+        name=name,
+        width=width,
+        height=height,
+        faces=[FaceRecord.model_validate(row_of(face, smooth_ms=0.0, raw=False)) for face in faces],
     )

@@ -148,6 +148,8 @@ class Admission:
             return limits.image_bytes * limits.images_per_request + _MULTIPART_OVERHEAD
         if path == "/v1/videos":
             return limits.video_bytes + _MULTIPART_OVERHEAD
+        if path == "/v1/reports":
+            return limits.record_bytes
         return _BODY_WITHOUT_FILES
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from mien.core.labels import EMOTIONS
-from mien.core.types import FaceEmotion
 
 _FACE_EXAMPLE: dict[str, JsonValue] = {
     "frame": 0,
@@ -28,6 +27,8 @@ _FACE_EXAMPLE: dict[str, JsonValue] = {
     "surprise": 0.01,
     "neutral": 0.04,
     "uncertain": False,
+    "detected": True,
+    "smooth_ms": 0.0,
 }
 
 
@@ -55,29 +56,12 @@ class FaceRecord(BaseModel):
     neutral: float
     uncertain: bool = Field(description="True where the label should not be relied upon.")
 
-    @classmethod
-    def of(cls, face: FaceEmotion) -> Self:
-        """Return the record of a recognised face."""
-        return cls.model_validate(face_columns(face))
-
-
-def face_columns(face: FaceEmotion) -> dict[str, Any]:
-    """Return a recognised face as plain JSON values, by column."""
-    probabilities = zip(EMOTIONS, map(float, face.probabilities), strict=True)
-    return {
-        "frame": face.frame,
-        "timestamp_ms": round(face.timestamp_ms, 1),
-        "track_id": face.track_id,
-        "x": round(face.box.x, 2),
-        "y": round(face.box.y, 2),
-        "width": round(face.box.width, 2),
-        "height": round(face.box.height, 2),
-        "detection_score": round(face.detection_score, 4),
-        "emotion": face.emotion,
-        "confidence": round(face.confidence, 6),
-        **{emotion: round(value, 6) for emotion, value in probabilities},
-        "uncertain": face.uncertain,
-    }
+    detected: bool = Field(
+        description="False where the box was carried here from an earlier frame."
+    )
+    smooth_ms: float = Field(
+        description="Time constant of the average over time that the probabilities are; 0 for none."
+    )
 
 
 class PictureResult(BaseModel):

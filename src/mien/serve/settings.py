@@ -47,6 +47,7 @@ class Limits(BaseModel):
         job_kept_seconds: How long a finished video's result can be fetched.
         frame_bytes: Size of one frame of a stream.
         frame_pixels: Width times height of one frame of a stream.
+        record_bytes: Size of a table that a report is made of.
         streams: Streams at once.
         stream_idle_seconds: A stream without a frame for so long is closed.
         stream_seconds: Length of a stream.
@@ -72,6 +73,7 @@ class Limits(BaseModel):
     job_kept_seconds: PositiveFloat = 3600.0
     frame_bytes: PositiveInt = 2_000_000
     frame_pixels: PositiveInt = 1920 * 1080
+    record_bytes: PositiveInt = 80_000_000
     streams: PositiveInt = 64
     stream_idle_seconds: PositiveFloat = 30.0
     stream_seconds: PositiveFloat = 14_400.0

@@ -18,15 +18,17 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, WebSocket, WebSocketDisconnect
 
+from mien.engine.smoothing import SMOOTH_MS
 from mien.engine.stages import VideoAnalyser
 from mien.media.frames import Frame
+from mien.record.table import row_of
 from mien.serve.access import Gate, require_access
 from mien.serve.documents import responses
 from mien.serve.metrics import Metrics
 from mien.serve.pictures import decode_picture
 from mien.serve.problems import Problem
 from mien.serve.recognition import Lane
-from mien.serve.schemas import Ticket, face_columns
+from mien.serve.schemas import Ticket
 from mien.serve.settings import Limits, Settings
 
 router = APIRouter(prefix="/v1", tags=["streams"])
@@ -221,7 +223,7 @@ class _Session:
             "height": image_bgr.shape[0],
             "waited_ms": round((begun_s - frame.arrived_s) * 1000, 1),
             "recognised_ms": round((time.perf_counter() - begun_s) * 1000, 1),
-            "faces": [face_columns(face) for face in faces],
+            "faces": [row_of(face, smooth_ms=SMOOTH_MS, raw=False) for face in faces],
         }
 
     def _timestamp_ms(self, frame: _Frame) -> float:

@@ -7,8 +7,6 @@ all lines together is the table, or `{"problem", "detail"}`. When nobody reads t
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 import resource
@@ -21,15 +19,15 @@ from typing import Any
 import cv2
 
 from mien.core.errors import MienError
+from mien.engine.smoothing import SMOOTH_MS
 from mien.engine.stages import VideoAnalyser
 from mien.media.frames import Frame, open_frames
 from mien.recognizer import Recognizer
+from mien.record.table import columns_of, csv_line, row_of
 from mien.serve.problems import Problem
-from mien.serve.schemas import FaceRecord, face_columns
 
 _VIDEO = Path("/dev/fd/0")
 _REPORT_S = 0.5
-_COLUMNS = tuple(FaceRecord.model_fields)
 
 
 def main() -> None:
@@ -53,9 +51,7 @@ def main() -> None:
 def _work(orders: dict[str, Any]) -> None:
     artifact = orders["artifact"]
     recognizer = Recognizer(artifact, detector=orders["detector"], threads=1)
-    table = io.StringIO()
-    writer = csv.DictWriter(table, _COLUMNS)
-    writer.writeheader()
+    lines = [",".join(columns_of(raw=False)) + "\n"]
     done, total = 0, None
     reported_s = 0.0
     analyser = VideoAnalyser(recognizer)
@@ -63,12 +59,13 @@ def _work(orders: dict[str, Any]) -> None:
         total = frames.frame_count or None
         _check_length(orders, total or 0, (total or 0) / frames.fps)
         for frame in _checked(frames, orders):
-            writer.writerows(face_columns(face) for face in analyser.analyse(frame))
+            for face in analyser.analyse(frame):
+                lines.append(csv_line(row_of(face, smooth_ms=SMOOTH_MS, raw=False)))
             done = frame.index + 1
             if time.monotonic() - reported_s > _REPORT_S:
                 reported_s = time.monotonic()
-                _report(done, total, table)
-    _report(done, total, table)
+                _report(done, total, lines)
+    _report(done, total, lines)
 
 
 def _checked(frames: Iterable[Frame], orders: dict[str, Any]) -> Iterator[Frame]:
@@ -93,10 +90,9 @@ def _check_length(orders: dict[str, Any], frames: int, seconds: float) -> None:
         )
 
 
-def _report(done: int, total: int | None, table: io.StringIO) -> None:
-    _write({"frames_done": done, "frames_total": total, "csv": table.getvalue()})
-    table.seek(0)
-    table.truncate()
+def _report(done: int, total: int | None, lines: list[str]) -> None:
+    _write({"frames_done": done, "frames_total": total, "csv": "".join(lines)})
+    lines.clear()
 
 
 def _write(message: dict[str, Any]) -> None:

@@ -141,6 +141,8 @@ function record(
     confidence: probabilities[label]!,
     ...{ angry, disgust, fear, happy, sad, surprise, neutral },
     uncertain: !passes(gate, quality, probabilities[label]!),
+    detected: true,
+    smooth_ms: track_id > 0 ? smoothMs : 0,
   };
 }
 

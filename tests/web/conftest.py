@@ -1,0 +1,122 @@
+"""A real server, a real Chromium, and a camera that plays a real video."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+
+import cv2
+import pytest
+
+from mien.core.artifact import load_artifact
+from mien.core.errors import ModelError
+from mien.faces.models import find_yunet
+
+WEB = Path(__file__).parents[2] / "web"
+DEMO = Path(__file__).parents[2] / "src/mien/assets/demo.mp4"
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+CAMERA_FRAMES = 200  # 10 s, over and over
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    """Start `mien serve` as a process of its own; give its address."""
+    page = pytest.importorskip("mien.serve.page", reason="needs mien[serve]")
+    if not page.is_built():
+        pytest.skip("the page is not built: run  make web")
+    try:
+        load_artifact()
+    except ModelError as error:
+        pytest.skip(f"no network is shipped yet: {error}")
+    if find_yunet() is None:
+        pytest.skip("recognition in the page needs YuNet: run  mien models download")
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    state = tmp_path_factory.mktemp("serve") / "state.db"
+    words = ["serve", "--port", str(port), "--offline", "--state", str(state)]
+    words += ["--allowed-host", "mien.example"]
+    process = subprocess.Popen([sys.executable, "-m", "mien", *words], stderr=subprocess.DEVNULL)
+    try:
+        yield wait_until_ready(process, port)
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def wait_until_ready(process, port):
+    address = f"http://127.0.0.1:{port}"
+    for _ in range(600):
+        assert process.poll() is None, "mien serve ended by itself"
+        try:
+            with urllib.request.urlopen(f"{address}/readyz"):
+                return address
+        except OSError:
+            time.sleep(0.1)
+    pytest.fail("mien serve did not become ready")
+
+
+@pytest.fixture(scope="session")
+def camera_file(tmp_path_factory):
+    """Write the bundled video as Chromium's fake camera reads it (YUV4MPEG2)."""
+    path = tmp_path_factory.mktemp("camera") / "camera.y4m"
+    capture = cv2.VideoCapture(str(DEMO))
+    with path.open("wb") as file:
+        file.write(b"YUV4MPEG2 W640 H360 F20:1 Ip A1:1 C420jpeg\n")
+        for _ in range(CAMERA_FRAMES):
+            _, image_bgr = capture.read()
+            image_bgr = cv2.resize(image_bgr, (640, 360))
+            file.write(b"FRAME\n" + cv2.cvtColor(image_bgr, cv2.COLOR_BGR2YUV_I420).tobytes())
+    return path
+
+
+@pytest.fixture(scope="session")
+def launch(server, camera_file):
+    """Return the context manager that starts a Chromium and opens the page in it."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+    executable = next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
+    if executable is None:
+        pytest.skip(f"no browser: install one of {', '.join(CHROMIUM_NAMES)}")
+    fake_camera = [
+        "--use-fake-device-for-media-stream",
+        f"--use-file-for-fake-video-capture={camera_file}",
+    ]
+
+    @contextmanager
+    def start(*, camera=True, allowed=True, address=server, arguments=(), script=None, **context_options):
+        arguments = [*arguments, *(fake_camera if camera else [])]
+        if allowed:
+            arguments.append("--use-fake-ui-for-media-stream")
+        if os.geteuid() == 0:
+            arguments.append("--no-sandbox")
+        with playwright.sync_playwright() as running:
+            browser = running.chromium.launch(executable_path=executable, args=arguments)
+            context = browser.new_context(accept_downloads=True, **context_options)
+            page = context.new_page()
+            page.set_default_timeout(60_000)
+            if script:
+                page.add_init_script(script)
+            page.goto(address)
+            yield page
+            browser.close()
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def astronaut_bgr():
+    data = pytest.importorskip("skimage.data")
+    return cv2.cvtColor(data.astronaut(), cv2.COLOR_RGB2BGR)
+
+
+@pytest.fixture(scope="session")
+def axe():
+    """The source of axe-core, which checks for accessibility."""
+    source = WEB / "node_modules/axe-core/axe.min.js"
+    if not source.is_file():
+        pytest.skip("axe-core is not installed: run  make web")
+    return source.read_text(encoding="utf-8")

@@ -1,0 +1,244 @@
+"""The built page in a real browser, with a camera that plays the bundled video."""
+
+import json
+import re
+from urllib.parse import urlsplit
+
+import cv2
+import numpy as np
+import pytest
+
+from mien.core.types import Box, Face
+from mien.engine.gate import QualityGate
+from mien.engine.stages import recognize_picture
+from mien.faces.crop import crop_face
+from mien.faces.track import intersection_over_union
+from mien.recognizer import Recognizer
+from mien.record.read import read_record
+
+VERDICT = re.compile(r"[A-Z][a-z]+\?? \d+%")
+
+
+def wait_for_text(page, selector, pattern):
+    page.wait_for_function(
+        "([selector, pattern]) => "
+        "new RegExp(pattern).test(document.querySelector(selector).textContent)",
+        arg=[selector, pattern],
+    )
+    return page.inner_text(selector)
+
+
+def download(page, selector, folder):
+    with page.expect_download() as waiting:
+        page.click(selector)
+    path = folder / waiting.value.suggested_filename
+    waiting.value.save_as(path)
+    return path
+
+
+def open_photo(page, path):
+    page.set_input_files("#file", path)
+    wait_for_text(page, "#status", r"faces?, \d+ ms on")
+
+
+@pytest.fixture(scope="session")
+def recognizer():
+    return Recognizer(detector="yunet", threads=1)
+
+
+@pytest.mark.parametrize("mode", ["device", "server"])
+def test_the_camera_is_recognised(launch, server, mode, tmp_path):
+    requests, sockets = [], []
+    with launch() as page:
+        page.on("request", lambda request: requests.append(request))
+        page.on("websocket", lambda socket: sockets.append(socket.url))
+        page.check(f"[value={mode}]")
+        page.click("#start")
+        wait_for_text(page, "#people", "Person 1")
+        wait_for_text(page, f"#speed-{mode}", r"\d FPS, \d+ ms")
+        wait_for_text(page, "#verdict", VERDICT.pattern)
+        wait_for_text(page, "#record-size", "[1-9][0-9] rows")
+        page.click("#pause")
+        assert page.inner_text("#status") == "Paused."
+        picture = cv2.imread(str(download(page, "#snapshot", tmp_path)))
+        table = list(read_record(download(page, "[data-export=csv]", tmp_path)))
+        page.click("#start")
+        assert page.inner_text("#start") == "Start camera"
+    assert picture.shape == (360, 640, 3)
+    # The astronaut smiles all the time.
+    happy = [face for face in table if face.emotion == "happy"]
+    assert len(happy) > 0.8 * len(table)
+    assert {face.track_id for face in table} <= {1, 2}
+    assert all(0 <= face.box.x < 640 and 0 <= face.box.y < 360 for face in table)
+    assert table[-1].timestamp_ms > table[0].timestamp_ms
+    hosts = {urlsplit(request.url).netloc for request in requests if request.url[:4] == "http"}
+    assert hosts <= {urlsplit(server).netloc}
+    if mode == "device":
+        assert not sockets
+        assert {request.method for request in requests} == {"GET"}
+
+
+def crowd(astronaut_bgr):
+    """Three astronauts of different sizes, the smallest dimmed, before a grey wall."""
+    picture = np.full((720, 1280, 3), 140, np.uint8)
+    for left, top, side, share in ((20, 160, 512, 1.0), (600, 40, 380, 0.9), (1010, 300, 250, 0.6)):
+        person = cv2.resize(astronaut_bgr, (side, side), interpolation=cv2.INTER_AREA)
+        picture[top : top + side, left : left + side] = cv2.convertScaleAbs(person, alpha=share)
+    return picture
+
+
+def test_a_photo_gives_the_same_faces_as_python(launch, recognizer, astronaut_bgr, tmp_path):
+    pictures = {"one.png": astronaut_bgr, "crowd.png": crowd(astronaut_bgr), "crowd.jpg": None}
+    pictures["crowd.jpg"] = pictures["crowd.png"]
+    with launch() as page:
+        for name, picture in pictures.items():
+            cv2.imwrite(str(tmp_path / name), picture)
+            decoded = cv2.imread(str(tmp_path / name))
+            open_photo(page, tmp_path / name)
+            faces = json.loads(download(page, "[data-export=json]", tmp_path).read_text())
+            compare(faces, decoded, recognizer, exact=name.endswith("png"))
+
+
+def compare(faces, image_bgr, recognizer, exact):
+    expected = recognize_picture(recognizer, image_bgr, QualityGate())
+    assert len(faces) == len(expected) >= 1
+    for face, want in zip(faces, expected, strict=True):
+        box = Box(face["x"], face["y"], face["width"], face["height"])
+        assert intersection_over_union(box, want.box) >= 0.9
+        assert face["emotion"] == want.emotion
+        assert face["uncertain"] == want.uncertain
+        if exact:
+            crop = crop_face(image_bgr, Face(box, 1.0), recognizer.framing)
+            same_box = recognizer.classify(crop[None])[0]
+            emotions = recognizer.artifact.labels
+            assert [face[name] for name in emotions] == pytest.approx(same_box, abs=1e-3)
+
+
+def test_a_photo_on_the_server_gives_the_same_as_on_the_device(launch, astronaut_bgr, tmp_path):
+    cv2.imwrite(str(tmp_path / "photo.png"), astronaut_bgr)
+    with launch() as page:
+        open_photo(page, tmp_path / "photo.png")
+        here = page.inner_text("#verdict")
+        page.check("[value=server]")
+        wait_for_text(page, "#status", "on server")
+        assert page.inner_text("#verdict") == here
+
+
+def test_a_video_file_is_played_and_recognised(launch, tmp_path):
+    clip = tmp_path / "clip.webm"
+    writer = cv2.VideoWriter(str(clip), cv2.VideoWriter.fourcc(*"VP80"), 10, (320, 240))
+    for value in range(20):
+        writer.write(np.full((240, 320, 3), 100 + value, np.uint8))
+    writer.release()
+    with launch() as page:
+        page.set_input_files("#file", clip)
+        wait_for_text(page, "#status", "The video is over")
+        page.set_input_files("#file", {"name": "x.mp4", "mimeType": "video/mp4", "buffer": b"no"})
+        assert "cannot be played" in wait_for_text(page, "#message-text", ".")
+
+
+def test_the_report_is_a_page_of_its_own(launch, astronaut_bgr, tmp_path):
+    with launch() as page:
+        page.click("#start")
+        wait_for_text(page, "#record-size", "[1-9][0-9] rows")
+        page.click("#pause")
+        report = download(page, "[data-export=report]", tmp_path)
+        page.goto(report.as_uri())
+        assert "happy" in page.inner_text("body").lower()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"allowed": False}, "camera was refused"),
+        ({"camera": False}, "no camera"),
+    ],
+    ids=["refused", "none"],
+)
+def test_without_a_camera_it_says_why_and_photos_still_work(
+    launch, options, words, astronaut_bgr, tmp_path
+):
+    cv2.imwrite(str(tmp_path / "photo.png"), astronaut_bgr)
+    with launch(**options) as page:
+        page.click("#start")
+        assert words in wait_for_text(page, "#message-text", ".")
+        assert page.is_enabled("#start")
+        open_photo(page, tmp_path / "photo.png")
+        assert page.is_hidden("#message")
+
+
+def test_an_insecure_origin_is_explained(launch, server):
+    port = urlsplit(server).port
+    with launch(
+        address=f"http://mien.example:{port}",
+        arguments=["--host-resolver-rules=MAP mien.example 127.0.0.1"],
+    ) as page:
+        page.click("#start")
+        assert "https" in wait_for_text(page, "#message-text", ".")
+
+
+def test_without_webassembly_the_server_recognises(launch):
+    with launch(script="delete globalThis.WebAssembly") as page:
+        page.click("#start")
+        assert "no WebAssembly" in wait_for_text(page, "#message-text", ".")
+        page.check("[value=server]")
+        page.click("#start")
+        wait_for_text(page, "#verdict", VERDICT.pattern)
+
+
+def test_a_reload_while_streaming_leaves_no_stream_behind(launch, server):
+    with launch() as page:
+        for _ in range(3):
+            page.check("[value=server]")
+            page.click("#start")
+            wait_for_text(page, "#verdict", VERDICT.pattern)
+            page.reload()
+            assert page.inner_text("#verdict") == "No face"
+        page.wait_for_function(
+            "async () => /^mien_streams 0/m.test(await (await fetch('/metrics')).text())"
+        )
+
+
+def test_modes_can_be_switched_while_the_camera_runs(launch):
+    with launch() as page:
+        page.click("#start")
+        for mode in ("device", "server", "device"):
+            page.check(f"[value={mode}]")
+            wait_for_text(page, f"#speed-{mode}", r"\d FPS")
+            wait_for_text(page, "#verdict", VERDICT.pattern)
+        assert page.is_hidden("#message")
+
+
+def test_the_keyboard_does_it_all(launch):
+    with launch() as page:
+        page.focus("#start")
+        page.keyboard.press("Enter")
+        wait_for_text(page, "#people", "Person 1")
+        page.focus("[value=device]")
+        page.keyboard.press("ArrowDown")
+        assert page.is_checked("[value=server]")
+        page.focus("#people button")
+        page.keyboard.press("Enter")
+        assert page.get_attribute("#people button", "aria-pressed") == "true"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_axe_finds_nothing_and_nothing_jumps(launch, axe, scheme, width):
+    with launch(color_scheme=scheme, viewport={"width": width, "height": 800}) as page:
+        before = layout(page)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        page.click("#start")
+        wait_for_text(page, "#verdict", VERDICT.pattern)
+        assert layout(page) == before
+        page.evaluate(axe)
+        found = page.evaluate("axe.run()")["violations"]
+    assert [(rule["id"], [node["html"] for node in rule["nodes"]]) for rule in found] == []
+
+
+def layout(page):
+    """Top and height of the page's parts, in pixels."""
+    return page.evaluate(
+        "[...document.querySelectorAll('.screen, .panel, .controls, footer')].map(e => "
+        "[e.id || e.className, e.getBoundingClientRect().top + scrollY, e.offsetHeight])"
+    )
