@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 
@@ -55,6 +56,21 @@ def test_several_faces_keep_their_order_and_none_is_none():
     crops = crop_faces(gradient(), faces, AS_IT_IS)
     assert [int(crop[0, 0]) for crop in crops] == [200, 0, 100]
     assert crop_faces(gradient(), [], AS_IT_IS).shape == (0, 48, 48)
+
+
+@pytest.mark.parametrize("degrees", [-30, 0, 20])
+def test_a_tilted_face_is_turned_upright(degrees):
+    # Dark eyes and mouth on a bright disc, turned about the centre.
+    picture = np.full((400, 400, 3), 60, np.uint8)
+    cv2.circle(picture, (200, 200), 100, (220, 220, 220), cv2.FILLED)
+    upright = np.array([[160, 170], [240, 170], [200, 200], [170, 245], [230, 245]], np.float32)
+    turn = cv2.getRotationMatrix2D((200, 200), -degrees, 1.0)
+    landmarks = (upright @ turn[:, :2].T + turn[:, 2]).astype(np.float32)
+    for x, y in landmarks:
+        cv2.circle(picture, (round(float(x)), round(float(y))), 14, (0, 0, 0), cv2.FILLED)
+    crop = crop_face(picture, Face(Box(100, 100, 200, 200), 0.9, landmarks), AS_IT_IS)
+    for x, y in (upright - 100) * 48 / 200:
+        assert crop[round(float(y)), round(float(x))] < 60
 
 
 def test_both_detectors_frame_the_same_face_alike(astronaut_bgr, yunet_file):

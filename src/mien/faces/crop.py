@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from types import MappingProxyType
 
@@ -28,7 +29,8 @@ The medians over FER2013's training faces, as `benchmarks/measure_framing.py` pr
 def crop_face(image_bgr: NDArray[np.uint8], face: Face, framing: Framing) -> NDArray[np.uint8]:
     """Cut one face out as the grey square that the network reads.
 
-    Where the square reaches beyond the picture, the picture's border is repeated.
+    A face with landmarks is turned upright. Where the square reaches beyond the picture, the
+    picture's border is repeated.
 
     Args:
         image_bgr: (H, W, 3) uint8, BGR.
@@ -39,19 +41,22 @@ def crop_face(image_bgr: NDArray[np.uint8], face: Face, framing: Framing) -> NDA
         (48, 48) uint8, 0 is black.
     """
     box = face.box
-    side = max(round(framing.scale * max(box.width, box.height)), 1)
-    left = round(box.x + box.width * (0.5 + framing.offset_x) - side / 2)
-    top = round(box.y + box.height * (0.5 + framing.offset_y) - side / 2)
-    square = _cut(image_bgr, left, top, side)
-    grey = cv2.cvtColor(square, cv2.COLOR_BGR2GRAY)
-    shrinks = side > FACE_SIZE
-    resized = cv2.resize(
-        grey,
-        (FACE_SIZE, FACE_SIZE),
-        # INTER_LINEAR skips pixels when it shrinks by more than two, and so makes up edges.
-        interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR,
-    )
-    return np.asarray(resized, dtype=np.uint8)
+    side = framing.scale * max(box.width, box.height)
+    centre_x = box.x + box.width * (0.5 + framing.offset_x)
+    centre_y = box.y + box.height * (0.5 + framing.offset_y)
+    if face.landmarks is None:
+        return _grey_square(image_bgr, centre_x, centre_y, side, FACE_SIZE)
+    # The circle around the square holds it at any angle. Twice the size leaves enough detail for
+    # turning, after which averaging pixels in fours takes the blur away.
+    large = 2 * FACE_SIZE
+    around = round(large * math.sqrt(2))
+    circle = _grey_square(image_bgr, centre_x, centre_y, side * around / large, around)
+    middle = (around - 1) / 2
+    turn = cv2.getRotationMatrix2D((middle, middle), _tilt_degrees(face.landmarks), 1.0)
+    turn -= np.array([[0.0, 0.0, (around - large) / 2]])
+    upright = cv2.warpAffine(circle, turn, (large, large), borderMode=cv2.BORDER_REPLICATE)
+    shrunk = cv2.resize(upright, (FACE_SIZE, FACE_SIZE), interpolation=cv2.INTER_AREA)
+    return np.asarray(shrunk, dtype=np.uint8)
 
 
 def crop_faces(
@@ -68,11 +73,46 @@ def crop_faces(
     return crops
 
 
+def _tilt_degrees(landmarks: NDArray[np.float32]) -> float:
+    """Return how far a face is turned clockwise, in degrees, from its landmarks, (5, 2).
+
+    The line between the eyes is short in a profile, the line from the eyes to the mouth in a face
+    that looks up or down: their sum follows the longer one.
+    """
+    right_eye, left_eye, _, right_mouth, left_mouth = landmarks
+    across = left_eye - right_eye
+    down = (right_mouth + left_mouth - right_eye - left_eye) / 2
+    return math.degrees(math.atan2(across[1] - down[0], across[0] + down[1]))
+
+
+def _grey_square(
+    image_bgr: NDArray[np.uint8], centre_x: float, centre_y: float, side: float, size: int
+) -> NDArray[np.uint8]:
+    """Return the square of `side` pixels around a point, grey, (size, size)."""
+    pixels = max(round(side), 1)
+    left, top = round(centre_x - pixels / 2), round(centre_y - pixels / 2)
+    grey = _cut(image_bgr, left, top, pixels)
+    # INTER_LINEAR skips pixels when it shrinks by more than two, and so makes up edges.
+    interpolation = cv2.INTER_AREA if pixels > size else cv2.INTER_LINEAR
+    resized = cv2.resize(grey, (size, size), interpolation=interpolation)
+    return np.asarray(resized, dtype=np.uint8)
+
+
 def _cut(image_bgr: NDArray[np.uint8], left: int, top: int, side: int) -> NDArray[np.uint8]:
-    """Return the square of `side` pixels at (`left`, `top`), the border repeated outside."""
+    """Return the square of `side` pixels at (`left`, `top`), grey, the border repeated outside."""
     height, width = image_bgr.shape[:2]
-    if left >= 0 and top >= 0 and left + side <= width and top + side <= height:
-        return image_bgr[top : top + side, left : left + side]
-    rows = np.clip(np.arange(top, top + side), 0, height - 1)
-    columns = np.clip(np.arange(left, left + side), 0, width - 1)
-    return image_bgr[np.ix_(rows, columns)]
+    y, y_end, above, below = _inside(top, side, height)
+    x, x_end, before, behind = _inside(left, side, width)
+    grey = cv2.cvtColor(image_bgr[y:y_end, x:x_end], cv2.COLOR_BGR2GRAY)
+    square = cv2.copyMakeBorder(grey, above, below, before, behind, cv2.BORDER_REPLICATE)
+    return np.asarray(square, dtype=np.uint8)
+
+
+def _inside(start: int, length: int, limit: int) -> tuple[int, int, int, int]:
+    """Return which part of a span lies within 0 to `limit`, and how much before and behind it.
+
+    A span that lies outside altogether keeps the nearest pixel.
+    """
+    first, end = min(max(start, 0), limit - 1), min(max(start + length, 1), limit)
+    before = min(max(-start, 0), length - 1)
+    return first, end, before, length - before - (end - first)
