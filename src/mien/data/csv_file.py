@@ -18,8 +18,8 @@ PIXELS = FACE_SIZE * FACE_SIZE
 USAGES = ("Training", "PublicTest", "PrivateTest")
 
 # So many rows, with the arrays that come of them, fit into a processor's second-level cache.
-_ROWS_AT_ONCE = 16
-_BUFFER_BYTES = 1 << 20
+_ROWS_AT_ONCE = 12
+_BUFFER_BYTES = 1 << 18
 _LABELS = {str(label).encode(): label for label in range(len(EMOTIONS))}
 _USAGES = {usage.encode(): usage for usage in USAGES}
 _AROUND_CELLS = b' "\r\n'
@@ -45,7 +45,7 @@ class Columns(NamedTuple):
 class _Row(NamedTuple):
     path: Path
     number: int
-    cells: dict[str, bytes]
+    cells: list[bytes]
 
     def error(self, column: str, found: str, expected: str) -> DataError:
         return DataError(
@@ -77,12 +77,12 @@ def parse_csv(path: Path) -> Columns:
             # A pixel takes two characters at least. What is not written to takes no memory.
             faces = np.empty((path.stat().st_size // (2 * PIXELS) + 1, PIXELS), dtype=np.uint8)
             while group := list(islice(rows, _ROWS_AT_ONCE)):
-                faces[count : count + len(group)] = _parse_faces(group)
+                faces[count : count + len(group)] = _parse_faces(group, names)
                 count += len(group)
                 if "emotion" in names:
-                    labels += _look_up(group, "emotion", _LABELS)
+                    labels += _look_up(group, names, "emotion", _LABELS)
                 if "Usage" in names:
-                    usage += _look_up(group, "Usage", _USAGES)
+                    usage += _look_up(group, names, "Usage", _USAGES)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}.") from None
     if not count:
@@ -118,26 +118,29 @@ def _rows(lines: Iterable[bytes], names: list[str], path: Path) -> Iterator[_Row
         # `pixels` takes nearly all of a line: it is not searched for commas here.
         cells = line.split(b",", before)
         cells[-1:] = cells[-1].rsplit(b",", after)
-        row = _Row(path, number, {})
+        row = _Row(path, number, [cell.strip(_AROUND_CELLS) for cell in cells])
         if len(cells) != len(names):
             raise row.error(names[-1], f"{len(cells)} columns", f"{len(names)}")
-        row.cells.update(zip(names, (cell.strip(_AROUND_CELLS) for cell in cells), strict=True))
         yield row
 
 
-def _look_up(rows: list[_Row], column: str, value_of: Mapping[bytes, _Value]) -> list[_Value]:
+def _look_up(
+    rows: list[_Row], names: list[str], column: str, value_of: Mapping[bytes, _Value]
+) -> list[_Value]:
+    index = names.index(column)
     try:
-        return [value_of[row.cells[column]] for row in rows]
+        return [value_of[row.cells[index]] for row in rows]
     except KeyError:
-        row = next(row for row in rows if row.cells[column] not in value_of)
+        row = next(row for row in rows if row.cells[index] not in value_of)
         expected = ", ".join(cell.decode() for cell in value_of)
-        raise row.error(column, _show(row.cells[column]), f"one of {expected}") from None
+        raise row.error(column, _show(row.cells[index]), f"one of {expected}") from None
 
 
-def _parse_faces(rows: list[_Row]) -> NDArray[np.uint8]:
+def _parse_faces(rows: list[_Row], names: list[str]) -> NDArray[np.uint8]:
     """Return the faces of some rows, (N, 2304) uint8."""
-    faces = _parse_plain([row.cells["pixels"] for row in rows])
-    return np.stack([_parse_checked(row) for row in rows]) if faces is None else faces
+    index = names.index("pixels")
+    faces = _parse_plain([row.cells[index] for row in rows])
+    return np.stack([_parse_checked(row, index) for row in rows]) if faces is None else faces
 
 
 def _parse_plain(cells: list[bytes]) -> NDArray[np.uint8] | None:
@@ -168,9 +171,9 @@ def _parse_plain(cells: list[bytes]) -> NDArray[np.uint8] | None:
     return faces.reshape(len(cells), PIXELS) if digits_left == digit_count else None
 
 
-def _parse_checked(row: _Row) -> NDArray[np.uint8]:
+def _parse_checked(row: _Row, index: int) -> NDArray[np.uint8]:
     """Parse the pixels of one row the plain way, which finds what is wrong with them."""
-    cell = row.cells["pixels"]
+    cell = row.cells[index]
     if b"," in cell:
         found = len(row.cells) + cell.count(b",")
         raise row.error("pixels", f"{found} columns", f"{len(row.cells)}")
