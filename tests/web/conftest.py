@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 
 from mien.core.artifact import load_artifact
@@ -75,36 +76,66 @@ def camera_file(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def launch(server, camera_file):
-    """Return the context manager that starts a Chromium and opens the page in it."""
+def launch_browser():
+    """Return the context manager that starts a Chromium with an empty page."""
     playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
     executable = next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
     if executable is None:
         pytest.skip(f"no browser: install one of {', '.join(CHROMIUM_NAMES)}")
+
+    @contextmanager
+    def start(arguments=(), **context_options):
+        if os.geteuid() == 0:
+            arguments = [*arguments, "--no-sandbox"]
+        with playwright.sync_playwright() as running:
+            browser = running.chromium.launch(executable_path=executable, args=[*arguments])
+            context = browser.new_context(accept_downloads=True, **context_options)
+            page = context.new_page()
+            page.set_default_timeout(60_000)
+            yield page
+            browser.close()
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def launch(server, camera_file, launch_browser):
+    """Return the context manager that opens the page in a Chromium with or without a camera."""
     fake_camera = [
         "--use-fake-device-for-media-stream",
         f"--use-file-for-fake-video-capture={camera_file}",
     ]
 
     @contextmanager
-    def start(*, camera=True, allowed=True, address=server, arguments=(), script=None, **context_options):
+    def start(
+        *, camera=True, allowed=True, address=server, arguments=(), script=None, **context_options
+    ):
         arguments = [*arguments, *(fake_camera if camera else [])]
         if allowed:
             arguments.append("--use-fake-ui-for-media-stream")
-        if os.geteuid() == 0:
-            arguments.append("--no-sandbox")
-        with playwright.sync_playwright() as running:
-            browser = running.chromium.launch(executable_path=executable, args=arguments)
-            context = browser.new_context(accept_downloads=True, **context_options)
-            page = context.new_page()
-            page.set_default_timeout(60_000)
+        with launch_browser(arguments, **context_options) as page:
             if script:
                 page.add_init_script(script)
             page.goto(address)
             yield page
-            browser.close()
 
     return start
+
+
+@pytest.fixture(scope="session")
+def web_folder():
+    """The front end's sources."""
+    return WEB
+
+
+@pytest.fixture(scope="session")
+def crowd_bgr(astronaut_bgr):
+    """Three astronauts of different sizes and brightness before a grey wall."""
+    picture = np.full((720, 1280, 3), 140, np.uint8)
+    for left, top, side, share in ((20, 160, 512, 1.0), (600, 40, 380, 0.9), (1010, 300, 250, 0.6)):
+        person = cv2.resize(astronaut_bgr, (side, side), interpolation=cv2.INTER_AREA)
+        picture[top : top + side, left : left + side] = cv2.convertScaleAbs(person, alpha=share)
+    return picture
 
 
 @pytest.fixture(scope="session")

@@ -47,7 +47,9 @@ export class Vision {
   /** Finds and judges the faces of an RGBA picture, the largest first. */
   async recognise(image: Pixels, longestSide: number): Promise<JudgedFace[]> {
     const found = await this.detect(image, longestSide);
-    const crops = found.map(({ box }) => cropFace(image, box, this.settings.framing));
+    const crops = found.map(({ box, landmarks }) =>
+      cropFace(image, box, landmarks, this.settings.framing),
+    );
     const probabilities = await this.classify(crops);
     return found.map(({ box, score }, n) => ({
       ...box,
