@@ -30,7 +30,7 @@ YUNET_SCORE = 0.7
 HAAR_NEIGHBOURS = 5
 """So many overlapping windows must agree before Haar's cascade calls them a face."""
 
-HAAR_SMALLEST = 24
+HAAR_SMALLEST = 32
 """Side of the smallest face that the cascade seeks, in pixels of the reduced picture."""
 
 # Where a side is 32 pixels or less, OpenCV 4.14 returns boxes made of uninitialised memory.
