@@ -5,6 +5,8 @@ import type { Recogniser, Result } from "./types";
 /** What a loop tells whoever runs it. */
 export interface Listener {
   result(result: Result, latencyMs: number): void;
+  /** A new frame of the source is on the screen. */
+  frameShown(nowMs: number): void;
   failed(error: unknown): void;
 }
 
@@ -53,6 +55,7 @@ export class Live {
   #next(): void {
     this.#callback = this.video.requestVideoFrameCallback((nowMs) => {
       this.#next();
+      if (!this.paused) this.listener.frameShown(this.nowMs);
       void this.#take(nowMs);
     });
   }

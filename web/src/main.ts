@@ -10,6 +10,7 @@ import { Speed } from "./speed";
 import { askToken } from "./token";
 import { type FaceRecord, type ModelInfo, type Recogniser, type Result, UserError } from "./types";
 import { Chart } from "./view/chart";
+import { Motion } from "./view/motion";
 import { drawFaces, Overlay } from "./view/overlay";
 import { Bars, People } from "./view/panels";
 
@@ -50,7 +51,7 @@ const overlay = new Overlay(element("#overlay"));
 const bars = new Bars(element("#bars"), element("#verdict"), element("#face-title"));
 const people = new People(element("#people"), focusOn);
 const chart = new Chart(element("#chart"));
-const live = new Live(video, { result: showLive, failed: liveFailed });
+const live = new Live(video, { result: showLive, failed: liveFailed, frameShown: moveBoxes });
 const speeds: Record<Mode, Speed> = { device: new Speed(), server: new Speed() };
 const recognisers: Partial<Record<Mode, Promise<Recogniser>>> = {};
 
@@ -58,6 +59,7 @@ let model: Promise<ModelInfo> | null = null;
 let mode: Mode = "device";
 let source: Source = "none";
 let session = new Session();
+let motion = new Motion();
 let shown: Result | null = null;
 let focusId = 0;
 let photoFile: Blob | null = null;
@@ -149,9 +151,11 @@ async function play(kind: Source): Promise<void> {
     );
   }
   session = new Session();
+  motion = new Motion();
   setSource(kind);
-  live.start(await beginLive());
-  tell("");
+  const chosen = await beginLive();
+  live.start(chosen);
+  tell(`Running on ${chosen.description}.`);
 }
 
 async function showPhoto(file: Blob): Promise<void> {
@@ -235,9 +239,10 @@ async function togglePause(): Promise<void> {
     return;
   }
   try {
-    live.use(await beginLive());
+    const chosen = await beginLive();
+    live.use(chosen);
     await video.play();
-    tell("");
+    tell(`Running on ${chosen.description}.`);
   } catch (error) {
     complain(error);
   }
@@ -267,8 +272,10 @@ async function setMode(wanted: Mode): Promise<void> {
       live.use(null);
       speeds[wanted].pause();
       const opened = await beginLive();
-      if (mode === wanted) live.use(opened);
-      tell("");
+      if (mode === wanted) {
+        live.use(opened);
+        tell(`Running on ${opened.description}.`);
+      }
     }
   } catch (error) {
     complain(error);
@@ -280,7 +287,9 @@ async function setMode(wanted: Mode): Promise<void> {
 function showLive(result: Result, latencyMs: number): void {
   const nowMs = performance.now();
   speeds[mode].add(nowMs, latencyMs);
-  show(session.add(result));
+  const added = session.add(result);
+  motion.add(added);
+  show(added);
   if (nowMs - statusShownMs > STATUS_EVERY_MS) {
     statusShownMs = nowMs;
     element(`#speed-${mode}`).textContent = speeds[mode].toString() || "measuring …";
@@ -303,6 +312,13 @@ function show(result: Result | null): void {
   people.show(faces, focus);
   showRecord();
   drawChart(focus);
+}
+
+/** Lets the boxes follow the picture between two results. */
+function moveBoxes(nowMs: number): void {
+  if (!shown) return;
+  const moved = motion.at(shown, nowMs);
+  overlay.show(moved, focused(moved.faces));
 }
 
 /** The face that was chosen, else the largest. */
