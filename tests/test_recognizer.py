@@ -71,6 +71,13 @@ def test_a_picture_without_faces_gives_none(recognizer, astronaut_bgr):
     assert recognizer.recognize(astronaut_bgr[300:]) == []
 
 
+def test_the_network_that_ships_sees_the_smile(astronaut_bgr):
+    recognizer = mien.Recognizer(detector="haar")
+    (face,) = recognizer.recognize(astronaut_bgr)
+    assert face.emotion == "happy"
+    assert face.confidence > 0.8
+
+
 def test_wrong_input_is_named(recognizer):
     with pytest.raises(DataError, match=r"shape \(48, 48\)"):
         recognizer.classify(np.zeros((48, 48), np.uint8))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import mien
+from mien.cli import main
 from mien.core.errors import SourceError
 from mien.live.display import has_display
 from mien.live.newest import NewestFrame
@@ -64,6 +65,17 @@ def test_without_a_webcam_the_bundled_video_takes_over(recognizer, capsys, monke
 def test_another_camera_that_is_absent_is_an_error(recognizer):
     with pytest.raises(SourceError, match="camera 3"):
         run_live("3", recognizer, window=False)
+
+
+@pytest.mark.usefixtures("without_yunet")
+def test_the_command_names_a_missing_file_in_one_line(capsys):
+    with pytest.raises(SystemExit) as left:
+        main(["live", "absent.mp4", "--offline", "--no-window"])
+    assert left.value.code == 2
+    printed = capsys.readouterr()
+    assert printed.out == "Detector: haar\n"
+    assert printed.err.startswith("Error: There is no file or folder absent.mp4")
+    assert printed.err.count("\n") == 1
 
 
 def test_ctrl_c_leaves_a_whole_video(

@@ -7,7 +7,6 @@ import re
 import socket
 import sys
 import time
-from types import TracebackType
 from typing import Self
 
 import cv2
@@ -78,12 +77,7 @@ class Window:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         if self._is_open:
             cv2.destroyAllWindows()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from types import TracebackType
 from typing import Self
 
 from mien.media.frames import Frame, FrameSource
@@ -43,12 +42,7 @@ class NewestFrame:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self._stop = True
         self._thread.join(_SECONDS_TO_STOP)
         # A driver that hangs in a read is left to it: closing the camera under it would crash.
