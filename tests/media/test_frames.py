@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mien.core.errors import SourceError
-from mien.media.frames import camera_index, open_frames
+from mien.media.frames import _Timeline, camera_index, open_frames
 
 
 def grey_pictures(count, height=48, width=64):
@@ -117,6 +117,21 @@ def test_a_truncated_file_gives_what_it_has_and_then_says_so(tmp_path):
     ):
         found.extend(frames)
     assert 15 < len(found) < 35
+
+
+@pytest.mark.parametrize(
+    ("is_live", "positions", "times"),
+    [
+        pytest.param(False, [40, 80, 400, 30_000], [40, 80, 400, 30_000], id="uneven file"),
+        pytest.param(False, [0, 0, 0, 0], [0, 40, 80, 120], id="file without times"),
+        pytest.param(True, [9e6, 9e6 + 40, 9e6 + 90], [0, 40, 90], id="stream from the middle"),
+        pytest.param(True, [0, 40, 9e6, 9e6 + 50], [0, 40, 80, 130], id="jump ahead"),
+        pytest.param(True, [9e6, 9e6 + 40, 0, 50], [0, 40, 80, 130], id="clock begins anew"),
+    ],
+)
+def test_times_never_run_backwards_or_leap(is_live, positions, times):
+    timeline = _Timeline(25, is_live)
+    assert [timeline.place(position) for position in positions] == pytest.approx(times)
 
 
 def test_a_stream_that_does_not_answer_is_named_without_its_password():

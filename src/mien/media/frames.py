@@ -38,7 +38,7 @@ _CAMERA_FILE = re.compile(r"/dev/video(\d+)")
 _URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
 # Containers that hold the number of their frames; for others OpenCV estimates it.
 _EXACT_COUNT = frozenset({".avi", ".m4v", ".mov", ".mp4"})
-_URL_TIMEOUT_MS = 10_000
+_TIMEOUT_MS = 10_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,7 +48,7 @@ class Frame:
     Attributes:
         index: Its number in the source, from 0.
         timestamp_ms: Its time in the source, in milliseconds; never below the one before. A
-            camera's starts with 0 at its first frame.
+            camera's or stream's starts with 0 at its first frame.
         image_bgr: (H, W, 3) uint8, BGR; turned as the source's rotation metadata says.
     """
 
@@ -174,20 +174,12 @@ class _CaptureSource(_Closing):
     def __iter__(self) -> Iterator[Frame]:
         index = 0
         timestamp_ms = 0.0
-        started = 0.0
+        timeline = _Timeline(self.fps, self.is_live)
         while True:
             read, image = self._capture.read()
             if not read:
                 break
-            now = time.monotonic()
-            if index == 0:
-                started = now
-                timestamp_ms = 0.0 if self._is_camera else self._position_ms()
-            elif self._is_camera:
-                # A driver's own clock may start anywhere and jump.
-                timestamp_ms = (now - started) * 1000
-            else:
-                timestamp_ms = self._next_position_ms(timestamp_ms)
+            timestamp_ms = timeline.place(self._position_ms())
             yield Frame(index, timestamp_ms, np.asarray(image, dtype=np.uint8))
             index += 1
         self._check_end(index, timestamp_ms)
@@ -196,13 +188,11 @@ class _CaptureSource(_Closing):
         self._capture.release()
 
     def _position_ms(self) -> float:
+        if self._is_camera:
+            # A driver's own clock may be absent, or jump.
+            return time.monotonic() * 1000
         position_ms = float(self._capture.get(cv2.CAP_PROP_POS_MSEC))
         return position_ms if math.isfinite(position_ms) and position_ms > 0 else 0.0
-
-    def _next_position_ms(self, previous_ms: float) -> float:
-        position_ms = self._position_ms()
-        # Some streams carry no timestamps: then their rate is all there is.
-        return position_ms if position_ms > previous_ms else previous_ms + 1000 / self.fps
 
     def _check_end(self, frames: int, last_ms: float) -> None:
         if self.is_live:
@@ -223,6 +213,35 @@ class _CaptureSource(_Closing):
             )
 
 
+class _Timeline:
+    """Makes times that never run backwards of the positions that a source states.
+
+    Args:
+        fps: The source's frames a second, which count where it states no times.
+        is_live: The first position is 0 then, and positions may be set anew at any moment.
+    """
+
+    def __init__(self, fps: float, is_live: bool) -> None:
+        self._frame_ms = 1000 / fps
+        self._is_live = is_live
+        self._zero_ms = 0.0
+        self._last_ms: float | None = None
+
+    def place(self, position_ms: float) -> float:
+        """Return the time of the next frame, in milliseconds."""
+        if self._last_ms is None:
+            self._zero_ms = position_ms if self._is_live else 0.0
+            self._last_ms = position_ms - self._zero_ms
+            return self._last_ms
+        step_ms = position_ms - self._zero_ms - self._last_ms
+        # No frame of a live source comes that late: reading it would have failed before.
+        if self._is_live and abs(step_ms) > _TIMEOUT_MS:
+            self._zero_ms += step_ms - self._frame_ms
+            step_ms = self._frame_ms
+        self._last_ms += step_ms if step_ms > 0 else self._frame_ms
+        return self._last_ms
+
+
 def _open_camera(index: int) -> FrameSource:
     capture = _capture(index, cv2.CAP_ANY)
     if not capture.isOpened():
@@ -235,15 +254,15 @@ def _open_camera(index: int) -> FrameSource:
 
 def _open_url(url: str) -> FrameSource:
     timeouts = [
-        *(cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, _URL_TIMEOUT_MS),
-        *(cv2.CAP_PROP_READ_TIMEOUT_MSEC, _URL_TIMEOUT_MS),
+        *(cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, _TIMEOUT_MS),
+        *(cv2.CAP_PROP_READ_TIMEOUT_MSEC, _TIMEOUT_MS),
     ]
     capture = _capture(url, cv2.CAP_FFMPEG, timeouts)
     name = re.sub(r"//[^/@]*@", "//", url)  # A password in the address is not to be shown.
     if not capture.isOpened():
         raise SourceError(
             f"The stream {name} cannot be opened: expected an address that answers within "
-            f"{_URL_TIMEOUT_MS // 1000} s with video that FFmpeg can read."
+            f"{_TIMEOUT_MS // 1000} s with video that FFmpeg can read."
         )
     count = _count(capture)
     return _CaptureSource(capture, name, frame_count=count if count > 0 else None)
