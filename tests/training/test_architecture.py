@@ -1,0 +1,74 @@
+"""The table of experiments is filled from runs that were really done, and from nothing else."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("keras", reason="needs mien[train]")
+
+from mien.core.errors import DataError
+from mien.training.architecture import iteration_history
+from mien.training.curves import redraw_learning_curves
+from mien.training.publish import publish_run
+
+EXPERIMENTS = Path(__file__).parents[2] / "experiments"
+
+
+@pytest.fixture
+def experiments(tmp_path: Path) -> Path:
+    folder = tmp_path / "experiments"
+    folder.mkdir()
+    for name in ("000_baseline", "003_spatial_dropout"):
+        shutil.copy(EXPERIMENTS / f"{name}.toml", folder)
+    return folder
+
+
+@pytest.fixture
+def run_folder(tmp_path: Path) -> Path:
+    """A folder such as a finished run of 003 leaves."""
+    folder = tmp_path / "runs" / "003_spatial_dropout"
+    folder.mkdir(parents=True)
+    metrics = {
+        "experiment": "003_spatial_dropout",
+        "parameters": 1470247,
+        "epochs": 51,
+        "training_minutes": 65.0,
+        "validation_accuracy": 0.655,
+    }
+    (folder / "metrics.json").write_text(json.dumps(metrics), encoding="utf-8")
+    return folder
+
+
+def test_an_experiment_without_a_run_says_so(experiments: Path, run_folder: Path) -> None:
+    _, baseline, selected = iteration_history(experiments, run_folder.parent)
+    assert baseline.split() == ["000_baseline", "not", "run"]
+    assert selected.split()[1:7] == ["1,470,247", "51", "65.0", "65.5%", "-", "-"]
+
+
+def test_test_figures_come_from_the_ledger(experiments: Path, run_folder: Path) -> None:
+    entry = {"experiment": "003_spatial_dropout", "accuracy": 0.6553, "macro_f1": 0.598}
+    (experiments / "test_scores.jsonl").write_text(json.dumps(entry) + "\n", encoding="utf-8")
+    _, _, selected = iteration_history(experiments, run_folder.parent)
+    assert selected.split()[5:7] == ["65.5%", "0.598"]
+
+
+def test_a_run_is_published_whole(run_folder: Path, tmp_path: Path) -> None:
+    names = (
+        "final_emotion_model.keras",
+        "emotion.onnx",
+        "emotion.json",
+        "final_emotion_model_arch.txt",
+        "learning_curves.png",
+    )
+    for name in names:
+        (run_folder / name).write_bytes(name.encode())
+    publish_run(run_folder, tmp_path / "results")
+    published = {path.name for path in (tmp_path / "results").iterdir()}
+    assert published == {*names, "metrics.json"}
+
+
+def test_curves_of_a_run_that_has_not_finished_are_refused(run_folder: Path) -> None:
+    with pytest.raises(DataError, match=r"There is no .*history\.json"):
+        redraw_learning_curves(run_folder)
