@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from contextlib import ExitStack
 
@@ -33,6 +34,8 @@ def serve(settings: Settings) -> None:
     """
     print(_greeting(settings), flush=True)
     os.environ.update(settings.to_environment())
+    # uvicorn raises the signal again when it is done; being told to stop is no failure.
+    signal.signal(signal.SIGTERM, lambda *_: None)
     with ExitStack() as stack:
         if settings.workers > 1:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="mien-metrics-"))
