@@ -19,7 +19,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from mien.core.artifact import load_artifact
 from mien.recognizer import Recognizer
-from mien.serve import images, model, page, problems, reports, status, stream, videos
+from mien.serve import documents, images, model, page, problems, reports, status, stream, videos
 from mien.serve.access import Gate
 from mien.serve.jobs import JobRunner
 from mien.serve.metrics import Metrics
@@ -81,6 +81,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version=version("mien"),
         description=_DESCRIPTION,
         lifespan=lifespan,
+        generate_unique_id_function=lambda route: route.name,
         # FastAPI's own page loads its scripts from elsewhere; see `page`.
         docs_url=None,
         redoc_url=None,
@@ -96,6 +97,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     problems.install(app)
     for room in (images, videos, stream, reports, model, status, page):
         app.include_router(room.router)
+    documents.describe(app, needs_token=gate.needs_token)
     return app
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastapi import FastAPI
+
 from mien.serve.problems import MEDIA_TYPE, PROBLEMS
 from mien.serve.schemas import ProblemDocument
 
@@ -11,6 +13,22 @@ from mien.serve.schemas import ProblemDocument
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return FastAPI's `responses` for a route that may answer with problems of these statuses."""
     return {status: _response(status) for status in statuses}
+
+
+def describe(app: FastAPI, *, needs_token: bool) -> None:
+    """Let the OpenAPI document of `app` ask for a token only if this server does."""
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = generate()
+        if not needs_token:
+            document["components"].pop("securitySchemes", None)
+            for path in document["paths"].values():
+                for operation in path.values():
+                    operation.pop("security", None)
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign] # FastAPI's way to change it
 
 
 def _response(status: int) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -114,12 +115,24 @@ def install(app: FastAPI) -> None:
             return error.__cause__.response()
         response = _from_http(request, error).response()
         response.headers.update(error.headers or {})
+        if error.status_code == 405:
+            response.headers["Allow"] = ", ".join(sorted(_methods(request)))
         return response
 
     @app.exception_handler(Exception)
     async def _failure(_: Request, __: Exception) -> Response:
         # Starlette logs the traceback; a client has no use for it.
         return Problem("failed", "This is a fault of the server; its log says more.").response()
+
+
+def _methods(request: Request) -> set[str]:
+    """Return the methods of all routes for a path; Starlette tells those of the first one only."""
+    methods: set[str] = set()
+    for route in request.app.routes:
+        match, _ = route.matches(request.scope)
+        if match is not Match.NONE:
+            methods |= getattr(route, "methods", None) or set()
+    return methods
 
 
 def _from_http(request: Request, error: HTTPException) -> Problem:

@@ -24,8 +24,19 @@ _HEAD_BYTES = 4096
 JobId = Annotated[str, Path(description="As `POST /v1/videos` gave it.", max_length=64)]
 
 
+_LINKS = {
+    operation: {"operationId": operation, "parameters": {"job_id": "$response.body#/id"}}
+    for operation in ("video_status", "video_result", "delete_video")
+}
+
+
 @router.post(
-    "", status_code=202, responses=responses(400, 401, 403, 408, 413, 415, 422, 429, 501, 503)
+    "",
+    status_code=202,
+    responses={
+        202: {"links": _LINKS},
+        **responses(400, 401, 403, 408, 413, 415, 422, 429, 501, 503),
+    },
 )
 async def add_video(
     request: Request,
