@@ -43,11 +43,11 @@ _THUMBNAIL = (32, 18)
 
 _LOOK_SIDE = 48
 _LOOK_MEMORY = 0.8  # weight of a track's remembered look against the newest one
-_VELOCITY_MS = 200.0  # time constant of a track's mean velocity
+_VELOCITY_MS = 400.0  # time constant of a track's mean velocity
 _NEAR_OVERLAP = 0.2  # intersection over union from which a followed box and a detection can match
 _NEAR_LIKENESS = 0.3  # a face that could not be followed must look at least this much alike
 _GUESSED_LIKENESS = 0.1  # a face that turns up where a hidden one is expected may be half hidden
-_RETURN_LIKENESS = 0.6  # a face that comes back from nowhere must look at least this much alike
+_RETURN_LIKENESS = 0.55  # a face that comes back from nowhere must look at least this much alike
 _HIDDEN_PART = 0.4  # an undetected face that shares this much with a detected one is behind it
 _NEW_MS = 700.0  # for so long a new face is compared with those that left
 _REMEMBERED = 64  # tracks that are not visible, at most, so that memory stays flat
@@ -130,7 +130,7 @@ class FaceTracker:
         self,
         *,
         keep_ms: float = 400.0,
-        lost_ms: float = 1500.0,
+        lost_ms: float = 2500.0,
         return_ms: float = 30_000.0,
     ) -> None:
         self._keep_ms = keep_ms

@@ -1,0 +1,79 @@
+import cv2
+import numpy as np
+import pytest
+
+from mien.core.types import Box, Face
+from mien.engine.gate import QualityGate, measure_quality
+from mien.engine.stages import recognize_picture
+from mien.faces.crop import FRAMINGS, crop_face
+
+PICTURE = (512, 512)
+FACE = Face(Box(175.0, 62.0, 92.0, 114.0), 0.9)
+
+
+@pytest.fixture
+def crop_u8(astronaut_bgr):
+    return crop_face(astronaut_bgr, FACE, FRAMINGS["yunet"])
+
+
+def passes(crop_u8, face=FACE, confidence=0.9):
+    return QualityGate().passes(measure_quality(crop_u8, face, PICTURE), confidence)
+
+
+def test_a_good_face_passes(crop_u8):
+    assert passes(crop_u8)
+
+
+@pytest.mark.parametrize(
+    ("reason", "spoil"),
+    [
+        ("blurred", lambda crop: cv2.GaussianBlur(crop, (0, 0), 3)),
+        ("dark", lambda crop: crop // 12),
+        ("overexposed", lambda crop: np.minimum(crop.astype(int) + 210, 255).astype(np.uint8)),
+        ("pale", lambda crop: (128 + (crop.astype(float) - 128) * 0.05).astype(np.uint8)),
+        ("upside down", lambda crop: np.ascontiguousarray(crop[::-1])),
+        ("half of it", lambda crop: np.roll(crop, 24, axis=1)),
+        ("a wall", lambda crop: np.full_like(crop, 120)),
+        ("noise", lambda crop: np.random.default_rng(0).integers(0, 256, crop.shape, np.uint8)),
+    ],
+)
+def test_what_is_hard_to_see_or_no_face_does_not(crop_u8, reason, spoil):
+    assert not passes(spoil(crop_u8)), reason
+
+
+@pytest.mark.parametrize(
+    "box", [Box(175, 62, 15, 19), Box(-40, 62, 92, 114), Box(175, 480, 92, 114), Box(9, 9, 0, 0)]
+)
+def test_a_small_or_cut_face_does_not(crop_u8, box):
+    assert not passes(crop_u8, Face(box, 0.9))
+
+
+def test_a_doubtful_label_does_not(crop_u8):
+    assert not passes(crop_u8, confidence=0.2)
+
+
+def test_photographs_without_people_have_no_certain_face(recognizer):
+    data = pytest.importorskip("skimage.data", reason="needs mien[dev]")
+    random = np.random.default_rng(0)
+    certain = total = 0
+    for name in ("brick", "coffee", "chelsea", "rocket", "page", "moon", "gravel"):
+        photo = getattr(data, name)()
+        grey = photo if photo.ndim == 2 else cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY)
+        for _ in range(40):
+            side = int(random.integers(40, min(grey.shape)))
+            top = int(random.integers(0, grey.shape[0] - side + 1))
+            left = int(random.integers(0, grey.shape[1] - side + 1))
+            crop = cv2.resize(grey[top : top + side, left : left + side], (48, 48))
+            certain += passes(crop)
+            total += 1
+    assert certain / total < 0.03
+
+
+def test_a_picture_says_of_each_face_whether_it_is_certain(recognizer, picture_of):
+    # The bright square is found and labelled, but it is no face.
+    (face,) = recognize_picture(recognizer, picture_of(), QualityGate(), frame=7)
+    assert (face.frame, face.track_id, face.uncertain) == (7, 0, True)
+    (lenient,) = recognize_picture(
+        recognizer, picture_of(), QualityGate(min_likeness=-1e9, min_confidence=0)
+    )
+    assert not lenient.uncertain
