@@ -20,6 +20,7 @@ RUN_COLUMN = (
     "mien.record",
     "mien.live",
     "mien.video",
+    "mien.batch",
 )
 NEEDS_AN_EXTRA = ("mien.serve",)
 TRAINING_LIBRARIES = (

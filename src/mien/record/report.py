@@ -255,9 +255,10 @@ def _y(share: float) -> str:
 
 
 def _clock(ms: float) -> str:
-    minutes, seconds = divmod(ms / 1000, 60)
-    hours, minutes = divmod(int(minutes), 60)
-    return f"{hours:02}:{minutes:02}:{seconds:04.1f}"
+    seconds, tenths = divmod(int(ms // 100), 10)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:02}:{minutes:02}:{seconds:02}.{tenths}"
 
 
 def _hex(emotion: str) -> str:

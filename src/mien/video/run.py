@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -67,7 +68,6 @@ def run_video(
         MissingExtraError: if Parquet is asked for and pyarrow is missing.
     """
     _check_outputs(path, outputs)
-    console = Console(stderr=True)
     summary = Summary()
     started = time.monotonic()
     frames = 0
@@ -82,11 +82,11 @@ def run_video(
                 parquet=outputs.parquet,
             )
         )
-        sink = _open_sink(path, source, outputs, console)
+        sink = _open_sink(path, source, outputs)
         if sink is not None:
             stack.enter_context(sink)
         stream = stack.enter_context(EmotionStream(source, recognizer, settings))
-        progress = stack.enter_context(Progress(console=console, transient=True))
+        progress = stack.enter_context(Progress(console=Console(stderr=True), transient=True))
         bar = progress.add_task(source.name, total=source.frame_count or None)
         for faces in stream:
             record.write(faces)
@@ -117,16 +117,16 @@ def _check_outputs(path: Path, outputs: Outputs) -> None:
 
 
 def _open_sink(
-    path: Path, source: FrameSource, outputs: Outputs, console: Console
+    path: Path, source: FrameSource, outputs: Outputs
 ) -> SoundVideoSink | VideoSink | None:
     if outputs.video is None:
         return None
     if path.is_file() and has_pyav():
         return SoundVideoSink(outputs.video, path, source.fps)
-    console.print(
-        f"{outputs.video} will be without sound, in MPEG-4 part 2, which browsers do not play: "
-        "pip install 'mien[video]' brings both.",
-        highlight=False,
+    print(
+        f"{outputs.video} will be without sound, in MPEG-4 part 2, which browsers do not play; "
+        "for sound and H.264:  pip install 'mien[video]'",
+        file=sys.stderr,
     )
     return VideoSink(outputs.video, source.fps)
 

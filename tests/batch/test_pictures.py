@@ -1,0 +1,82 @@
+import csv
+
+import cv2
+import numpy as np
+import pytest
+
+from mien.batch.pictures import PICTURE_COLUMNS, PictureOutputs, run_pictures
+from mien.core.errors import SourceError
+from mien.engine.gate import QualityGate
+from mien.recognizer import Recognizer
+
+
+@pytest.fixture
+def recognizer(brightness_network, without_yunet, tmp_path):
+    del without_yunet
+    return Recognizer(brightness_network(tmp_path / "emotion.onnx"), detector="haar", threads=1)
+
+
+@pytest.fixture
+def folder(tmp_path, astronaut_bgr):
+    """Pictures of several kinds and depths, one in a folder of its own, and two that are none."""
+    folder = tmp_path / "pictures"
+    (folder / "more").mkdir(parents=True)
+    face = np.ascontiguousarray(astronaut_bgr[:300, 60:400])
+    cv2.imwrite(str(folder / "a, colour.png"), face)
+    cv2.imwrite(str(folder / "b.tif"), face.astype(np.uint16) * 257)
+    cv2.imwrite(str(folder / "c.webp"), cv2.cvtColor(face, cv2.COLOR_BGR2BGRA))
+    (folder / "d.jpg").write_bytes(b"not a picture")
+    (folder / "e.png").write_bytes(b"")
+    cv2.imwrite(str(folder / "f.bmp"), face[:1, :1])
+    cv2.imwrite(str(folder / "more" / "a, colour.png"), cv2.cvtColor(face, cv2.COLOR_BGR2GRAY))
+    (folder / "notes.txt").write_text("not looked at")
+    return folder
+
+
+def rows_of(path):
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_one_unreadable_file_is_one_error_row_and_the_rest_goes_on(
+    recognizer, folder, tmp_path, capsys
+):
+    outputs = PictureOutputs(folder=tmp_path / "out", csv=tmp_path / "table.csv")
+    with pytest.raises(SourceError, match="2 of 7 pictures could not be read"):
+        run_pictures([folder], recognizer, outputs, QualityGate())
+    rows = rows_of(tmp_path / "table.csv")
+    assert tuple(rows[0]) == PICTURE_COLUMNS
+    names = [row["path"].removeprefix(f"{folder}/") for row in rows if not row["error"]]
+    assert {"a, colour.png", "b.tif", "c.webp", "more/a, colour.png"} <= set(names)
+    assert "f.bmp" not in names
+    failed = [row for row in rows if row["error"]]
+    assert [row["path"].removeprefix(f"{folder}/") for row in failed] == ["d.jpg", "e.png"]
+    assert all(row["emotion"] == "" for row in failed)
+    copies = sorted(str(p.relative_to(outputs.folder)) for p in outputs.folder.rglob("*.png"))
+    assert copies == [
+        *("a, colour.png.png", "b.tif.png", "c.webp.png", "f.bmp.png"),
+        "more/a, colour.png.png",
+    ]
+    printed = capsys.readouterr().out
+    assert "f.bmp: no face" in printed
+    assert "d.jpg" in printed
+
+
+def test_blurred_copies_do_not_show_the_face(recognizer, folder, tmp_path):
+    path = folder / "a, colour.png"
+    for name, blur in (("plain", False), ("blurred", True)):
+        outputs = PictureOutputs(folder=tmp_path / name, blur=blur)
+        run_pictures([path], recognizer, outputs, QualityGate())
+    plain, blurred = (
+        cv2.imread(str(tmp_path / name / "a, colour.png.png")) for name in ("plain", "blurred")
+    )
+    assert recognizer.detector.detect(cv2.imread(str(path)))
+    centre = np.s_[90:150, 140:190]
+    assert cv2.Laplacian(blurred[centre], cv2.CV_64F).var() < 20
+    assert cv2.Laplacian(plain[centre], cv2.CV_64F).var() > 100
+
+
+def test_a_folder_without_pictures_is_said(recognizer, tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(SourceError, match="no picture in"):
+        run_pictures([tmp_path / "empty"], recognizer, PictureOutputs(), QualityGate())

@@ -1,0 +1,139 @@
+import itertools
+from fractions import Fraction
+
+import cv2
+import numpy as np
+import pytest
+
+from mien.core.errors import SourceError
+from mien.engine.settings import EngineSettings
+from mien.media.frames import open_frames
+from mien.recognizer import Recognizer
+from mien.record.read import read_record
+from mien.video import run
+from mien.video.run import Outputs, run_video
+
+FRAMES = 20
+
+
+@pytest.fixture
+def recognizer(brightness_network, without_yunet, tmp_path):
+    del without_yunet
+    return Recognizer(brightness_network(tmp_path / "emotion.onnx"), detector="haar", threads=1)
+
+
+@pytest.fixture
+def clip(tmp_path, astronaut_bgr, write_video):
+    """A face that moves to the right, 3 pixels a frame."""
+    pictures = [np.roll(astronaut_bgr[:240, 60:400], 3 * i, axis=1) for i in range(FRAMES)]
+    return write_video(tmp_path / "clip.mp4", pictures)
+
+
+def frames_of(path):
+    with open_frames(path) as frames:
+        return list(frames)
+
+
+def test_every_frame_has_its_rows_and_its_picture(recognizer, clip, tmp_path, capsys):
+    outputs = Outputs(
+        video=tmp_path / "out.mp4", csv=tmp_path / "r.csv", jsonl=tmp_path / "r.jsonl", raw=True
+    )
+    summary = run_video(clip, recognizer, outputs, EngineSettings())
+    rows = list(read_record(outputs.csv))
+    assert [row.frame for row in rows] == [row.frame for row in read_record(outputs.jsonl)]
+    assert {row.frame for row in rows} == set(range(FRAMES))
+    assert summary.rows == len(rows)
+    assert any(not row.detected for row in rows)
+    assert len(frames_of(outputs.video)) == FRAMES
+    printed = capsys.readouterr().out
+    assert f"{FRAMES} frames" in printed
+    assert "Person 1: " in printed
+
+
+def test_nothing_is_written_unless_asked_for(recognizer, clip, tmp_path):
+    before = sorted(tmp_path.rglob("*"))
+    run_video(clip, recognizer, Outputs(), EngineSettings())
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_the_sound_and_the_times_of_the_source_are_kept(recognizer, astronaut_bgr, tmp_path):
+    av = pytest.importorskip("av", reason="needs mien[video]")
+    source = tmp_path / "uneven.mp4"
+    times_ms = [0, 40, 80, 200, 240, 280, 500, 540, 580, 620]
+    write_with_sound(av, source, [astronaut_bgr[:240, 60:401]] * len(times_ms), times_ms)
+    run_video(source, recognizer, Outputs(video=tmp_path / "out.mp4"), EngineSettings())
+    with av.open(tmp_path / "out.mp4") as result:
+        assert result.streams.video[0].codec_context.name == "h264"
+        seconds = [float(frame.time) for frame in result.decode(video=0)]
+    np.testing.assert_allclose(np.array(seconds) * 1000, times_ms, atol=2)
+    with av.open(tmp_path / "out.mp4") as result:
+        samples = np.concatenate([f.to_ndarray().ravel() for f in result.decode(audio=0)])
+    assert np.abs(samples[2000:20000]).max() > 0.3
+
+
+def test_without_pyav_the_video_has_no_sound_and_that_is_said(
+    recognizer, clip, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(run, "has_pyav", lambda: False)
+    run_video(clip, recognizer, Outputs(video=tmp_path / "out.mp4"), EngineSettings())
+    assert len(frames_of(tmp_path / "out.mp4")) == FRAMES
+    assert "pip install 'mien[video]'" in capsys.readouterr().err
+
+
+def test_blur_makes_faces_unrecognisable(recognizer, clip, tmp_path):
+    outputs = Outputs(video=tmp_path / "out.mp4", csv=tmp_path / "r.csv", blur=True)
+    run_video(clip, recognizer, outputs, EngineSettings(detect_every_ms=0))
+    rows = {row.frame: row for row in read_record(outputs.csv) if row.box.width > 60}
+    for frame in frames_of(outputs.video)[::5]:
+        box = rows[frame.index].box
+        face = frame.image_bgr[int(box.y) + 10 : int(box.bottom) - 10,
+                               int(box.x) + 10 : int(box.right) - 10]  # fmt: skip
+        assert cv2.Laplacian(face, cv2.CV_64F).var() < 60
+
+
+def test_a_video_that_breaks_off_leaves_a_whole_record(recognizer, clip, tmp_path):
+    broken = tmp_path / "broken.avi"
+    writer = cv2.VideoWriter(str(broken), cv2.VideoWriter.fourcc(*"MJPG"), 25, (340, 240))
+    for frame in itertools.chain.from_iterable([frames_of(clip)] * 5):
+        writer.write(frame.image_bgr)
+    writer.release()
+    content = broken.read_bytes()
+    index_at = content.rfind(b"idx1")
+    broken.write_bytes(content[: index_at // 2])
+    outputs = Outputs(video=tmp_path / "out.mp4", csv=tmp_path / "r.csv")
+    with pytest.raises(SourceError, match="breaks off"):
+        run_video(broken, recognizer, outputs, EngineSettings())
+    rows = list(read_record(outputs.csv))
+    assert rows[-1].frame == len(frames_of(outputs.video)) - 1 > 20
+
+
+def test_a_wrong_name_for_the_annotated_video_is_refused(recognizer, clip):
+    with pytest.raises(SourceError, match=r"ends in \.mp4"):
+        run_video(clip, recognizer, Outputs(video=clip.with_suffix(".avi")), EngineSettings())
+    with pytest.raises(SourceError, match="would be overwritten"):
+        run_video(clip, recognizer, Outputs(video=clip), EngineSettings())
+    with pytest.raises(SourceError, match="There is no file"):
+        run_video(clip.with_name("none.mp4"), recognizer, Outputs(), EngineSettings())
+
+
+def write_with_sound(av, path, pictures, times_ms):
+    """Write a video whose frames come at given times, with a tone."""
+    with av.open(path, "w") as output:
+        video = output.add_stream("mpeg4", rate=25)
+        video.height, video.width = pictures[0].shape[0], pictures[0].shape[1] // 2 * 2
+        video.pix_fmt = "yuv420p"
+        video.codec_context.time_base = Fraction(1, 1000)
+        sound = output.add_stream("aac", rate=44100, layout="mono")
+        for picture, ms in zip(pictures, times_ms, strict=True):
+            frame = av.VideoFrame.from_ndarray(
+                np.ascontiguousarray(picture[:, : video.width]), format="bgr24"
+            )
+            frame.pts, frame.time_base = ms, Fraction(1, 1000)
+            output.mux(video.encode(frame))
+        output.mux(video.encode(None))
+        count = 44100 * times_ms[-1] // 1000
+        tone = 0.8 * np.sin(np.arange(count) * 2 * np.pi * 440 / 44100).astype(np.float32)
+        frame = av.AudioFrame.from_ndarray(tone[None], format="fltp", layout="mono")
+        frame.sample_rate = 44100
+        output.mux(sound.encode(frame))
+        output.mux(sound.encode(None))
