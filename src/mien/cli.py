@@ -254,7 +254,7 @@ def live(
     ] = None,
     provider: Annotated[str, typer.Option(help="What ONNX Runtime runs on: cpu, cuda, …")] = "cpu",
 ) -> None:
-    """Show the emotions of the faces in a live video; q or Esc quits."""
+    """Show the emotions of the faces in a live video; h shows the keys, q or Esc quits."""
     from mien.faces.models import fetch_yunet_once
     from mien.live.run import run_live
     from mien.recognizer import Recognizer

@@ -1,3 +1,4 @@
+import itertools
 import re
 import socket
 
@@ -9,9 +10,8 @@ import mien
 from mien.cli import main
 from mien.core.errors import SourceError
 from mien.live.display import has_display
-from mien.live.newest import NewestFrame
 from mien.live.run import run_live
-from mien.media.frames import Frame, open_frames
+from mien.media.frames import open_frames
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_without_a_webcam_the_bundled_video_takes_over(recognizer, capsys, monke
     def interrupt(*_arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(recognizer, "recognize", interrupt)
+    monkeypatch.setattr(recognizer, "classify", interrupt)
     run_live(None, recognizer, window=False)
     assert capsys.readouterr().out.startswith("No webcam found: using the bundled video instead.")
 
@@ -82,14 +82,14 @@ def test_ctrl_c_leaves_a_whole_video(
     recognizer, in_empty_folder, astronaut_bgr, write_video, capsys, monkeypatch
 ):
     source = write_video(in_empty_folder / "clip.mp4", [astronaut_bgr] * 6)
-    recognise = recognizer.recognize
+    classify, calls = recognizer.classify, itertools.count()
 
-    def interrupt(image_bgr, frame, timestamp_ms):
-        if frame == 2:
+    def interrupt(faces_u8):
+        if next(calls) == 2:
             raise KeyboardInterrupt
-        return recognise(image_bgr, frame, timestamp_ms)
+        return classify(faces_u8)
 
-    monkeypatch.setattr(recognizer, "recognize", interrupt)
+    monkeypatch.setattr(recognizer, "classify", interrupt)
     run_live(source, recognizer, window=False)
     assert capsys.readouterr().out.splitlines()[-1] == "Stopped."
     with open_frames(in_empty_folder / "results" / "live" / "clip_annotated.mp4") as frames:
@@ -118,30 +118,3 @@ def test_a_display_is_one_that_answers(monkeypatch):
         port = server.getsockname()[1]
         monkeypatch.setenv("DISPLAY", f"127.0.0.1:{port - 6000}.0")
         assert has_display()
-
-
-class Camera:
-    """A live source that gives all its frames at once and then breaks off."""
-
-    name, fps, frame_count, is_live = "camera 0", 30.0, None, True
-
-    def __init__(self):
-        self.is_closed = False
-
-    def __iter__(self):
-        for index in range(5):
-            yield Frame(index, index * 33.0, np.zeros((4, 4, 3), np.uint8))
-        raise SourceError("camera 0 stopped giving frames")
-
-    def close(self):
-        self.is_closed = True
-
-
-def test_a_camera_never_lags_and_says_when_it_breaks_off():
-    camera = Camera()
-    with NewestFrame(camera) as newest:
-        newest._thread.join()
-        assert newest.take(1).index == 4
-        with pytest.raises(SourceError, match="stopped giving frames"):
-            newest.take(1)
-    assert camera.is_closed

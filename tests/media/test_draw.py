@@ -3,7 +3,7 @@ import pytest
 
 from mien.core.labels import EMOTIONS
 from mien.core.types import Box, FaceEmotion
-from mien.media.draw import COLOURS, draw_faces, draw_fps, draw_text, label_of
+from mien.media.draw import COLOURS, draw_bars, draw_faces, draw_panel, draw_text, label_of
 
 
 def happy_face(box, *, uncertain=False):
@@ -42,4 +42,18 @@ def test_a_label_at_the_edge_is_moved_into_the_picture(left, bottom):
 def test_the_smallest_picture_can_be_drawn_into():
     image = np.zeros((1, 1, 3), np.uint8)
     draw_faces(image, [happy_face(Box(0, 0, 1, 1))])
-    draw_fps(image, 29.97)
+    draw_bars(image, happy_face(Box(0, 0, 1, 1)))
+    draw_panel(image, [("q", "quit")])
+
+
+def test_the_bars_are_as_long_as_their_probabilities():
+    image = np.full((540, 960, 3), 255, np.uint8)
+    draw_bars(image, happy_face(Box(100, 100, 90, 90)))
+    lengths = {
+        emotion: int(np.all(image[100:300] == COLOURS[emotion], axis=2).sum(axis=1).max())
+        for emotion in EMOTIONS
+    }
+    assert max(lengths, key=lengths.get) == "happy"
+    assert lengths["happy"] > 5 * lengths["sad"]
+    # Nothing of the face itself is covered.
+    assert (image[100:190, 100:190] == 255).all()

@@ -25,11 +25,11 @@ from numpy.typing import NDArray
 
 from mien.core.artifact import Artifact
 from mien.core.types import FaceEmotion
-from mien.engine.reconnect import open_lasting
+from mien.engine.reconnect import make_lasting
 from mien.engine.settings import EngineSettings
 from mien.engine.stages import EmotionJudge, FaceLocator, LocatedFrame
 from mien.faces.detect import Detector
-from mien.media.frames import Frame, FrameSource
+from mien.media.frames import Frame, FrameSource, open_frames
 from mien.recognizer import Recognizer
 
 _QUEUE_FRAMES = 2
@@ -108,6 +108,17 @@ class EmotionStream:
         Raises:
             SourceError: if the source breaks off, after what came before.
         """
+        for faces in self.polled(None):
+            if faces is not None:
+                yield faces
+
+    def polled(self, every_s: float | None) -> Iterator[FrameFaces | None]:
+        """Like iterating, with None in between whenever nothing came for a while.
+
+        Args:
+            every_s: How long to wait for a frame before None is handed out, in seconds; a window
+                that has to stay alive needs that. None never hands out None.
+        """
         locator = FaceLocator(self.recognizer, self._settings)
         judge = EmotionJudge(self.recognizer, self._settings)
 
@@ -121,7 +132,11 @@ class EmotionStream:
         located = self._start("locator", map(locate, frames))
         judged = self._start("judge", map(decide, located))
         try:
-            for read_s, frame, faces in judged:
+            for item in judged.polled(every_s):
+                if item is None:
+                    yield None
+                    continue
+                read_s, frame, faces = item
                 latency_ms = (time.monotonic() - read_s) * 1000
                 yield FrameFaces(frame, tuple(faces), latency_ms)
         finally:
@@ -150,7 +165,7 @@ class EmotionStream:
 
     def _start(
         self, name: str, items: Iterable[Item], *, keeps_newest: bool = False
-    ) -> Iterable[Item]:
+    ) -> _Queue[Item]:
         """Run through `items` in a thread of its own; return them as they come."""
         queue: _Queue[Item] = _Queue(1 if keeps_newest else _QUEUE_FRAMES, keeps_newest)
         thread = threading.Thread(
@@ -197,7 +212,8 @@ def stream(
         ModelError: if the artifact or detector is not usable.
     """
     recognizer = Recognizer(artifact, detector=detector, threads=threads, provider=provider)
-    return EmotionStream(open_lasting(source, on_lost), recognizer, settings)
+    opened = make_lasting(open_frames(source), source, on_lost)
+    return EmotionStream(opened, recognizer, settings)
 
 
 class _Queue(Generic[Item]):
@@ -243,20 +259,24 @@ class _Queue(Generic[Item]):
             self._changed.notify_all()
 
     def __iter__(self) -> Iterator[Item]:
+        for item in self.polled(None):
+            if item is not None:
+                yield item
+
+    def polled(self, every_s: float | None) -> Iterator[Item | None]:
+        """The items as they come, and None whenever nothing came for so many seconds."""
         while True:
             with self._changed:
                 self._changed.wait_for(
-                    lambda: self._items or self._is_complete or self._is_abandoned
+                    lambda: self._items or self._is_complete or self._is_abandoned, every_s
                 )
-                if self._is_abandoned:
-                    return
-                if not self._items:
-                    if self._error is not None:
-                        raise self._error
-                    return
-                item = self._items.popleft()
+                if self._is_abandoned or (self._is_complete and not self._items):
+                    break
+                item = self._items.popleft() if self._items else None
                 self._changed.notify_all()
             yield item
+        if self._error is not None and not self._is_abandoned:
+            raise self._error
 
 
 def _fill(queue: _Queue[Item], items: Iterable[Item]) -> None:

@@ -101,19 +101,18 @@ class LastingSource:
         ) from None
 
 
-def open_lasting(
-    source: int | str | Path | None, on_lost: Callable[[str], None] | None = None
+def make_lasting(
+    opened: FrameSource,
+    source: int | str | Path | None,
+    on_lost: Callable[[str], None] | None = None,
 ) -> FrameSource:
-    """Open a source of frames; a camera or stream is opened again when it breaks off.
+    """Let an opened camera or stream be opened again when it breaks off; leave files alone.
 
     Args:
+        opened: What `open_frames(source)` gave.
         source: See `mien.media.frames.open_frames`.
-        on_lost: Called with one line when a camera or stream breaks off and is to be tried again.
-
-    Raises:
-        SourceError: if there is no such source.
+        on_lost: Called with one line when the source breaks off and is to be tried again.
     """
-    opened = open_frames(source)
     if not opened.is_live:
         return opened
     return LastingSource(opened, lambda: open_frames(source), on_lost)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 _LARGEST_WINDOW = (1280, 720)
 _KEYS_TO_QUIT = frozenset({ord("q"), ord("Q"), 27})  # 27 is Esc.
+_NO_KEY = 255
 _DISPLAY = re.compile(r"(?P<host>.*):(?P<number>\d+)(\.\d+)?")
 
 
@@ -58,6 +59,7 @@ class Window:
         self._title = title
         self._is_open = False
         self._quit = False
+        self._keys: list[str] = []
 
     def show(self, image_bgr: NDArray[np.uint8]) -> None:
         """Show a picture, (H, W, 3) uint8; the first one opens the window."""
@@ -73,6 +75,11 @@ class Window:
         while not self._look_for_end(end - time.monotonic()) and time.monotonic() < end:
             pass
         return self._quit
+
+    def take_keys(self) -> list[str]:
+        """Return the characters that were typed since the last time, without those that quit."""
+        keys, self._keys = self._keys, []
+        return keys
 
     def __enter__(self) -> Self:
         return self
@@ -92,6 +99,8 @@ class Window:
     def _look_for_end(self, seconds: float) -> bool:
         # In slices, because the closing of the window does not end waitKey.
         key = cv2.waitKey(max(min(int(seconds * 1000), 50), 1)) & 0xFF
+        if key != _NO_KEY and key not in _KEYS_TO_QUIT:
+            self._keys.append(chr(key).lower())
         self._quit = self._quit or key in _KEYS_TO_QUIT or (self._is_open and self._was_closed())
         return self._quit
 

@@ -1,4 +1,4 @@
-"""The loop behind `mien live`: read, recognise, show or write, say what is seen."""
+"""The loop behind `mien live`: show or write what the engine sees, and say it once a second."""
 
 from __future__ import annotations
 
@@ -6,25 +6,48 @@ import time
 from collections import deque
 from collections.abc import Iterable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.types import FaceEmotion
+from mien.engine.pipeline import EmotionStream, FrameFaces
+from mien.engine.reconnect import make_lasting
+from mien.engine.settings import EngineSettings
 from mien.live.display import Window, has_display
-from mien.live.newest import NewestFrame
+from mien.live.recording import Recording
+from mien.live.view import View
 from mien.media.demo import open_frames_or_demo
-from mien.media.draw import draw_faces, draw_fps, label_of
-from mien.media.frames import Frame, FrameSource
 from mien.media.sink import VideoSink
 from mien.recognizer import Recognizer
+from mien.record.write import RecordWriter
 
 OUTPUT_FOLDER = Path("results/live")
-"""Where the annotated video goes when there is no window."""
+"""Where videos go: the annotated one when there is no window, and what `r` records."""
 
 _WINDOW_TITLE = "mien"
 _POLL_S = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class LiveOutputs:
+    """What is kept of a live video; nothing that is None.
+
+    Attributes:
+        csv: Record in CSV.
+        jsonl: Record in JSON lines.
+        parquet: Record in Parquet.
+        raw: Put the probabilities before smoothing into the record as well.
+        blur: Make the faces unrecognisable wherever they are shown.
+    """
+
+    csv: Path | None = None
+    jsonl: Path | None = None
+    parquet: Path | None = None
+    raw: bool = False
+    blur: bool = False
 
 
 def run_live(
@@ -33,12 +56,14 @@ def run_live(
     *,
     window: bool = True,
     fast: bool = False,
+    outputs: LiveOutputs | None = None,
+    settings: EngineSettings | None = None,
 ) -> None:
     """Recognise emotions in a source until it ends or the user quits.
 
     Prints `Reading video stream ...`, then about once a second of the source's time a line a face,
     `HH:MM:SS : Happy , 92%`, or `HH:MM:SS : no face`. The time is the clock's for a camera or
-    stream and the position for a file.
+    stream and the position for a file. A camera or stream that breaks off is opened again.
 
     Args:
         source: See `mien.media.frames.open_frames`. Where there is no camera 0, the bundled video
@@ -47,104 +72,185 @@ def run_live(
         window: Show a window. Without one, or without a display, the annotated video is written
             to `OUTPUT_FOLDER`.
         fast: Show a file as fast as it goes, not at its own speed.
+        outputs: What to keep; nothing if None.
+        settings: How often, how calm, how sure.
 
     Raises:
-        SourceError: if the source cannot be opened, breaks off, or the video cannot be written.
+        SourceError: if the source cannot be opened, breaks off for good, or the video cannot be
+            written.
+        DataError: if the record cannot be written.
+        MissingExtraError: if Parquet is asked for and pyarrow is missing.
     """
+    outputs = outputs or LiveOutputs()
+    settings = settings or EngineSettings()
     with ExitStack() as stack:
-        frames = stack.enter_context(open_frames_or_demo(source, print)[0])
-        loop = _Loop(recognizer, frames.is_live)
+        opened, _ = open_frames_or_demo(source, print)
+        frames = stack.enter_context(make_lasting(opened, source, print))
+        record = stack.enter_context(
+            RecordWriter(
+                smooth_ms=settings.smooth_ms,
+                raw=outputs.raw,
+                csv=outputs.csv,
+                jsonl=outputs.jsonl,
+                parquet=outputs.parquet,
+            )
+        )
+        stream = stack.enter_context(EmotionStream(frames, recognizer, settings))
+        narrator = _Narrator(frames.is_live)
+        view = View(blur=outputs.blur)
         shown = window and has_display()
         if window and not shown:
             print("No display: there will be no window.", flush=True)
         print("Reading video stream ...", flush=True)
         try:
             if shown:
-                _show(frames, loop, stack.enter_context(Window(_WINDOW_TITLE)), fast=fast)
+                _Show(stream, view, narrator, record, settings).run(fast=fast)
             else:
-                _write(frames, loop)
+                _write(stream, view, narrator, record)
         except KeyboardInterrupt:
             print("Stopped.", flush=True)
 
 
-def _show(frames: FrameSource, loop: _Loop, window: Window, *, fast: bool) -> None:
-    if frames.is_live:
-        with NewestFrame(frames) as newest:
-            while not window.wait(0):
-                newest_frame = newest.take(_POLL_S)
-                if newest_frame is not None:
-                    window.show(loop.annotate(newest_frame))
-        return
-    started = time.monotonic()
-    first_ms = None
-    for frame in frames:
-        if first_ms is None:
-            first_ms = frame.timestamp_ms
-        image_bgr = loop.annotate(frame)
-        due = started + (frame.timestamp_ms - first_ms) / 1000
-        if window.wait(0 if fast else due - time.monotonic()):
-            return
-        window.show(image_bgr)
-
-
-def _write(frames: FrameSource, loop: _Loop) -> None:
-    path = OUTPUT_FOLDER / f"{_file_name(frames.name)}_annotated.mp4"
+def _write(stream: EmotionStream, view: View, narrator: _Narrator, record: RecordWriter) -> None:
+    frames = stream.source
+    path = OUTPUT_FOLDER / f"{file_name(frames.name)}_annotated.mp4"
     print(f"Writing {path} (Ctrl-C ends it) ...", flush=True)
     with VideoSink(path, frames.fps) as video:
-        if frames.is_live:
-            _write_live(frames, loop, video)
-        else:
-            for frame in frames:
-                video.write(loop.annotate(frame))
+        for faces in stream:
+            record.write(faces)
+            narrator.tell(faces)
+            view.annotate(faces.image_bgr, faces)
+            view.draw_controls(faces.image_bgr, f"{narrator.fps:.0f} FPS")
+            if frames.is_live:
+                video.write_until(faces.image_bgr, faces.timestamp_ms)
+            else:
+                video.write(faces.image_bgr)
 
 
-def _write_live(frames: FrameSource, loop: _Loop, video: VideoSink) -> None:
-    with NewestFrame(frames) as newest:
+class _Show:
+    """The window's loop."""
+
+    def __init__(
+        self,
+        stream: EmotionStream,
+        view: View,
+        narrator: _Narrator,
+        record: RecordWriter,
+        settings: EngineSettings,
+    ) -> None:
+        self._stream = stream
+        self._view = view
+        self._narrator = narrator
+        self._record = record
+        self._recording = Recording(
+            OUTPUT_FOLDER, file_name(stream.source.name), stream.source.fps, settings.smooth_ms
+        )
+        self._faces: FrameFaces | None = None
+        self._clean_bgr: NDArray[np.uint8] | None = None  # the picture before anything is drawn
+        self._started_s: float | None = None  # when the video's time 0 was, if it plays on time
+
+    def run(self, *, fast: bool) -> None:
+        """Show frame after frame until the source ends or the user quits."""
+        on_time = not (fast or self._stream.source.is_live)
+        with Window(_WINDOW_TITLE) as window, self._recording:
+            for faces in self._stream.polled(_POLL_S):
+                if faces is not None:
+                    if on_time and window.wait(self._seconds_until(faces.timestamp_ms)):
+                        return
+                    self._take(faces)
+                    self._draw(window)
+                if window.wait(0) or not self._obey(window):
+                    return
+
+    def _take(self, faces: FrameFaces) -> None:
+        self._record.write(faces)
+        self._narrator.tell(faces)
+        self._faces = faces
+        self._clean_bgr = faces.image_bgr.copy()
+        if self._view.is_recording:
+            self._view.annotate(faces.image_bgr, faces)
+            self._recording.write(faces)
+
+    def _draw(self, window: Window) -> None:
+        """Show the newest frame once more, as the keys have it now."""
+        if self._faces is None or self._clean_bgr is None:
+            return
+        image_bgr = self._clean_bgr.copy()
+        self._view.annotate(image_bgr, self._faces)
+        status = f"{self._narrator.fps:.0f} FPS"
+        if self._stream.source.is_live:
+            status += f", {self._faces.latency_ms:.0f} ms"
+        self._view.draw_controls(image_bgr, status)
+        window.show(image_bgr)
+
+    def _obey(self, window: Window) -> bool:
+        """React to the keys, for as long as it is paused; False if the user quits."""
+        began_s = time.monotonic()
         while True:
-            frame = newest.take(_POLL_S)
-            if frame is not None:
-                video.write_until(loop.annotate(frame), frame.timestamp_ms)
+            keys = window.take_keys()
+            for key in keys:
+                self._view.press(key, self._faces or ())
+            if keys:
+                self._recording.follow(is_wanted=self._view.is_recording)
+                self._draw(window)
+            if not self._view.is_paused:
+                break
+            if window.wait(_POLL_S):
+                return False
+        if self._started_s is not None:
+            self._started_s += time.monotonic() - began_s
+        return True
+
+    def _seconds_until(self, timestamp_ms: float) -> float:
+        now_s = time.monotonic()
+        if self._started_s is None:
+            self._started_s = now_s - timestamp_ms / 1000
+        return self._started_s + timestamp_ms / 1000 - now_s
 
 
-def _file_name(source_name: str) -> str:
-    kept = "".join(c if c.isalnum() or c in "-_." else "_" for c in Path(source_name).stem)
-    return kept or "live"
+class _Narrator:
+    """Says once a second what is seen, and knows how fast it goes.
 
+    Args:
+        is_live: Tell the clock's time, not the position in the file.
+    """
 
-class _Loop:
-    """What happens to every frame: recognise, draw, and once a second say what is seen."""
-
-    def __init__(self, recognizer: Recognizer, is_live: bool) -> None:
-        self._recognizer = recognizer
+    def __init__(self, is_live: bool) -> None:
         self._is_live = is_live
         self._next_line_ms = 0.0
         self._done_at: deque[float] = deque(maxlen=30)
 
-    def annotate(self, frame: Frame) -> NDArray[np.uint8]:
-        """Return the frame's picture with the overlay."""
-        faces = self._recognizer.recognize(frame.image_bgr, frame.index, frame.timestamp_ms)
-        if frame.timestamp_ms >= self._next_line_ms:
-            self._next_line_ms = (frame.timestamp_ms // 1000 + 1) * 1000
-            print("\n".join(lines_of(faces, self._clock(frame))), flush=True)
-        draw_faces(frame.image_bgr, faces)
-        draw_fps(frame.image_bgr, self._fps())
-        return frame.image_bgr
+    @property
+    def fps(self) -> float:
+        """Frames a second, over the last thirty."""
+        if len(self._done_at) < 2:
+            return 0.0
+        return (len(self._done_at) - 1) / max(self._done_at[-1] - self._done_at[0], 1e-9)
 
-    def _clock(self, frame: Frame) -> str:
+    def tell(self, faces: FrameFaces) -> None:
+        """Take notice of a frame; print its lines if a second is over."""
+        self._done_at.append(time.monotonic())
+        if faces.timestamp_ms >= self._next_line_ms:
+            self._next_line_ms = (faces.timestamp_ms // 1000 + 1) * 1000
+            print("\n".join(lines_of(faces, self._clock(faces.timestamp_ms))), flush=True)
+
+    def _clock(self, timestamp_ms: float) -> str:
         if self._is_live:
             return time.strftime("%H:%M:%S")
-        return time.strftime("%H:%M:%S", time.gmtime(frame.timestamp_ms / 1000))
-
-    def _fps(self) -> float:
-        self._done_at.append(time.monotonic())
-        passed = self._done_at[-1] - self._done_at[0]
-        return (len(self._done_at) - 1) / passed if passed > 0 else 0.0
+        return time.strftime("%H:%M:%S", time.gmtime(timestamp_ms / 1000))
 
 
 def lines_of(faces: Iterable[FaceEmotion], clock: str) -> list[str]:
     """Return what is printed of the faces of a frame, from left to right."""
-    labels = [label_of(face) for face in sorted(faces, key=lambda face: face.box.x)]
-    if not labels:
-        return [f"{clock} : no face"]
-    # "Happy 92%" as "Happy , 92%".
-    return [f"{clock} : {' , '.join(label.rsplit(' ', 1))}" for label in labels]
+    lines = [
+        f"{clock} : {face.emotion.capitalize()} , {face.confidence:.0%}"
+        f"{' (uncertain)' if face.uncertain else ''}"
+        for face in sorted(faces, key=lambda face: face.box.x)
+    ]
+    return lines or [f"{clock} : no face"]
+
+
+def file_name(source_name: str) -> str:
+    """Return a source's name as part of a file's."""
+    kept = "".join(c if c.isalnum() or c in "-_." else "_" for c in Path(source_name).stem)
+    return kept or "live"

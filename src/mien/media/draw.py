@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from types import MappingProxyType
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.core.labels import EMOTIONS
 from mien.core.types import FaceEmotion
 
 Colour = tuple[int, int, int]
@@ -29,6 +30,20 @@ COLOURS = MappingProxyType(
 
 UNCERTAIN_COLOUR: Colour = (190, 190, 190)
 
+# Of each icon: how far the brows' inner ends hang down, the eyes' radius, how far the mouth's
+# corners go up, and how far it is open; in radii.
+_ICONS = MappingProxyType(
+    {
+        "angry": (0.14, 0.11, -0.2, 0.0),
+        "disgust": (0.1, 0.08, -0.3, 0.0),
+        "fear": (-0.12, 0.17, 0.0, 0.14),
+        "happy": (0.0, 0.12, 0.4, 0.0),
+        "sad": (-0.14, 0.1, -0.36, 0.0),
+        "surprise": (0.0, 0.17, 0.0, 0.28),
+        "neutral": (0.0, 0.12, 0.0, 0.0),
+    }
+)
+
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _SCALE_AT_540 = 0.7
 _BLACK: Colour = (0, 0, 0)
@@ -41,7 +56,7 @@ def label_of(face: FaceEmotion) -> str:
 
 
 def draw_faces(image_bgr: NDArray[np.uint8], faces: Iterable[FaceEmotion]) -> None:
-    """Draw every face's box and label into the picture itself.
+    """Draw every face's box and label, with a little face as icon, into the picture itself.
 
     Args:
         image_bgr: (H, W, 3) uint8, BGR; changed in place.
@@ -49,22 +64,107 @@ def draw_faces(image_bgr: NDArray[np.uint8], faces: Iterable[FaceEmotion]) -> No
     """
     line = _line_width(image_bgr)
     for face in faces:
-        colour = UNCERTAIN_COLOUR if face.uncertain else COLOURS[face.emotion]
+        colour = colour_of(face)
         corner = (round(face.box.x), round(face.box.y))
         opposite = (round(face.box.right), round(face.box.bottom))
         # A dark rim keeps the box visible on a picture of its own colour.
         cv2.rectangle(image_bgr, corner, opposite, _BLACK, 2 * line)
         cv2.rectangle(image_bgr, corner, opposite, colour, line)
-        draw_text(image_bgr, label_of(face), corner[0] - line, corner[1] - line, colour)
+        draw_text(
+            image_bgr, label_of(face), corner[0] - line, corner[1] - line, colour, face.emotion
+        )
 
 
-def draw_fps(image_bgr: NDArray[np.uint8], fps: float) -> None:
-    """Write the frame rate into the picture's upper left corner, in place."""
-    draw_text(image_bgr, f"{fps:.0f} FPS", 0, 0, _BLACK)
+def draw_bars(image_bgr: NDArray[np.uint8], face: FaceEmotion) -> None:
+    """Draw a bar for each emotion beside a face, in place.
+
+    Args:
+        image_bgr: (H, W, 3) uint8, BGR; changed in place.
+        face: A face in the pixels of that picture.
+    """
+    height, width = image_bgr.shape[:2]
+    size = _size(image_bgr)
+    row, name_width, bar_width = round(19 * size), round(76 * size), round(72 * size)
+    panel_width, panel_height = name_width + bar_width + 2 * _pad(size), 7 * row + 2 * _pad(size)
+    left = round(face.box.right) + 2 * _pad(size)
+    if left + panel_width > width:
+        left = round(face.box.x) - panel_width - 2 * _pad(size)
+    left = max(min(left, width - panel_width), 0)
+    top = max(min(round(face.box.y), height - panel_height), 0)
+    _darken(image_bgr[top : top + panel_height, left : left + panel_width])
+    left, top = left + _pad(size), top + _pad(size)
+    for emotion, share in zip(EMOTIONS, face.probabilities, strict=True):
+        baseline = top + round(0.75 * row)
+        _write(image_bgr, emotion, (left, baseline), 0.45 * size, _WHITE)
+        corner = (left + name_width, top + round(0.2 * row))
+        opposite = (corner[0] + round(bar_width * float(share)), top + round(0.85 * row))
+        cv2.rectangle(image_bgr, corner, opposite, COLOURS[emotion], cv2.FILLED)
+        top += row
+
+
+def draw_panel(image_bgr: NDArray[np.uint8], rows: Sequence[tuple[str, str]]) -> None:
+    """Write rows of two columns in the middle of a picture that is darkened there, in place.
+
+    Args:
+        image_bgr: (H, W, 3) uint8, BGR; changed in place.
+        rows: Pairs of ASCII texts.
+    """
+    height, width = image_bgr.shape[:2]
+    size = _size(image_bgr)
+    row_height, pad = round(26 * size), _pad(size)
+    columns = [
+        max(cv2.getTextSize(row[i], _FONT, 0.6 * size, 1)[0][0] for row in rows) for i in (0, 1)
+    ]
+    panel_width = min(sum(columns) + 9 * pad, width)
+    panel_height = min(row_height * len(rows) + 4 * pad, height)
+    left, top = (width - panel_width) // 2, (height - panel_height) // 2
+    _darken(image_bgr[top : top + panel_height, left : left + panel_width])
+    for number, row in enumerate(rows, start=1):
+        baseline = top + pad + number * row_height
+        for text, right in zip(row, (3 * pad, columns[0] + 6 * pad), strict=True):
+            _write(image_bgr, text, (left + right, baseline), 0.6 * size, _WHITE)
+
+
+def draw_icon(
+    image_bgr: NDArray[np.uint8], emotion: str, centre: tuple[int, int], radius: int
+) -> None:
+    """Draw a little black face that shows an emotion, in place.
+
+    Args:
+        image_bgr: (H, W, 3) uint8, BGR; changed in place.
+        emotion: One of `mien.EMOTIONS`.
+        centre: Its centre, x and y in pixels.
+        radius: Its radius in pixels.
+    """
+    brow_tilt, eye, mouth_bend, mouth_open = _ICONS[emotion]
+    thickness = max(radius // 6, 1)
+    x, y = centre
+
+    def at(right: float, down: float) -> tuple[int, int]:
+        return round(x + right * radius), round(y + down * radius)
+
+    cv2.circle(image_bgr, centre, radius, _BLACK, thickness, cv2.LINE_AA)
+    for side in (-1, 1):
+        cv2.circle(image_bgr, at(0.38 * side, -0.12), max(round(eye * radius), 1), _BLACK, -1)
+        outer, inner = at(0.62 * side, -0.45 - brow_tilt), at(0.2 * side, -0.45 + brow_tilt)
+        cv2.line(image_bgr, outer, inner, _BLACK, thickness, cv2.LINE_AA)
+    if mouth_open:
+        axes = (round(0.25 * radius), round(mouth_open * radius))
+        cv2.ellipse(image_bgr, at(0, 0.5), axes, 0, 0, 360, _BLACK, -1, cv2.LINE_AA)
+        return
+    across = np.linspace(-0.45, 0.45, 7)
+    down = 0.45 + mouth_bend * (0.5 - (across / 0.45) ** 2)
+    mouth = np.array([at(right, height) for right, height in zip(across, down, strict=True)])
+    cv2.polylines(image_bgr, [mouth.astype(np.int32)], False, _BLACK, thickness, cv2.LINE_AA)
 
 
 def draw_text(
-    image_bgr: NDArray[np.uint8], text: str, left: int, bottom: int, background: Colour
+    image_bgr: NDArray[np.uint8],
+    text: str,
+    left: int,
+    bottom: int,
+    background: Colour,
+    icon: str | None = None,
 ) -> None:
     """Write a line on a filled rectangle, in place.
 
@@ -74,27 +174,46 @@ def draw_text(
         left: The rectangle's left edge in pixels; moved until the line lies in the picture.
         bottom: Its bottom edge in pixels; moved likewise.
         background: Its colour; the text is black or white, whichever stands out.
+        icon: An emotion whose icon goes before the line.
     """
     height, width = image_bgr.shape[:2]
     line = _line_width(image_bgr)
     font_scale = _SCALE_AT_540 * _size(image_bgr)
     thickness = max(line // 2, 1)
     (text_width, text_height), baseline = cv2.getTextSize(text, _FONT, font_scale, thickness)
-    box_width, box_height = text_width + 4 * line, text_height + baseline + 2 * line
+    box_height = text_height + baseline + 2 * line
+    icon_width = box_height if icon else 0
+    box_width = text_width + 4 * line + icon_width
     left = max(min(left, width - box_width), 0)
     bottom = min(max(bottom, box_height), height)
     corner, opposite = (left, bottom - box_height), (left + box_width - 1, bottom - 1)
     cv2.rectangle(image_bgr, corner, opposite, background, cv2.FILLED)
-    cv2.putText(
-        image_bgr,
-        text,
-        (left + 2 * line, bottom - baseline),
-        _FONT,
-        font_scale,
-        _BLACK if _luminance(background) > 110 else _WHITE,
-        thickness,
-        cv2.LINE_AA,
-    )
+    ink = _BLACK if _luminance(background) > 110 else _WHITE
+    if icon:
+        middle = (left + box_height // 2 + line, bottom - box_height // 2)
+        cv2.circle(image_bgr, middle, round(0.42 * box_height), _WHITE, cv2.FILLED, cv2.LINE_AA)
+        draw_icon(image_bgr, icon, middle, round(0.42 * box_height))
+    place = (left + 2 * line + icon_width, bottom - baseline)
+    cv2.putText(image_bgr, text, place, _FONT, font_scale, ink, thickness, cv2.LINE_AA)
+
+
+def colour_of(face: FaceEmotion) -> Colour:
+    """Return the colour that a face is drawn in: its emotion's, grey where that is uncertain."""
+    return UNCERTAIN_COLOUR if face.uncertain else COLOURS[face.emotion]
+
+
+def _write(
+    image_bgr: NDArray[np.uint8], text: str, place: tuple[int, int], scale: float, ink: Colour
+) -> None:
+    cv2.putText(image_bgr, text, place, _FONT, scale, ink, max(round(scale), 1), cv2.LINE_AA)
+
+
+def _darken(area: NDArray[np.uint8]) -> None:
+    area[:] = area // 4
+
+
+def _pad(size: float) -> int:
+    return round(6 * size)
 
 
 def _line_width(image_bgr: NDArray[np.uint8]) -> int:

@@ -1,0 +1,74 @@
+"""What the key `r` keeps: the annotated video and its record, from one press to the next."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Self
+
+from mien.engine.pipeline import FrameFaces
+from mien.media.sink import VideoSink
+from mien.record.write import RecordWriter
+
+
+class Recording:
+    """Writes `NAME_DATE-TIME.mp4` and `.csv` while it is told to; a context manager.
+
+    Args:
+        folder: Where the files go; it is made where it is missing.
+        name: How their names begin.
+        fps: Frames a second of the video.
+        smooth_ms: What the probabilities were smoothed with.
+    """
+
+    def __init__(self, folder: Path, name: str, fps: float, smooth_ms: float) -> None:
+        self._folder = folder
+        self._name = name
+        self._fps = fps
+        self._smooth_ms = smooth_ms
+        self._open: ExitStack | None = None
+        self._video: VideoSink | None = None
+        self._record: RecordWriter | None = None
+        self._begun_ms: float | None = None
+
+    def follow(self, *, is_wanted: bool) -> None:
+        """Begin or end the recording, if it is not yet as wanted."""
+        if is_wanted and self._open is None:
+            self._begin()
+        elif not is_wanted:
+            self.close()
+
+    def write(self, faces: FrameFaces) -> None:
+        """Append a frame, whose picture is annotated, if the recording is on."""
+        if self._video is None or self._record is None:
+            return
+        if self._begun_ms is None:
+            self._begun_ms = faces.timestamp_ms
+        self._video.write_until(faces.image_bgr, faces.timestamp_ms - self._begun_ms)
+        self._record.write(faces)
+
+    def close(self) -> None:
+        """End the recording; once more does nothing."""
+        opened, self._open = self._open, None
+        if opened is None or self._video is None:
+            return
+        path = self._video.path
+        self._video = self._record = self._begun_ms = None
+        opened.close()
+        if path.exists():
+            print(f"Wrote {path} and {path.with_suffix('.csv').name}", flush=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def _begin(self) -> None:
+        stem = f"{self._name}_{time.strftime('%Y%m%d-%H%M%S')}"
+        self._open = ExitStack()
+        self._record = self._open.enter_context(
+            RecordWriter(smooth_ms=self._smooth_ms, csv=self._folder / f"{stem}.csv")
+        )
+        self._video = self._open.enter_context(VideoSink(self._folder / f"{stem}.mp4", self._fps))
