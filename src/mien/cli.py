@@ -59,6 +59,38 @@ app.add_typer(data_app, name="data")
 app.add_typer(models_app, name="models")
 
 
+# Options that several commands share.
+CsvOption = Annotated[Path | None, typer.Option("--csv", help="Record to write as CSV.")]
+JsonlOption = Annotated[Path | None, typer.Option("--jsonl", help="Record to write as JSON lines.")]
+ParquetOption = Annotated[
+    Path | None, typer.Option("--parquet", help="Record to write as Parquet.")
+]
+RawOption = Annotated[
+    bool, typer.Option("--raw", help="Record the probabilities before smoothing as well.")
+]
+BlurOption = Annotated[
+    bool, typer.Option("--blur", help="Make faces unrecognisable wherever they are shown.")
+]
+SmoothOption = Annotated[
+    float | None,
+    typer.Option("--smooth", min=0, help="Time constant of the smoothing in ms; 0 is off."),
+]
+MinConfidenceOption = Annotated[
+    float | None,
+    typer.Option("--min-confidence", min=0, max=1, help="Below it, a label is uncertain."),
+]
+DetectorOption = Annotated[str, typer.Option("--detector", help="auto, yunet or haar.")]
+ModelOption = Annotated[
+    Path | None, typer.Option("--model", help="An .onnx file; the shipped artifact if none.")
+]
+EngineThreadsOption = Annotated[
+    int, typer.Option("--threads", min=1, help="Threads of ONNX Runtime.")
+]
+ProviderOption = Annotated[
+    str, typer.Option("--provider", help="What ONNX Runtime runs on: cpu, cuda, …")
+]
+
+
 def _print_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"mien {version('mien')}")
@@ -242,28 +274,36 @@ def live(
     fast: Annotated[
         bool, typer.Option("--fast", help="Play a file as fast as it goes, not at its own speed.")
     ] = False,
-    detector: Annotated[str, typer.Option(help="auto, yunet or haar.")] = "auto",
+    csv: CsvOption = None,
+    jsonl: JsonlOption = None,
+    parquet: ParquetOption = None,
+    raw: RawOption = False,
+    blur: BlurOption = False,
+    smooth: SmoothOption = None,
+    min_confidence: MinConfidenceOption = None,
+    detector: DetectorOption = "auto",
     offline: Annotated[
         bool, typer.Option("--offline", help="Do not try to fetch the detector YuNet.")
     ] = False,
-    model: Annotated[
-        Path | None, typer.Option(help="An .onnx file; the shipped artifact if none.")
-    ] = None,
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="Threads of ONNX Runtime; one a core if none.")
-    ] = None,
-    provider: Annotated[str, typer.Option(help="What ONNX Runtime runs on: cpu, cuda, …")] = "cpu",
+    model: ModelOption = None,
+    threads: EngineThreadsOption = 1,
+    provider: ProviderOption = "cpu",
 ) -> None:
     """Show the emotions of the faces in a live video; h shows the keys, q or Esc quits."""
+    from mien.engine.settings import make_settings
     from mien.faces.models import fetch_yunet_once
-    from mien.live.run import run_live
+    from mien.live.run import LiveOutputs, run_live
     from mien.recognizer import Recognizer
 
     if detector != "haar" and not offline:
         fetch_yunet_once(typer.echo)
+    outputs = LiveOutputs(csv=csv, jsonl=jsonl, parquet=parquet, raw=raw, blur=blur)
+    settings = make_settings(
+        smooth_ms=smooth, min_confidence=min_confidence, detect_every_frame=blur
+    )
     recognizer = Recognizer(model, detector=detector, threads=threads, provider=provider)
     typer.echo(f"Detector: {recognizer.detector.name}")
-    run_live(source, recognizer, window=window, fast=fast)
+    run_live(source, recognizer, window=window, fast=fast, outputs=outputs, settings=settings)
 
 
 @app.command()
@@ -272,28 +312,17 @@ def video(
     out: Annotated[
         Path | None, typer.Option(help="Annotated video to write, with the sound of the source.")
     ] = None,
-    csv: Annotated[Path | None, typer.Option(help="Record to write as CSV.")] = None,
-    jsonl: Annotated[Path | None, typer.Option(help="Record to write as JSON lines.")] = None,
-    parquet: Annotated[Path | None, typer.Option(help="Record to write as Parquet.")] = None,
-    raw: Annotated[
-        bool, typer.Option("--raw", help="Record the probabilities before smoothing as well.")
-    ] = False,
-    blur: Annotated[
-        bool, typer.Option("--blur", help="Make the faces in the annotated video unrecognisable.")
-    ] = False,
-    smooth: Annotated[
-        float | None,
-        typer.Option(min=0, help="Time constant of the smoothing in ms; 0 turns it off."),
-    ] = None,
-    min_confidence: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Below it, a label is uncertain.")
-    ] = None,
-    detector: Annotated[str, typer.Option(help="auto, yunet or haar.")] = "auto",
-    model: Annotated[
-        Path | None, typer.Option(help="An .onnx file; the shipped artifact if none.")
-    ] = None,
-    threads: Annotated[int, typer.Option(min=1, help="Threads of ONNX Runtime.")] = 1,
-    provider: Annotated[str, typer.Option(help="What ONNX Runtime runs on: cpu, cuda, …")] = "cpu",
+    csv: CsvOption = None,
+    jsonl: JsonlOption = None,
+    parquet: ParquetOption = None,
+    raw: RawOption = False,
+    blur: BlurOption = False,
+    smooth: SmoothOption = None,
+    min_confidence: MinConfidenceOption = None,
+    detector: DetectorOption = "auto",
+    model: ModelOption = None,
+    threads: EngineThreadsOption = 1,
+    provider: ProviderOption = "cpu",
 ) -> None:
     """Recognise every frame of a video file: a record, an annotated video, or both."""
     from mien.engine.settings import make_settings
@@ -313,23 +342,17 @@ def video(
 def image(
     paths: Annotated[list[Path], typer.Argument(help="Pictures, or folders of them.")],
     out: Annotated[Path | None, typer.Option(help="Folder for annotated copies.")] = None,
-    csv: Annotated[Path | None, typer.Option(help="Table to write as CSV.")] = None,
-    jsonl: Annotated[Path | None, typer.Option(help="Table to write as JSON lines.")] = None,
-    parquet: Annotated[Path | None, typer.Option(help="Table to write as Parquet.")] = None,
-    blur: Annotated[
-        bool, typer.Option("--blur", help="Make the faces in the copies unrecognisable.")
-    ] = False,
-    min_confidence: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Below it, a label is uncertain.")
-    ] = None,
-    detector: Annotated[str, typer.Option(help="auto, yunet or haar.")] = "auto",
-    model: Annotated[
-        Path | None, typer.Option(help="An .onnx file; the shipped artifact if none.")
-    ] = None,
+    csv: CsvOption = None,
+    jsonl: JsonlOption = None,
+    parquet: ParquetOption = None,
+    blur: BlurOption = False,
+    min_confidence: MinConfidenceOption = None,
+    detector: DetectorOption = "auto",
+    model: ModelOption = None,
     threads: Annotated[
         int | None, typer.Option(min=1, help="Threads of ONNX Runtime; one a core if none.")
     ] = None,
-    provider: Annotated[str, typer.Option(help="What ONNX Runtime runs on: cpu, cuda, …")] = "cpu",
+    provider: ProviderOption = "cpu",
 ) -> None:
     """Recognise the faces in pictures: a table, annotated copies, or both."""
     from mien.batch.pictures import PictureOutputs, run_pictures
@@ -367,11 +390,9 @@ def bench(
         Path | None, typer.Argument(help="A video file; the bundled one if none.")
     ] = None,
     frames: Annotated[int, typer.Option(min=10, help="How many frames to time, at most.")] = 300,
-    detector: Annotated[str, typer.Option(help="auto, yunet or haar.")] = "auto",
-    model: Annotated[
-        Path | None, typer.Option(help="An .onnx file; the shipped artifact if none.")
-    ] = None,
-    provider: Annotated[str, typer.Option(help="What ONNX Runtime runs on: cpu, cuda, …")] = "cpu",
+    detector: DetectorOption = "auto",
+    model: ModelOption = None,
+    provider: ProviderOption = "cpu",
 ) -> None:
     """Time every step of a frame, with one thread and with all."""
     from functools import partial
