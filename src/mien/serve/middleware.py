@@ -108,6 +108,7 @@ class Admission:
         self._limits = limits
         self._rate = RateLimit(limits.requests_per_minute)
         self._uploads = 0
+        self._crowd = _Crowd()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the application, or answer with a problem instead."""
@@ -133,7 +134,7 @@ class Admission:
             raise Problem(
                 "busy",
                 f"{self._uploads} uploads are under way, as many as are taken at once.",
-                retry_after_s=1,
+                retry_after_s=self._crowd.refuse(),
             )
         self._uploads += 1
         try:
@@ -141,6 +142,7 @@ class Admission:
             await self._app(scope, body, send)
         finally:
             self._uploads -= 1
+            self._crowd.finish()
 
     def _most_bytes(self, path: str) -> int:
         limits = self._limits
@@ -151,6 +153,39 @@ class Admission:
         if path == "/v1/reports":
             return limits.record_bytes
         return _BODY_WITHOUT_FILES
+
+
+class _Crowd:
+    """Says after how long those who are sent away should come back, so that not all come at once.
+
+    If ten are sent away for each that is served, a refused client waits ten seconds: then about as
+    many come in a second as are served in one.
+    """
+
+    _LONGEST_S = 30.0
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._refused = self._finished = 0
+        self._wait_s = 1.0
+
+    def refuse(self) -> float:
+        """Note that a client was sent away; return how many seconds it should wait."""
+        self._turn()
+        self._refused += 1
+        return self._wait_s
+
+    def finish(self) -> None:
+        """Note that a client was served."""
+        self._turn()
+        self._finished += 1
+
+    def _turn(self) -> None:
+        second = int(time.monotonic())
+        if second != self._second:
+            ratio = self._refused / max(self._finished, 1)
+            self._wait_s = min(max(ratio, 1.0), self._LONGEST_S)
+            self._second, self._refused, self._finished = second, 0, 0
 
 
 class _LimitedBody:

@@ -11,9 +11,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import threading
 import time
 from dataclasses import dataclass
-from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, WebSocket, WebSocketDisconnect
@@ -88,34 +88,39 @@ class _Frame:
 
 
 class _Mailbox:
-    """Holds the newest frame until it is fetched; knows how many it threw away."""
+    """Holds the newest frame until it is taken; knows how many it threw away.
+
+    The event loop puts frames in; the thread that recognises takes one when its turn has come, so
+    that even a frame that waited for its turn is the newest.
+    """
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._frame: _Frame | None = None
         self._dropped = 0
-        self._closed = False
-        self._changed = asyncio.Event()
+        self._filled = asyncio.Event()
 
     def put(self, frame: _Frame) -> bool:
         """Put a frame in; return whether another one was thrown away for it."""
-        replaced = self._frame is not None
-        self._dropped += replaced
-        self._frame = frame
-        self._changed.set()
+        with self._lock:
+            replaced = self._frame is not None
+            self._dropped += replaced
+            self._frame = frame
+        self._filled.set()
         return replaced
 
-    def close(self) -> None:
-        self._closed = True
-        self._changed.set()
+    async def wait_for_frame(self) -> None:
+        """Wait until a frame was put in since the last time."""
+        await self._filled.wait()
+        self._filled.clear()
 
-    async def get(self) -> tuple[_Frame, int] | None:
-        """Wait for a frame; return it and how many were thrown away since; None at the end."""
-        await self._changed.wait()
-        if self._closed or self._frame is None:
-            return None
-        frame, dropped = self._frame, self._dropped
-        self._frame, self._dropped = None, 0
-        self._changed.clear()
+    def take(self) -> tuple[_Frame, int] | None:
+        """Return the frame and how many were thrown away since the last one; None if none is in."""
+        with self._lock:
+            frame, dropped = self._frame, self._dropped
+            if frame is None:
+                return None
+            self._frame, self._dropped = None, 0
         return frame, dropped
 
 
@@ -140,23 +145,26 @@ class _Session:
 
     async def run(self, model: str) -> None:
         """Receive and answer until the client leaves or the stream has lasted long enough."""
-        receiver = asyncio.create_task(self._receive())
+        await self._send({"type": "ready", "model": model, "limits": self._frame_limits()})
+        tasks = {asyncio.create_task(self._receive()), asyncio.create_task(self._answer())}
+        longest_s = self._limits.stream_seconds
         try:
-            async with asyncio.timeout(self._limits.stream_seconds):
-                await self._send({"type": "ready", "model": model, "limits": self._frame_limits()})
-                await self._answer()
-            await receiver
-        except TimeoutError:
-            await self._end(
-                _NORMAL,
-                Problem("too-long", f"A stream lasts {self._limits.stream_seconds:g} s at most."),
+            ended, _ = await asyncio.wait(
+                tasks, timeout=longest_s, return_when=asyncio.FIRST_COMPLETED
             )
+        finally:
+            for task in tasks:
+                task.cancel()
+        try:
+            for task in ended:
+                task.result()
         except Problem as problem:
             await self._end(_POLICY_VIOLATION, problem)
         except (WebSocketDisconnect, RuntimeError):
-            pass  # Nobody is there any more to be told anything.
-        finally:
-            receiver.cancel()
+            return  # Nobody is there any more to be told anything.
+        if not ended:
+            too_long = Problem("too-long", f"A stream lasts {longest_s:g} s at most.")
+            await self._end(_NORMAL, too_long)
 
     async def _receive(self) -> None:
         """Put what comes into the mailbox."""
@@ -174,8 +182,6 @@ class _Session:
         except TimeoutError:
             idle_s = self._limits.stream_idle_seconds
             raise Problem("upload-too-slow", f"No frame came for {idle_s:g} s.") from None
-        finally:
-            self._mailbox.close()
 
     def _frame(self, index: int, message: Any) -> _Frame:
         content = message.get("bytes")
@@ -189,22 +195,25 @@ class _Session:
         return _Frame(index, content, time.perf_counter())
 
     async def _answer(self) -> None:
-        while found := await self._mailbox.get():
-            frame, dropped = found
-            begun_s = time.perf_counter()
-            try:
-                answer = await self._lane.run("stream", partial(self._recognise, frame))
-                outcome = "recognised"
-            except Problem as problem:
-                answer = _problem_message(problem)
-                outcome = "refused"
-            self._metrics.frames.labels(outcome).inc()
-            answer |= {
-                "frame": frame.index,
-                "dropped": dropped,
-                "elapsed_ms": round((time.perf_counter() - begun_s) * 1000, 1),
-            }
-            await self._send(answer)
+        while True:
+            await self._mailbox.wait_for_frame()
+            answer = await self._lane.run("stream", self._next_answer)
+            if answer is not None:
+                await self._send(answer)
+
+    def _next_answer(self) -> dict[str, Any] | None:
+        """Recognise the newest frame; None if it has been recognised already."""
+        taken = self._mailbox.take()
+        if taken is None:
+            return None
+        frame, dropped = taken
+        try:
+            answer = self._recognise(frame)
+            self._metrics.frames.labels("recognised").inc()
+        except Problem as problem:
+            answer = _problem_message(problem)
+            self._metrics.frames.labels("refused").inc()
+        return answer | {"frame": frame.index, "dropped": dropped}
 
     def _recognise(self, frame: _Frame) -> dict[str, Any]:
         begun_s = time.perf_counter()

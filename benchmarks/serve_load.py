@@ -1,0 +1,341 @@
+"""A bounded load on `mien serve` over loopback: many clients against one, and a kill in the middle.
+
+    python benchmarks/serve_load.py                 # about two minutes
+    python benchmarks/serve_load.py --seconds 30    # each phase longer
+
+It starts a server of its own and prints: pictures and frames a second of one client and of many,
+and their ratio; the 95th percentile of the answering times; the processor time that the server
+spent on each; what was refused, which must be 429 or 503 with `Retry-After` and nothing else; the
+server's memory after each round; and what becomes of the clients when the server is killed
+(SIGKILL) and started again under load. The clients share the machine's cores with the server, so
+that a network's rates would be higher. Needs Linux, `mien[dev]`, and a detector (YuNet, or Haar
+with `--detector haar`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import httpx2
+import numpy as np
+import websockets
+from skimage import data
+
+from mien.core.preprocess import FACE_SIZE
+from mien.recognizer import Recognizer
+
+REFUSALS = frozenset({429, 503})
+BOUNDARY = "------------------------mien"
+FORM = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
+
+
+class Server:
+    """`mien serve` in a process of its own."""
+
+    def __init__(self, folder: Path, options: list[str]) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            self.port = probe.getsockname()[1]
+        self._words = ["serve", "--port", str(self.port), "--state", str(folder / "state.db")]
+        # All clients have one address here, which one client's rate is not meant for.
+        self._words += ["--offline", "--limit", "requests_per_minute=1000000", *options]
+        self._log = (folder / "log.txt").open("w")
+        self.start()
+
+    def start(self) -> None:
+        """Start the process."""
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "mien", *self._words], stdout=self._log, stderr=self._log
+        )
+
+    def kill(self) -> None:
+        """End it as the machine would."""
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait()
+
+    def stop(self) -> int:
+        """Tell it to stop; return its exit code."""
+        self._process.terminate()
+        return self._process.wait(60)
+
+    def processor_s(self) -> float:
+        """Seconds of processor time that the process has used."""
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text(encoding="ascii").split()
+        return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
+
+    def memory_mb(self) -> float:
+        """Memory that it occupies, in megabytes."""
+        status = Path(f"/proc/{self._process.pid}/status").read_text(encoding="ascii")
+        line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
+        return int(line.split()[1]) / 1000
+
+
+@dataclass
+class Round:
+    """What the clients of one phase experienced.
+
+    Attributes:
+        server: Who serves them.
+        clients: How many there are.
+        length_s: For how long they ask.
+    """
+
+    server: Server
+    clients: int
+    length_s: float
+    seconds: list[float] = field(default_factory=list)
+    statuses: Counter[int] = field(default_factory=Counter)
+    errors: Counter[str] = field(default_factory=Counter)
+    passed_over: int = 0
+    processor_s: float | None = None
+
+    def __post_init__(self) -> None:
+        self.until = time.perf_counter() + self.length_s
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether its time is not up."""
+        return time.perf_counter() < self.until
+
+    @property
+    def rate(self) -> float:
+        """Answers a second."""
+        return len(self.seconds) / self.length_s
+
+    def note(self, sent_s: float) -> None:
+        """Note an answer to what was sent at `sent_s`."""
+        if self.goes_on:
+            self.seconds.append(time.perf_counter() - sent_s)
+
+    def line(self) -> str:
+        """Say it in a line."""
+        p50, p95 = (1000 * np.percentile(self.seconds or [0], part) for part in (50, 95))
+        text = f"  {self.clients:3} clients {self.rate:7.1f} /s"
+        text += f"   p50 {p50:4.0f} ms   p95 {p95:4.0f} ms"
+        if self.processor_s is not None:
+            each_ms = 1000 * self.processor_s / max(len(self.seconds), 1)
+            text += f"   {each_ms:3.0f} ms of processor each"
+        text += f"   {self.server.memory_mb():4.0f} MB"
+        if self.passed_over:
+            text += f"   {self.passed_over} passed over"
+        refused = [(status, count) for status, count in self.statuses.items() if status != 200]
+        others = [*refused, *self.errors.items()]
+        return text + "".join(f"   {count} x {what}" for what, count in others)
+
+
+async def upload(client: httpx2.AsyncClient, picture: bytes, tally: Round) -> None:
+    """Upload a picture; wait as long as the server says where it refuses."""
+    sent_s = time.perf_counter()
+    answer = await client.post("/v1/images", content=picture, headers=FORM)
+    tally.statuses[answer.status_code] += 1
+    if answer.status_code == 200:
+        tally.note(sent_s)
+    elif answer.status_code in REFUSALS and "retry-after" in answer.headers:
+        await asyncio.sleep(int(answer.headers["retry-after"]) * np.random.uniform(0.5, 1.5))
+    else:
+        tally.errors[f"{answer.status_code} without a reason"] += 1
+
+
+async def upload_crowd(
+    client: httpx2.AsyncClient, server: Server, picture: bytes, clients: int, length_s: float
+) -> Round:
+    """Let clients upload one picture after another."""
+    tally = Round(server, clients, length_s)
+
+    async def upload_in_turn() -> None:
+        while tally.goes_on:
+            await upload(client, picture, tally)
+
+    spent_s = server.processor_s()
+    tasks = [asyncio.create_task(upload_in_turn()) for _ in range(clients)]
+    await asyncio.sleep(length_s)
+    tally.processor_s = server.processor_s() - spent_s
+    await asyncio.gather(*tasks)
+    return tally
+
+
+async def stream(frame: bytes, pace_s: float, tally: Round) -> None:
+    """Send frames at a camera's pace; come back when the server goes away."""
+    url = f"ws://127.0.0.1:{tally.server.port}/v1/stream"
+    while tally.goes_on:
+        try:
+            async with websockets.connect(url, compression=None) as connection:
+                await connection.recv()
+                await exchange(connection, frame, pace_s, tally)
+        except websockets.InvalidStatus as refused:
+            tally.statuses[refused.response.status_code] += 1
+            await asyncio.sleep(1)
+        except (OSError, websockets.ConnectionClosed) as error:
+            tally.errors[type(error).__name__] += 1
+            await asyncio.sleep(0.5)
+
+
+async def exchange(
+    connection: websockets.ClientConnection, frame: bytes, pace_s: float, tally: Round
+) -> None:
+    """Send frames and read the answers until the round is over."""
+    sent_s: list[float] = []
+
+    async def read() -> None:
+        async for text in connection:
+            answer = json.loads(text)
+            if answer["type"] == "result":
+                tally.note(sent_s[answer["frame"]])
+            else:
+                tally.errors[answer["problem"]["title"]] += 1
+            tally.passed_over += answer["dropped"]
+
+    reader = asyncio.create_task(read())
+    try:
+        while tally.goes_on and not reader.done():
+            sent_s.append(time.perf_counter())
+            await connection.send(frame)
+            await asyncio.sleep(pace_s)
+    finally:
+        await connection.close()
+        await asyncio.wait([reader])
+        failure = reader.exception()
+    if failure is not None:
+        raise failure
+
+
+async def stream_crowd(
+    server: Server, frame: bytes, clients: int, length_s: float, fps: float, *, kill: bool = False
+) -> Round:
+    """Let clients stream at a camera's pace; kill the server after a third of the time if asked."""
+    tally = Round(server, clients, length_s)
+    spent_s = server.processor_s()
+    tasks = [asyncio.create_task(stream(frame, 1 / fps, tally)) for _ in range(clients)]
+    if kill:
+        await asyncio.sleep(length_s / 3)
+        server.kill()
+        server.start()
+    else:
+        await asyncio.sleep(length_s)
+        tally.processor_s = server.processor_s() - spent_s
+    await asyncio.gather(*tasks)
+    return tally
+
+
+async def wait_until_ready(client: httpx2.AsyncClient) -> None:
+    """Wait until the server takes requests."""
+    while True:
+        with suppress(httpx2.TransportError):
+            if (await client.get("/readyz")).status_code == 200:
+                return
+        await asyncio.sleep(0.1)
+
+
+def print_ratio(what: str, many: list[Round], one: Round) -> None:
+    """Print how much many clients get done against one."""
+    ratio = statistics.median(tally.rate for tally in many) / one.rate
+    print(f"  {what} a second, {many[0].clients} clients against 1: {ratio:.2f} times")
+
+
+async def run(options: argparse.Namespace, server: Server, picture: bytes, frame: bytes) -> bool:
+    """Run all phases; return whether nothing unexpected happened."""
+    length_s = options.seconds
+    limits = httpx2.Limits(max_connections=options.uploads)
+    base = f"http://127.0.0.1:{server.port}"
+    rounds: list[Round] = []
+
+    async def pictures(clients: int) -> Round:
+        rounds.append(await upload_crowd(client, server, picture, clients, length_s))
+        print(rounds[-1].line())
+        return rounds[-1]
+
+    async def frames(clients: int) -> Round:
+        rounds.append(await stream_crowd(server, frame, clients, length_s, options.fps))
+        print(rounds[-1].line())
+        return rounds[-1]
+
+    async with httpx2.AsyncClient(base_url=base, limits=limits, timeout=120) as client:
+        await wait_until_ready(client)
+        await upload_crowd(client, server, picture, 1, 2)  # Warm up.
+        print("\nPictures")
+        one = await pictures(1)
+        print_ratio(
+            "pictures", [await pictures(options.uploads) for _ in range(options.rounds)], one
+        )
+        print(f"\nStreams of {options.fps:g} frames a second")
+        one = await frames(1)
+        print_ratio("frames", [await frames(options.clients) for _ in range(options.rounds)], one)
+        print("\nA kill in the middle of the streams, and pictures afterwards")
+        tally = await stream_crowd(
+            server, frame, options.clients, 2 * length_s, options.fps, kill=True
+        )
+        print(tally.line())
+        await wait_until_ready(client)
+        await pictures(options.uploads)
+    return not any(tally.errors for tally in rounds)
+
+
+def print_batching() -> None:
+    """Print what batching the faces of several requests would gain."""
+    recognizer = Recognizer(detector="haar", threads=1)
+    per_face = {}
+    for size in (1, 2, 4, 8, 16):
+        faces_u8 = np.random.default_rng(0).integers(0, 256, (size, FACE_SIZE, FACE_SIZE), np.uint8)
+        best = np.inf
+        for _ in range(30):
+            started = time.thread_time()
+            recognizer.classify(faces_u8)
+            best = min(best, (time.thread_time() - started) / size)
+        per_face[size] = 1000 * best
+    print("processor time of a face by batch size, one thread:")
+    print("  " + "   ".join(f"{size}: {ms:.2f} ms" for size, ms in per_face.items()))
+
+
+def make_pictures() -> tuple[bytes, bytes]:
+    """Return a form with a photo of 512 x 512 pixels and a frame of 640 x 360, both JPEG."""
+    photo = cv2.cvtColor(data.astronaut(), cv2.COLOR_RGB2BGR)
+    frame = np.full((360, 640, 3), 140, np.uint8)
+    frame[:, 140:500] = cv2.resize(photo, (360, 360), interpolation=cv2.INTER_AREA)
+    jpegs = [cv2.imencode(".jpg", image)[1].tobytes() for image in (photo, frame)]
+    head = 'Content-Disposition: form-data; name="files"; filename="a.jpg"'
+    form = f"--{BOUNDARY}\r\n{head}\r\n\r\n".encode() + jpegs[0]
+    return form + f"\r\n--{BOUNDARY}--\r\n".encode(), jpegs[1]
+
+
+def main() -> None:
+    """Parse the options and run."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=8.0, help="length of a phase")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each crowd comes")
+    parser.add_argument("--uploads", type=int, default=200, help="uploads at once")
+    parser.add_argument("--clients", type=int, default=50, help="streams at once")
+    parser.add_argument("--fps", type=float, default=10.0, help="frames a second of a camera")
+    parser.add_argument("--threads", type=int, default=2, help="threads of the server")
+    parser.add_argument("--detector", default="auto")
+    options = parser.parse_args()
+    print(f"{os.cpu_count()} cores, {options.threads} recognising threads")
+    print_batching()
+    picture, frame = make_pictures()
+    print(f"picture {len(picture):,} bytes, frame {len(frame):,} bytes")
+    with tempfile.TemporaryDirectory() as folder:
+        words = ["--threads", str(options.threads), "--detector", options.detector]
+        server = Server(Path(folder), words)
+        try:
+            is_well = asyncio.run(run(options, server, picture, frame))
+        finally:
+            code = server.stop()
+    print(f"\nthe server ended with {code}; {'no' if is_well else 'SOME'} unexpected errors")
+    sys.exit(not is_well)
+
+
+if __name__ == "__main__":
+    main()
