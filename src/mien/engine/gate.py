@@ -48,6 +48,7 @@ class QualityGate:
         max_brightness: Mean grey value of the crop, 0 to 255.
         min_contrast: Standard deviation of the crop's grey values.
         min_sharpness: See `Quality.sharpness`.
+        max_sharpness: The same; noise has more of it than any face of FER2013.
         min_likeness: See `Quality.likeness`.
         min_confidence: Calibrated and smoothed probability of the label, 0 to 1.
     """
@@ -58,7 +59,8 @@ class QualityGate:
     max_brightness: float = 245.0
     min_contrast: float = 6.0
     min_sharpness: float = 0.15
-    min_likeness: float = 0.5
+    max_sharpness: float = 3.0
+    min_likeness: float = 1.3
     min_confidence: float = 0.3
 
     def passes(self, quality: Quality, confidence: float) -> bool:
@@ -69,7 +71,7 @@ class QualityGate:
             and quality.inside >= self.min_inside
             and self.min_brightness <= quality.brightness <= self.max_brightness
             and quality.contrast >= self.min_contrast
-            and quality.sharpness >= self.min_sharpness
+            and self.min_sharpness <= quality.sharpness <= self.max_sharpness
             and quality.likeness >= self.min_likeness
         )
 

@@ -11,6 +11,7 @@ export interface QualityGate {
   readonly max_brightness: number;
   readonly min_contrast: number;
   readonly min_sharpness: number;
+  readonly max_sharpness: number;
   readonly min_confidence: number;
 }
 
@@ -51,7 +52,8 @@ export function passes(gate: QualityGate, quality: Quality, confidence: number):
     quality.brightness >= gate.min_brightness &&
     quality.brightness <= gate.max_brightness &&
     quality.contrast >= gate.min_contrast &&
-    quality.sharpness >= gate.min_sharpness
+    quality.sharpness >= gate.min_sharpness &&
+    quality.sharpness <= gate.max_sharpness
   );
 }
 
