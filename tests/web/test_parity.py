@@ -11,6 +11,7 @@ import pytest
 
 from mien.core.types import Box, Face
 from mien.engine.gate import measure_quality
+from mien.engine.likeness import bundled_likeness
 from mien.engine.smoothing import SMOOTH_MS, Smoother
 from mien.faces.crop import crop_faces
 from mien.recognizer import Recognizer
@@ -30,6 +31,10 @@ def parity_page(tmp_path_factory, web_folder, launch_browser, crowd_bgr, recogni
     )
     cv2.imwrite(str(files / "picture.png"), crowd_bgr)
     shutil.copy(recognizer.artifact.onnx_path, files / "emotion.onnx")
+    likeness = bundled_likeness()
+    layers = zip(likeness.weights, likeness.biases, strict=True)
+    parameters = b"".join(array.tobytes() for layer in layers for array in layer)
+    (files / "likeness.bin").write_bytes(parameters)
 
     def answer(route):
         path = files / route.request.url.removeprefix(f"{ORIGIN}/")
@@ -71,6 +76,7 @@ def test_the_same_picture_and_boxes_give_the_same_probabilities(parity_page, rec
         "network": "emotion.onnx",
         "temperature": recognizer.artifact.temperature,
         "framing": dict(zip(("scale", "offset_x", "offset_y"), astuple(framing), strict=True)),
+        "likenessSizes": [902, *(len(biases) for biases in bundled_likeness().biases)],
         "faces": [
             {
                 "box": dict(
@@ -87,8 +93,8 @@ def test_the_same_picture_and_boxes_give_the_same_probabilities(parity_page, rec
     np.testing.assert_allclose(found["probabilities"], recognizer.classify(crops), atol=1e-3)
     for crop, face, quality in zip(crops, faces, found["qualities"], strict=True):
         want = measure_quality(crop, face, crowd_bgr.shape)
-        got = [quality[name] for name in ("sidePx", "inside", "brightness", "contrast")]
-        assert [*got, quality["sharpness"]] == pytest.approx(astuple(want)[:5], abs=1e-3)
+        names = ("sidePx", "inside", "brightness", "contrast", "sharpness", "likeness")
+        assert [quality[name] for name in names] == pytest.approx(astuple(want), abs=1e-3)
 
 
 def test_smoothing_gives_the_same_averages_and_labels(parity_page):

@@ -3,6 +3,7 @@
 import { loadRuntime } from "../src/recognisers/runtime";
 import { decodePhoto } from "../src/sources";
 import { type Box, cropFace, type Framing, toNetworkInput } from "../src/vision/crop";
+import { FaceLikeness } from "../src/vision/likeness";
 import { measureQuality } from "../src/vision/quality";
 import { applyTemperature, Smoother } from "../src/vision/smoother";
 
@@ -12,10 +13,12 @@ interface Question {
   readonly faces: readonly { box: Box; landmarks: number[] }[];
   readonly framing: Framing;
   readonly temperature: number;
+  readonly likenessSizes: readonly number[];
 }
 
 /** Cuts the faces out of a picture and classifies them in WebAssembly. */
-async function judge({ picture, network, faces, framing, temperature }: Question) {
+async function judge(question: Question) {
+  const { picture, network, faces, framing, temperature, likenessSizes } = question;
   const bitmap = await decodePhoto(await (await fetch(picture)).blob());
   const { width, height } = bitmap;
   const context = new OffscreenCanvas(width, height).getContext("2d", { alpha: false })!;
@@ -26,9 +29,11 @@ async function judge({ picture, network, faces, framing, temperature }: Question
   const session = await runtime.open(new Uint8Array(await (await fetch(network)).arrayBuffer()));
   const input = runtime.tensor(toNetworkInput(crops), [crops.length, 48, 48, 1]);
   const rows = (await session.run({ faces: input }))["probabilities"]!.data as Float32Array;
+  const parameters = await (await fetch("likeness.bin")).arrayBuffer();
+  const likeness = new FaceLikeness(likenessSizes, new Float32Array(parameters));
   return {
     crops: crops.map((crop) => [...crop.data]),
-    qualities: crops.map((crop, n) => measureQuality(crop, faces[n]!.box, image)),
+    qualities: crops.map((crop, n) => measureQuality(crop, faces[n]!.box, image, likeness)),
     probabilities: crops.map((_, n) => [
       ...applyTemperature(rows.slice(n * 7, n * 7 + 7), temperature),
     ]),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
 
 from mien.engine.gate import QualityGate
+from mien.engine.likeness import bundled_likeness
 from mien.engine.smoothing import SMOOTH_MS
 from mien.faces.crop import FRAMINGS
 from mien.faces.detect import DETECTION_SIDE, YUNET_SCORE
@@ -16,7 +18,7 @@ from mien.recognizer import Recognizer
 from mien.serve.access import require_access
 from mien.serve.documents import responses
 from mien.serve.problems import Problem
-from mien.serve.schemas import DetectorInfo, FramingInfo, ModelInfo
+from mien.serve.schemas import DetectorInfo, FramingInfo, LikenessInfo, ModelInfo
 
 router = APIRouter(prefix="/v1/model", tags=["model"], dependencies=[Depends(require_access)])
 
@@ -44,6 +46,7 @@ def describe_model(request: Request) -> ModelInfo:
         page_detector=_page_detector(recognizer),
         smooth_ms=SMOOTH_MS,
         quality_gate=asdict(QualityGate()),
+        likeness=LikenessInfo(sizes=_likeness_sizes(), url="/v1/model/likeness.bin"),
     )
 
 
@@ -70,6 +73,24 @@ def yunet_network(request: Request) -> Response:
         raise Problem("detector-missing", "Run  mien models download  on the server.")
     content = read_yunet(path)
     return _file(request, content, YUNET_SHA256)
+
+
+@router.get(
+    "/likeness.bin",
+    response_class=Response,
+    responses=_ONNX_RESPONSE | responses(401, 429),
+)
+def likeness_network(request: Request) -> Response:
+    """Fetch the parameters of the network that tells faces from other things."""
+    network = bundled_likeness()
+    layers = zip(network.weights, network.biases, strict=True)
+    content = b"".join(array.astype("<f4").tobytes() for layer in layers for array in layer)
+    return _file(request, content, hashlib.sha256(content).hexdigest())
+
+
+def _likeness_sizes() -> list[int]:
+    weights = bundled_likeness().weights
+    return [weights[0].shape[0], *(layer.shape[1] for layer in weights)]
 
 
 def _page_detector(recognizer: Recognizer) -> DetectorInfo | None:

@@ -34,14 +34,13 @@ export class DeviceRecogniser implements Recogniser {
   /** Fetches the networks from the server and opens them. */
   static async open(api: Api, model: ModelInfo): Promise<DeviceRecogniser> {
     check(model);
-    const [network, detector] = await Promise.all([
-      api.bytes(model.url),
-      api.bytes(model.page_detector!.url),
-    ]);
+    const urls = [model.page_detector!.url, model.url, model.likeness.url] as const;
+    const [detector, network, likeness] = await Promise.all(urls.map((url) => api.bytes(url)));
+    const files = { detector: detector!, network: network!, likeness: likeness! };
     const recogniser = new DeviceRecogniser();
     try {
-      const request = { type: "open", model, network, detector } as const;
-      const answer = await recogniser.#ask(request, [network, detector]);
+      const request = { type: "open", model, files } as const;
+      const answer = await recogniser.#ask(request, Object.values(files));
       if ("opened" in answer) recogniser.description = answer.opened.description;
     } catch (error) {
       recogniser.close();

@@ -5,12 +5,12 @@ import { passes, type QualityGate } from "../vision/quality";
 import type { Pixels } from "../vision/resize";
 import { leaderOf, Smoother } from "../vision/smoother";
 import { Tracker } from "../vision/tracker";
-import { Vision } from "../vision/vision";
+import { type Files, Vision } from "../vision/vision";
 import { type Backend, hasGpu, loadRuntime, type Runtime } from "./runtime";
 
 /** What the page sends. */
 export type Request =
-  | { id: number; type: "open"; model: ModelInfo; network: ArrayBuffer; detector: ArrayBuffer }
+  | { id: number; type: "open"; model: ModelInfo; files: Files }
   | { id: number; type: "begin" }
   | { id: number; type: "frame"; picture: ImageBitmap; frame: number; timestampMs: number }
   | { id: number; type: "photo"; picture: ImageBitmap };
@@ -47,7 +47,7 @@ async function answer(request: Request): Promise<Answer> {
   const { id } = request;
   switch (request.type) {
     case "open":
-      return { id, opened: await open(request.model, request.network, request.detector) };
+      return { id, opened: await open(request.model, request.files) };
     case "begin":
       begin();
       return { id, result: { width: 0, height: 0, faces: [] } };
@@ -58,13 +58,12 @@ async function answer(request: Request): Promise<Answer> {
   }
 }
 
-async function open(model: ModelInfo, network: ArrayBuffer, detector: ArrayBuffer) {
-  const files = [new Uint8Array(detector), new Uint8Array(network)] as const;
+async function open(model: ModelInfo, files: Files) {
   let runtime: Runtime | undefined;
   if (await hasGpu()) {
     try {
       runtime = await loadRuntime("webgpu");
-      vision = await Vision.open(runtime, model, ...files);
+      vision = await Vision.open(runtime, model, files);
       await chooseLiveSide();
     } catch (error) {
       console.warn("WebGPU does not work here; WebAssembly does it.", error);
@@ -73,7 +72,7 @@ async function open(model: ModelInfo, network: ArrayBuffer, detector: ArrayBuffe
   }
   if (!runtime) {
     runtime = await loadRuntime("wasm");
-    vision = await Vision.open(runtime, model, ...files);
+    vision = await Vision.open(runtime, model, files);
     await chooseLiveSide();
   }
   smoothMs = model.smooth_ms;

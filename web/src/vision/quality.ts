@@ -1,6 +1,7 @@
 // What makes a face too poor, or its label too doubtful, to rely upon: mien.engine.gate in Python.
 
 import { type Box, FACE_SIZE } from "./crop";
+import type { FaceLikeness } from "./likeness";
 import type { Pixels } from "./resize";
 
 /** The least that a face must offer, or its result is uncertain. */
@@ -12,6 +13,7 @@ export interface QualityGate {
   readonly min_contrast: number;
   readonly min_sharpness: number;
   readonly max_sharpness: number;
+  readonly min_likeness: number;
   readonly min_confidence: number;
 }
 
@@ -22,12 +24,14 @@ export interface Quality {
   readonly brightness: number;
   readonly contrast: number;
   readonly sharpness: number;
+  readonly likeness: number;
 }
 
 export function measureQuality(
   crop: Pixels,
   box: Box,
   picture: { readonly width: number; readonly height: number },
+  faceLikeness: FaceLikeness,
 ): Quality {
   const shownWidth = Math.min(box.x + box.width, picture.width) - Math.max(box.x, 0);
   const shownHeight = Math.min(box.y + box.height, picture.height) - Math.max(box.y, 0);
@@ -40,6 +44,7 @@ export function measureQuality(
     brightness,
     contrast,
     sharpness: edges / Math.max(contrast, 1),
+    likeness: faceLikeness.score(crop, brightness, contrast),
   };
 }
 
@@ -53,7 +58,8 @@ export function passes(gate: QualityGate, quality: Quality, confidence: number):
     quality.brightness <= gate.max_brightness &&
     quality.contrast >= gate.min_contrast &&
     quality.sharpness >= gate.min_sharpness &&
-    quality.sharpness <= gate.max_sharpness
+    quality.sharpness <= gate.max_sharpness &&
+    quality.likeness >= gate.min_likeness
   );
 }
 

@@ -4,6 +4,7 @@ import type { InferenceSession } from "onnxruntime-web/wasm";
 import type { Runtime } from "../recognisers/runtime";
 import type { JudgedFace, ModelInfo } from "../types";
 import { cropFace, FACE_SIZE, toNetworkInput } from "./crop";
+import { FaceLikeness } from "./likeness";
 import { openInputSize } from "./onnx_graph";
 import { measureQuality } from "./quality";
 import type { Pixels } from "./resize";
@@ -13,12 +14,20 @@ import { decode, type Detection, prepare } from "./yunet";
 const LARGEST_BATCH = 64;
 const CLASSES = 7;
 
-/** The two networks, opened. */
+/** The networks' files. */
+export interface Files {
+  readonly detector: ArrayBuffer;
+  readonly network: ArrayBuffer;
+  readonly likeness: ArrayBuffer;
+}
+
+/** The networks, opened. */
 export class Vision {
   private constructor(
     private readonly runtime: Runtime,
     private readonly detector: InferenceSession,
     private readonly network: InferenceSession,
+    private readonly likeness: FaceLikeness,
     private readonly model: ModelInfo,
     private readonly settings: NonNullable<ModelInfo["page_detector"]>,
   ) {}
@@ -26,14 +35,14 @@ export class Vision {
   static async open(
     runtime: Runtime,
     model: ModelInfo,
-    detector: Uint8Array,
-    network: Uint8Array,
+    files: Files,
   ): Promise<Vision> {
     if (!model.page_detector) throw new Error("The server gave no detector.");
     return new Vision(
       runtime,
-      await runtime.open(openInputSize(detector)),
-      await runtime.open(network),
+      await runtime.open(openInputSize(new Uint8Array(files.detector))),
+      await runtime.open(new Uint8Array(files.network)),
+      new FaceLikeness(model.likeness.sizes, new Float32Array(files.likeness)),
       model,
       model.page_detector,
     );
@@ -55,7 +64,7 @@ export class Vision {
       ...box,
       detection_score: score,
       probabilities: probabilities[n]!,
-      quality: measureQuality(crops[n]!, box, image),
+      quality: measureQuality(crops[n]!, box, image, this.likeness),
     }));
   }
 
