@@ -24,9 +24,26 @@ CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrom
 CAMERA_FRAMES = 200  # 10 s, over and over
 
 
+TOKEN = "a-token-of-some-length"
+
+
 @pytest.fixture(scope="session")
-def server(tmp_path_factory):
-    """Start `mien serve` as a process of its own; give its address."""
+def server(serve):
+    """The address of a server that lets everyone in."""
+    return serve()
+
+
+@pytest.fixture(scope="session")
+def guarded_server(serve, tmp_path_factory):
+    """The address of a server that wants a token, and the token."""
+    file = tmp_path_factory.mktemp("token") / "token"
+    file.write_text(TOKEN)
+    return serve("--token-file", str(file)), TOKEN
+
+
+@pytest.fixture(scope="session")
+def serve(tmp_path_factory):
+    """Return the function that starts `mien serve` as a process of its own."""
     page = pytest.importorskip("mien.serve.page", reason="needs mien[serve]")
     if not page.is_built():
         pytest.skip("the page is not built: run  make web")
@@ -36,15 +53,21 @@ def server(tmp_path_factory):
         pytest.skip(f"no network is shipped yet: {error}")
     if find_yunet() is None:
         pytest.skip("recognition in the page needs YuNet: run  mien models download")
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    state = tmp_path_factory.mktemp("serve") / "state.db"
-    words = ["serve", "--port", str(port), "--offline", "--state", str(state)]
-    words += ["--allowed-host", "mien.example"]
-    process = subprocess.Popen([sys.executable, "-m", "mien", *words], stderr=subprocess.DEVNULL)
-    try:
-        yield wait_until_ready(process, port)
-    finally:
+    processes = []
+
+    def start(*options):
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            port = probe.getsockname()[1]
+        state = tmp_path_factory.mktemp("serve") / "state.db"
+        words = ["serve", "--port", str(port), "--offline", "--state", str(state), *options]
+        words += ["--allowed-host", "mien.example"]
+        processes.append(
+            subprocess.Popen([sys.executable, "-m", "mien", *words], stderr=subprocess.DEVNULL)
+        )
+        return wait_until_ready(processes[-1], port)
+
+    yield start
+    for process in processes:
         process.terminate()
         process.wait(60)
 

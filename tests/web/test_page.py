@@ -170,6 +170,22 @@ def test_without_webassembly_the_server_recognises(launch):
         wait_for_text(page, "#verdict", VERDICT.pattern)
 
 
+def test_a_server_with_a_token_asks_for_it(launch, guarded_server):
+    address, token = guarded_server
+    with launch(address=address) as page:
+        for attempt, hint in (("another-token-than-this", "has one"), (token, "does not know")):
+            assert hint in wait_for_text(page, "#token-hint", hint)
+            page.fill("#token-value", attempt)
+            page.keyboard.press("Enter")
+        wait_for_text(page, "#model", "Network")
+        for mode in ("server", "device"):
+            page.check(f"[value={mode}]")
+            page.click("#start")
+            wait_for_text(page, "#verdict", VERDICT.pattern)
+            page.click("#start")
+        assert page.is_hidden("#message")
+
+
 def test_a_reload_while_streaming_leaves_no_stream_behind(launch, server):
     with launch() as page:
         for _ in range(3):

@@ -1,19 +1,18 @@
 // The dialogue that asks for the server's token. It is kept in memory only.
 
 export function askToken(wasWrong: boolean): Promise<string | null> {
+  const template = document.querySelector<HTMLTemplateElement>("#token-template")!;
+  document.body.append(template.content.cloneNode(true));
   const dialog = document.querySelector<HTMLDialogElement>("#token")!;
-  const input = document.querySelector<HTMLInputElement>("#token-value")!;
-  document.querySelector("#token-hint")!.textContent = wasWrong
+  const input = dialog.querySelector<HTMLInputElement>("#token-value")!;
+  dialog.querySelector("#token-hint")!.textContent = wasWrong
     ? "The server does not know that token."
     : "Whoever runs it has one for you.";
-  input.value = "";
-  dialog.returnValue = "";
   dialog.showModal();
   return new Promise((resolve) => {
-    dialog.addEventListener(
-      "close",
-      () => resolve(dialog.returnValue === "ok" && input.value ? input.value : null),
-      { once: true },
-    );
+    dialog.onclose = () => {
+      resolve(dialog.returnValue === "ok" && input.value ? input.value : null);
+      dialog.remove();
+    };
   });
 }
