@@ -174,7 +174,7 @@ def test_a_server_with_a_token_asks_for_it(launch, guarded_server):
     address, token = guarded_server
     with launch(address=address) as page:
         for attempt, hint in (("another-token-than-this", "has one"), (token, "does not know")):
-            assert hint in wait_for_text(page, "#token-hint", hint)
+            page.wait_for_selector(f"#token-hint:has-text('{hint}')")
             page.fill("#token-value", attempt)
             page.keyboard.press("Enter")
         wait_for_text(page, "#model", "Network")
