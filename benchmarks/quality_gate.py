@@ -3,7 +3,7 @@
     python benchmarks/quality_gate.py --votes data/fer2013new.csv          measure what ships
     python benchmarks/quality_gate.py --votes data/fer2013new.csv --fit    fit it anew, then measure
 
-Faces are the validation faces of experiment 003 (which no network here was trained on): as they
+Faces are the validation faces of the selected experiment (which no network was trained on): as they
 are, blurred, darkened, paled, and shrunk. Non-faces are the pictures that FER+'s raters call "not
 a face" (half of which are faces, badly framed) and crops of photographs without people from
 scikit-image and scikit-learn.
@@ -32,9 +32,9 @@ from mien.engine.gate import QualityGate, measure_quality
 from mien.engine.likeness import WEIGHTS_NAME, FaceLikeness, bundled_likeness, features
 from mien.export.onnx_file import load_split
 from mien.recognizer import Recognizer
+from mien.training.config import selected_experiment
 
 Crops = NDArray[np.uint8]  # (N, 48, 48)
-RECIPE = Path("experiments/003_spatial_dropout.toml")
 ASSETS = Path("src/mien/assets")
 PHOTOS_OF_SKIMAGE = (
     *("brick.png", "cell.png", "chelsea.png", "chessboard_GRAY.png", "clock_motion.png"),
@@ -53,7 +53,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=None)
     parser.add_argument("--fit", action="store_true")
     options = parser.parse_args()
-    training, validation = load_split(RECIPE, options.data)
+    training, validation = load_split(selected_experiment(Path("experiments")), options.data)
     recognizer = Recognizer(options.model, detector="haar", threads=1)
     probabilities = recognizer.classify(validation.faces_u8)
     right = probabilities.argmax(axis=1) == validation.labels
@@ -76,7 +76,7 @@ def rated_not_a_face(data: Path, votes: Path) -> Crops:
     """The training pictures that at least five of FER+'s ten raters call "not a face"."""
     faces_u8 = load_dataset(data).faces_u8
     # The votes are of the training pictures first, in their order.
-    not_a_face = load_votes(votes)[: len(faces_u8), VOTE_CLASSES.index("NF")]
+    not_a_face = load_votes(votes)[: len(faces_u8), VOTE_CLASSES.index("not a face")]
     return faces_u8[not_a_face >= 5]
 
 
