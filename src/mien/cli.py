@@ -457,7 +457,7 @@ def serve(
     ] = None,
     limit: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="A limit of docs/deploy.md; may be repeated."),
+        typer.Option(metavar="NAME=VALUE", help="A limit of mien.serve.settings; may be repeated."),
     ] = None,
 ) -> None:
     """Serve the web page and the HTTP API. Options go before MIEN_SERVE_… variables."""

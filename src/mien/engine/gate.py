@@ -38,8 +38,7 @@ class QualityGate:
     """The least that a face must offer, or its result is marked uncertain.
 
     The defaults were chosen on FER2013's validation faces, whole and spoiled, and on pictures
-    without faces: `benchmarks/quality_gate.py` prints what they keep and what they let through,
-    and `docs/engine.md` holds the tables.
+    without faces: `benchmarks/quality_gate.py` prints what they keep and what they let through.
 
     Attributes:
         min_side_px: Longer side of the box, in pixels.

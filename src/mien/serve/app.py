@@ -36,7 +36,7 @@ Finds faces in pictures, videos and live streams, and says which of seven emotio
 Errors are problem documents (RFC 9457, `application/problem+json`); 429 and 503 carry
 `Retry-After`.
 Live streams go over the WebSocket `/v1/stream`, which OpenAPI cannot describe: send JPEG, PNG or
-WebP frames as binary messages, and read JSON messages (see `docs/web.md`). The newest frame wins:
+WebP frames as binary messages, and read JSON messages. The newest frame wins:
 one that comes while another waits takes its place, and the next message counts it in `dropped`.
 """
 
