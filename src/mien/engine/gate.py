@@ -38,7 +38,8 @@ class QualityGate:
     """The least that a face must offer, or its result is marked uncertain.
 
     The defaults were chosen on FER2013's validation faces, whole and spoiled, and on pictures
-    without faces: `benchmarks/quality_gate.py` prints what they keep and what they let through.
+    without faces: `benchmarks/quality_gate.py` prints what they keep and what they let through,
+    and `docs/engine.md` holds the tables.
 
     Attributes:
         min_side_px: Longer side of the box, in pixels.
@@ -59,7 +60,7 @@ class QualityGate:
     min_contrast: float = 6.0
     min_sharpness: float = 0.15
     max_sharpness: float = 3.0
-    min_likeness: float = 1.3
+    min_likeness: float = 0.7
     min_confidence: float = 0.3
 
     def passes(self, quality: Quality, confidence: float) -> bool:

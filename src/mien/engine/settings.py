@@ -25,7 +25,7 @@ class EngineSettings:
         ModelError: if a time is below 0 or not a number.
     """
 
-    detect_every_ms: float = 100.0
+    detect_every_ms: float = 150.0
     classify_every_ms: float = 100.0
     smooth_ms: float = SMOOTH_MS
     gate: QualityGate = field(default_factory=QualityGate)

@@ -29,9 +29,6 @@ COARSE_SIDE = 320
 FINE_EVERY_MS = 300.0
 """So often at least they are sought at the detector's own size, for small faces that come in."""
 
-COARSE_PAUSE_MS = 2000.0
-"""After the reduced picture hid a face, it is not used for so long."""
-
 _LARGE_PART = 1 / 12  # a face is large from this part of the picture's longer side
 _FORGET_MS = 1000.0
 _SLACK_MS = 1.0  # timestamps of 30 frames a second are not exactly 33.333 ms apart
@@ -72,7 +69,6 @@ class FaceLocator:
         self._previous_ms = -np.inf
         self._detected_ms = -np.inf
         self._fine_ms = -np.inf
-        self._coarse_from_ms = -np.inf
         self._classified_ms: dict[int, float] = {}
 
     def locate(self, frame: Frame) -> LocatedFrame:
@@ -103,27 +99,16 @@ class FaceLocator:
     def _detect(self, frame: Frame, *, fine: bool) -> None:
         now_ms = frame.timestamp_ms
         self._detected_ms = now_ms
-        shown = self._tracker.faces()
-        if not fine and self._may_be_coarse(frame, shown):
-            found = self._coarse.detect(frame.image_bgr)
-            if len(found) >= len(shown):
-                self._tracker.correct(found)
-                return
-            seen_coarsely = len(found)
+        if fine or now_ms - self._fine_ms >= FINE_EVERY_MS or not self._are_large(frame):
+            self._fine_ms = now_ms
+            self._tracker.correct(self._detector.detect(frame.image_bgr))
         else:
-            seen_coarsely = None
-        found = self._detector.detect(frame.image_bgr)
-        self._fine_ms = now_ms
-        if seen_coarsely is not None and len(found) > seen_coarsely:
-            self._coarse_from_ms = now_ms + COARSE_PAUSE_MS
-        self._tracker.correct(found)
+            self._tracker.correct(self._coarse.detect(frame.image_bgr))
 
-    def _may_be_coarse(self, frame: Frame, shown: list[TrackedFace]) -> bool:
-        now_ms = frame.timestamp_ms
-        if now_ms < self._coarse_from_ms or now_ms - self._fine_ms >= FINE_EVERY_MS:
-            return False
+    def _are_large(self, frame: Frame) -> bool:
+        """Whether there are faces, and each is large enough for the coarse detector."""
         large = _LARGE_PART * max(frame.image_bgr.shape[:2])
-        boxes = [tracked.face.box for tracked in shown]
+        boxes = [tracked.face.box for tracked in self._tracker.faces()]
         return bool(boxes) and min(max(box.width, box.height) for box in boxes) >= large
 
     @staticmethod
