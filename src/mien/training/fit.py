@@ -166,13 +166,10 @@ def load_faces(training_data: Path, votes_file: Path | None) -> LabelledFaces:
 
 
 def best_precision() -> str:
-    """Return "mixed_bfloat16" where the processor multiplies bfloat16 matrices, else "float32"."""
+    """Return "mixed_bfloat16" where the processor multiplies bfloat16 numbers, else "float32"."""
     cpuinfo = Path("/proc/cpuinfo")
-    return (
-        "mixed_bfloat16"
-        if cpuinfo.exists() and "amx_bf16" in cpuinfo.read_text(encoding="utf-8")
-        else "float32"
-    )
+    instructions = set(cpuinfo.read_text(encoding="utf-8").split()) if cpuinfo.exists() else set()
+    return "mixed_bfloat16" if instructions & {"amx_bf16", "avx512_bf16"} else "float32"
 
 
 def describe_environment(model: keras.Model) -> dict[str, str]:
