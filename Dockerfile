@@ -1,0 +1,36 @@
+# mien serve, with the page, as an unprivileged user:
+#
+#     docker build -t mien .
+#     docker run --read-only --tmpfs /tmp --cap-drop ALL -p 8000:8000 \
+#       -e MIEN_SERVE_TOKEN="$(openssl rand -hex 24)" mien
+#
+# docs/deploy.md says what can be set.
+
+FROM node:22-slim AS page
+WORKDIR /mien/web
+COPY web/package.json web/package-lock.json ./
+RUN npm ci --no-audit --no-fund
+COPY web ./
+RUN npm run build
+
+FROM python:3.12-slim AS wheel
+WORKDIR /mien
+COPY pyproject.toml README.md LICENSE ./
+COPY src ./src
+COPY --from=page /mien/src/mien/serve/static ./src/mien/serve/static
+RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
+
+FROM python:3.12-slim
+COPY --from=wheel /wheels /wheels
+RUN pip install --no-cache-dir "$(echo /wheels/*.whl)[serve]" && rm -r /wheels
+ENV XDG_CACHE_HOME=/var/cache \
+    MIEN_SERVE_HOST=0.0.0.0 \
+    MIEN_SERVE_STATE_FILE=/tmp/mien.sqlite3
+RUN mien models download && chmod -R a+rX /var/cache/mien
+RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin mien
+USER mien
+EXPOSE 8000
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=30s --timeout=5s --start-period=20s --retries=3 \
+  CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/healthz', timeout=4)"]
+ENTRYPOINT ["mien", "serve", "--offline"]
