@@ -59,6 +59,16 @@ def test_a_shift_moves_the_picture_by_that_much_at_the_most() -> None:
         assert 3 < np.abs(moved).max() < 0.1 * 48 + 0.1
 
 
+def test_small_faces_show_the_same_as_large_ones() -> None:
+    config = EVERYTHING.model_copy(update={"erasing_probability": 0.0})
+    faces = gradient_faces(8)
+    large = augment_faces(faces, config, np.random.default_rng(0))
+    small = augment_faces(faces, config, np.random.default_rng(0), side=16)
+    assert small.shape == (8, 16, 16, 1)
+    means = large.reshape(8, 16, 3, 16, 3).mean(axis=(2, 4))
+    np.testing.assert_allclose(small[..., 0], means, atol=0.05)
+
+
 def test_batches_follow_from_seed_and_epoch_alone() -> None:
     faces, targets = gradient_faces(64), np.eye(7, dtype=np.float32)[np.arange(64) % 7]
 

@@ -29,9 +29,13 @@ def test_one_experiment_is_selected() -> None:
         ("dense_dropout = 0.5", "dense_dropout = 1.5", "dense_dropout"),
         ("filters = [32, 64, 128]", "filters = [32, 64]", "dropout has 3 rates for 2 blocks"),
         ("zoom_fraction", "zoom", "augmentation.zoom"),
+        ("[augmentation]", "[training]\nearly_epochs = 9\n\n[augmentation]", 'family = "residual"'),
         ("[network]", "[network", "not a TOML file"),
     ],
-    ids=["unknown key", "wrong type", "out of range", "lengths", "unknown nested key", "syntax"],
+    ids=[
+        *("unknown key", "wrong type", "out of range", "lengths", "unknown nested key"),
+        *("faces too small for the network", "syntax"),
+    ],
 )
 def test_a_slip_is_named(tmp_path: Path, before: str, after: str, named: str) -> None:
     text = (EXPERIMENTS / "003_spatial_dropout.toml").read_text(encoding="utf-8")

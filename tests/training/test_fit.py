@@ -47,6 +47,37 @@ plateau_patience = 1
 plateau_cooldown = 1
 """
 
+RESIDUAL_RECIPE = """
+title = "A toy that grows its faces and averages its weights"
+rationale = "What the compact recipes switch on."
+status = "candidate"
+
+[network]
+family = "residual"
+stem_filters = 4
+filters = [4, 8]
+blocks_per_stage = [1, 1]
+dropout = 0.1
+
+[augmentation]
+rotation_degrees = 5.0
+erasing_probability = 0.3
+
+[split]
+validation_fraction = 0.25
+
+[training]
+epochs = 6
+early_epochs = 3
+early_side = 16
+batch_size = 32
+optimizer = "sgd"
+learning_rate = 0.05
+schedule = "cosine"
+warmup_epochs = 1
+average_decay = 0.9
+"""
+
 TRAIN = """
 import sys
 from pathlib import Path
@@ -62,11 +93,13 @@ train(
 """
 
 
-@pytest.fixture(scope="module")
-def toy(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+@pytest.fixture(scope="module", params=[RECIPE, RESIDUAL_RECIPE], ids=["vgg", "residual"])
+def toy(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("toy")
     recipe = folder / "toy.toml"
-    recipe.write_text(RECIPE, encoding="utf-8")
+    recipe.write_text(request.param, encoding="utf-8")
     faces = folder / "train.csv"
     write_csv(synthetic_dataset(420, seed=1), faces)
     return recipe, faces
@@ -164,7 +197,7 @@ def test_a_run_folder_of_another_recipe_is_refused(
 ) -> None:
     recipe, faces = toy
     other = tmp_path / "toy.toml"
-    other.write_text(recipe.read_text().replace("[16]", "[8]"), encoding="utf-8")
+    other.write_text(recipe.read_text().replace("[4, 8]", "[4, 6]"), encoding="utf-8")
     run = tmp_path / "run"
     shutil.copytree(uninterrupted / "run", run)
     with pytest.raises(ModelError, match="another recipe"):

@@ -38,4 +38,9 @@ def to_network_input(faces_u8: NDArray[np.uint8]) -> NDArray[np.float32]:
         DataError: if the shape or type is another one.
     """
     check_faces(faces_u8)
+    return scale_pixels(faces_u8)
+
+
+def scale_pixels(faces_u8: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Scale grey pictures of any size, (N, H, W) uint8, to (N, H, W, 1) float32 in [0, 1]."""
     return faces_u8[..., np.newaxis].astype(np.float32) / np.float32(255)

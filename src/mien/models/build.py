@@ -20,7 +20,11 @@ NetworkConfig = Annotated[VGGConfig | ResidualConfig, Field(discriminator="famil
 
 
 def build_network(
-    config: VGGConfig | ResidualConfig, *, precision: str = "float32", vote_head: bool = False
+    config: VGGConfig | ResidualConfig,
+    *,
+    precision: str = "float32",
+    vote_head: bool = False,
+    any_size: bool = False,
 ) -> keras.Model:
     """Build an untrained network.
 
@@ -29,6 +33,8 @@ def build_network(
         precision: Keras' dtype policy to compute in, "float32" or "mixed_bfloat16"; the weights
             and the probabilities are float32 in both.
         vote_head: Whether a second softmax predicts the votes of FER+'s raters.
+        any_size: Whether it takes faces of other sizes than 48 × 48 too, as a network that
+            averages over positions can; the weights are the same.
 
     Returns:
         A functional model from (N, 48, 48, 1) float32 in [0, 1] to (N, 7) probabilities; with a
@@ -37,7 +43,8 @@ def build_network(
     previous = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision)
     try:
-        inputs = keras.Input((FACE_SIZE, FACE_SIZE, 1), name="faces", dtype="float32")
+        side = None if any_size else FACE_SIZE
+        inputs = keras.Input((side, side, 1), name="faces", dtype="float32")
         if isinstance(config, VGGConfig):
             features = build_vgg(config, inputs)
         else:

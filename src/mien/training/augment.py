@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from mien.core.preprocess import FACE_SIZE, to_network_input
+from mien.core.preprocess import FACE_SIZE, scale_pixels
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
@@ -50,7 +50,11 @@ class AugmentationConfig(BaseModel):
 
 
 def augment_faces(
-    faces_u8: NDArray[np.uint8], config: AugmentationConfig, random: np.random.Generator
+    faces_u8: NDArray[np.uint8],
+    config: AugmentationConfig,
+    random: np.random.Generator,
+    *,
+    side: int = FACE_SIZE,
 ) -> NDArray[np.float32]:
     """Augment a batch of faces.
 
@@ -58,11 +62,12 @@ def augment_faces(
         faces_u8: (N, 48, 48) uint8.
         config: What may change, and how far.
         random: Source of every choice.
+        side: Height and width of the result, in pixels.
 
     Returns:
-        (N, 48, 48, 1) float32 in [0, 1].
+        (N, side, side, 1) float32 in [0, 1].
     """
-    faces = to_network_input(warp_faces(faces_u8, config, random))
+    faces = scale_pixels(warp_faces(faces_u8, config, random, side=side))
     count = len(faces)
     if config.contrast:
         factor = 1 + random.uniform(-config.contrast, config.contrast, (count, 1, 1, 1))
@@ -78,9 +83,13 @@ def augment_faces(
 
 
 def warp_faces(
-    faces_u8: NDArray[np.uint8], config: AugmentationConfig, random: np.random.Generator
+    faces_u8: NDArray[np.uint8],
+    config: AugmentationConfig,
+    random: np.random.Generator,
+    *,
+    side: int = FACE_SIZE,
 ) -> NDArray[np.uint8]:
-    """Flip, rotate, zoom and shift each face, in one resampling."""
+    """Flip, rotate, zoom and shift each face, and resize it to `side`, in one resampling."""
     count = len(faces_u8)
     angle = np.deg2rad(random.uniform(-config.rotation_degrees, config.rotation_degrees, count))
     scale = 1 + random.uniform(-config.zoom_fraction, config.zoom_fraction, count)
@@ -90,13 +99,16 @@ def warp_faces(
     linear = np.stack([cosine * mirror, -sine, sine * mirror, cosine], axis=1).reshape(-1, 2, 2)
     center = np.full(2, (FACE_SIZE - 1) / 2)
     offset = center + shift - linear @ center
-    matrices = np.concatenate([linear, offset[..., np.newaxis]], axis=2)
-    warped = np.empty_like(faces_u8)
+    reduction = side / FACE_SIZE
+    # Pixel 0 has its centre at 0.5, whatever the side.
+    offset = (offset + 0.5) * reduction - 0.5
+    matrices = np.concatenate([linear * reduction, offset[..., np.newaxis]], axis=2)
+    warped = np.empty((count, side, side), np.uint8)
     for index, (face, matrix) in enumerate(zip(faces_u8, matrices, strict=True)):
         cv2.warpAffine(
             face,
             matrix,
-            (FACE_SIZE, FACE_SIZE),
+            (side, side),
             dst=warped[index],
             flags=cv2.INTER_LINEAR,
             borderMode=cv2.BORDER_REFLECT_101,
@@ -126,10 +138,12 @@ class FaceBatches(keras.utils.PyDataset):
         batch_size: int,
         augmentation: AugmentationConfig,
         seed: int,
+        side: int = FACE_SIZE,
     ) -> None:
         """Keep the faces, (N, 48, 48) uint8, and their targets, (N, C) float32."""
         super().__init__()
         self.epoch = 0
+        self.side = side
         self._faces_u8 = faces_u8
         self._targets = targets
         self._batch_size = batch_size
@@ -141,11 +155,11 @@ class FaceBatches(keras.utils.PyDataset):
         return max(1, len(self._faces_u8) // self._batch_size)
 
     def __getitem__(self, batch: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return one batch: faces (B, 48, 48, 1) float32 in [0, 1] and targets (B, C)."""
+        """Return one batch: faces (B, side, side, 1) float32 in [0, 1] and targets (B, C)."""
         order = np.random.default_rng((self._seed, self.epoch)).permutation(len(self._faces_u8))
         chosen = order[batch * self._batch_size : (batch + 1) * self._batch_size]
         random = np.random.default_rng((self._seed, self.epoch, batch))
-        faces = augment_faces(self._faces_u8[chosen], self._augmentation, random)
+        faces = augment_faces(self._faces_u8[chosen], self._augmentation, random, side=self.side)
         targets = self._targets[chosen]
         alpha = self._augmentation.mixup_alpha
         if alpha:

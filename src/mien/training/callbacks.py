@@ -228,12 +228,16 @@ class EpochOfBatches(keras.callbacks.Callback):
 
 
 class ProgressLine(keras.callbacks.Callback):
-    """Print a line an epoch, with the time that is left at the most."""
+    """Print a line an epoch, with the time that is left at the most.
 
-    def __init__(self) -> None:
-        """Start with no epoch timed."""
+    Args:
+        sides: The side of the faces in each epoch of the run: its cost grows with their area.
+    """
+
+    def __init__(self, sides: Sequence[int]) -> None:
         super().__init__()
-        self._seconds: list[float] = []
+        self._areas = np.square(sides)
+        self._seconds_per_area: list[float] = []
         self._epoch_started = 0.0
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
@@ -242,11 +246,12 @@ class ProgressLine(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Print the line."""
-        self._seconds.append(time.monotonic() - self._epoch_started)
-        left = float(np.median(self._seconds[-5:])) * (self.params["epochs"] - epoch - 1)
+        seconds = time.monotonic() - self._epoch_started
+        self._seconds_per_area.append(seconds / self._areas[epoch])
+        left = float(np.median(self._seconds_per_area[-5:])) * self._areas[epoch + 1 :].sum()
         figures = "  ".join(f"{name} {value:.4f}" for name, value in (logs or {}).items())
         print(
-            f"epoch {epoch + 1}/{self.params['epochs']}  {figures}  "
-            f"{self._seconds[-1]:.0f} s, at most {left / 60:.0f} min left",
+            f"epoch {epoch + 1}/{len(self._areas)}  {figures}  "
+            f"{seconds:.0f} s, at most {left / 60:.0f} min left",
             flush=True,
         )

@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mien.core.errors import ModelError
+from mien.core.preprocess import FACE_SIZE
 from mien.models import NetworkConfig
 from mien.training.augment import AugmentationConfig
 
@@ -35,6 +36,9 @@ class TrainingConfig(_Table):
     Attributes:
         seed: Seed of the weights, of dropout, of the order of faces and of their augmentation.
         epochs: Most epochs to train.
+        early_epochs: So many epochs, the first ones, see the faces reduced to `early_side`, where
+            an epoch costs a fraction (progressive resizing). Validation is always at 48 × 48.
+        early_side: Side of the faces in these epochs, in pixels: 16 or 32.
         batch_size: Faces a step.
         optimizer: "adam", or "sgd" with Nesterov's momentum of 0.9.
         learning_rate: The highest learning rate.
@@ -57,6 +61,8 @@ class TrainingConfig(_Table):
 
     seed: int = 0
     epochs: int = Field(default=100, ge=1)
+    early_epochs: int = Field(default=0, ge=0)
+    early_side: Literal[16, 32] = 32
     batch_size: int = Field(default=64, ge=2)
     optimizer: Literal["adam", "sgd"] = "adam"
     learning_rate: float = Field(default=1e-3, gt=0)
@@ -82,7 +88,15 @@ class TrainingConfig(_Table):
             raise ValueError('warmup_epochs needs schedule = "cosine"')
         if self.warmup_epochs >= self.epochs:
             raise ValueError("warmup_epochs must be fewer than epochs")
+        if self.early_epochs >= self.epochs:
+            raise ValueError("early_epochs must be fewer than epochs")
         return self
+
+    @property
+    def sides(self) -> list[int]:
+        """The side of the faces in each epoch, in pixels."""
+        late_epochs = self.epochs - self.early_epochs
+        return [self.early_side] * self.early_epochs + [FACE_SIZE] * late_epochs
 
 
 class Experiment(_Table):
@@ -107,6 +121,14 @@ class Experiment(_Table):
     augmentation: AugmentationConfig
     split: SplitConfig = SplitConfig()
     training: TrainingConfig = TrainingConfig()
+
+    @model_validator(mode="after")
+    def _network_takes_small_faces(self) -> Experiment:
+        if self.training.early_epochs and self.network.family != "residual":
+            raise ValueError(
+                'early_epochs needs family = "residual": other networks take 48 × 48 only'
+            )
+        return self
 
 
 def load_experiment(path: Path) -> Experiment:

@@ -115,7 +115,12 @@ def train(
         f"{len(training_indices)} faces to train on, {len(validation_indices)} to choose the "
         "epoch by"
     )
-    model = build_network(experiment.network, precision=best_precision(), vote_head=with_votes)
+    model = build_network(
+        experiment.network,
+        precision=best_precision(),
+        vote_head=with_votes,
+        any_size=experiment.training.early_epochs > 0,
+    )
     _write_json(run_folder / "environment.json", describe_environment(model))
     history = fit(
         model, faces.take(training_indices), validation, experiment, run_folder, log_folder
@@ -195,19 +200,26 @@ def fit(
 ) -> dict[str, list[float]]:
     """Run the loop from the newest snapshot, or from the start, and leave the best weights.
 
+    Each size of faces is a call of Keras' `fit` of its own, as Keras fixes the shape of a call's
+    batches; it goes on from the snapshot of the one before.
+
     Returns:
         The history, one list entry an epoch.
     """
     training = experiment.training
-    batches = FaceBatches(
-        faces.faces_u8,
-        make_targets(faces.labels, faces.votes, training.label_smoothing),
-        batch_size=training.batch_size,
-        augmentation=experiment.augmentation,
-        seed=training.seed,
-    )
+    stages = [
+        FaceBatches(
+            faces.faces_u8,
+            make_targets(faces.labels, faces.votes, training.label_smoothing),
+            batch_size=training.batch_size,
+            augmentation=experiment.augmentation,
+            seed=training.seed,
+            side=side,
+        )
+        for side in dict.fromkeys(training.sides)
+    ]
     model.compile(
-        optimizer=make_optimizer(training, steps_per_epoch=len(batches)),
+        optimizer=make_optimizer(training, steps_per_epoch=len(stages[0])),
         loss=make_loss(training.vote_weight),
         metrics=[accuracy],
         # XLA halves the speed of convolutions on a CPU.
@@ -216,25 +228,29 @@ def fit(
     model.optimizer.build(model.trainable_variables)
     callbacks = make_callbacks(training, run_folder, log_folder)
     state = RunState(run_folder / "state", callbacks)
-    first_epoch = state.epochs_done
-    if first_epoch:
-        print(f"going on after epoch {first_epoch}, from {run_folder / 'state'}")
-    model.fit(
-        batches,
-        validation_data=(
-            to_network_input(validation.faces_u8),
-            make_targets(validation.labels, validation.votes, label_smoothing=0),
-        ),
-        validation_batch_size=256,
-        class_weight=class_weights(faces.labels) if training.class_weights else None,
-        initial_epoch=first_epoch,
-        epochs=first_epoch if state.stopped_early else training.epochs,
-        callbacks=[EpochOfBatches(batches), *callbacks, state, ProgressLine()],
-        # The batches are shuffled faces already; Keras would shuffle their order by a random
-        # state that a resumed run does not have.
-        shuffle=False,
-        verbose=0,
-    )
+    if state.epochs_done:
+        print(f"going on after epoch {state.epochs_done}, from {run_folder / 'state'}")
+    progress = ProgressLine(training.sides)
+    last_epoch = 0
+    for batches in stages:
+        last_epoch += training.sides.count(batches.side)
+        first_epoch = state.epochs_done
+        model.fit(
+            batches,
+            validation_data=(
+                to_network_input(validation.faces_u8),
+                make_targets(validation.labels, validation.votes, label_smoothing=0),
+            ),
+            validation_batch_size=256,
+            class_weight=class_weights(faces.labels) if training.class_weights else None,
+            initial_epoch=first_epoch,
+            epochs=first_epoch if state.stopped_early else max(first_epoch, last_epoch),
+            callbacks=[EpochOfBatches(batches), *callbacks, state, progress],
+            # The batches are shuffled faces already; Keras would shuffle their order by a random
+            # state that a resumed run does not have.
+            shuffle=False,
+            verbose=0,
+        )
     return state.history
 
 
@@ -300,6 +316,10 @@ def write_results(
 ) -> Path:
     """Write what the run leaves behind, and drop its snapshot."""
     vote_share, heads = _choose_heads(model, validation)
+    if experiment.training.early_epochs:
+        fixed = build_network(experiment.network, vote_head=validation.votes is not None)
+        fixed.set_weights(model.get_weights())
+        model = fixed
     final = to_plain_float32(model, vote_share=vote_share)
     final.compile(loss="categorical_crossentropy", metrics=["accuracy"], jit_compile=False)
     validation_loss, validation_accuracy = final.evaluate(
