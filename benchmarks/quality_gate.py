@@ -30,9 +30,9 @@ from mien.data.fer2013 import load_dataset
 from mien.data.ferplus import VOTE_CLASSES, load_votes
 from mien.engine.gate import QualityGate, measure_quality
 from mien.engine.likeness import WEIGHTS_NAME, FaceLikeness, bundled_likeness, features
-from mien.export.onnx_file import load_split
 from mien.recognizer import Recognizer
 from mien.training.config import selected_experiment
+from mien.training.faces import load_split
 
 Crops = NDArray[np.uint8]  # (N, 48, 48)
 ASSETS = Path("src/mien/assets")

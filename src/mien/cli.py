@@ -177,6 +177,19 @@ def experiments() -> None:
 
 
 @app.command()
+def compare(
+    first: Annotated[Path, typer.Argument(help="An .onnx or a .keras file in its run folder.")],
+    second: Annotated[Path, typer.Argument(help="Another one.")],
+    data: Annotated[Path, typer.Option(help="What both were trained on.")] = Path("data/train.csv"),
+) -> None:
+    """Compare two networks on their validation faces, with paired bootstrap intervals."""
+    from mien.evaluation.compare import compare_networks
+
+    for line in compare_networks(first, second, training_data=data):
+        typer.echo(line)
+
+
+@app.command()
 def evaluate(
     model: Annotated[
         Path | None, typer.Option(help="An .onnx or a .keras file; the shipped artifact if none.")

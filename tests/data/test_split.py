@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mien.core.errors import DataError
-from mien.data.split import split_train_validation
+from mien.data.split import split_train_validation, stratified_part
 from mien.data.synthetic import synthetic_dataset
 
 
@@ -45,3 +45,11 @@ def test_a_fraction_that_is_none_is_refused(fraction):
     drawn = synthetic_dataset(7, seed=0)
     with pytest.raises(DataError, match="fraction"):
         split_train_validation(drawn.labels, drawn.faces_u8, fraction, seed=0)
+
+
+def test_a_part_keeps_the_shares_of_the_emotions():
+    labels = np.repeat(np.arange(7), [40, 4, 40, 72, 48, 32, 1])
+    kept = stratified_part(labels, 0.25, seed=0)
+    assert np.bincount(labels[kept]).tolist() == [10, 1, 10, 18, 12, 8, 1]
+    assert kept.tolist() == sorted(set(kept.tolist()))
+    assert stratified_part(labels, 1.0, seed=0).tolist() == list(range(len(labels)))

@@ -51,6 +51,25 @@ def split_train_validation(
     return np.flatnonzero(~is_validation), np.flatnonzero(is_validation)
 
 
+def stratified_part(labels: NDArray[np.int64], part: float, seed: int) -> NDArray[np.int64]:
+    """Choose a part of the faces of each label at random.
+
+    Args:
+        labels: (N,) labels, 0 to 6.
+        part: Part of the faces of each label to keep, in (0, 1]; at least one face of each.
+        seed: The same seed gives the same faces.
+
+    Returns:
+        Their indices, in ascending order.
+    """
+    random = np.random.default_rng(seed)
+    chosen = [
+        random.permutation(faces)[: max(1, round(part * len(faces)))]
+        for faces in (np.flatnonzero(labels == label) for label in np.unique(labels))
+    ]
+    return np.sort(np.concatenate(chosen))
+
+
 def groups_of_copies(faces_u8: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Number the pictures: equal pictures get equal numbers, in order of first appearance.
 

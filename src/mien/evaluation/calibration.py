@@ -108,8 +108,20 @@ def negative_log_likelihood(
         probabilities: (N, 7) float32, each row sums to 1.
         labels: (N,) integers 0 to 6.
     """
+    return float(log_losses(probabilities, labels).mean())
+
+
+def log_losses(
+    probabilities: NDArray[np.float32], labels: NDArray[np.integer]
+) -> NDArray[np.float64]:
+    """Return -log(probability of the right label) of each face, (N,), in nats.
+
+    Args:
+        probabilities: (N, 7) float32, each row sums to 1.
+        labels: (N,) integers 0 to 6.
+    """
     right = probabilities[np.arange(len(labels)), labels].astype(np.float64)
-    return float(-np.log(np.maximum(right, np.finfo(np.float32).tiny)).mean())
+    return -np.log(np.maximum(right, np.finfo(np.float32).tiny))
 
 
 def _means(sums: list[float], counts: list[int]) -> list[float | None]:

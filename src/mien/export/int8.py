@@ -16,9 +16,9 @@ from mien.core.errors import ModelError
 from mien.core.preprocess import to_network_input
 from mien.evaluation.calibration import fit_temperature
 from mien.evaluation.metrics import score
-from mien.export.onnx_file import ONNX_NAME, find_recipe, load_split
+from mien.export.onnx_file import ONNX_NAME
 from mien.recognizer import Recognizer
-from mien.training.fit import LabelledFaces
+from mien.training.faces import LabelledFaces, find_recipe, load_split
 
 CALIBRATION_FACES = 1024
 """About so many training faces show the ranges of the activations."""

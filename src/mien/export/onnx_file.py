@@ -17,13 +17,11 @@ from mien.core.artifact import Artifact, Framing, apply_temperature, write_artif
 from mien.core.errors import ModelError
 from mien.core.labels import EMOTIONS
 from mien.core.preprocess import FACE_SIZE
-from mien.data.split import split_train_validation
 from mien.evaluation.calibration import fit_temperature, measure_calibration
 from mien.evaluation.keras_file import classify_with_keras, experiment_of, load_keras_model
 from mien.faces.crop import FRAMINGS
 from mien.recognizer import Recognizer
-from mien.training.config import load_experiment
-from mien.training.fit import LabelledFaces, load_faces
+from mien.training.faces import find_recipe, load_split
 
 ONNX_NAME = "emotion.onnx"
 
@@ -126,30 +124,6 @@ def export_file(keras_path: Path, out_dir: Path, *, training_data: Path) -> Arti
         },
         real_faces_u8=validation.faces_u8,
     )
-
-
-def find_recipe(folder: Path, experiment: str) -> Path:
-    """Return the recipe of a run: `experiment.toml` in its folder, else `experiments/<name>.toml`.
-
-    The latter is seen from the working folder, and need not exist.
-    """
-    beside = folder / "experiment.toml"
-    return beside if beside.is_file() else Path("experiments") / f"{experiment}.toml"
-
-
-def load_split(recipe: Path, training_data: Path) -> tuple[LabelledFaces, LabelledFaces]:
-    """Return the training and the validation faces that a recipe's run had.
-
-    Raises:
-        ModelError: if the recipe is not valid.
-        DataError: if the faces cannot be read or have no labels.
-    """
-    split = load_experiment(recipe).split
-    faces = load_faces(training_data, None)
-    training, validation = split_train_validation(
-        faces.labels, faces.faces_u8, split.validation_fraction, split.seed
-    )
-    return faces.take(training), faces.take(validation)
 
 
 def _figures_beside(keras_path: Path) -> dict[str, Any]:

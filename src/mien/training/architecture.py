@@ -81,8 +81,9 @@ def _newest_test_scores(ledger: Path) -> dict[str, dict[str, Any]]:
 def _hyper_parameters(experiment: Experiment) -> list[str]:
     return [
         f"{table}.{name} = {value}"
-        for table in ("network", "augmentation", "split", "training")
-        for name, value in getattr(experiment, table).model_dump().items()
+        for table, values in experiment.model_dump().items()
+        if isinstance(values, dict)
+        for name, value in values.items()
     ]
 
 

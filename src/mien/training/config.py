@@ -23,10 +23,13 @@ class SplitConfig(_Table):
 
     Attributes:
         validation_fraction: Share of the faces, stratified; copies of a face stay together.
+        training_part: Part of the other faces that is trained on, stratified; below 1 for trying
+            out what a whole run would be too dear for.
         seed: Seed of the split.
     """
 
     validation_fraction: float = Field(default=0.1, gt=0, lt=1)
+    training_part: float = Field(default=1.0, gt=0, le=1)
     seed: int = 2013
 
 
@@ -99,6 +102,20 @@ class TrainingConfig(_Table):
         return [self.early_side] * self.early_epochs + [FACE_SIZE] * late_epochs
 
 
+class DistillationConfig(_Table):
+    """`[distillation]`: finished networks whose probabilities are part of the targets.
+
+    Attributes:
+        teachers: Names of experiments whose runs have finished.
+        weight: The teachers' share of the emotions' targets; the rest is the smoothed label.
+        views: Augmented views of each face that every teacher is asked about, once.
+    """
+
+    teachers: list[str] = Field(min_length=1)
+    weight: float = Field(gt=0, le=1)
+    views: int = Field(default=4, ge=1)
+
+
 class Experiment(_Table):
     """One file of `experiments/`.
 
@@ -111,6 +128,7 @@ class Experiment(_Table):
         augmentation: How training faces are varied.
         split: Training and validation.
         training: Optimizer, stopping and seed.
+        distillation: What is learned of other networks; None for nothing.
     """
 
     title: str
@@ -121,6 +139,7 @@ class Experiment(_Table):
     augmentation: AugmentationConfig
     split: SplitConfig = SplitConfig()
     training: TrainingConfig = TrainingConfig()
+    distillation: DistillationConfig | None = None
 
     @model_validator(mode="after")
     def _network_takes_small_faces(self) -> Experiment:

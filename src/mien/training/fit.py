@@ -20,7 +20,6 @@ import importlib
 import json
 import platform
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +27,10 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.core.errors import DataError, ModelError
+from mien.core.errors import ModelError
 from mien.core.files import write_atomically
+from mien.core.labels import EMOTIONS
 from mien.core.preprocess import to_network_input
-from mien.data.fer2013 import load_dataset
-from mien.data.ferplus import load_votes
-from mien.data.split import split_train_validation
 from mien.models import build_network, count_multiply_adds, to_plain_float32
 from mien.training.architecture import write_architecture_report
 from mien.training.augment import FaceBatches
@@ -41,6 +38,8 @@ from mien.training.blend import choose_vote_share
 from mien.training.callbacks import EpochOfBatches, ProgressLine, RunState, WeightAverage
 from mien.training.config import Experiment, TrainingConfig, load_experiment
 from mien.training.curves import draw_learning_curves
+from mien.training.distill import ask_teachers
+from mien.training.faces import LabelledFaces, load_faces, split_faces
 from mien.training.objective import (
     accuracy,
     class_weights,
@@ -50,26 +49,6 @@ from mien.training.objective import (
 )
 
 MODEL_NAME = "final_emotion_model.keras"
-
-
-@dataclass(frozen=True, slots=True)
-class LabelledFaces:
-    """Faces with what is known of them.
-
-    Attributes:
-        faces_u8: (N, 48, 48) uint8.
-        labels: (N,) labels, 0 to 6.
-        votes: (N, 10) counts of FER+'s votes in the order of `VOTE_CLASSES`, or None.
-    """
-
-    faces_u8: NDArray[np.uint8]
-    labels: NDArray[np.int64]
-    votes: NDArray[np.float32] | None
-
-    def take(self, indices: NDArray[np.int64]) -> LabelledFaces:
-        """Return the faces at `indices`."""
-        votes = None if self.votes is None else self.votes[indices]
-        return LabelledFaces(self.faces_u8[indices], self.labels[indices], votes)
 
 
 def train(
@@ -107,14 +86,11 @@ def train(
     keras.utils.set_random_seed(experiment.training.seed)
     with_votes = experiment.training.vote_weight > 0
     faces = load_faces(training_data, votes_file if with_votes else None)
-    training_indices, validation_indices = split_train_validation(
-        faces.labels, faces.faces_u8, experiment.split.validation_fraction, experiment.split.seed
-    )
-    validation = faces.take(validation_indices)
+    training, validation = split_faces(faces, experiment.split)
     print(
-        f"{len(training_indices)} faces to train on, {len(validation_indices)} to choose the "
-        "epoch by"
+        f"{len(training.labels)} faces to train on, {len(validation.labels)} to choose the epoch by"
     )
+    targets = make_training_targets(training, experiment, run_folder)
     model = build_network(
         experiment.network,
         precision=best_precision(),
@@ -122,9 +98,7 @@ def train(
         any_size=experiment.training.early_epochs > 0,
     )
     _write_json(run_folder / "environment.json", describe_environment(model))
-    history = fit(
-        model, faces.take(training_indices), validation, experiment, run_folder, log_folder
-    )
+    history = fit(model, training, targets, validation, experiment, run_folder, log_folder)
     return write_results(model, history, validation, experiment, experiment_path, run_folder)
 
 
@@ -151,23 +125,8 @@ def prepare_run_folder(
 
 def _recipe(path: Path) -> dict[str, Any]:
     return load_experiment(path).model_dump(
-        include={"network", "augmentation", "split", "training"}
+        include={"network", "augmentation", "split", "training", "distillation"}
     )
-
-
-def load_faces(training_data: Path, votes_file: Path | None) -> LabelledFaces:
-    """Read labelled faces, with FER+'s votes for them where the recipe asks for these.
-
-    Raises:
-        DataError: if a file cannot be read, or the faces have no labels.
-    """
-    dataset = load_dataset(training_data)
-    if dataset.labels is None:
-        raise DataError(
-            f"{dataset.source} has no column 'emotion'; training needs labels: give train.csv."
-        )
-    votes = None if votes_file is None else load_votes(votes_file)[: len(dataset.labels)]
-    return LabelledFaces(dataset.faces_u8, dataset.labels, votes)
 
 
 def best_precision() -> str:
@@ -190,9 +149,31 @@ def describe_environment(model: keras.Model) -> dict[str, str]:
     }
 
 
+def make_training_targets(
+    faces: LabelledFaces, experiment: Experiment, run_folder: Path
+) -> NDArray[np.float32]:
+    """Return the targets of the training faces, those of the teachers mixed in if there are any."""
+    targets = make_targets(faces.labels, faces.votes, experiment.training.label_smoothing)
+    distillation = experiment.distillation
+    if distillation is None:
+        return targets
+    taught = ask_teachers(
+        [run_folder.parent / name / MODEL_NAME for name in distillation.teachers],
+        faces.faces_u8,
+        experiment.augmentation,
+        views=distillation.views,
+        seed=experiment.training.seed,
+        cache=run_folder / "state" / "taught.npy",
+    )
+    emotions = targets[:, : len(EMOTIONS)]
+    emotions += distillation.weight * (taught - emotions)
+    return targets
+
+
 def fit(
     model: keras.Model,
     faces: LabelledFaces,
+    targets: NDArray[np.float32],
     validation: LabelledFaces,
     experiment: Experiment,
     run_folder: Path,
@@ -210,7 +191,7 @@ def fit(
     stages = [
         FaceBatches(
             faces.faces_u8,
-            make_targets(faces.labels, faces.votes, training.label_smoothing),
+            targets,
             batch_size=training.batch_size,
             augmentation=experiment.augmentation,
             seed=training.seed,

@@ -1,0 +1,81 @@
+"""A student learns what its teachers see in the faces; they are asked once."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+keras = pytest.importorskip("keras", reason="needs mien[train]")
+
+from mien.core.errors import ModelError
+from mien.data.synthetic import synthetic_dataset
+from mien.training.augment import AugmentationConfig
+from mien.training.config import DistillationConfig, load_experiment
+from mien.training.distill import ask_teachers
+from mien.training.faces import LabelledFaces
+from mien.training.fit import MODEL_NAME, make_training_targets
+
+EXPERIMENTS = Path(__file__).parents[2] / "experiments"
+FACES = synthetic_dataset(21, seed=0)
+STILL = AugmentationConfig(horizontal_flip=False)
+
+
+def save_teacher(path: Path, *, sure_of: int) -> None:
+    """A network that gives one emotion half of the probability, whatever it sees."""
+    inputs = keras.Input((48, 48, 1))
+    dense = keras.layers.Dense(7, activation="softmax", kernel_initializer="zeros")
+    model = keras.Model(inputs, dense(keras.layers.GlobalAveragePooling2D()(inputs)))
+    bias = np.zeros(7, np.float32)
+    bias[sure_of] = np.log(6)
+    dense.set_weights([dense.get_weights()[0], bias])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    model.save(path)
+
+
+def test_teachers_are_averaged_and_asked_once(tmp_path: Path) -> None:
+    teachers = [tmp_path / f"{emotion}.keras" for emotion in (0, 3)]
+    for path in teachers:
+        save_teacher(path, sure_of=int(path.stem))
+    cache = tmp_path / "state" / "taught.npy"
+
+    def ask() -> np.ndarray:
+        return ask_teachers(teachers, FACES.faces_u8, STILL, views=2, seed=0, cache=cache)
+
+    taught = ask()
+    expected = np.full(7, 1 / 12)
+    expected[[0, 3]] = (0.5 + 1 / 12) / 2
+    np.testing.assert_allclose(taught, np.tile(expected, (21, 1)), atol=1e-6)
+    for path in teachers:
+        path.unlink()
+    np.testing.assert_array_equal(ask(), taught)
+
+
+def test_a_missing_teacher_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"no teacher .*nobody\.keras.*train its experiment"):
+        ask_teachers(
+            [tmp_path / "nobody.keras"],
+            FACES.faces_u8,
+            STILL,
+            views=1,
+            seed=0,
+            cache=tmp_path / "taught.npy",
+        )
+
+
+def test_targets_are_the_label_and_the_teachers_opinion_in_the_shares_asked_for(
+    tmp_path: Path,
+) -> None:
+    save_teacher(tmp_path / "teacher" / MODEL_NAME, sure_of=6)
+    experiment = load_experiment(EXPERIMENTS / "010_residual.toml").model_copy(
+        update={"distillation": DistillationConfig(teachers=["teacher"], weight=0.75, views=1)}
+    )
+    faces = LabelledFaces(FACES.faces_u8, FACES.labels, np.ones((21, 10), np.float32))
+    targets = make_training_targets(faces, experiment, tmp_path / "student")
+    assert targets.shape == (21, 17)
+    np.testing.assert_allclose(targets.sum(axis=1), 2, atol=1e-5)
+    label, other = 0.25 * (0.9 + 0.1 / 7), 0.25 * 0.1 / 7
+    happy = targets[np.flatnonzero(FACES.labels == 3)[0], :7]
+    expected = np.full(7, other + 0.75 / 12)
+    expected[3] = label + 0.75 / 12
+    expected[6] = other + 0.75 * 0.5
+    np.testing.assert_allclose(happy, expected, atol=1e-5)
