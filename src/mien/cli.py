@@ -154,6 +154,16 @@ def train(
 
 
 @app.command()
+def pause(
+    run_folder: Annotated[Path, typer.Argument(help="Of a run that has not finished.")],
+) -> None:
+    """Copy a run's newest snapshot in half precision, to go on with it on another machine."""
+    from mien.training.pause import pause_run
+
+    typer.echo(f"Wrote {pause_run(run_folder)}; mien train goes on from it")
+
+
+@app.command()
 def curves(
     run_folder: Annotated[
         Path | None, typer.Argument(help="Of the selected experiment if none is named.")

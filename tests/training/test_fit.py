@@ -15,6 +15,7 @@ keras = pytest.importorskip("keras", reason="needs mien[train]")
 from mien.core.errors import ModelError
 from mien.data.synthetic import synthetic_dataset, write_csv
 from mien.training.fit import train
+from mien.training.pause import pause_run
 
 RECIPE = """
 title = "A toy"
@@ -165,11 +166,8 @@ def test_the_chosen_epoch_has_the_lowest_validation_loss(uninterrupted: Path) ->
     assert metrics["validation_loss"] == pytest.approx(min(read_history(run)["val_loss"]), rel=0.02)
 
 
-def test_a_run_killed_in_mid_epoch_ends_like_an_uninterrupted_one(
-    toy: tuple[Path, Path], uninterrupted: Path, tmp_path: Path
-) -> None:
-    recipe, faces = toy
-    run, logs = tmp_path / "run", tmp_path / "logs"
+def train_and_kill(recipe: Path, faces: Path, run: Path, logs: Path) -> None:
+    """Train in another process, and kill it in its fourth epoch."""
     process = subprocess.Popen(
         [sys.executable, "-c", TRAIN, str(recipe), str(faces), str(run), str(logs)],
         stdout=subprocess.PIPE,
@@ -184,12 +182,42 @@ def test_a_run_killed_in_mid_epoch_ends_like_an_uninterrupted_one(
     process.stdout.close()
     assert not (run / "final_emotion_model.keras").exists()
 
+
+def test_a_run_killed_in_mid_epoch_ends_like_an_uninterrupted_one(
+    toy: tuple[Path, Path], uninterrupted: Path, tmp_path: Path
+) -> None:
+    recipe, faces = toy
+    run, logs = tmp_path / "run", tmp_path / "logs"
+    train_and_kill(recipe, faces, run, logs)
     train_toy(recipe, faces, run, logs)
 
     resumed, whole = read_history(run), read_history(uninterrupted / "run")
     assert resumed["epoch"] == whole["epoch"]
     for name, values in whole.items():
         np.testing.assert_allclose(resumed[name], values, rtol=1e-3, atol=1e-3, err_msg=name)
+
+
+def test_a_paused_run_goes_on_elsewhere(
+    toy: tuple[Path, Path], uninterrupted: Path, tmp_path: Path
+) -> None:
+    recipe, faces = toy
+    here, elsewhere = tmp_path / "here", tmp_path / "elsewhere"
+    train_and_kill(recipe, faces, here, tmp_path / "logs")
+    pause_run(here)
+    shutil.copytree(here / "paused", elsewhere / "paused")
+
+    train_toy(recipe, faces, elsewhere, tmp_path / "logs")
+
+    resumed, whole = read_history(elsewhere), read_history(uninterrupted / "run")
+    assert resumed["epoch"] == whole["epoch"]
+    # Its weights were rounded to float16 on the way.
+    np.testing.assert_allclose(resumed["val_loss"], whole["val_loss"], rtol=0.1)
+    assert not (elsewhere / "paused").exists()
+
+
+def test_a_run_without_a_snapshot_cannot_be_paused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="holds no snapshot"):
+        pause_run(tmp_path)
 
 
 def test_a_run_folder_of_another_recipe_is_refused(

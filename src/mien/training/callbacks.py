@@ -101,13 +101,13 @@ class RunState(keras.callbacks.Callback):
     @property
     def epochs_done(self) -> int:
         """How many epochs the newest snapshot holds, 0 if there is none."""
-        newest = _newest_snapshot(self._directory)
+        newest = newest_snapshot(self._directory)
         return int(newest.name.removeprefix("epoch_")) if newest else 0
 
     @property
     def stopped_early(self) -> bool:
         """Whether the newest snapshot is that of a run which early stopping has ended."""
-        newest = _newest_snapshot(self._directory)
+        newest = newest_snapshot(self._directory)
         if newest is None:
             return False
         state = json.loads((newest / "state.json").read_text(encoding="utf-8"))
@@ -115,7 +115,7 @@ class RunState(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         """Restore the newest snapshot, if there is one."""
-        newest = _newest_snapshot(self._directory)
+        newest = newest_snapshot(self._directory)
         if newest is None:
             return
         try:
@@ -198,8 +198,10 @@ def _save_arrays(path: Path, arrays: list[NDArray[Any]]) -> None:
 
 
 def _load_arrays(path: Path) -> list[NDArray[Any]]:
-    with np.load(path) as arrays:
-        return [arrays[str(index)] for index in range(len(arrays))]
+    with np.load(path) as file:
+        arrays = [file[str(index)] for index in range(len(file))]
+    # A paused run keeps its large arrays in float16.
+    return [array.astype("float32") if array.dtype == "float16" else array for array in arrays]
 
 
 def _plain(value: Any) -> Any:
@@ -210,7 +212,8 @@ def _snapshots(directory: Path) -> list[Path]:
     return sorted(directory.glob("epoch_[0-9][0-9][0-9][0-9]"))
 
 
-def _newest_snapshot(directory: Path) -> Path | None:
+def newest_snapshot(directory: Path) -> Path | None:
+    """Return the folder of the newest whole snapshot in `directory`, or None."""
     return next(reversed(_snapshots(directory)), None)
 
 

@@ -7,6 +7,7 @@ A run folder, `results/runs/<experiment>/`, holds:
     experiment.toml              the recipe as it was run
     environment.json             versions, precision and processor
     state/                       the newest snapshot, until the run has finished
+    paused/                      the same in half precision, where `mien pause` was called
     history.json                 every epoch's losses, accuracies, learning rate and seconds
     metrics.json                 the chosen epoch, its validation figures, size and cost
     final_emotion_model.keras    the chosen weights, in plain Keras layers and float32
@@ -47,6 +48,7 @@ from mien.training.objective import (
     make_optimizer,
     make_targets,
 )
+from mien.training.pause import PAUSED, take_up_run
 
 MODEL_NAME = "final_emotion_model.keras"
 
@@ -121,6 +123,7 @@ def prepare_run_folder(
             "rename the experiment, or throw that run away with --restart."
         )
     shutil.copyfile(experiment_path, recipe)
+    take_up_run(run_folder)
 
 
 def _recipe(path: Path) -> dict[str, Any]:
@@ -336,6 +339,7 @@ def write_results(
         runs=run_folder.parent,
     )
     shutil.rmtree(run_folder / "state")
+    shutil.rmtree(run_folder / PAUSED, ignore_errors=True)
     print(
         f"chosen epoch's validation accuracy {validation_accuracy:.4f}, "
         f"loss {validation_loss:.4f}; "

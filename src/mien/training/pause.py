@@ -1,0 +1,93 @@
+"""A run's newest snapshot, small enough to be carried elsewhere or committed.
+
+A snapshot in `state/` is exact and large. `pause_run` copies it to `paused/` with its large arrays
+in float16: half the size or less, and good for going on with the run, though no longer to the last
+bit. `take_up_run` puts it back where a run has no snapshot of its own.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.core.errors import ModelError
+from mien.training.callbacks import newest_snapshot
+
+PAUSED = "paused"
+
+_SMALL = 10_000
+"""Arrays up to this size stay in float32: biases, and the statistics of batch normalization."""
+
+
+def pause_run(run_folder: Path) -> Path:
+    """Copy the newest snapshot of a run in half precision to `paused/`.
+
+    The run may be going on meanwhile.
+
+    Returns:
+        The folder of the copy.
+
+    Raises:
+        ModelError: if the run has no snapshot.
+    """
+    snapshot = newest_snapshot(run_folder / "state")
+    if snapshot is None:
+        raise ModelError(
+            f"{run_folder / 'state'} holds no snapshot: expected the folder of a run that has "
+            "trained an epoch and has not finished, such as results/runs/010_residual."
+        )
+    partial = run_folder / "partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    copy = partial / snapshot.name
+    shutil.copytree(snapshot, copy)
+    for path in copy.iterdir():
+        if path.suffix == ".npz":
+            _halve_npz(path)
+        elif path.suffix == ".h5":
+            _halve_h5(path)
+    shutil.rmtree(run_folder / PAUSED, ignore_errors=True)
+    partial.rename(run_folder / PAUSED)
+    return run_folder / PAUSED / snapshot.name
+
+
+def take_up_run(run_folder: Path) -> None:
+    """Let a run that has no snapshot of its own go on from `paused/`, if there is one."""
+    paused = run_folder / PAUSED
+    if paused.is_dir() and newest_snapshot(run_folder / "state") is None:
+        shutil.copytree(paused, run_folder / "state", dirs_exist_ok=True)
+
+
+def _halve(array: NDArray[np.generic]) -> NDArray[np.generic]:
+    large = array.dtype == np.float32 and array.size > _SMALL
+    return array.astype(np.float16) if large else array
+
+
+def _halve_npz(path: Path) -> None:
+    with np.load(path) as arrays:
+        halved = {name: _halve(arrays[name]) for name in arrays.files}
+    np.savez_compressed(path, allow_pickle=False, **halved)
+
+
+def _halve_h5(path: Path) -> None:
+    """Rewrite a Keras weights file; `load_weights` turns the values back into float32."""
+    halved = path.with_suffix(".halved")
+    with h5py.File(path) as source, h5py.File(halved, "w") as target:
+
+        def copy(name: str, item: h5py.Group | h5py.Dataset) -> None:
+            if isinstance(item, h5py.Dataset):
+                array = _halve(item[()])
+                # A scalar cannot be compressed.
+                copied = target.create_dataset(
+                    name, data=array, compression="gzip" if array.shape else None
+                )
+            else:
+                copied = target.require_group(name)
+            copied.attrs.update(item.attrs)
+
+        source.visititems(copy)
+        target.attrs.update(source.attrs)
+    halved.replace(path)
