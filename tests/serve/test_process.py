@@ -52,3 +52,13 @@ def test_two_workers_see_the_same_jobs_and_count_together(start, video_of):
     counted = [line for line in text.splitlines() if 'route="/v1/videos",status="202"' in line]
     assert any(line.startswith("mien_request_seconds_count") for line in counted)
     assert server.stop()[0] == 0
+
+
+def test_clients_behind_a_proxy_on_this_machine_are_told_apart(start):
+    server = start("--limit", "requests_per_minute=2")
+
+    def status(client):
+        return server.ask("/v1/model", headers={"X-Forwarded-For": client})[0]
+
+    assert [status("203.0.113.1") for _ in range(3)] == [200, 200, 429]
+    assert status("203.0.113.2") == 200
