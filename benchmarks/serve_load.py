@@ -1,15 +1,15 @@
 """A bounded load on `mien serve` over loopback: many clients against one, and a kill in the middle.
 
-    python benchmarks/serve_load.py                 # about two minutes
+    python benchmarks/serve_load.py                 # about three minutes
     python benchmarks/serve_load.py --seconds 30    # each phase longer
 
 It starts a server of its own and prints: pictures and frames a second of one client and of many,
 and their ratio; the 95th percentile of the answering times; the processor time that the server
 spent on each; what was refused, which must be 429 or 503 with `Retry-After` and nothing else; the
-server's memory after each round; and what becomes of the clients when the server is killed
-(SIGKILL) and started again under load. The clients share the machine's cores with the server, so
-that a network's rates would be higher. Needs Linux, `mien[dev]`, and a detector (YuNet, or Haar
-with `--detector haar`).
+server's memory after each round; and what becomes of the clients and of a video job when the
+server is killed (SIGKILL) and started again under load. The clients share the machine's cores with
+the server, so that a network's rates would be higher. Needs Linux, `mien[dev]`, and a detector
+(YuNet, or Haar with `--detector haar`).
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib import resources
 from pathlib import Path
 
 import cv2
@@ -78,6 +79,11 @@ class Server:
         fields = [file.read_text(encoding="ascii").split() for file in files]
         ticks = np.array([int(each[13]) + int(each[14]) for each in fields])
         return ticks / os.sysconf("SC_CLK_TCK")
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its process has not ended."""
+        return self._process.poll() is None
 
     def memory_mb(self) -> float:
         """Memory that it occupies, in megabytes."""
@@ -263,13 +269,30 @@ async def stream_crowd(
     return tally
 
 
-async def wait_until_ready(client: httpx2.AsyncClient) -> None:
+async def wait_until_ready(server: Server, client: httpx2.AsyncClient) -> None:
     """Wait until the server takes requests."""
-    while True:
+    while server.is_running:
         with suppress(httpx2.TransportError):
             if (await client.get("/readyz")).status_code == 200:
                 return
         await asyncio.sleep(0.1)
+    sys.exit("the server ended by itself")
+
+
+async def add_job(client: httpx2.AsyncClient) -> str:
+    """Upload the bundled video; return its job's address."""
+    with resources.as_file(resources.files("mien") / "assets" / "demo.mp4") as path:
+        answer = await client.post("/v1/videos", files={"file": path.read_bytes()})
+    return answer.raise_for_status().headers["location"]
+
+
+async def wait_for_job(client: httpx2.AsyncClient, job: str) -> str:
+    """Wait until a job has ended, and say how."""
+    while True:
+        status = (await client.get(job)).json()
+        if status["finished_s"] is not None:
+            return status["state"] + (f": {status['problem']['title']}" * bool(status["problem"]))
+        await asyncio.sleep(0.5)
 
 
 def print_ratio(what: str, many: list[Round], one: Round) -> None:
@@ -295,7 +318,7 @@ async def run(options: argparse.Namespace, server: Server, picture: bytes, frame
         return rounds[-1]
 
     async with httpx2.AsyncClient(base_url=base) as client:
-        await wait_until_ready(client)
+        await wait_until_ready(server, client)
         await upload_crowd(server, picture, 1, 2)  # Warm up.
         print("\nPictures")
         one = await pictures(1)
@@ -305,13 +328,23 @@ async def run(options: argparse.Namespace, server: Server, picture: bytes, frame
         print(f"\nStreams of {options.fps:g} frames a second")
         one = await frames(1)
         print_ratio("frames", [await frames(options.clients) for _ in range(options.rounds)], one)
-        print("\nA kill in the middle of the streams, and pictures afterwards")
+        print("\nBoth at once: streams, and pictures")
+        for tally in await asyncio.gather(
+            stream_crowd(server, frame, options.clients, length_s, options.fps),
+            upload_crowd(server, picture, options.uploads, length_s),
+        ):
+            tally.processor_s = None  # It is that of both.
+            rounds.append(tally)
+            print(tally.line())
+        print("\nA kill in the middle of the streams and of a video job, and pictures afterwards")
+        job = await add_job(client)
         tally = await stream_crowd(
             server, frame, options.clients, 2 * length_s, options.fps, kill=True
         )
         print(tally.line())
-        await wait_until_ready(client)
+        await wait_until_ready(server, client)
         await pictures(options.uploads)
+        print(f"  the job is {await wait_for_job(client, job)}")
     return not any(tally.errors for tally in rounds)
 
 
