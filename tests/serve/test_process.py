@@ -1,6 +1,7 @@
 """`mien serve` as a process of its own: told to stop, killed, with several workers."""
 
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -62,3 +63,21 @@ def test_clients_behind_a_proxy_on_this_machine_are_told_apart(start):
 
     assert [status("203.0.113.1") for _ in range(3)] == [200, 200, 429]
     assert status("203.0.113.2") == 200
+
+
+def test_four_declared_gigabytes_are_refused_before_they_come(start):
+    server = start()
+    head = (
+        "POST /v1/images HTTP/1.1\r\nHost: localhost\r\n"
+        "Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 4294967296\r\n\r\n--x"
+    )
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
+        connection.sendall(head.encode())
+        answer = b""
+        while not answer.endswith(b"}"):
+            received = connection.recv(65536)
+            assert received, answer
+            answer += received
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b"urn:mien:problem:too-large" in answer
+    assert server.ask("/readyz")[0] == 200

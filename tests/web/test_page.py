@@ -41,7 +41,7 @@ def open_photo(page, path):
 
 
 @pytest.fixture(scope="session")
-def recognizer():
+def recognizer(yunet):
     return Recognizer(detector="yunet", threads=1)
 
 
