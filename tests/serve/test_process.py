@@ -1,10 +1,16 @@
 """`mien serve` as a process of its own: told to stop, killed, with several workers."""
 
+import json
 import os
 import socket
 from pathlib import Path
 
 import pytest
+
+pytest.importorskip("websockets", reason="needs mien[serve]")
+
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and files without a name")
 
@@ -21,6 +27,18 @@ def test_told_to_stop_it_finishes_and_logs_no_secret(start, video_of):
     again = start()
     assert again.job(job)["state"] == "done"
     assert again.ask(f"/v1/videos/{job}/result")[0] == 200
+
+
+def test_told_to_stop_it_closes_streams_with_a_reason(start, astronaut_jpeg):
+    server = start()
+    with connect(f"ws://127.0.0.1:{server.port}/v1/stream", compression=None) as stream:
+        stream.recv()
+        stream.send(astronaut_jpeg)
+        assert json.loads(stream.recv())["type"] == "result"
+        assert server.stop()[0] == 0
+        with pytest.raises(ConnectionClosed) as closed:
+            stream.recv(timeout=60)
+    assert closed.value.rcvd.code == 1012  # "Service restart": come again.
 
 
 def test_killed_it_leaves_no_video_and_the_next_one_tells(start, video_of, tmp_path):
