@@ -101,6 +101,23 @@ def test_a_photo_gives_the_same_faces_as_python(
                 assert face["confidence"] == pytest.approx(want.confidence, abs=0.02)
 
 
+def test_a_photo_can_be_dropped_on_the_page(launch, astronaut_bgr):
+    content = cv2.imencode(".png", astronaut_bgr)[1].tolist()
+    with launch() as page:
+        dropped = page.evaluate_handle(
+            """content => {
+                const transfer = new DataTransfer();
+                const bytes = Uint8Array.from(content);
+                transfer.items.add(new File([bytes], "a.png", { type: "image/png" }));
+                return transfer;
+            }""",
+            content,
+        )
+        page.dispatch_event("#screen", "drop", {"dataTransfer": dropped})
+        wait_for_text(page, "#status", "faces?, ")
+        assert VERDICT.fullmatch(page.inner_text("#verdict"))
+
+
 def test_a_photo_on_the_server_gives_the_same_as_on_the_device(launch, astronaut_bgr, tmp_path):
     cv2.imwrite(str(tmp_path / "photo.png"), astronaut_bgr)
     with launch() as page:

@@ -13,7 +13,7 @@ from mien.core.types import Box, Face
 from mien.engine.gate import measure_quality
 from mien.engine.likeness import bundled_likeness
 from mien.engine.smoothing import SMOOTH_MS, Smoother
-from mien.faces.crop import crop_faces
+from mien.faces.crop import FRAMINGS, crop_faces
 from mien.recognizer import Recognizer
 
 HAS_WEBGPU = """async () =>
@@ -78,7 +78,7 @@ def test_the_same_picture_and_boxes_give_the_same_probabilities(
         pytest.skip("this browser has no WebGPU")
     # Software draws in the place of a graphics card, slowly.
     faces = random_faces(60 if backend == "wasm" else 6)
-    framing = recognizer.artifact.crop["yunet"]
+    framing = recognizer.artifact.crop.get("yunet", FRAMINGS["yunet"])
     question = {
         "backend": backend,
         "picture": "picture.png",
