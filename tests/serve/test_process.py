@@ -99,3 +99,18 @@ def test_four_declared_gigabytes_are_refused_before_they_come(start):
     assert answer.startswith(b"HTTP/1.1 413 ")
     assert b"urn:mien:problem:too-large" in answer
     assert server.ask("/readyz")[0] == 200
+
+
+def test_a_client_that_is_sent_away_in_the_middle_of_its_upload_gets_the_answer(start):
+    server = start("--limit", "uploads=1")
+    form = {"Content-Type": "multipart/form-data; boundary=x"}
+    head = "POST /v1/images HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port)) as slow:
+        slow.sendall(head.encode())
+        while (found := server.ask("/v1/images", "POST", b"x" * 5_000_000, form))[0] == 422:
+            pass  # The slow one has not been noticed yet.
+        assert found[0] == 503
+        assert int(found[1]["Retry-After"]) >= 1
+    status, _, answer = server.ask("/v1/reports", "POST", b"x" * 90_000_000)
+    assert status == 413
+    assert b"urn:mien:problem:too-large" in answer
