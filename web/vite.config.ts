@@ -39,6 +39,8 @@ export default defineConfig({
     rollupOptions: { input: ["index.html", "docs.html"], checks: { pluginTimings: false } },
   },
   worker: { format: "es" },
+  // Found late, in the worker, they would make the development server load the page anew.
+  optimizeDeps: { include: ["onnxruntime-web/wasm", "onnxruntime-web/jspi"] },
   plugins: [compressBigFiles()],
   server: { proxy: { "/v1": { target: "http://127.0.0.1:8000", ws: true } } },
 });
