@@ -5,7 +5,8 @@
 
 It starts a server of its own and prints: pictures and frames a second of one client and of many,
 and their ratio; the 95th percentile of the answering times; the processor time that the server
-spent on each; what was refused, which must be 429 or 503 with `Retry-After` and nothing else; the
+spent on each, and how much of the machine others took (it slows everything down: measure
+on an idle one); what was refused, which must be 429 or 503 with `Retry-After` and nothing else; the
 server's memory after each round; and what becomes of the clients and of a video job when the
 server is killed (SIGKILL) and started again under load. The clients share the machine's cores with
 the server, so that a network's rates would be higher. Needs Linux, `mien[dev]`, and a detector
@@ -40,6 +41,7 @@ from skimage import data
 from mien.core.preprocess import FACE_SIZE
 from mien.recognizer import Recognizer
 
+CORES = os.cpu_count() or 1
 REFUSALS = frozenset({429, 503})
 BOUNDARY = "------------------------mien"
 
@@ -92,6 +94,14 @@ class Server:
         return int(line.split()[1]) / 1000
 
 
+def others_processor_s(server: Server) -> float:
+    """Seconds of processor time that neither the server nor the clients had."""
+    fields = Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()
+    user, nice, system, _idle, _wait, irq, softirq, steal = map(int, fields[1:9])
+    busy_s = (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+    return busy_s - float(server.processor_s()[0]) - time.process_time()
+
+
 @dataclass
 class Round:
     """What the clients of one phase experienced.
@@ -110,6 +120,7 @@ class Round:
     errors: Counter[str] = field(default_factory=Counter)
     passed_over: int = 0
     processor_s: np.ndarray | None = None
+    others_s: float | None = None
 
     def __post_init__(self) -> None:
         self.until = time.perf_counter() + self.length_s
@@ -138,6 +149,8 @@ class Round:
             all_ms, loop_ms = 1000 * self.processor_s / max(len(self.seconds), 1)
             text += f"   processor {all_ms:4.1f} ms each, {loop_ms:.1f} of them the event loop's"
         text += f"   {self.server.memory_mb():4.0f} MB"
+        if self.others_s is not None:
+            text += f"   others took {self.others_s / self.length_s / CORES:.0%}"
         if self.passed_over:
             text += f"   {self.passed_over} passed over"
         refused = [(status, count) for status, count in self.statuses.items() if status != 200]
@@ -198,10 +211,11 @@ async def upload_in_turn(request: bytes, tally: Round) -> None:
 async def upload_crowd(server: Server, request: bytes, clients: int, length_s: float) -> Round:
     """Let clients upload one picture after another."""
     tally = Round(server, clients, length_s)
-    spent_s = server.processor_s()
+    spent_s, others_s = server.processor_s(), others_processor_s(server)
     tasks = [asyncio.create_task(upload_in_turn(request, tally)) for _ in range(clients)]
     await asyncio.sleep(length_s)
     tally.processor_s = server.processor_s() - spent_s
+    tally.others_s = others_processor_s(server) - others_s
     await asyncio.gather(*tasks)
     return tally
 
@@ -256,7 +270,7 @@ async def stream_crowd(
 ) -> Round:
     """Let clients stream at a camera's pace; kill the server after a third of the time if asked."""
     tally = Round(server, clients, length_s)
-    spent_s = server.processor_s()
+    spent_s, others_s = server.processor_s(), others_processor_s(server)
     tasks = [asyncio.create_task(stream(frame, 1 / fps, tally)) for _ in range(clients)]
     if kill:
         await asyncio.sleep(length_s / 3)
@@ -265,6 +279,7 @@ async def stream_crowd(
     else:
         await asyncio.sleep(length_s)
         tally.processor_s = server.processor_s() - spent_s
+        tally.others_s = others_processor_s(server) - others_s
     await asyncio.gather(*tasks)
     return tally
 
@@ -392,7 +407,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2, help="threads of the server")
     parser.add_argument("--detector", default="auto")
     options = parser.parse_args()
-    print(f"{os.cpu_count()} cores, {options.threads} recognising threads")
+    print(f"{CORES} cores, {options.threads} recognising threads")
     print_batching()
     picture, frame = make_pictures()
     print(f"picture {len(picture):,} bytes, frame {len(frame):,} bytes")
