@@ -1,7 +1,7 @@
 # mien serve, with the page, as an unprivileged user:
 #
 #     docker build -t mien .
-#     docker run --read-only --tmpfs /tmp --cap-drop ALL -p 8000:8000 \
+#     docker run --read-only --tmpfs /tmp:size=2g --cap-drop ALL -p 8000:8000 \
 #       -e MIEN_SERVE_TOKEN="$(openssl rand -hex 24)" mien
 #
 # docs/deploy.md says what can be set.
@@ -22,7 +22,10 @@ RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
 
 FROM python:3.12-slim
 COPY --from=wheel /wheels /wheels
-RUN pip install --no-cache-dir "$(echo /wheels/*.whl)[serve]" && rm -r /wheels
+# This image has neither X11 nor OpenGL, which OpenCV's build with windows does not load without.
+RUN pip install --no-cache-dir "$(echo /wheels/*.whl)[serve]" && rm -r /wheels \
+    && pip uninstall --yes opencv-python \
+    && pip install --no-cache-dir "opencv-python-headless>=4.14,<5"
 ENV XDG_CACHE_HOME=/var/cache \
     MIEN_SERVE_HOST=0.0.0.0 \
     MIEN_SERVE_STATE_FILE=/tmp/mien.sqlite3

@@ -1,15 +1,16 @@
 """A bounded load on `mien serve` over loopback: many clients against one, and a kill in the middle.
 
-    python benchmarks/serve_load.py                 # about two minutes
+    python benchmarks/serve_load.py                 # about three minutes
     python benchmarks/serve_load.py --seconds 30    # each phase longer
 
 It starts a server of its own and prints: pictures and frames a second of one client and of many,
 and their ratio; the 95th percentile of the answering times; the processor time that the server
-spent on each; what was refused, which must be 429 or 503 with `Retry-After` and nothing else; the
-server's memory after each round; and what becomes of the clients when the server is killed
-(SIGKILL) and started again under load. The clients share the machine's cores with the server, so
-that a network's rates would be higher. Needs Linux, `mien[dev]`, and a detector (YuNet, or Haar
-with `--detector haar`).
+spent on each, and how much of the machine others took (it slows everything down: measure
+on an idle one); what was refused, which must be 429 or 503 with `Retry-After` and nothing else; the
+server's memory after each round; and what becomes of the clients and of a video job when the
+server is killed (SIGKILL) and started again under load. The clients share the machine's cores with
+the server, so that a network's rates would be higher. Needs Linux, `mien[dev]`, and a detector
+(YuNet, or Haar with `--detector haar`).
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib import resources
 from pathlib import Path
 
 import cv2
@@ -39,6 +41,7 @@ from skimage import data
 from mien.core.preprocess import FACE_SIZE
 from mien.recognizer import Recognizer
 
+CORES = os.cpu_count() or 1
 REFUSALS = frozenset({429, 503})
 BOUNDARY = "------------------------mien"
 
@@ -79,11 +82,24 @@ class Server:
         ticks = np.array([int(each[13]) + int(each[14]) for each in fields])
         return ticks / os.sysconf("SC_CLK_TCK")
 
+    @property
+    def is_running(self) -> bool:
+        """Whether its process has not ended."""
+        return self._process.poll() is None
+
     def memory_mb(self) -> float:
         """Memory that it occupies, in megabytes."""
         status = Path(f"/proc/{self._process.pid}/status").read_text(encoding="ascii")
         line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
         return int(line.split()[1]) / 1000
+
+
+def others_processor_s(server: Server) -> float:
+    """Seconds of processor time that neither the server nor the clients had."""
+    fields = Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()
+    user, nice, system, _idle, _wait, irq, softirq, steal = map(int, fields[1:9])
+    busy_s = (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+    return busy_s - float(server.processor_s()[0]) - time.process_time()
 
 
 @dataclass
@@ -104,6 +120,7 @@ class Round:
     errors: Counter[str] = field(default_factory=Counter)
     passed_over: int = 0
     processor_s: np.ndarray | None = None
+    others_s: float | None = None
 
     def __post_init__(self) -> None:
         self.until = time.perf_counter() + self.length_s
@@ -132,6 +149,8 @@ class Round:
             all_ms, loop_ms = 1000 * self.processor_s / max(len(self.seconds), 1)
             text += f"   processor {all_ms:4.1f} ms each, {loop_ms:.1f} of them the event loop's"
         text += f"   {self.server.memory_mb():4.0f} MB"
+        if self.others_s is not None:
+            text += f"   others took {self.others_s / self.length_s / CORES:.0%}"
         if self.passed_over:
             text += f"   {self.passed_over} passed over"
         refused = [(status, count) for status, count in self.statuses.items() if status != 200]
@@ -192,10 +211,11 @@ async def upload_in_turn(request: bytes, tally: Round) -> None:
 async def upload_crowd(server: Server, request: bytes, clients: int, length_s: float) -> Round:
     """Let clients upload one picture after another."""
     tally = Round(server, clients, length_s)
-    spent_s = server.processor_s()
+    spent_s, others_s = server.processor_s(), others_processor_s(server)
     tasks = [asyncio.create_task(upload_in_turn(request, tally)) for _ in range(clients)]
     await asyncio.sleep(length_s)
     tally.processor_s = server.processor_s() - spent_s
+    tally.others_s = others_processor_s(server) - others_s
     await asyncio.gather(*tasks)
     return tally
 
@@ -250,7 +270,7 @@ async def stream_crowd(
 ) -> Round:
     """Let clients stream at a camera's pace; kill the server after a third of the time if asked."""
     tally = Round(server, clients, length_s)
-    spent_s = server.processor_s()
+    spent_s, others_s = server.processor_s(), others_processor_s(server)
     tasks = [asyncio.create_task(stream(frame, 1 / fps, tally)) for _ in range(clients)]
     if kill:
         await asyncio.sleep(length_s / 3)
@@ -259,17 +279,35 @@ async def stream_crowd(
     else:
         await asyncio.sleep(length_s)
         tally.processor_s = server.processor_s() - spent_s
+        tally.others_s = others_processor_s(server) - others_s
     await asyncio.gather(*tasks)
     return tally
 
 
-async def wait_until_ready(client: httpx2.AsyncClient) -> None:
+async def wait_until_ready(server: Server, client: httpx2.AsyncClient) -> None:
     """Wait until the server takes requests."""
-    while True:
+    while server.is_running:
         with suppress(httpx2.TransportError):
             if (await client.get("/readyz")).status_code == 200:
                 return
         await asyncio.sleep(0.1)
+    sys.exit("the server ended by itself")
+
+
+async def add_job(client: httpx2.AsyncClient) -> str:
+    """Upload the bundled video; return its job's address."""
+    with resources.as_file(resources.files("mien") / "assets" / "demo.mp4") as path:
+        answer = await client.post("/v1/videos", files={"file": path.read_bytes()})
+    return answer.raise_for_status().headers["location"]
+
+
+async def wait_for_job(client: httpx2.AsyncClient, job: str) -> str:
+    """Wait until a job has ended, and say how."""
+    while True:
+        status = (await client.get(job)).json()
+        if status["finished_s"] is not None:
+            return status["state"] + (f": {status['problem']['title']}" * bool(status["problem"]))
+        await asyncio.sleep(0.5)
 
 
 def print_ratio(what: str, many: list[Round], one: Round) -> None:
@@ -295,7 +333,7 @@ async def run(options: argparse.Namespace, server: Server, picture: bytes, frame
         return rounds[-1]
 
     async with httpx2.AsyncClient(base_url=base) as client:
-        await wait_until_ready(client)
+        await wait_until_ready(server, client)
         await upload_crowd(server, picture, 1, 2)  # Warm up.
         print("\nPictures")
         one = await pictures(1)
@@ -305,13 +343,23 @@ async def run(options: argparse.Namespace, server: Server, picture: bytes, frame
         print(f"\nStreams of {options.fps:g} frames a second")
         one = await frames(1)
         print_ratio("frames", [await frames(options.clients) for _ in range(options.rounds)], one)
-        print("\nA kill in the middle of the streams, and pictures afterwards")
+        print("\nBoth at once: streams, and pictures")
+        for tally in await asyncio.gather(
+            stream_crowd(server, frame, options.clients, length_s, options.fps),
+            upload_crowd(server, picture, options.uploads, length_s),
+        ):
+            tally.processor_s = None  # It is that of both.
+            rounds.append(tally)
+            print(tally.line())
+        print("\nA kill in the middle of the streams and of a video job, and pictures afterwards")
+        job = await add_job(client)
         tally = await stream_crowd(
             server, frame, options.clients, 2 * length_s, options.fps, kill=True
         )
         print(tally.line())
-        await wait_until_ready(client)
+        await wait_until_ready(server, client)
         await pictures(options.uploads)
+        print(f"  the job is {await wait_for_job(client, job)}")
     return not any(tally.errors for tally in rounds)
 
 
@@ -359,7 +407,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2, help="threads of the server")
     parser.add_argument("--detector", default="auto")
     options = parser.parse_args()
-    print(f"{os.cpu_count()} cores, {options.threads} recognising threads")
+    print(f"{CORES} cores, {options.threads} recognising threads")
     print_batching()
     picture, frame = make_pictures()
     print(f"picture {len(picture):,} bytes, frame {len(frame):,} bytes")

@@ -29,15 +29,21 @@ def astronaut_bgr():
     return np.ascontiguousarray(data.astronaut()[..., ::-1])
 
 
-@pytest.fixture
-def yunet_file(monkeypatch):
-    """Return YuNet's file, which mien then uses as well; skip where there is none."""
+@pytest.fixture(scope="session")
+def yunet_path():
+    """Return where YuNet's file is; skip where there is none."""
     beside = Path(__file__).parents[2] / "shared" / "models" / "face_detection_yunet_2023mar.onnx"
     path = Path(os.environ.get("MIEN_YUNET", beside))
     if not path.is_file():
         pytest.skip("needs YuNet's file, named in the environment variable MIEN_YUNET")
-    monkeypatch.setenv("MIEN_YUNET", str(path))
     return path
+
+
+@pytest.fixture
+def yunet_file(yunet_path, monkeypatch):
+    """Return YuNet's file, which mien then uses as well."""
+    monkeypatch.setenv("MIEN_YUNET", str(yunet_path))
+    return yunet_path
 
 
 @pytest.fixture

@@ -88,6 +88,8 @@ def hostile(astronaut_bgr, encode):
         "0 pixels.png": (png_of(0, 0), "unreadable"),
         "truncated.jpg": (jpeg[: len(jpeg) // 2], "unreadable"),
         "truncated.png": (png[: len(png) // 2], "unreadable"),
+        "4 GB declared.png": (png[:33] + b"\xff\xff\xff\xffIDAT" + png[41:], "unreadable"),
+        "4 GB declared.webp": (b"RIFF\xff\xff\xff\xffWEBPVP8 " + bytes(100), "unreadable"),
         "without pixels.png": (png.replace(b"IDAT", b"IDAX"), "unreadable"),
         "scans.jpg": (scans_without_end(progressive), "unreadable"),
         "polyglot.png": (png + zip_file(), "wrong-type"),

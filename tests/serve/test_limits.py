@@ -97,6 +97,10 @@ def test_a_slow_upload_ends_with_a_problem(settings_of):
     assert headers["content-type"] == "application/problem+json"
 
 
+async def nothing():
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
 def test_uploads_beyond_the_limit_are_sent_away_at_once(settings_of):
     app = create_app(settings_of({"uploads": 2}))
 
@@ -105,14 +109,14 @@ def test_uploads_beyond_the_limit_are_sent_away_at_once(settings_of):
 
         async def when_released():
             await released.wait()
-            return {"type": "http.request", "body": b"", "more_body": False}
+            return await nothing()
 
         async with app.router.lifespan_context(app):
             slow = [asyncio.create_task(ask(app, "/v1/images", when_released)) for _ in range(2)]
             await asyncio.sleep(0)
-            refused = await ask(app, "/v1/images", when_released)
+            refused = await ask(app, "/v1/images", nothing)
             released.set()
-            return refused, await asyncio.gather(*slow), await ask(app, "/v1/images", when_released)
+            return refused, await asyncio.gather(*slow), await ask(app, "/v1/images", nothing)
 
     (status, headers), slow, afterwards = asyncio.run(run())
     assert status == 503

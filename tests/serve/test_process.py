@@ -1,9 +1,16 @@
 """`mien serve` as a process of its own: told to stop, killed, with several workers."""
 
+import json
 import os
+import socket
 from pathlib import Path
 
 import pytest
+
+pytest.importorskip("websockets", reason="needs mien[serve]")
+
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and files without a name")
 
@@ -20,6 +27,18 @@ def test_told_to_stop_it_finishes_and_logs_no_secret(start, video_of):
     again = start()
     assert again.job(job)["state"] == "done"
     assert again.ask(f"/v1/videos/{job}/result")[0] == 200
+
+
+def test_told_to_stop_it_closes_streams_with_a_reason(start, astronaut_jpeg):
+    server = start()
+    with connect(f"ws://127.0.0.1:{server.port}/v1/stream", compression=None) as stream:
+        stream.recv()
+        stream.send(astronaut_jpeg)
+        assert json.loads(stream.recv())["type"] == "result"
+        assert server.stop()[0] == 0
+        with pytest.raises(ConnectionClosed) as closed:
+            stream.recv(timeout=60)
+    assert closed.value.rcvd.code == 1012  # "Service restart": come again.
 
 
 def test_killed_it_leaves_no_video_and_the_next_one_tells(start, video_of, tmp_path):
@@ -52,3 +71,46 @@ def test_two_workers_see_the_same_jobs_and_count_together(start, video_of):
     counted = [line for line in text.splitlines() if 'route="/v1/videos",status="202"' in line]
     assert any(line.startswith("mien_request_seconds_count") for line in counted)
     assert server.stop()[0] == 0
+
+
+def test_clients_behind_a_proxy_on_this_machine_are_told_apart(start):
+    server = start("--limit", "requests_per_minute=2")
+
+    def status(client):
+        return server.ask("/v1/model", headers={"X-Forwarded-For": client})[0]
+
+    assert [status("203.0.113.1") for _ in range(3)] == [200, 200, 429]
+    assert status("203.0.113.2") == 200
+
+
+def test_four_declared_gigabytes_are_refused_before_they_come(start):
+    server = start()
+    head = (
+        "POST /v1/images HTTP/1.1\r\nHost: localhost\r\n"
+        "Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 4294967296\r\n\r\n--x"
+    )
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
+        connection.sendall(head.encode())
+        answer = b""
+        while not answer.endswith(b"}"):
+            received = connection.recv(65536)
+            assert received, answer
+            answer += received
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b"urn:mien:problem:too-large" in answer
+    assert server.ask("/readyz")[0] == 200
+
+
+def test_a_client_that_is_sent_away_in_the_middle_of_its_upload_gets_the_answer(start):
+    server = start("--limit", "uploads=1")
+    form = {"Content-Type": "multipart/form-data; boundary=x"}
+    head = "POST /v1/images HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port)) as slow:
+        slow.sendall(head.encode())
+        while (found := server.ask("/v1/images", "POST", b"x" * 5_000_000, form))[0] == 422:
+            pass  # The slow one has not been noticed yet.
+        assert found[0] == 503
+        assert int(found[1]["Retry-After"]) >= 1
+    status, _, answer = server.ask("/v1/reports", "POST", b"x" * 90_000_000)
+    assert status == 413
+    assert b"urn:mien:problem:too-large" in answer

@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 
 from mien.core.types import Box, FaceEmotion
@@ -44,3 +46,19 @@ def test_what_is_no_record_is_a_problem(client):
 def test_its_size_is_limited(client_of):
     answer = client_of({"record_bytes": 500}).post("/v1/reports", content=record(9), headers=CSV)
     assert answer.status_code == 413
+
+
+def test_what_a_killed_server_left_is_removed(client_of, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    left, under_way = tmp_path / "mien-report-left", tmp_path / "mien-report-under-way"
+    for folder in (left, under_way):
+        folder.mkdir()
+        (folder / "session.csv").write_text("a")
+    os.utime(left, (1, 1))
+    client = client_of()
+    for _ in range(1000):
+        client.get("/healthz")  # Lets the server work on.
+        if not left.exists():
+            break
+    assert not left.exists()
+    assert under_way.exists()

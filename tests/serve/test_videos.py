@@ -1,10 +1,13 @@
+import asyncio
 import csv
 import io
 import os
+import sys
 import time
 
 import pytest
 
+from mien.serve.jobs import _messages
 from mien.serve.problems import Problem
 from mien.serve.store import WORKER_SILENT_S, Store
 
@@ -109,6 +112,20 @@ def test_limits_of_videos_can_be_set(client_of, video_of, limits, problem):
     client = client_of(limits)
     job = upload(client, video_of(20)).json()["id"]
     assert wait_for(client, job, "failed")["problem"]["type"] == f"urn:mien:problem:{problem}"
+
+
+def test_a_decoder_that_dies_may_say_anything_before():
+    async def run():
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", "import os; os.write(2, b'\\xff' * 10**6); os.abort()"),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        return [message async for message in _messages(process)]
+
+    with pytest.raises(Problem) as found:
+        asyncio.run(run())
+    assert found.value.name == "unreadable"
 
 
 def test_a_stopping_server_finishes_what_runs_and_tells_what_waits(

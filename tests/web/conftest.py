@@ -16,7 +16,6 @@ import pytest
 
 from mien.core.artifact import load_artifact
 from mien.core.errors import ModelError
-from mien.faces.models import find_yunet
 
 WEB = Path(__file__).parents[2] / "web"
 DEMO = Path(__file__).parents[2] / "src/mien/assets/demo.mp4"
@@ -42,7 +41,15 @@ def guarded_server(serve, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def serve(tmp_path_factory):
+def yunet(yunet_path):
+    """Let this process and the servers that it starts use YuNet."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MIEN_YUNET", str(yunet_path))
+        yield
+
+
+@pytest.fixture(scope="session")
+def serve(tmp_path_factory, yunet):
     """Return the function that starts `mien serve` as a process of its own."""
     page = pytest.importorskip("mien.serve.page", reason="needs mien[serve]")
     if not page.is_built():
@@ -51,8 +58,6 @@ def serve(tmp_path_factory):
         load_artifact()
     except ModelError as error:
         pytest.skip(f"no network is shipped yet: {error}")
-    if find_yunet() is None:
-        pytest.skip("recognition in the page needs YuNet: run  mien models download")
     processes = []
 
     def start(*options):

@@ -13,9 +13,11 @@ from mien.core.types import Box, Face
 from mien.engine.gate import measure_quality
 from mien.engine.likeness import bundled_likeness
 from mien.engine.smoothing import SMOOTH_MS, Smoother
-from mien.faces.crop import crop_faces
+from mien.faces.crop import FRAMINGS, crop_faces
 from mien.recognizer import Recognizer
 
+HAS_WEBGPU = """async () =>
+    "Suspending" in WebAssembly && Boolean(await navigator.gpu?.requestAdapter())"""
 ORIGIN = "http://localhost:1"  # Nothing listens there: the test answers itself.
 
 
@@ -42,7 +44,7 @@ def parity_page(tmp_path_factory, web_folder, launch_browser, crowd_bgr, recogni
         kind = "text/javascript" if path.suffix == ".mjs" else kind
         route.fulfill(body=path.read_bytes(), content_type=kind)
 
-    with launch_browser() as page:
+    with launch_browser(["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"]) as page:
         page.context.route(f"{ORIGIN}/**", answer)
         page.goto(f"{ORIGIN}/parity.html")
         page.wait_for_function("window.parity")
@@ -68,10 +70,17 @@ def random_faces(count):
     return faces
 
 
-def test_the_same_picture_and_boxes_give_the_same_probabilities(parity_page, recognizer, crowd_bgr):
-    faces = random_faces(60)
-    framing = recognizer.artifact.crop["yunet"]
+@pytest.mark.parametrize("backend", ["wasm", "webgpu"])
+def test_the_same_picture_and_boxes_give_the_same_probabilities(
+    parity_page, recognizer, crowd_bgr, backend
+):
+    if backend == "webgpu" and not parity_page.evaluate(HAS_WEBGPU):
+        pytest.skip("this browser has no WebGPU")
+    # Software draws in the place of a graphics card, slowly.
+    faces = random_faces(60 if backend == "wasm" else 6)
+    framing = recognizer.artifact.crop.get("yunet", FRAMINGS["yunet"])
     question = {
+        "backend": backend,
         "picture": "picture.png",
         "network": "emotion.onnx",
         "temperature": recognizer.artifact.temperature,

@@ -1,6 +1,6 @@
 // For the tests: crops and probabilities of given faces, to compare with Python's.
 
-import { loadRuntime } from "../src/recognisers/runtime";
+import { type Backend, loadRuntime } from "../src/recognisers/runtime";
 import { decodePhoto } from "../src/sources";
 import { type Box, cropFace, type Framing, toNetworkInput } from "../src/vision/crop";
 import { FaceLikeness } from "../src/vision/likeness";
@@ -8,6 +8,7 @@ import { measureQuality } from "../src/vision/quality";
 import { applyTemperature, Smoother } from "../src/vision/smoother";
 
 interface Question {
+  readonly backend: Backend;
   readonly picture: string;
   readonly network: string;
   readonly faces: readonly { box: Box; landmarks: number[] }[];
@@ -16,16 +17,16 @@ interface Question {
   readonly likenessSizes: readonly number[];
 }
 
-/** Cuts the faces out of a picture and classifies them in WebAssembly. */
+/** Cuts the faces out of a picture and classifies them. */
 async function judge(question: Question) {
-  const { picture, network, faces, framing, temperature, likenessSizes } = question;
+  const { backend, picture, network, faces, framing, temperature, likenessSizes } = question;
   const bitmap = await decodePhoto(await (await fetch(picture)).blob());
   const { width, height } = bitmap;
   const context = new OffscreenCanvas(width, height).getContext("2d", { alpha: false })!;
   context.drawImage(bitmap, 0, 0);
   const image = { data: context.getImageData(0, 0, width, height).data, width, height, channels: 4 };
   const crops = faces.map(({ box, landmarks }) => cropFace(image, box, landmarks, framing));
-  const runtime = await loadRuntime("wasm");
+  const runtime = await loadRuntime(backend);
   const session = await runtime.open(new Uint8Array(await (await fetch(network)).arrayBuffer()));
   const input = runtime.tensor(toNetworkInput(crops), [crops.length, 48, 48, 1]);
   const rows = (await session.run({ faces: input }))["probabilities"]!.data as Float32Array;

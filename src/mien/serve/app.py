@@ -7,7 +7,7 @@ Without settings, they come from environment variables that begin with `MIEN_SER
 
 from __future__ import annotations
 
-import logging
+import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -27,8 +27,6 @@ from mien.serve.middleware import Admission, SecurityHeaders, Watch
 from mien.serve.recognition import Recognition
 from mien.serve.settings import Settings
 from mien.serve.store import Store
-
-log = logging.getLogger("mien.serve")
 
 _DESCRIPTION = """
 Finds faces in pictures, videos and live streams, and says which of seven emotions each shows.
@@ -64,15 +62,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        reports.remove_stale_folders()
         store = Store(settings.state_file, worker=secrets.token_hex(8))
         app.state.store = store
         app.state.recognition = Recognition(recognizers, metrics)
         app.state.jobs = JobRunner(store, settings, metrics)
         app.state.jobs.start()
+        tidying = asyncio.create_task(reports.keep_tidy())
         app.state.ready = True
         yield
         app.state.ready = False
+        tidying.cancel()
         await app.state.jobs.stop()
         app.state.recognition.close()
 

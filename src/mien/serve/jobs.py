@@ -26,6 +26,7 @@ BEAT_S = 3.0
 """How often a worker says that it lives."""
 
 _LONGEST_LINE = 2**24
+_ERRORS_KEPT = 2000
 
 
 class JobRunner:
@@ -169,13 +170,21 @@ async def _process(
 async def _messages(process: asyncio.subprocess.Process) -> AsyncIterator[dict[str, Any]]:
     assert process.stdout is not None
     assert process.stderr is not None
-    errors = asyncio.create_task(process.stderr.read())
+    errors = asyncio.create_task(_end_of(process.stderr))
     async for line in process.stdout:
         yield json.loads(line)
     code = await process.wait()
     if code != 0:
-        log.warning("The video process ended with %d: %s", code, (await errors)[-2000:].decode())
+        log.warning("The video process ended with %d: %s", code, await errors)
         raise Problem(
             "unreadable",
             "The video cannot be decoded: its decoder gave up or needed too much memory.",
         )
+
+
+async def _end_of(stream: asyncio.StreamReader) -> str:
+    """Read a stream to its end and return the last of it: a decoder may say much, in any bytes."""
+    last = b""
+    while received := await stream.read(2**16):
+        last = (last + received)[-_ERRORS_KEPT:]
+    return last.decode(errors="replace")

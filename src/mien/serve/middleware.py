@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections import OrderedDict
@@ -20,11 +21,13 @@ log = logging.getLogger("mien.serve")
 
 _PAGE_POLICY = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; "
-    "img-src 'self' blob: data:; media-src 'self' blob:; connect-src 'self'; worker-src 'self'; "
+    "img-src 'self' blob:; media-src 'self' blob:; connect-src 'self'; worker-src 'self'; "
     "manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-# Swagger UI writes style attributes.
-_DOCS_POLICY = _PAGE_POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
+# Swagger UI writes style attributes, and its style sheet holds pictures.
+_DOCS_POLICY = _PAGE_POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'").replace(
+    "img-src 'self'", "img-src 'self' data:"
+)
 
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -40,6 +43,7 @@ _CLIENTS_REMEMBERED = 10_000
 _UPLOAD_METHODS = frozenset({"POST", "PUT", "PATCH"})
 _UNLIMITED_PATHS = frozenset({"/healthz", "/readyz"})
 _BODY_WITHOUT_FILES = 10_000
+_LINGER_S = 10.0
 # What a multipart body adds to its files: boundaries, headers.
 _MULTIPART_OVERHEAD = 100_000
 
@@ -115,10 +119,16 @@ class Admission:
         if scope["type"] == "lifespan" or scope["path"] in _UNLIMITED_PATHS:
             await self._app(scope, receive, send)
             return
+        is_upload = scope["type"] == "http" and scope["method"] in _UPLOAD_METHODS
+        if is_upload:
+            most = self._most_bytes(scope["path"])
+            receive = body = _LimitedBody(receive, most, self._limits.upload_seconds)
+            send = body.answer_with(send)
         try:
             self._gate.check_host(Headers(scope=scope))
             self._rate.check(scope)
-            if scope["type"] == "http" and scope["method"] in _UPLOAD_METHODS:
+            if is_upload:
+                body.check_declared(Headers(scope=scope))
                 await self._upload(scope, receive, send)
             else:
                 await self._app(scope, receive, send)
@@ -126,10 +136,6 @@ class Admission:
             await _refuse(problem, scope, receive, send)
 
     async def _upload(self, scope: Scope, receive: Receive, send: Send) -> None:
-        most = self._most_bytes(scope["path"])
-        declared = Headers(scope=scope).get("content-length", "")
-        if declared.isdigit() and int(declared) > most:
-            raise _too_large(int(declared), most)
         if self._uploads >= self._limits.uploads:
             raise Problem(
                 "busy",
@@ -138,8 +144,7 @@ class Admission:
             )
         self._uploads += 1
         try:
-            body = _LimitedBody(receive, most, self._limits.upload_seconds)
-            await self._app(scope, body, send)
+            await self._app(scope, receive, send)
         finally:
             self._uploads -= 1
             self._crowd.finish()
@@ -189,7 +194,12 @@ class _Crowd:
 
 
 class _LimitedBody:
-    """A request's `receive` that ends with a problem when the body is too big or too slow."""
+    """A request's `receive` that ends with a problem when the body is too big or too slow.
+
+    Most clients read an answer only when they have sent everything, and a connection that is closed
+    before takes the answer along. So what still comes after an early answer is taken in and thrown
+    away for a while.
+    """
 
     def __init__(self, receive: Receive, most_bytes: int, seconds: float) -> None:
         self._receive = receive
@@ -198,6 +208,37 @@ class _LimitedBody:
         self._deadline = time.monotonic() + seconds
         self._bytes = 0
         self._complete = False
+
+    def check_declared(self, headers: Headers) -> None:
+        """Refuse a body that is declared to be too big.
+
+        Raises:
+            Problem: `too-large`.
+        """
+        declared = headers.get("content-length", "")
+        if declared.isdigit() and int(declared) > self._most_bytes:
+            raise _too_large(int(declared), self._most_bytes)
+
+    def answer_with(self, send: Send) -> Send:
+        """Return the `send` that ends an answer when the body has come, or has had its time."""
+
+        async def send_and_linger(message: Message) -> None:
+            ends = message["type"] == "http.response.body" and not message.get("more_body", False)
+            if ends and not self._complete:
+                await send({**message, "more_body": True})
+                await self._linger()
+                message = {"type": "http.response.body"}
+            await send(message)
+
+        return send_and_linger
+
+    async def _linger(self) -> None:
+        seconds = min(_LINGER_S, self._deadline - time.monotonic())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(seconds, 0)):
+                while not self._complete:
+                    message = await self._receive()
+                    self._complete = not message.get("more_body", False)
 
     async def __call__(self) -> Message:
         if self._complete:

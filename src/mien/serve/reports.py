@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import tempfile
 import time
@@ -49,8 +50,14 @@ async def make_report(request: Request) -> Response:
     return Response(page, headers=headers, media_type="text/html")
 
 
-def remove_stale_folders() -> None:
-    """Remove what a killed server left of reports that it was making."""
+async def keep_tidy() -> None:
+    """Remove, now and then, what killed servers left of reports that they were making."""
+    while True:
+        await asyncio.to_thread(_remove_stale_folders)
+        await asyncio.sleep(_LONGEST_S)
+
+
+def _remove_stale_folders() -> None:
     for folder in Path(tempfile.gettempdir()).glob(f"{_FOLDER_PREFIX}*"):
         if time.time() - folder.stat().st_mtime > _LONGEST_S:
             shutil.rmtree(folder, ignore_errors=True)

@@ -1,8 +1,8 @@
-// ONNX Runtime in the page: WebGPU where there is a real one, else WebAssembly.
+// ONNX Runtime in the page: WebGPU where the browser has what it takes, else WebAssembly.
 
 import type { InferenceSession, Tensor } from "onnxruntime-web/wasm";
-import gpuModule from "onnxruntime-web/ort-wasm-simd-threaded.asyncify.mjs?url";
-import gpuBinary from "onnxruntime-web/ort-wasm-simd-threaded.asyncify.wasm?url";
+import gpuModule from "onnxruntime-web/ort-wasm-simd-threaded.jspi.mjs?url";
+import gpuBinary from "onnxruntime-web/ort-wasm-simd-threaded.jspi.wasm?url";
 import cpuModule from "onnxruntime-web/ort-wasm-simd-threaded.mjs?url";
 import cpuBinary from "onnxruntime-web/ort-wasm-simd-threaded.wasm?url";
 
@@ -21,7 +21,7 @@ const MOST_THREADS = 4;
 /** Loads ONNX Runtime for a backend. */
 export async function loadRuntime(backend: Backend): Promise<Runtime> {
   const gpu = backend === "webgpu";
-  const ort = await (gpu ? import("onnxruntime-web/webgpu") : import("onnxruntime-web/wasm"));
+  const ort = await (gpu ? import("onnxruntime-web/jspi") : import("onnxruntime-web/wasm"));
   ort.env.wasm.wasmPaths = absolute(
     gpu ? { mjs: gpuModule, wasm: gpuBinary } : { mjs: cpuModule, wasm: cpuBinary },
   );
@@ -38,8 +38,13 @@ export async function loadRuntime(backend: Backend): Promise<Runtime> {
   };
 }
 
-/** Whether the browser has WebGPU on a real graphics card. */
+/**
+ * Whether the browser has WebGPU on a real graphics card, and lets WebAssembly wait for it.
+ *
+ * For browsers that cannot wait there is another build, of one and a half times the size.
+ */
 export async function hasGpu(): Promise<boolean> {
+  if (!("Suspending" in WebAssembly)) return false;
   const gpu = (navigator as { gpu?: { requestAdapter(): Promise<Adapter | null> } }).gpu;
   const adapter = await gpu?.requestAdapter().catch(() => null);
   return adapter != null && !adapter.info?.isFallbackAdapter;
