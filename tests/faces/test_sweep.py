@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from mien.core.types import Box
 from mien.faces.sweep import STRIPS, Sweep
 
 SIDE = 256  # of each person's photograph, in the picture
@@ -19,8 +18,8 @@ def picture_with(person, places, shape):
     return image
 
 
-def turns_of(sweep, image, known=()):
-    return [sweep.detect_new(image, known) for _ in range(STRIPS)]
+def turns_of(sweep, image):
+    return [sweep.detect(image) for _ in range(STRIPS)]
 
 
 @pytest.mark.parametrize("turned", [False, True], ids=["wide", "high"])
@@ -33,11 +32,3 @@ def test_a_face_anywhere_is_found_within_one_round(person, along, turned):
     for face in found:
         assert place[0] < face.box.x < face.box.right < place[0] + SIDE
         assert place[1] < face.box.y < face.box.bottom < place[1] + SIDE
-
-
-def test_known_faces_are_not_found_again(person):
-    image = picture_with(person, [(20, 200), (940, 200)], (640, 1200))
-    known = [Box(20, 200, SIDE, SIDE)]
-    found = [face for faces in turns_of(Sweep("haar"), image, known) for face in faces]
-    assert found
-    assert min(face.box.x for face in found) > 940

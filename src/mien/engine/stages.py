@@ -30,7 +30,7 @@ from mien.faces.track import FaceTracker, TrackedFace
 from mien.media.frames import Frame
 from mien.recognizer import Recognizer, face_emotion
 
-COARSE_SIDE = 320
+COARSE_SIDE = 400
 """While every known face is large, faces are sought in a picture reduced to this longer side."""
 
 SWEEP_EVERY_MS = 250.0
@@ -80,6 +80,7 @@ class FaceLocator:
         self._previous_ms = -np.inf
         self._detected_ms = -np.inf
         self._swept_ms = -np.inf
+        self._missed = False  # whether the coarse detector missed a face last time
         self._classified_ms: dict[int, float] = {}
 
     def locate(self, frame: Frame) -> LocatedFrame:
@@ -93,8 +94,7 @@ class FaceLocator:
             self._detect(frame, coarse=followed and self._is_coarse_enough(frame))
         elif now_ms - self._swept_ms >= SWEEP_EVERY_MS and self._is_coarse_enough(frame):
             self._swept_ms = now_ms
-            boxes = [tracked.face.box for tracked in self._tracker.faces()]
-            self._tracker.correct(self._sweep.detect_new(frame.image_bgr, boxes))
+            self._tracker.correct(self._sweep.detect(frame.image_bgr))
         faces = self._tracker.faces()
         due = [
             index
@@ -116,13 +116,17 @@ class FaceLocator:
         now_ms = frame.timestamp_ms
         if coarse and self._coarse and now_ms - self._swept_ms < 2 * SWEEP_EVERY_MS:
             self._tracker.correct(self._coarse.detect(frame.image_bgr))
+            self._missed = not all(tracked.detected for tracked in self._tracker.faces())
         else:
+            self._missed = False
             self._swept_ms = now_ms
             self._tracker.correct(self._detector.detect(frame.image_bgr))
 
     def _is_coarse_enough(self, frame: Frame) -> bool:
-        """Whether there are faces, and each is large enough for the coarse detector."""
+        """Whether there are faces, large ones all of them, and the coarse detector sees them."""
         if self._coarse is None or self._detect_every_ms == 0:
+            return False
+        if self._missed or self._tracker.expects_more():
             return False
         large = _LARGE_PART * max(frame.image_bgr.shape[:2])
         boxes = [tracked.face.box for tracked in self._tracker.faces()]

@@ -6,7 +6,6 @@ it takes a part of that; after `STRIPS` of them the whole picture has been seen.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -22,7 +21,7 @@ OVERLAP = 1 / 10
 
 
 class Sweep:
-    """Looks through a video's frames for faces that nobody knows yet, a strip in each frame.
+    """Looks through a video's frames for small faces, a strip in each frame.
 
     Args:
         detector_name: See `mien.faces.detect.make_detector`.
@@ -34,12 +33,11 @@ class Sweep:
         self._side = 0
         self._turn = 0
 
-    def detect_new(self, image_bgr: NDArray[np.uint8], known: Sequence[Box]) -> list[Face]:
-        """Return the faces in the next strip that touch no known one.
+    def detect(self, image_bgr: NDArray[np.uint8]) -> list[Face]:
+        """Return the faces that lie within the next strip as a whole.
 
         Args:
             image_bgr: (H, W, 3) uint8, BGR; the next frame.
-            known: Boxes of the faces that are followed already, in its pixels.
         """
         height, width = image_bgr.shape[:2]
         longer = max(height, width)
@@ -53,8 +51,7 @@ class Sweep:
         scale = min(DETECTION_SIDE / longer, 1.0)
         found = self._detector_of(round(max(strip.shape[:2]) * scale)).detect(strip)
         shift = np.array([begin, 0] if across else [0, begin])
-        faces = [_moved(face, shift) for face in found if _is_whole(face.box, strip.shape)]
-        return [face for face in faces if not any(_touch(face.box, box) for box in known)]
+        return [_moved(face, shift) for face in found if _is_whole(face.box, strip.shape)]
 
     def _detector_of(self, side: int) -> Detector:
         if self._detector is None or side != self._side:
@@ -73,8 +70,3 @@ def _moved(face: Face, shift: NDArray[np.int64]) -> Face:
 def _is_whole(box: Box, shape: tuple[int, ...]) -> bool:
     """Whether a box lies within a strip; one at its edge is a neighbour's, or a large face's."""
     return box.x > 0 and box.y > 0 and box.right < shape[1] and box.bottom < shape[0]
-
-
-def _touch(one: Box, other: Box) -> bool:
-    across = one.x < other.right and other.x < one.right
-    return across and one.y < other.bottom and other.y < one.bottom

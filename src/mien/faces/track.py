@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from mien.core.types import Box, Face
 
-FLOW_SIDE = 480
+FLOW_SIDE = 320
 """Pictures are shrunk by a whole factor to about this longer side before motion is measured."""
 
 _GRID = 6  # points per side of the grid that is followed within a face
@@ -203,6 +203,10 @@ class FaceTracker:
             for track in sorted(visible, key=lambda track: track.track_id)
         ]
 
+    def expects_more(self) -> bool:
+        """Whether a face is hidden that may come back where its motion leads."""
+        return any(track.placed and not track.visible for track in self._tracks)
+
     def _age_ms(self, track: _Track) -> float:
         return self._now_ms - track.seen_ms
 
@@ -287,7 +291,7 @@ class FaceTracker:
 
     def _shrunk_grey(self, image_bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
         height, width = image_bgr.shape[:2]
-        self._shrink = max(1, max(height, width) // FLOW_SIDE)
+        self._shrink = max(1, round(max(height, width) / FLOW_SIDE))
         grey = cv2.cvtColor(image_bgr, cv2.COLOR_BGR2GRAY)
         if self._shrink == 1:
             return np.asarray(grey, np.uint8)
@@ -437,7 +441,9 @@ def _median(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _thumbnail(grey: NDArray[np.uint8]) -> NDArray[np.float32]:
     """(_THUMBNAIL) float32, flat: the picture in a few pixels, their mean taken away."""
-    small = cv2.resize(grey, _THUMBNAIL, interpolation=cv2.INTER_AREA).astype(np.float32)
+    # Averaging over other than a whole number of pixels would take ten times as long.
+    coarse = cv2.resize(grey, (4 * _THUMBNAIL[0], 4 * _THUMBNAIL[1]))
+    small = cv2.resize(coarse, _THUMBNAIL, interpolation=cv2.INTER_AREA).astype(np.float32)
     centred: NDArray[np.float32] = small.ravel() - small.mean()
     return centred
 
