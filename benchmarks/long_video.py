@@ -73,9 +73,8 @@ def watch(video: Path, detector: str) -> float:
     print("part of the run   memory MB   open files")
     for number, tenth in enumerate(np.array_split(samples, TENTHS)):
         memory_mb, files = tenth.max(axis=0)
-        print(
-            f"{number / TENTHS:7.0%} to {(number + 1) / TENTHS:4.0%} {memory_mb:11.1f} {files:12.0f}"
-        )
+        part = f"{number / TENTHS:7.0%} to {(number + 1) / TENTHS:4.0%}"
+        print(f"{part} {memory_mb:11.1f} {files:12.0f}")
     after_warming = samples[len(samples) // TENTHS :]
     memory_mb, files = np.ptp(after_warming, axis=0)
     print(f"after the first tenth, memory varies by {memory_mb:.1f} MB, open files by {files:.0f}")
