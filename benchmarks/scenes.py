@@ -184,6 +184,22 @@ def leaving_and_coming(
     return scenes
 
 
+def look_alikes_crossing(detector: Detector, faces_u8: Image, count: int) -> list[Scene]:
+    """Two people of the same picture cross, fast and slowly."""
+    import skimage.data
+
+    background = cv2.cvtColor(skimage.data.rocket(), cv2.COLOR_RGB2BGR)
+    background = cv2.resize(background, (WIDTH, HEIGHT))
+    scenes = []
+    for person in found_people(detector, faces_u8, count, background):
+        for reach, seconds in ((260, 4), (120, 6)):
+            there = line(320 - reach, 320 + reach, 180, 100, 0, seconds)
+            back = line(320 + reach, 320 - reach, 180, 100, 0, seconds)
+            actors = [Actor(*person, there), Actor(*person, back)]
+            scenes.append(Scene("look-alikes", seconds, actors, [background]))
+    return scenes
+
+
 def found_people(
     detector: Detector, faces_u8: Image, count: int, background: Image
 ) -> list[tuple[Image, Box]]:

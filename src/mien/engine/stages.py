@@ -80,7 +80,7 @@ class FaceLocator:
         self._previous_ms = -np.inf
         self._detected_ms = -np.inf
         self._swept_ms = -np.inf
-        self._missed = False  # whether the coarse detector missed a face last time
+        self._misses = 0  # how often in a row the coarse detector missed a face
         self._classified_ms: dict[int, float] = {}
 
     def locate(self, frame: Frame) -> LocatedFrame:
@@ -116,9 +116,10 @@ class FaceLocator:
         now_ms = frame.timestamp_ms
         if coarse and self._coarse and now_ms - self._swept_ms < 2 * SWEEP_EVERY_MS:
             self._tracker.correct(self._coarse.detect(frame.image_bgr))
-            self._missed = not all(tracked.detected for tracked in self._tracker.faces())
+            missed = not all(tracked.detected for tracked in self._tracker.faces())
+            self._misses = self._misses + 1 if missed else 0
         else:
-            self._missed = False
+            self._misses = 0
             self._swept_ms = now_ms
             self._tracker.correct(self._detector.detect(frame.image_bgr))
 
@@ -126,7 +127,7 @@ class FaceLocator:
         """Whether there are faces, large ones all of them, and the coarse detector sees them."""
         if self._coarse is None or self._detect_every_ms == 0:
             return False
-        if self._missed or self._tracker.expects_more():
+        if self._misses > 1 or self._tracker.expects_more():
             return False
         large = _LARGE_PART * max(frame.image_bgr.shape[:2])
         boxes = [tracked.face.box for tracked in self._tracker.faces()]

@@ -211,20 +211,27 @@ class FaceTracker:
         return self._now_ms - track.seen_ms
 
     def _match(self, faces: Sequence[Face], looks: Sequence[NDArray[np.float32]]) -> list[int]:
-        """Renew the tracks that fit one of the faces; return the indices of the other faces."""
-        placed = [track for track in self._tracks if track.placed]
-        scores = np.array(
-            [
-                [_nearness(track, face, look) for face, look in zip(faces, looks, strict=True)]
-                for track in placed
+        """Renew the tracks that fit one of the faces; return the indices of the other faces.
+
+        Tracks that the picture's motion leads to a face go before those whose place is guessed
+        (a cascade, as in Wojke et al. 2017): else one that is hidden takes the face before it.
+        """
+        left = list(range(len(faces)))
+        for is_followed in (True, False):
+            tracks = [
+                track
+                for track in self._tracks
+                if track.placed and (track.followed and track.visible) is is_followed
             ]
-        ).reshape(len(placed), len(faces))
-        pairs = assign(scores)
-        for row, i in pairs:
-            clear = self._is_clear(faces[i].box, faces)
-            placed[row].renew(faces[i], looks[i] if clear else None, self._now_ms)
-        matched = {i for _, i in pairs}
-        return [i for i in range(len(faces)) if i not in matched]
+            scores = np.array(
+                [[_nearness(track, faces[i], looks[i]) for i in left] for track in tracks]
+            ).reshape(len(tracks), len(left))
+            pairs = [(tracks[row], left[column]) for row, column in assign(scores)]
+            for track, i in pairs:
+                clear = self._is_clear(faces[i].box, faces)
+                track.renew(faces[i], looks[i] if clear else None, self._now_ms)
+            left = [i for i in left if i not in {i for _, i in pairs}]
+        return left
 
     def _recognise_returned(self) -> None:
         """Give faces that are new their old number if they look like one that is not visible.
