@@ -190,3 +190,15 @@ def test_assign_finds_the_pairs_of_greatest_sum(seed: int):
     assert sum(scores[pair] for pair in pairs) == pytest.approx(best)
     assert all(scores[pair] > 0 for pair in pairs)
     assert len({row for row, _ in pairs}) == len({column for _, column in pairs}) == len(pairs)
+
+
+def test_a_doubtful_face_confirms_a_track_and_starts_none():
+    tracker = FaceTracker()
+    image, ms, truth = next(play([(1, still(60, 90)), (2, still(300, 90))], 1))
+    tracker.carry(image, ms)
+    tracker.correct([Face(truth[1], 0.9)])
+    tracker.carry(image, ms + 40)
+    tracker.correct([Face(truth[1], 0.6), Face(truth[2], 0.6)], new_from_score=0.7)
+    (tracked,) = tracker.faces()
+    assert tracked.detected
+    assert tracked.face.box == truth[1]

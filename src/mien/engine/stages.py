@@ -19,6 +19,7 @@ from mien.engine.settings import EngineSettings
 from mien.engine.smoothing import Smoother
 from mien.faces.crop import crop_faces
 from mien.faces.detect import (
+    YUNET_SCORE,
     Detector,
     HaarDetector,
     MtcnnDetector,
@@ -30,8 +31,11 @@ from mien.faces.track import FaceTracker, TrackedFace
 from mien.media.frames import Frame
 from mien.recognizer import Recognizer, face_emotion
 
-COARSE_SIDE = 400
+COARSE_SIDE = 320
 """While every known face is large, faces are sought in a picture reduced to this longer side."""
+
+CONFIRMING_SCORE = 0.55
+"""YuNet's boxes of that picture from this score on confirm a face that is followed already."""
 
 SWEEP_EVERY_MS = 250.0
 """So often, between two of these, a strip of the picture is searched for small faces that come in.
@@ -72,6 +76,7 @@ class FaceLocator:
     def __init__(self, recognizer: Recognizer, settings: EngineSettings) -> None:
         self._detector = recognizer.detector
         self._coarse = _coarse_detector(recognizer.detector)
+        self._new_from_score = YUNET_SCORE if recognizer.detector.name == "yunet" else 0.0
         self._sweep = Sweep(recognizer.detector.name)
         self._framing = recognizer.framing
         self._detect_every_ms = settings.detect_every_ms
@@ -115,7 +120,7 @@ class FaceLocator:
     def _detect(self, frame: Frame, *, coarse: bool) -> None:
         now_ms = frame.timestamp_ms
         if coarse and self._coarse and now_ms - self._swept_ms < 2 * SWEEP_EVERY_MS:
-            self._tracker.correct(self._coarse.detect(frame.image_bgr))
+            self._tracker.correct(self._coarse.detect(frame.image_bgr), self._new_from_score)
             missed = not all(tracked.detected for tracked in self._tracker.faces())
             self._misses = self._misses + 1 if missed else 0
         else:
@@ -248,7 +253,9 @@ class _Judgement:
 
 def _coarse_detector(detector: Detector) -> Detector | None:
     """The same detector on a smaller picture; None where it is not one of mien's."""
-    if isinstance(detector, HaarDetector | MtcnnDetector | YuNetDetector):
+    if isinstance(detector, YuNetDetector):
+        return YuNetDetector(longest_side=COARSE_SIDE, score_threshold=CONFIRMING_SCORE)
+    if isinstance(detector, HaarDetector | MtcnnDetector):
         return make_detector(detector.name, COARSE_SIDE)
     return None
 

@@ -180,16 +180,20 @@ class FaceTracker:
         self._retire()
         return same_shot and all(track.followed for track in visible)
 
-    def correct(self, faces: Sequence[Face]) -> None:
+    def correct(self, faces: Sequence[Face], new_from_score: float = 0.0) -> None:
         """Match what a detector found in the frame last carried to, and start new tracks.
 
         Args:
             faces: All faces of that frame.
+            new_from_score: Faces below this score start no track, but confirm one that is there
+                (as in ByteTrack, Zhang et al. 2022).
         """
         looks = [self._look(face.box) for face in faces]
         strangers = self._match(faces, looks)
         self._hide_covered()
         for i in strangers:
+            if faces[i].score < new_from_score:
+                continue
             self._tracks.append(_Track(self._next_id, faces[i], looks[i], self._now_ms))
             self._next_id += 1
         self._recognise_returned()
