@@ -2,9 +2,9 @@
 
     python benchmarks/scenes.py "eight people" eight.mp4 [--size 1280x720] [--faces data/test.csv]
 
-FER2013's test faces (without their labels) and the astronaut cross, leave and come back, go behind
-an object, are look-alikes, are shaken with the camera, are cut to. Other benchmarks use the scenes
-as they are; the command writes one as H.264, for those that take a file.
+FER2013's test faces (without their labels) cross, leave and come back, go behind an object, are
+look-alikes, are shaken with the camera, are cut to. Other benchmarks use the scenes as they are;
+the command writes one as H.264, for those that take a file.
 """
 
 from __future__ import annotations
@@ -131,10 +131,6 @@ def make_scenes(detector: Detector, faces_u8: Image) -> list[Scene]:
     )
     first, second = (cv2.resize(photo, (WIDTH, HEIGHT)) for photo in (coffee, rocket))
     people = found_people(detector, faces_u8, 24, first)
-    astronaut = cv2.cvtColor(skimage.data.astronaut()[:260, 90:350], cv2.COLOR_RGB2BGR)
-    person = as_person(detector, astronaut, first)
-    if person is not None:
-        people[0] = person
     random = np.random.default_rng(3)
 
     def actor(number: int, path: Path2D) -> Actor:
