@@ -139,15 +139,14 @@ def main() -> None:
 def run(
     python: str, program: str, video: Path, detector: str, frames: int
 ) -> dict[str, float] | None:
-    """Run one subject in a process of its own; None where its package is not installed."""
+    """Run one subject in a process of its own; None, after its last words, if it does not run."""
     arguments = [python, "-c", f"{FRAME}{program}finish()\n", video, detector, str(frames)]
     process = subprocess.run(arguments, capture_output=True, text=True, check=False)
     for line in process.stdout.splitlines():
         if line.startswith("RESULT"):
             result: dict[str, float] = json.loads(line.removeprefix("RESULT"))
             return result
-    if "ModuleNotFoundError" not in process.stderr:
-        print(process.stderr[-500:], file=sys.stderr)
+    print((process.stderr.strip() or "it printed nothing").splitlines()[-1], file=sys.stderr)
     return None
 
 

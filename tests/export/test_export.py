@@ -127,7 +127,7 @@ def test_export_calibrates_on_validation_faces(trained, faces, tmp_path, monkeyp
     assert artifact.experiment == "toy"
     assert artifact.temperature != 1
     assert artifact.metrics["epochs"] == 4
-    assert set(artifact.crop) == {"haar", "yunet"}
+    assert set(artifact.crop) == {"haar", "yunet", "mediapipe", "mtcnn"}
     own = keras.saving.load_model(trained / "final_emotion_model.keras").predict(
         to_network_input(faces.faces_u8), verbose=0
     )

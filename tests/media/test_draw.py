@@ -57,3 +57,12 @@ def test_the_bars_are_as_long_as_their_probabilities():
     assert lengths["happy"] > 5 * lengths["sad"]
     # Nothing of the face itself is covered.
     assert (image[100:190, 100:190] == 255).all()
+
+
+@pytest.mark.parametrize("width", [240, 320, 1280, 3840])
+def test_the_widest_row_of_a_panel_ends_within_it(width):
+    image = np.zeros((width * 9 // 16, width, 3), np.uint8)
+    draw_panel(image, [("space", "bars of the next face only"), ("q", "quit")])
+    columns = np.flatnonzero((image == 255).any(axis=(0, 2)))
+    assert columns[0] > 0.02 * width
+    assert columns[-1] < 0.98 * width

@@ -72,3 +72,11 @@ def test_a_broken_picture_file_is_named(tmp_path, content):
         read_image(path)
     with pytest.raises(SourceError, match=r"absent\.png"):
         read_image(tmp_path / "absent.png")
+
+
+def test_only_the_error_speaks_of_a_tiff_that_opencv_refuses(tmp_path, capfd):
+    path = tmp_path / "float.tif"
+    cv2.imwrite(str(path), np.zeros((16, 16, 3), np.float32))
+    with pytest.raises(SourceError, match=r"float\.tif"):
+        read_image(path)
+    assert capfd.readouterr().err == ""

@@ -56,6 +56,14 @@ def test_nothing_is_written_unless_asked_for(recognizer, clip, tmp_path):
     assert sorted(tmp_path.rglob("*")) == before
 
 
+def test_a_video_without_faces_is_told_in_one_line(recognizer, tmp_path, write_video, capsys):
+    clip = write_video(tmp_path / "empty.mp4", [np.zeros((120, 160, 3), np.uint8)] * 3)
+    run_video(clip, recognizer, Outputs(), EngineSettings())
+    printed = capsys.readouterr().out
+    assert printed.startswith("3 frames, 0 faces, 0 people in ")
+    assert printed.count("\n") == 1
+
+
 def test_the_sound_and_the_times_of_the_source_are_kept(recognizer, astronaut_bgr, tmp_path):
     av = pytest.importorskip("av", reason="needs mien[video]")
     source = tmp_path / "uneven.mp4"

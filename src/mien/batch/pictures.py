@@ -79,7 +79,7 @@ def run_pictures(
                 image_bgr = read_image(path)
             except SourceError as error:
                 failed += 1
-                print(f"{path}: {error}")
+                print(error, flush=True)
                 table.append([_error_row(number, path, error)])
                 continue
             faces = recognize_picture(recognizer, image_bgr, gate, frame=number)

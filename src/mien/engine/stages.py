@@ -18,7 +18,15 @@ from mien.engine.gate import QualityGate, measure_quality
 from mien.engine.settings import EngineSettings
 from mien.engine.smoothing import Smoother
 from mien.faces.crop import crop_faces
-from mien.faces.detect import Detector, HaarDetector, YuNetDetector, make_detector
+from mien.faces.detect import (
+    YUNET_SCORE,
+    Detector,
+    HaarDetector,
+    MtcnnDetector,
+    YuNetDetector,
+    make_detector,
+)
+from mien.faces.sweep import Sweep
 from mien.faces.track import FaceTracker, TrackedFace
 from mien.media.frames import Frame
 from mien.recognizer import Recognizer, face_emotion
@@ -26,8 +34,14 @@ from mien.recognizer import Recognizer, face_emotion
 COARSE_SIDE = 320
 """While every known face is large, faces are sought in a picture reduced to this longer side."""
 
-FINE_EVERY_MS = 300.0
-"""So often at least they are sought at the detector's own size, for small faces that come in."""
+CONFIRMING_SCORE = 0.55
+"""YuNet's boxes of that picture from this score on confirm a face that is followed already."""
+
+SWEEP_EVERY_MS = 250.0
+"""So often, between two of these, a strip of the picture is searched for small faces that come in.
+
+Where there is no frame in between, the whole picture is, at the detector's own size, half as often.
+"""
 
 _LARGE_PART = 1 / 12  # a face is large from this part of the picture's longer side
 _FORGET_MS = 1000.0
@@ -62,13 +76,16 @@ class FaceLocator:
     def __init__(self, recognizer: Recognizer, settings: EngineSettings) -> None:
         self._detector = recognizer.detector
         self._coarse = _coarse_detector(recognizer.detector)
+        self._new_from_score = YUNET_SCORE if recognizer.detector.name == "yunet" else 0.0
+        self._sweep = Sweep(recognizer.detector.name)
         self._framing = recognizer.framing
         self._detect_every_ms = settings.detect_every_ms
         self._classify_every_ms = settings.classify_every_ms
         self._tracker = FaceTracker()
         self._previous_ms = -np.inf
         self._detected_ms = -np.inf
-        self._fine_ms = -np.inf
+        self._swept_ms = -np.inf
+        self._misses = 0  # how often in a row the coarse detector missed a face
         self._classified_ms: dict[int, float] = {}
 
     def locate(self, frame: Frame) -> LocatedFrame:
@@ -78,7 +95,11 @@ class FaceLocator:
         self._previous_ms = now_ms
         followed = self._tracker.carry(frame.image_bgr, now_ms)
         if not followed or self._is_due(self._detected_ms, self._detect_every_ms, now_ms, gap_ms):
-            self._detect(frame, fine=not followed)
+            self._detected_ms = now_ms
+            self._detect(frame, coarse=followed and self._is_coarse_enough(frame))
+        elif now_ms - self._swept_ms >= SWEEP_EVERY_MS and self._is_coarse_enough(frame):
+            self._swept_ms = now_ms
+            self._tracker.correct(self._sweep.detect(frame.image_bgr))
         faces = self._tracker.faces()
         due = [
             index
@@ -96,17 +117,23 @@ class FaceLocator:
         crops_u8 = crop_faces(frame.image_bgr, [faces[index].face for index in due], self._framing)
         return LocatedFrame(frame, faces, due, crops_u8)
 
-    def _detect(self, frame: Frame, *, fine: bool) -> None:
+    def _detect(self, frame: Frame, *, coarse: bool) -> None:
         now_ms = frame.timestamp_ms
-        self._detected_ms = now_ms
-        if fine or now_ms - self._fine_ms >= FINE_EVERY_MS or not self._are_large(frame):
-            self._fine_ms = now_ms
-            self._tracker.correct(self._detector.detect(frame.image_bgr))
+        if coarse and self._coarse and now_ms - self._swept_ms < 2 * SWEEP_EVERY_MS:
+            self._tracker.correct(self._coarse.detect(frame.image_bgr), self._new_from_score)
+            missed = not all(tracked.detected for tracked in self._tracker.faces())
+            self._misses = self._misses + 1 if missed else 0
         else:
-            self._tracker.correct(self._coarse.detect(frame.image_bgr))
+            self._misses = 0
+            self._swept_ms = now_ms
+            self._tracker.correct(self._detector.detect(frame.image_bgr))
 
-    def _are_large(self, frame: Frame) -> bool:
-        """Whether there are faces, and each is large enough for the coarse detector."""
+    def _is_coarse_enough(self, frame: Frame) -> bool:
+        """Whether there are faces, large ones all of them, and the coarse detector sees them."""
+        if self._coarse is None or self._detect_every_ms == 0:
+            return False
+        if self._misses > 1 or self._tracker.expects_more():
+            return False
         large = _LARGE_PART * max(frame.image_bgr.shape[:2])
         boxes = [tracked.face.box for tracked in self._tracker.faces()]
         return bool(boxes) and min(max(box.width, box.height) for box in boxes) >= large
@@ -224,11 +251,13 @@ class _Judgement:
     judged_ms: float
 
 
-def _coarse_detector(detector: Detector) -> Detector:
-    """The same detector on a smaller picture; the very same where it is not one of mien's."""
-    if isinstance(detector, HaarDetector | YuNetDetector):
+def _coarse_detector(detector: Detector) -> Detector | None:
+    """The same detector on a smaller picture; None where it is not one of mien's."""
+    if isinstance(detector, YuNetDetector):
+        return YuNetDetector(longest_side=COARSE_SIDE, score_threshold=CONFIRMING_SCORE)
+    if isinstance(detector, HaarDetector | MtcnnDetector):
         return make_detector(detector.name, COARSE_SIDE)
-    return detector
+    return None
 
 
 def _read_only(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:

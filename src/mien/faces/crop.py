@@ -18,6 +18,8 @@ FRAMINGS = MappingProxyType(
     {
         "haar": Framing(scale=1.05, offset_x=0.0, offset_y=0.0),
         "yunet": Framing(scale=0.97, offset_x=0.0, offset_y=-0.01),
+        "mediapipe": Framing(scale=1.17, offset_x=0.0, offset_y=-0.11),
+        "mtcnn": Framing(scale=0.94, offset_x=0.01, offset_y=0.0),
     }
 )
 """How FER2013 frames a face, relative to the box of each detector.

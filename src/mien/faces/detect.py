@@ -1,7 +1,8 @@
 """Finding faces: one protocol, and the detectors that follow it.
 
 `HaarDetector` needs no file besides OpenCV. `YuNetDetector` is faster and finds more, and needs a
-file that `mien models download` fetches. `make_detector` chooses.
+file that `mien models download` fetches. `MtcnnDetector` and `BlazeFaceDetector` (MediaPipe's) are
+there for whoever is used to them. `make_detector` chooses.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from numpy.typing import NDArray
 
 from mien.core.errors import ModelError
 from mien.core.types import Box, Face
+from mien.faces.blazeface import BlazeFaceDetector
 from mien.faces.models import YUNET_VARIABLE, find_yunet, read_yunet
+from mien.faces.mtcnn import MtcnnNetworks
 
-DETECTORS = ("auto", "haar", "yunet")
+DETECTORS = ("auto", "yunet", "haar", "mediapipe", "mtcnn")
 """The names that `make_detector` takes."""
 
 DETECTION_SIDE = 640
@@ -153,6 +156,28 @@ class YuNetDetector:
         )
 
 
+class MtcnnDetector:
+    """MTCNN (Zhang et al. 2016), run by OpenCV. It gives five landmarks.
+
+    Args:
+        longest_side: Reduce pictures until their longer side is this many pixels.
+
+    Raises:
+        MissingExtraError: if `mien[mtcnn]`, which brings its weights, is not installed.
+    """
+
+    name = "mtcnn"
+
+    def __init__(self, longest_side: int = DETECTION_SIDE) -> None:
+        self._longest_side = longest_side
+        self._networks = MtcnnNetworks()
+
+    def detect(self, image_bgr: NDArray[np.uint8]) -> list[Face]:
+        """Return the faces, the largest first; see `Detector`."""
+        reduced, scale = _reduce(image_bgr, self._longest_side)
+        return _largest_first([_enlarged(face, scale) for face in self._networks.detect(reduced)])
+
+
 def make_detector(name: str = "auto", longest_side: int = DETECTION_SIDE) -> Detector:
     """Return the detector of that name.
 
@@ -162,9 +187,14 @@ def make_detector(name: str = "auto", longest_side: int = DETECTION_SIDE) -> Det
 
     Raises:
         ModelError: if there is no such detector, or its file is missing or another one.
+        MissingExtraError: if the package with its weights is missing.
     """
     if name not in DETECTORS:
         raise ModelError(f"There is no detector {name!r}: expected {', '.join(DETECTORS)}.")
+    if name == "mediapipe":
+        return BlazeFaceDetector()
+    if name == "mtcnn":
+        return MtcnnDetector(longest_side)
     if name == "haar" or (name == "auto" and find_yunet() is None):
         return HaarDetector(longest_side)
     return YuNetDetector(longest_side=longest_side)
@@ -179,6 +209,15 @@ def _reduce(image_bgr: NDArray[np.uint8], longest_side: int) -> tuple[NDArray[np
     size = (max(round(width * scale), 1), max(round(height * scale), 1))
     reduced = cv2.resize(image_bgr, size, interpolation=cv2.INTER_AREA)
     return np.asarray(reduced, dtype=np.uint8), scale
+
+
+def _enlarged(face: Face, scale: float) -> Face:
+    """The face in the pixels of the picture that was reduced by `scale`."""
+    box, landmarks = face.box, face.landmarks
+    if landmarks is not None:
+        landmarks = landmarks / np.float32(scale)
+    sides = (value / scale for value in (box.x, box.y, box.width, box.height))
+    return Face(Box(*sides), face.score, landmarks)
 
 
 def _largest_first(faces: list[Face]) -> list[Face]:

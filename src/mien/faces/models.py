@@ -23,6 +23,12 @@ YUNET_VARIABLE = "MIEN_YUNET"
 """Environment variable that names a YuNet file to use instead of the one in the cache."""
 
 
+BLAZEFACE_SHA256 = "bbff11cebd1eb27a1e004cae0b0e63ec8c551cbf34a4451148b4908b8db3eca8"
+
+BLAZEFACE_VARIABLE = "MIEN_BLAZEFACE"
+"""Environment variable that names the BlazeFace file of the detector mediapipe."""
+
+
 def cache_folder() -> Path:
     """Return the user's folder for weights that mien fetched; it may not exist yet."""
     if sys.platform == "win32":
@@ -60,15 +66,36 @@ def read_yunet(path: Path) -> bytes:
     Raises:
         ModelError: if the file cannot be read or is another one.
     """
+    return _read_checked(path, "YuNet", YUNET_SHA256, "Delete it and run  mien models download")
+
+
+def read_blazeface() -> bytes:
+    """Return the content of the file that `MIEN_BLAZEFACE` names, after checking its SHA-256.
+
+    Raises:
+        ModelError: if none is named, or it cannot be read or is another one.
+    """
+    named = os.environ.get(BLAZEFACE_VARIABLE)
+    take = "take face_detection_short_range.tflite out of the package mediapipe 0.10.21 (mien's "
+    take += "docs/engine.md says how)"
+    if not named:
+        raise ModelError(
+            f"The detector mediapipe needs BlazeFace's file: {take}, and name it in the "
+            f"environment variable {BLAZEFACE_VARIABLE}."
+        )
+    return _read_checked(Path(named).expanduser(), "BlazeFace", BLAZEFACE_SHA256, f"Please {take}.")
+
+
+def _read_checked(path: Path, name: str, sha256: str, advice: str) -> bytes:
     try:
         content = path.read_bytes()
     except OSError as error:
         raise ModelError(f"The detector {path} cannot be read: {error.strerror}.") from None
     found = hashlib.sha256(content).hexdigest()
-    if found != YUNET_SHA256:
+    if found != sha256:
         raise ModelError(
-            f"{path} is not the YuNet that mien knows: its SHA-256 is {found}, expected "
-            f"{YUNET_SHA256}. Delete it and run  mien models download"
+            f"{path} is not the {name} that mien knows: its SHA-256 is {found}, expected "
+            f"{sha256}. {advice}"
         )
     return content
 

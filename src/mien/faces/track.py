@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from mien.core.types import Box, Face
 
-FLOW_SIDE = 480
+FLOW_SIDE = 320
 """Pictures are shrunk by a whole factor to about this longer side before motion is measured."""
 
 _GRID = 6  # points per side of the grid that is followed within a face
@@ -180,16 +180,20 @@ class FaceTracker:
         self._retire()
         return same_shot and all(track.followed for track in visible)
 
-    def correct(self, faces: Sequence[Face]) -> None:
+    def correct(self, faces: Sequence[Face], new_from_score: float = 0.0) -> None:
         """Match what a detector found in the frame last carried to, and start new tracks.
 
         Args:
             faces: All faces of that frame.
+            new_from_score: Faces below this score start no track, but confirm one that is there
+                (as in ByteTrack, Zhang et al. 2022).
         """
         looks = [self._look(face.box) for face in faces]
         strangers = self._match(faces, looks)
         self._hide_covered()
         for i in strangers:
+            if faces[i].score < new_from_score:
+                continue
             self._tracks.append(_Track(self._next_id, faces[i], looks[i], self._now_ms))
             self._next_id += 1
         self._recognise_returned()
@@ -203,24 +207,35 @@ class FaceTracker:
             for track in sorted(visible, key=lambda track: track.track_id)
         ]
 
+    def expects_more(self) -> bool:
+        """Whether a face is hidden that may come back where its motion leads."""
+        return any(track.placed and not track.visible for track in self._tracks)
+
     def _age_ms(self, track: _Track) -> float:
         return self._now_ms - track.seen_ms
 
     def _match(self, faces: Sequence[Face], looks: Sequence[NDArray[np.float32]]) -> list[int]:
-        """Renew the tracks that fit one of the faces; return the indices of the other faces."""
-        placed = [track for track in self._tracks if track.placed]
-        scores = np.array(
-            [
-                [_nearness(track, face, look) for face, look in zip(faces, looks, strict=True)]
-                for track in placed
+        """Renew the tracks that fit one of the faces; return the indices of the other faces.
+
+        Tracks that the picture's motion leads to a face go before those whose place is guessed
+        (a cascade, as in Wojke et al. 2017): else one that is hidden takes the face before it.
+        """
+        left = list(range(len(faces)))
+        for is_followed in (True, False):
+            tracks = [
+                track
+                for track in self._tracks
+                if track.placed and (track.followed and track.visible) is is_followed
             ]
-        ).reshape(len(placed), len(faces))
-        pairs = assign(scores)
-        for row, i in pairs:
-            clear = self._is_clear(faces[i].box, faces)
-            placed[row].renew(faces[i], looks[i] if clear else None, self._now_ms)
-        matched = {i for _, i in pairs}
-        return [i for i in range(len(faces)) if i not in matched]
+            scores = np.array(
+                [[_nearness(track, faces[i], looks[i]) for i in left] for track in tracks]
+            ).reshape(len(tracks), len(left))
+            pairs = [(tracks[row], left[column]) for row, column in assign(scores)]
+            for track, i in pairs:
+                clear = self._is_clear(faces[i].box, faces)
+                track.renew(faces[i], looks[i] if clear else None, self._now_ms)
+            left = [i for i in left if i not in {i for _, i in pairs}]
+        return left
 
     def _recognise_returned(self) -> None:
         """Give faces that are new their old number if they look like one that is not visible.
@@ -287,7 +302,7 @@ class FaceTracker:
 
     def _shrunk_grey(self, image_bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
         height, width = image_bgr.shape[:2]
-        self._shrink = max(1, max(height, width) // FLOW_SIDE)
+        self._shrink = max(1, round(max(height, width) / FLOW_SIDE))
         grey = cv2.cvtColor(image_bgr, cv2.COLOR_BGR2GRAY)
         if self._shrink == 1:
             return np.asarray(grey, np.uint8)
@@ -437,7 +452,9 @@ def _median(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _thumbnail(grey: NDArray[np.uint8]) -> NDArray[np.float32]:
     """(_THUMBNAIL) float32, flat: the picture in a few pixels, their mean taken away."""
-    small = cv2.resize(grey, _THUMBNAIL, interpolation=cv2.INTER_AREA).astype(np.float32)
+    # Averaging over other than a whole number of pixels would take ten times as long.
+    coarse = cv2.resize(grey, (4 * _THUMBNAIL[0], 4 * _THUMBNAIL[1]))
+    small = cv2.resize(coarse, _THUMBNAIL, interpolation=cv2.INTER_AREA).astype(np.float32)
     centred: NDArray[np.float32] = small.ravel() - small.mean()
     return centred
 

@@ -70,10 +70,11 @@ class View:
         """Draw the faces, and the bars that are asked for, into the picture itself."""
         if self._blur:
             blur_faces(image_bgr, (face.box for face in faces))
-        draw_faces(image_bgr, faces)
         for face in faces:
             if self._bars or face.track_id == self._focus:
                 draw_bars(image_bgr, face)
+        # Last, so that no neighbour's bars lie on a label.
+        draw_faces(image_bgr, faces)
 
     def draw_controls(self, image_bgr: NDArray[np.uint8], status: str) -> None:
         """Draw what belongs to the window and to no recording: status, pause, help."""

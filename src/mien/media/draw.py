@@ -110,18 +110,18 @@ def draw_panel(image_bgr: NDArray[np.uint8], rows: Sequence[tuple[str, str]]) ->
         rows: Pairs of ASCII texts.
     """
     height, width = image_bgr.shape[:2]
-    size = _size(image_bgr)
+    # Text of 0.6 grows with its scale, all but exactly: what does not fit is written smaller.
+    widest = [max(cv2.getTextSize(row[i], _FONT, 0.6, 1)[0][0] for row in rows) for i in (0, 1)]
+    size = min(_size(image_bgr), width / (sum(widest) + 9 * _pad(1)))
+    columns = [size * column for column in widest]
     row_height, pad = round(26 * size), _pad(size)
-    columns = [
-        max(cv2.getTextSize(row[i], _FONT, 0.6 * size, 1)[0][0] for row in rows) for i in (0, 1)
-    ]
-    panel_width = min(sum(columns) + 9 * pad, width)
+    panel_width = min(round(sum(columns)) + 9 * pad, width)
     panel_height = min(row_height * len(rows) + 4 * pad, height)
     left, top = (width - panel_width) // 2, (height - panel_height) // 2
     _darken(image_bgr[top : top + panel_height, left : left + panel_width])
     for number, row in enumerate(rows, start=1):
         baseline = top + pad + number * row_height
-        for text, right in zip(row, (3 * pad, columns[0] + 6 * pad), strict=True):
+        for text, right in zip(row, (3 * pad, round(columns[0]) + 6 * pad), strict=True):
             _write(image_bgr, text, (left + right, baseline), 0.6 * size, _WHITE)
 
 

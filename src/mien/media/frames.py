@@ -9,7 +9,6 @@ Example::
 
 from __future__ import annotations
 
-import contextlib
 import math
 import re
 import time
@@ -23,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.errors import SourceError
-from mien.media.image import read_image
+from mien.media.image import quiet_opencv, read_image
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 """Names of pictures; what a folder holds besides them is passed over."""
@@ -284,18 +283,8 @@ def _open_file(path: Path) -> FrameSource:
 
 
 def _capture(source: int | str, backend: int, options: list[int] | None = None) -> cv2.VideoCapture:
-    with _quiet_opencv():
+    with quiet_opencv():
         return cv2.VideoCapture(source, backend, options or [])
-
-
-@contextlib.contextmanager
-def _quiet_opencv() -> Iterator[None]:
-    level = cv2.utils.logging.getLogLevel()
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    try:
-        yield
-    finally:
-        cv2.utils.logging.setLogLevel(level)
 
 
 def _count(capture: cv2.VideoCapture) -> int:

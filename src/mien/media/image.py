@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +58,8 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     Raises:
         SourceError: if the file is missing, empty or no picture.
     """
+    if path.exists() and not path.is_file():
+        raise SourceError(f"{path} is not a file; a folder or pipe is no picture.")
     try:
         # imread cannot open paths outside the code page on Windows; imdecode has no path.
         content = np.frombuffer(path.read_bytes(), dtype=np.uint8)
@@ -64,10 +68,22 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     if content.size == 0:
         raise SourceError(f"The picture {path} is empty (0 bytes): copy it again.")
     # IMREAD_UNCHANGED would ignore the EXIF orientation.
-    image = cv2.imdecode(content, cv2.IMREAD_COLOR)
+    with quiet_opencv():
+        image = cv2.imdecode(content, cv2.IMREAD_COLOR)
     if image is None:
         raise SourceError(
             f"{path} is not a picture that OpenCV can read: expected a whole PNG, JPEG, WebP, TIFF "
             "or BMP file."
         )
     return to_bgr_u8(image)
+
+
+@contextlib.contextmanager
+def quiet_opencv() -> Iterator[None]:
+    """Keep OpenCV from writing to standard error what a `SourceError` says better."""
+    level = cv2.utils.logging.getLogLevel()
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        yield
+    finally:
+        cv2.utils.logging.setLogLevel(level)

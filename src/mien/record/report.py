@@ -124,7 +124,8 @@ def _bar(person: Person) -> str:
     return (
         '<div class="bar">'
         + "".join(
-            f'<span style="--c:var(--{name});width:{part:.3%}" title="{name} {part:.1%}">'
+            f'<span class="{name}" style="--c:var(--{name});width:{part:.3%}" '
+            f'title="{name} {part:.1%}">'
             f"{f'{part:.0%}' if part >= 0.06 else ''}</span>"
             for name, part in zip(_NAMES, parts, strict=True)
             if part > 0

@@ -97,11 +97,13 @@ def run_video(
             frames += 1
             progress.update(bar, completed=frames)
     seconds = time.monotonic() - started
-    print(
-        f"{frames:,} frames, {summary.rows:,} faces, {len(summary.persons)} people in "
-        f"{seconds:.1f} s ({frames / max(seconds, 1e-9):.0f} frames a second)"
-    )
-    print("\n".join(summary.lines()), flush=True)
+    people = f"{len(summary.persons)} {'person' if len(summary.persons) == 1 else 'people'}"
+    lines = [
+        f"{frames:,} frames, {summary.rows:,} faces, {people} in "
+        f"{seconds:.1f} s ({frames / max(seconds, 1e-9):.0f} frames a second)",
+        *summary.lines(),
+    ]
+    print("\n".join(lines), flush=True)
     return summary
 
 
