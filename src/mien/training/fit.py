@@ -214,6 +214,11 @@ def fit(
     state = RunState(run_folder / "state", callbacks)
     if state.epochs_done:
         print(f"going on after epoch {state.epochs_done}, from {run_folder / 'state'}")
+    validation_data = (
+        to_network_input(validation.faces_u8),
+        make_targets(validation.labels, validation.votes, label_smoothing=0),
+    )
+    weights = class_weights(faces.labels) if training.class_weights else None
     progress = ProgressLine(training.sides)
     last_epoch = 0
     for batches in stages:
@@ -221,12 +226,9 @@ def fit(
         first_epoch = state.epochs_done
         model.fit(
             batches,
-            validation_data=(
-                to_network_input(validation.faces_u8),
-                make_targets(validation.labels, validation.votes, label_smoothing=0),
-            ),
+            validation_data=validation_data,
             validation_batch_size=256,
-            class_weight=class_weights(faces.labels) if training.class_weights else None,
+            class_weight=weights,
             initial_epoch=first_epoch,
             epochs=first_epoch if state.stopped_early else max(first_epoch, last_epoch),
             callbacks=[EpochOfBatches(batches), *callbacks, state, progress],

@@ -26,8 +26,6 @@ _SMALL = 10_000
 def pause_run(run_folder: Path) -> Path:
     """Copy the newest snapshot of a run in half precision to `paused/`.
 
-    The run may be going on meanwhile.
-
     Returns:
         The folder of the copy.
 
@@ -56,9 +54,14 @@ def pause_run(run_folder: Path) -> Path:
 
 def take_up_run(run_folder: Path) -> None:
     """Let a run that has no snapshot of its own go on from `paused/`, if there is one."""
-    paused = run_folder / PAUSED
-    if paused.is_dir() and newest_snapshot(run_folder / "state") is None:
-        shutil.copytree(paused, run_folder / "state", dirs_exist_ok=True)
+    paused, state = newest_snapshot(run_folder / PAUSED), run_folder / "state"
+    if paused is None or newest_snapshot(state) is not None:
+        return
+    # Under another name until it is complete, as RunState writes its own.
+    partial = state / "partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    shutil.copytree(paused, partial)
+    partial.rename(state / paused.name)
 
 
 def _halve(array: NDArray[np.generic]) -> NDArray[np.generic]:
