@@ -327,8 +327,8 @@ def report(
         )
     for name, crops in spoiled.items():
         side = float(name.split()[2]) if name.startswith("shrunk") else FACE_SIZE
-        passes, labelled = judge(recognizer, gate, crops, side)
-        right = labelled == labels
+        passes, probabilities = judge(recognizer, gate, crops, side)
+        right = probabilities.argmax(axis=1) == labels
         kept = right[passes].mean() if passes.any() else float("nan")
         print(f"{name:27} {len(crops):7,} {passes.mean():6.1%} {kept:15.1%} {right.mean():13.1%}")
     random = np.random.default_rng(2)
@@ -348,11 +348,14 @@ def report_coverage(
 ) -> None:
     """Print how many validation faces are kept, and how many of these are right, by confidence."""
     print("\nmin_confidence  coverage  right of these  " + "  ".join(f"{n} pass" for n in others))
+    # Only the confidence differs from row to row.
+    gate = replace(QualityGate(), min_confidence=0.0)
+    passes_rest, probabilities = judge(recognizer, gate, faces_u8, FACE_SIZE)
+    judged = [judge(recognizer, gate, crops, FACE_SIZE) for crops in others.values()]
     for least in (0.0, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9):
-        gate = replace(QualityGate(), min_confidence=least)
-        passes, labelled = judge(recognizer, gate, faces_u8, FACE_SIZE)
-        right = (labelled == labels)[passes].mean()
-        shares = [judge(recognizer, gate, crops, FACE_SIZE)[0].mean() for crops in others.values()]
+        passes = passes_rest & is_confident(probabilities, least)
+        right = (probabilities.argmax(axis=1) == labels)[passes].mean()
+        shares = [(rest & is_confident(p, least)).mean() for rest, p in judged]
         print(
             f"{least:14.2f} {passes.mean():9.1%} {right:15.1%}  "
             + "  ".join(f"{share:{len(n) + 5}.1%}" for n, share in zip(others, shares, strict=True))
@@ -361,15 +364,20 @@ def report_coverage(
 
 def judge(
     recognizer: Recognizer, gate: QualityGate, crops: Crops, side_px: float
-) -> tuple[NDArray[np.bool_], NDArray[np.integer]]:
-    """Which crops pass, as faces of `side_px` in the middle of a picture, and their labels."""
+) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
+    """Which crops pass, as faces of `side_px` in the middle of a picture; their probabilities."""
     probabilities = recognizer.classify(crops)
     face = Face(Box(100, 100, side_px, side_px), 1.0)
     passes = [
         gate.passes(measure_quality(crop, face, (300, 300)), float(row.max()))
         for crop, row in zip(crops, probabilities, strict=True)
     ]
-    return np.array(passes), probabilities.argmax(axis=1)
+    return np.array(passes), probabilities
+
+
+def is_confident(probabilities: NDArray[np.float32], least: float) -> NDArray[np.bool_]:
+    """Whether the likeliest emotion of each face has at least this probability."""
+    return probabilities.max(axis=1).astype(np.float64) >= least
 
 
 if __name__ == "__main__":
