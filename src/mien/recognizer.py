@@ -1,4 +1,4 @@
-"""From a picture to the emotions of its faces: the only place that opens an ONNX session.
+"""From a picture to the emotions of its faces.
 
 Example::
 
@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from mien.core.artifact import Artifact, Framing, apply_temperature, load_artifact
 from mien.core.errors import ModelError
 from mien.core.labels import EMOTIONS
 from mien.core.preprocess import check_faces, to_network_input
+from mien.core.session import open_session
 from mien.core.types import Face, FaceEmotion
 from mien.faces.crop import FRAMINGS, crop_faces
 from mien.faces.detect import Detector, make_detector
@@ -63,9 +63,13 @@ class Recognizer:
         if not isinstance(artifact, Artifact):
             artifact = load_artifact(None if artifact is None else Path(artifact))
         self.artifact = artifact
-        self.detector = make_detector(detector) if isinstance(detector, str) else detector
+        self.detector = (
+            make_detector(detector, threads=threads) if isinstance(detector, str) else detector
+        )
         self.framing = _framing(artifact, self.detector.name)
-        self._session = _open_session(artifact, threads, provider)
+        self._session = open_session(
+            artifact.onnx_path, str(artifact.onnx_path), threads=threads, provider=provider
+        )
         self._input_name = self._session.get_inputs()[0].name
 
     def recognize(
@@ -148,39 +152,3 @@ def _framing(artifact: Artifact, detector_name: str) -> Framing:
             f"{artifact.onnx_path.with_suffix('.json')}."
         )
     return framing
-
-
-def _open_session(
-    artifact: Artifact, threads: int | None, provider: str
-) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or 0
-    # It keeps a plan of the memory for every batch size that it meets: with faces coming and
-    # going it would grow for a long time, and is no faster.
-    options.enable_mem_pattern = False
-    # Threads that spin while they wait take the cores from the detector and the decoder.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        session = onnxruntime.InferenceSession(
-            artifact.onnx_path, options, providers=[_provider(provider)]
-        )
-    except Exception as error:  # ONNX Runtime's own errors share no narrower base.
-        raise ModelError(
-            f"ONNX Runtime {onnxruntime.__version__} cannot open {artifact.onnx_path}: {error}"
-        ) from error
-    return session
-
-
-def _provider(name: str) -> str:
-    """Return ONNX Runtime's own name of a provider: `CPUExecutionProvider` of `cpu`."""
-    suffix = "ExecutionProvider"
-    available: dict[str, str] = {
-        full.removesuffix(suffix).lower(): full for full in onnxruntime.get_available_providers()
-    }
-    full = available.get(name.removesuffix(suffix).lower())
-    if full is None:
-        raise ModelError(
-            f"This ONNX Runtime has no provider {name!r}: expected {', '.join(available)}. Others "
-            "come with other builds of it, such as onnxruntime-gpu."
-        )
-    return full

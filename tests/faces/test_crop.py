@@ -74,7 +74,8 @@ def test_a_tilted_face_is_turned_upright(degrees):
 
 
 def test_both_detectors_frame_the_same_face_alike(astronaut_bgr, yunet_file):
-    from mien.faces.detect import HaarDetector, YuNetDetector
+    from mien.faces.detect import HaarDetector
+    from mien.faces.yunet import YuNetDetector
 
     haar, yunet = (
         crop_face(astronaut_bgr, detector.detect(astronaut_bgr)[0], FRAMINGS[detector.name])

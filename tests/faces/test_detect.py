@@ -4,7 +4,8 @@ import pytest
 
 from mien.core.errors import MissingExtraError, ModelError
 from mien.faces import mtcnn
-from mien.faces.detect import HaarDetector, YuNetDetector, make_detector
+from mien.faces.detect import HaarDetector, make_detector
+from mien.faces.yunet import YUNET_SCORE, YuNetDetector
 
 FACE_CENTRE = (224, 115)  # Of the astronaut's face, in the photograph's pixels.
 
@@ -60,6 +61,19 @@ def test_the_landmarks_are_those_of_the_face(detector, astronaut_bgr):
     assert face.landmarks.dtype == np.float32
     assert right_eye[0] < nose[0] < left_eye[0]
     assert max(right_eye[1], left_eye[1]) < nose[1] < min(right_mouth[1], left_mouth[1])
+
+
+@pytest.mark.parametrize("size", [(512, 512), (640, 360), (611, 333), (150, 120)])
+def test_yunet_finds_what_opencvs_own_class_finds(yunet_file, astronaut_bgr, size):
+    picture = cv2.resize(astronaut_bgr, size)
+    opencv = cv2.FaceDetectorYN.create(str(yunet_file), "", size, YUNET_SCORE)
+    _, rows = opencv.detect(picture)
+    faces = YuNetDetector(yunet_file).detect(picture)
+    assert len(faces) == len(rows) == 1
+    box, landmarks = faces[0].box, faces[0].landmarks
+    assert [box.x, box.y, box.width, box.height] == pytest.approx(rows[0, :4], abs=0.01)
+    assert landmarks == pytest.approx(rows[0, 4:14].reshape(5, 2), abs=0.01)
+    assert faces[0].score == pytest.approx(rows[0, 14], abs=1e-4)
 
 
 @pytest.mark.usefixtures("yunet_file")

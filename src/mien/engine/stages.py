@@ -18,16 +18,10 @@ from mien.engine.gate import QualityGate, measure_quality
 from mien.engine.settings import EngineSettings
 from mien.engine.smoothing import Smoother
 from mien.faces.crop import crop_faces
-from mien.faces.detect import (
-    YUNET_SCORE,
-    Detector,
-    HaarDetector,
-    MtcnnDetector,
-    YuNetDetector,
-    make_detector,
-)
+from mien.faces.detect import Detector, HaarDetector, MtcnnDetector, make_detector
 from mien.faces.sweep import Sweep
 from mien.faces.track import FaceTracker, TrackedFace
+from mien.faces.yunet import YUNET_SCORE, YuNetDetector
 from mien.media.frames import Frame
 from mien.recognizer import Recognizer, face_emotion
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from mien.core.errors import ModelError
 from mien.core.types import Box, Face
 from mien.faces.models import read_blazeface
+from mien.faces.reduce import largest_first
 
 BLAZEFACE_SCORE = 0.5
 """Boxes below this score are no faces; MediaPipe's own default."""
@@ -81,7 +82,7 @@ class BlazeFaceDetector:
             )
             for i in np.ravel(kept).astype(int)
         ]
-        return sorted(faces, key=lambda face: face.box.area, reverse=True)
+        return largest_first(faces)
 
 
 def _square(image_bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.types import Box, Face
-from mien.faces.detect import DETECTION_SIDE, Detector, make_detector
+from mien.faces.detect import Detector, make_detector
+from mien.faces.reduce import DETECTION_SIDE
 
 STRIPS = 4
 

@@ -12,8 +12,9 @@ from mien.engine.gate import QualityGate
 from mien.engine.likeness import bundled_likeness
 from mien.engine.smoothing import SMOOTH_MS
 from mien.faces.crop import FRAMINGS
-from mien.faces.detect import DETECTION_SIDE, YUNET_SCORE
 from mien.faces.models import YUNET_SHA256, find_yunet, read_yunet
+from mien.faces.reduce import DETECTION_SIDE
+from mien.faces.yunet import YUNET_SCORE
 from mien.recognizer import Recognizer
 from mien.serve.access import require_access
 from mien.serve.documents import responses
