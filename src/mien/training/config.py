@@ -38,6 +38,8 @@ class TrainingConfig(_Table):
 
     Attributes:
         seed: Seed of the weights, of dropout, of the order of faces and of their augmentation.
+        start_from: Name of an experiment with the same `[network]` whose run has finished, to start
+            from its weights; empty to start from random ones.
         epochs: Most epochs to train.
         early_epochs: So many epochs, the first ones, see the faces reduced to `early_side`, where
             an epoch costs a fraction (progressive resizing). Validation is always at 48 × 48.
@@ -63,6 +65,7 @@ class TrainingConfig(_Table):
     """
 
     seed: int = 0
+    start_from: str = ""
     epochs: int = Field(default=100, ge=1)
     early_epochs: int = Field(default=0, ge=0)
     early_side: Literal[16, 32] = 32

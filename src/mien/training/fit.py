@@ -49,6 +49,7 @@ from mien.training.objective import (
     make_targets,
 )
 from mien.training.pause import PAUSED, take_up_run
+from mien.training.start import start_from
 
 MODEL_NAME = "final_emotion_model.keras"
 
@@ -76,7 +77,8 @@ def train(
         The file of the trained model, in `run_folder`.
 
     Raises:
-        ModelError: if the experiment is not valid, or `run_folder` belongs to another recipe.
+        ModelError: if the experiment is not valid, `run_folder` belongs to another recipe, or a run
+            that this one needs has not finished.
         DataError: if the faces cannot be read or have no labels.
     """
     experiment = load_experiment(experiment_path)
@@ -99,6 +101,8 @@ def train(
         vote_head=with_votes,
         any_size=experiment.training.early_epochs > 0,
     )
+    if experiment.training.start_from:
+        start_from(model, run_folder.parent / experiment.training.start_from / MODEL_NAME)
     _write_json(run_folder / "environment.json", describe_environment(model))
     history = fit(model, training, targets, validation, experiment, run_folder, log_folder)
     return write_results(model, history, validation, experiment, experiment_path, run_folder)

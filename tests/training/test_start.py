@@ -1,0 +1,57 @@
+"""A run that starts from a finished one says at first what that one says."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+keras = pytest.importorskip("keras", reason="needs mien[train]")
+
+from mien.core.errors import ModelError
+from mien.models import build_network, to_plain_float32
+from mien.models.residual import ResidualConfig
+from mien.training.start import start_from
+
+SHAPE = ResidualConfig(
+    family="residual", stem_filters=4, filters=[4, 8], blocks_per_stage=[2, 1], dropout=0.1
+)
+FACES = np.random.default_rng(0).random((5, 48, 48, 1), np.float32)
+
+
+def save_finished(path: Path, *, vote_head: bool, vote_share: float) -> np.ndarray:
+    """Save a network with weights of its own; return its label head's answers."""
+    network = build_network(SHAPE, vote_head=vote_head)
+    random = np.random.default_rng(1)
+    network.set_weights(
+        [weights + random.random(weights.shape) for weights in network.get_weights()]
+    )
+    to_plain_float32(network, vote_share=vote_share).save(path)
+    return network.predict(FACES, verbose=0)[:, :7]
+
+
+@pytest.mark.parametrize(
+    ("vote_head", "vote_share"),
+    [(False, 0.0), (True, 0.0), (True, 0.2)],
+    ids=["labels only", "label head", "both heads"],
+)
+def test_the_label_head_answers_as_before(
+    tmp_path: Path, vote_head: bool, vote_share: float
+) -> None:
+    finished = tmp_path / "finished.keras"
+    expected = save_finished(finished, vote_head=vote_head, vote_share=vote_share)
+    network = build_network(SHAPE, vote_head=True, any_size=True)
+    start_from(network, finished)
+    np.testing.assert_allclose(network.predict(FACES, verbose=0)[:, :7], expected, atol=1e-6)
+
+
+def test_a_run_that_has_not_finished_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"no .*absent\.keras to start from: train its"):
+        start_from(build_network(SHAPE), tmp_path / "absent.keras")
+
+
+def test_another_network_is_refused(tmp_path: Path) -> None:
+    finished = tmp_path / "finished.keras"
+    save_finished(finished, vote_head=False, vote_share=0.0)
+    wider = SHAPE.model_copy(update={"filters": [8, 8]})
+    with pytest.raises(ModelError, match=r"finished\.keras is another network"):
+        start_from(build_network(wider), finished)
