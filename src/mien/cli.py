@@ -48,6 +48,8 @@ _EXTRA_OF_PACKAGE = {
     "prometheus_client": "serve",
 }
 
+RECOGNISE, TRAIN = "Recognise", "Train, measure and ship a network"  # the parts of --help
+
 app = typer.Typer(
     help="Recognise seven emotions in faces, live; train, measure and ship the network yourself.",
     add_completion=False,
@@ -55,8 +57,8 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help="Download and explore the data set FER2013.")
 models_app = typer.Typer(help="Fetch weights that mien can use but does not ship.")
-app.add_typer(data_app, name="data")
-app.add_typer(models_app, name="models")
+app.add_typer(models_app, name="models", rich_help_panel=RECOGNISE)
+app.add_typer(data_app, name="data", rich_help_panel=TRAIN)
 
 
 # Options that several commands share.
@@ -113,176 +115,7 @@ def _options(
     pass
 
 
-@app.command()
-def train(
-    experiment: Annotated[
-        Path | None,
-        typer.Argument(help="Its TOML file; the selected one of experiments/ if none is named."),
-    ] = None,
-    data: Annotated[Path, typer.Option(help="Labelled faces to train on.")] = Path(
-        "data/train.csv"
-    ),
-    votes: Annotated[Path, typer.Option(help="FER+'s votes, for recipes that learn them.")] = Path(
-        "data/fer2013new.csv"
-    ),
-    runs: Annotated[Path, typer.Option(help="Folder of all run folders.")] = Path("results/runs"),
-    results: Annotated[
-        Path, typer.Option(help="Where the selected experiment's results go, and all logs.")
-    ] = Path("results/model"),
-    restart: Annotated[
-        bool, typer.Option("--restart", help="Throw away what an earlier run left.")
-    ] = False,
-) -> None:
-    """Train a network; a run that was stopped goes on where it was."""
-    from mien.export import export_file
-    from mien.training.config import load_experiment, selected_experiment
-    from mien.training.fit import train as train_experiment
-    from mien.training.publish import publish_run
-
-    path = experiment or selected_experiment(Path("experiments"))
-    run_folder = runs / path.stem
-    model = train_experiment(
-        path,
-        training_data=data,
-        votes_file=votes,
-        run_folder=run_folder,
-        log_folder=results / "logs" / path.stem,
-        restart=restart,
-    )
-    export_file(model, run_folder, training_data=data)
-    if load_experiment(path).status == "selected":
-        publish_run(run_folder, results)
-
-
-@app.command()
-def pause(
-    run_folder: Annotated[Path, typer.Argument(help="Of a run that has not finished.")],
-) -> None:
-    """Copy a run's newest snapshot in half precision, to go on with it on another machine."""
-    from mien.training.pause import pause_run
-
-    typer.echo(f"Wrote {pause_run(run_folder)}; mien train goes on from it")
-
-
-@app.command()
-def curves(
-    run_folder: Annotated[
-        Path | None, typer.Argument(help="Of the selected experiment if none is named.")
-    ] = None,
-) -> None:
-    """Draw the learning curves of a run again, from its history."""
-    from mien.training.config import selected_experiment
-    from mien.training.curves import redraw_learning_curves
-
-    folder = run_folder or Path("results/runs") / selected_experiment(Path("experiments")).stem
-    typer.echo(f"Wrote {redraw_learning_curves(folder)}")
-
-
-@app.command()
-def experiments() -> None:
-    """Show every experiment with its figures, its cost and what was decided."""
-    from mien.training.architecture import iteration_history
-
-    for line in iteration_history(Path("experiments"), Path("results/runs")):
-        typer.echo(line)
-
-
-@app.command()
-def compare(
-    first: Annotated[Path, typer.Argument(help="An .onnx or a .keras file in its run folder.")],
-    second: Annotated[Path, typer.Argument(help="Another one.")],
-    data: Annotated[Path, typer.Option(help="What both were trained on.")] = Path("data/train.csv"),
-) -> None:
-    """Compare two networks on their validation faces, with paired bootstrap intervals."""
-    from mien.evaluation.compare import compare_networks
-
-    for line in compare_networks(first, second, training_data=data):
-        typer.echo(line)
-
-
-@app.command()
-def evaluate(
-    model: Annotated[
-        Path | None, typer.Option(help="An .onnx or a .keras file; the shipped artifact if none.")
-    ] = None,
-    data: Annotated[Path, typer.Option(help="Labelled faces to score it on.")] = Path(
-        "data/test_with_emotions.csv"
-    ),
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder for the figures: that of the model for FER2013's test faces, "
-            "results/evaluation for others."
-        ),
-    ] = None,
-    ledger: Annotated[
-        Path, typer.Option(help="Where looks at FER2013's test faces are counted.")
-    ] = Path("experiments/test_scores.jsonl"),
-) -> None:
-    """Score a network: accuracy, every emotion, calibration, confusion matrix."""
-    from mien.evaluation.scoring import score_network
-
-    score_network(model, data, out=out, ledger=ledger)
-
-
-@app.command()
-def predict(
-    data: Annotated[Path, typer.Option(help="Faces, with or without labels.")] = Path(
-        "data/test.csv"
-    ),
-    model: Annotated[
-        Path | None, typer.Option(help="An .onnx or a .keras file; the shipped artifact if none.")
-    ] = None,
-    out: Annotated[Path, typer.Option(help="The CSV file to write.")] = Path(
-        "results/predictions.csv"
-    ),
-) -> None:
-    """Write the label and the probabilities of every face as CSV."""
-    from mien.evaluation.scoring import predict as predict_faces
-
-    count = predict_faces(model, data, out)
-    typer.echo(f"Wrote {count:,} predictions to {out}")
-
-
-@app.command()
-def export(
-    keras_file: Annotated[Path, typer.Argument(help="The trained network.")] = Path(
-        "results/model/final_emotion_model.keras"
-    ),
-    out: Annotated[
-        Path | None, typer.Option(help="Folder for emotion.onnx and emotion.json; beside it.")
-    ] = None,
-    data: Annotated[
-        Path, typer.Option(help="What it was trained on: its validation faces calibrate it.")
-    ] = Path("data/train.csv"),
-) -> None:
-    """Turn a trained network into the ONNX artifact that mien runs."""
-    from mien.export import export_file
-
-    artifact = export_file(keras_file, out or keras_file.parent, training_data=data)
-    typer.echo(f"Wrote {artifact.onnx_path} (SHA-256 {artifact.sha256})")
-
-
-@app.command()
-def quantise(
-    artifact: Annotated[
-        Path | None, typer.Argument(help="An .onnx file; the shipped artifact if none.")
-    ] = None,
-    out: Annotated[Path, typer.Option(help="The .onnx file to write.")] = Path(
-        "results/int8/emotion.onnx"
-    ),
-    data: Annotated[Path, typer.Option(help="What the network was trained on.")] = Path(
-        "data/train.csv"
-    ),
-) -> None:
-    """Turn an artifact into one that computes in 8-bit integers, and compare the two."""
-    from mien.export.int8 import quantise_file
-
-    written = quantise_file(artifact, out, training_data=data)
-    typer.echo(f"Wrote {written.onnx_path} (SHA-256 {written.sha256})")
-
-
-@app.command()
+@app.command(rich_help_panel=RECOGNISE)
 def live(
     source: Annotated[
         str | None,
@@ -330,7 +163,7 @@ def live(
     run_live(source, recognizer, window=window, fast=fast, outputs=outputs, settings=settings)
 
 
-@app.command()
+@app.command(rich_help_panel=RECOGNISE)
 def video(
     path: Annotated[Path, typer.Argument(help="A video file or a folder of pictures.")],
     out: Annotated[
@@ -362,7 +195,7 @@ def video(
     run_video(path, recognizer, outputs, settings)
 
 
-@app.command()
+@app.command(rich_help_panel=RECOGNISE)
 def image(
     paths: Annotated[list[Path], typer.Argument(help="Pictures, or folders of them.")],
     out: Annotated[Path | None, typer.Option(help="Folder for annotated copies.")] = None,
@@ -389,7 +222,7 @@ def image(
     run_pictures(paths, recognizer, outputs, gate)
 
 
-@app.command()
+@app.command(rich_help_panel=RECOGNISE)
 def report(
     record: Annotated[Path, typer.Argument(help="What `mien video` or `mien live` recorded.")],
     out: Annotated[
@@ -408,7 +241,7 @@ def report(
     typer.echo(f"Wrote {page}")
 
 
-@app.command()
+@app.command(rich_help_panel=RECOGNISE)
 def bench(
     path: Annotated[
         Path | None, typer.Argument(help="A video file; the bundled one if none.")
@@ -446,7 +279,7 @@ def bench(
     Console().print(table)
 
 
-@app.command()
+@app.command(rich_help_panel=RECOGNISE)
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on (127.0.0.1).")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on (8000).")] = None,
@@ -510,6 +343,204 @@ def serve(
     serve_until_stopped(Settings.from_environment(given))
 
 
+@app.command(rich_help_panel=RECOGNISE)
+def preprocess(
+    video: Annotated[
+        str | None,
+        typer.Argument(
+            help="A video, or a camera's index; 20 s from the webcam if none.", show_default=False
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The folder to write to.")] = Path(
+        "results/preprocessing_test"
+    ),
+    detector: Annotated[str, typer.Option(help=_DETECTOR_HELP)] = "auto",
+) -> None:
+    """Write what the network sees of a video: a face a second, grey, 48 by 48 pixels."""
+    from mien.faces.detect import make_detector
+    from mien.faces.extract import extract_faces
+
+    count = extract_faces(video, out, make_detector(detector), typer.echo)
+    typer.echo(f"Wrote {out / 'input_video.mp4'} and {count} faces (image0.png …)")
+
+
+@models_app.command("download")
+def download_models() -> None:
+    """Fetch the face detector YuNet (MIT, 0.2 MB) from opencv_zoo into the user's cache."""
+    from mien.faces.models import download_yunet
+
+    typer.echo(f"YuNet is at {download_yunet()}")
+
+
+@app.command(rich_help_panel=TRAIN)
+def train(
+    experiment: Annotated[
+        Path | None,
+        typer.Argument(help="Its TOML file; the selected one of experiments/ if none is named."),
+    ] = None,
+    data: Annotated[Path, typer.Option(help="Labelled faces to train on.")] = Path(
+        "data/train.csv"
+    ),
+    votes: Annotated[Path, typer.Option(help="FER+'s votes, for recipes that learn them.")] = Path(
+        "data/fer2013new.csv"
+    ),
+    runs: Annotated[Path, typer.Option(help="Folder of all run folders.")] = Path("results/runs"),
+    results: Annotated[
+        Path, typer.Option(help="Where the selected experiment's results go, and all logs.")
+    ] = Path("results/model"),
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Throw away what an earlier run left.")
+    ] = False,
+) -> None:
+    """Train a network; a run that was stopped goes on where it was."""
+    from mien.export import export_file
+    from mien.training.config import load_experiment, selected_experiment
+    from mien.training.fit import train as train_experiment
+    from mien.training.publish import publish_run
+
+    path = experiment or selected_experiment(Path("experiments"))
+    run_folder = runs / path.stem
+    model = train_experiment(
+        path,
+        training_data=data,
+        votes_file=votes,
+        run_folder=run_folder,
+        log_folder=results / "logs" / path.stem,
+        restart=restart,
+    )
+    export_file(model, run_folder, training_data=data)
+    if load_experiment(path).status == "selected":
+        publish_run(run_folder, results)
+
+
+@app.command(rich_help_panel=TRAIN)
+def pause(
+    run_folder: Annotated[Path, typer.Argument(help="Of a run that has not finished.")],
+) -> None:
+    """Copy a run's newest snapshot in half precision, to go on with it on another machine."""
+    from mien.training.pause import pause_run
+
+    typer.echo(f"Wrote {pause_run(run_folder)}; mien train goes on from it")
+
+
+@app.command(rich_help_panel=TRAIN)
+def curves(
+    run_folder: Annotated[
+        Path | None, typer.Argument(help="Of the selected experiment if none is named.")
+    ] = None,
+) -> None:
+    """Draw the learning curves of a run again, from its history."""
+    from mien.training.config import selected_experiment
+    from mien.training.curves import redraw_learning_curves
+
+    folder = run_folder or Path("results/runs") / selected_experiment(Path("experiments")).stem
+    typer.echo(f"Wrote {redraw_learning_curves(folder)}")
+
+
+@app.command(rich_help_panel=TRAIN)
+def experiments() -> None:
+    """Show every experiment with its figures, its cost and what was decided."""
+    from mien.training.architecture import iteration_history
+
+    for line in iteration_history(Path("experiments"), Path("results/runs")):
+        typer.echo(line)
+
+
+@app.command(rich_help_panel=TRAIN)
+def compare(
+    first: Annotated[Path, typer.Argument(help="An .onnx or a .keras file in its run folder.")],
+    second: Annotated[Path, typer.Argument(help="Another one.")],
+    data: Annotated[Path, typer.Option(help="What both were trained on.")] = Path("data/train.csv"),
+) -> None:
+    """Compare two networks on their validation faces, with paired bootstrap intervals."""
+    from mien.evaluation.compare import compare_networks
+
+    for line in compare_networks(first, second, training_data=data):
+        typer.echo(line)
+
+
+@app.command(rich_help_panel=TRAIN)
+def evaluate(
+    model: Annotated[
+        Path | None, typer.Option(help="An .onnx or a .keras file; the shipped artifact if none.")
+    ] = None,
+    data: Annotated[Path, typer.Option(help="Labelled faces to score it on.")] = Path(
+        "data/test_with_emotions.csv"
+    ),
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for the figures: that of the model for FER2013's test faces, "
+            "results/evaluation for others."
+        ),
+    ] = None,
+    ledger: Annotated[
+        Path, typer.Option(help="Where looks at FER2013's test faces are counted.")
+    ] = Path("experiments/test_scores.jsonl"),
+) -> None:
+    """Score a network: accuracy, every emotion, calibration, confusion matrix."""
+    from mien.evaluation.scoring import score_network
+
+    score_network(model, data, out=out, ledger=ledger)
+
+
+@app.command(rich_help_panel=TRAIN)
+def predict(
+    data: Annotated[Path, typer.Option(help="Faces, with or without labels.")] = Path(
+        "data/test.csv"
+    ),
+    model: Annotated[
+        Path | None, typer.Option(help="An .onnx or a .keras file; the shipped artifact if none.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The CSV file to write.")] = Path(
+        "results/predictions.csv"
+    ),
+) -> None:
+    """Write the label and the probabilities of every face as CSV."""
+    from mien.evaluation.scoring import predict as predict_faces
+
+    count = predict_faces(model, data, out)
+    typer.echo(f"Wrote {count:,} predictions to {out}")
+
+
+@app.command(rich_help_panel=TRAIN)
+def export(
+    keras_file: Annotated[Path, typer.Argument(help="The trained network.")] = Path(
+        "results/model/final_emotion_model.keras"
+    ),
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for emotion.onnx and emotion.json; beside it.")
+    ] = None,
+    data: Annotated[
+        Path, typer.Option(help="What it was trained on: its validation faces calibrate it.")
+    ] = Path("data/train.csv"),
+) -> None:
+    """Turn a trained network into the ONNX artifact that mien runs."""
+    from mien.export import export_file
+
+    artifact = export_file(keras_file, out or keras_file.parent, training_data=data)
+    typer.echo(f"Wrote {artifact.onnx_path} (SHA-256 {artifact.sha256})")
+
+
+@app.command(rich_help_panel=TRAIN)
+def quantise(
+    artifact: Annotated[
+        Path | None, typer.Argument(help="An .onnx file; the shipped artifact if none.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The .onnx file to write.")] = Path(
+        "results/int8/emotion.onnx"
+    ),
+    data: Annotated[Path, typer.Option(help="What the network was trained on.")] = Path(
+        "data/train.csv"
+    ),
+) -> None:
+    """Turn an artifact into one that computes in 8-bit integers, and compare the two."""
+    from mien.export.int8 import quantise_file
+
+    written = quantise_file(artifact, out, training_data=data)
+    typer.echo(f"Wrote {written.onnx_path} (SHA-256 {written.sha256})")
+
+
 @data_app.command("download")
 def download_data(
     source: Annotated[
@@ -557,35 +588,6 @@ def explore_data(
     for line in summarise(explore(paths, out)):
         typer.echo(line)
     typer.echo(f"Wrote report.json and the figures to {out}; they show faces: do not publish them")
-
-
-@app.command()
-def preprocess(
-    video: Annotated[
-        str | None,
-        typer.Argument(
-            help="A video, or a camera's index; 20 s from the webcam if none.", show_default=False
-        ),
-    ] = None,
-    out: Annotated[Path, typer.Option(help="The folder to write to.")] = Path(
-        "results/preprocessing_test"
-    ),
-    detector: Annotated[str, typer.Option(help=_DETECTOR_HELP)] = "auto",
-) -> None:
-    """Write what the network sees of a video: a face a second, grey, 48 by 48 pixels."""
-    from mien.faces.detect import make_detector
-    from mien.faces.extract import extract_faces
-
-    count = extract_faces(video, out, make_detector(detector), typer.echo)
-    typer.echo(f"Wrote {out / 'input_video.mp4'} and {count} faces (image0.png …)")
-
-
-@models_app.command("download")
-def download_models() -> None:
-    """Fetch the face detector YuNet (MIT, 0.2 MB) from opencv_zoo into the user's cache."""
-    from mien.faces.models import download_yunet
-
-    typer.echo(f"YuNet is at {download_yunet()}")
 
 
 def main(arguments: list[str] | None = None) -> None:
