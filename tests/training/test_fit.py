@@ -144,6 +144,18 @@ def test_a_finished_run_leaves_a_whole_set_of_artifacts(uninterrupted: Path) -> 
     assert list((uninterrupted / "logs" / "train").glob("events.out.tfevents.*"))
 
 
+def test_a_finished_run_tells_of_experiments_since(
+    toy: tuple[Path, Path], uninterrupted: Path, tmp_path: Path
+) -> None:
+    recipe, faces = toy
+    for name in (recipe.name, "since.toml"):
+        shutil.copy(recipe, tmp_path / name)
+    run = shutil.copytree(uninterrupted / "run", tmp_path / "run")
+    train_toy(tmp_path / recipe.name, faces, run, tmp_path / "logs")
+    report = (run / "final_emotion_model_arch.txt").read_text(encoding="utf-8")
+    assert "\nsince " in report
+
+
 def test_the_saved_network_needs_nothing_but_keras(uninterrupted: Path) -> None:
     code = (
         "import sys, keras\n"
@@ -213,6 +225,24 @@ def test_a_paused_run_goes_on_elsewhere(
     # Its weights were rounded to float16 on the way.
     np.testing.assert_allclose(resumed["val_loss"], whole["val_loss"], rtol=0.1)
     assert not (elsewhere / "paused").exists()
+
+
+def test_a_run_that_writes_its_next_snapshot_can_be_paused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = (tmp_path / "state" / name for name in ("epoch_0001", "epoch_0002"))
+    old.mkdir(parents=True)
+    (old / "state.json").write_text("{}")
+    copy = shutil.copytree
+
+    def replace_while_copying(source: Path, target: Path) -> Path:
+        if source == old:
+            old.rename(new)
+        return copy(source, target)
+
+    monkeypatch.setattr(shutil, "copytree", replace_while_copying)
+    assert pause_run(tmp_path) == tmp_path / "paused" / "epoch_0002"
+    assert (tmp_path / "paused" / "epoch_0002" / "state.json").read_text() == "{}"
 
 
 def test_a_run_without_a_snapshot_cannot_be_paused(tmp_path: Path) -> None:

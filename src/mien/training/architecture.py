@@ -16,20 +16,20 @@ def write_architecture_report(
     model: keras.Model,
     experiment: Experiment,
     metrics: dict[str, Any],
-    path: Path,
+    run_folder: Path,
     *,
     experiments: Path,
-    runs: Path,
 ) -> None:
     """Write architecture, decisions, hyper-parameters and iteration history as plain text.
+
+    The file is `final_emotion_model_arch.txt` in the run folder.
 
     Args:
         model: The trained network.
         experiment: Its recipe.
         metrics: The content of the run's `metrics.json`.
-        path: The text file to write.
+        run_folder: The run's folder, beside those of the other runs.
         experiments: Folder of all experiment files, and of the ledger `test_scores.jsonl`.
-        runs: Folder of all run folders.
     """
     summary: list[str] = []
     model.summary(line_length=100, print_fn=summary.append)
@@ -40,9 +40,9 @@ def write_architecture_report(
         _headed("Why", [experiment.rationale.strip()]),
         _headed("Architecture", summary),
         _headed("Hyper-parameters", _hyper_parameters(experiment)),
-        _headed("Iteration history", iteration_history(experiments, runs)),
+        _headed("Iteration history", iteration_history(experiments, run_folder.parent)),
     ]
-    write_atomically(path, "\n\n".join(sections) + "\n")
+    write_atomically(run_folder / "final_emotion_model_arch.txt", "\n\n".join(sections) + "\n")
 
 
 def iteration_history(experiments: Path, runs: Path) -> list[str]:

@@ -65,6 +65,9 @@ def train(
 ) -> Path:
     """Train an experiment, or go on with it where it was stopped.
 
+    Of a run that has finished, only the architecture report is written anew, as its iteration
+    history may tell of experiments since.
+
     Args:
         experiment_path: The experiment's TOML file.
         training_data: Labelled faces, in any format of `mien.data.fer2013.load_dataset`.
@@ -86,6 +89,13 @@ def train(
     final_model = run_folder / MODEL_NAME
     if final_model.exists():
         print(f"{run_folder} holds this run, finished; --restart trains it anew")
+        write_architecture_report(
+            keras.models.load_model(final_model, compile=False),
+            experiment,
+            json.loads((run_folder / "metrics.json").read_text(encoding="utf-8")),
+            run_folder,
+            experiments=experiment_path.parent,
+        )
         return final_model
     keras.utils.set_random_seed(experiment.training.seed)
     with_votes = experiment.training.vote_weight > 0
@@ -337,12 +347,7 @@ def write_results(
     final.save(partial)
     partial.replace(run_folder / MODEL_NAME)
     write_architecture_report(
-        final,
-        experiment,
-        metrics,
-        run_folder / "final_emotion_model_arch.txt",
-        experiments=experiment_path.parent,
-        runs=run_folder.parent,
+        final, experiment, metrics, run_folder, experiments=experiment_path.parent
     )
     shutil.rmtree(run_folder / "state")
     shutil.rmtree(run_folder / PAUSED, ignore_errors=True)

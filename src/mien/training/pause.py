@@ -32,16 +32,8 @@ def pause_run(run_folder: Path) -> Path:
     Raises:
         ModelError: if the run has no snapshot.
     """
-    snapshot = newest_snapshot(run_folder / "state")
-    if snapshot is None:
-        raise ModelError(
-            f"{run_folder / 'state'} holds no snapshot: expected the folder of a run that has "
-            "trained an epoch and has not finished, such as results/runs/010_residual."
-        )
     partial = run_folder / "partial"
-    shutil.rmtree(partial, ignore_errors=True)
-    copy = partial / snapshot.name
-    shutil.copytree(snapshot, copy)
+    copy = _copy_newest(run_folder / "state", partial)
     for path in copy.iterdir():
         if path.suffix == ".npz":
             _halve_npz(path)
@@ -49,7 +41,24 @@ def pause_run(run_folder: Path) -> Path:
             _halve_h5(path)
     shutil.rmtree(run_folder / PAUSED, ignore_errors=True)
     partial.rename(run_folder / PAUSED)
-    return run_folder / PAUSED / snapshot.name
+    return run_folder / PAUSED / copy.name
+
+
+def _copy_newest(state: Path, folder: Path) -> Path:
+    """Copy the newest snapshot into `folder`, made anew; a run may replace it meanwhile."""
+    while True:
+        shutil.rmtree(folder, ignore_errors=True)
+        snapshot = newest_snapshot(state)
+        if snapshot is None:
+            raise ModelError(
+                f"{state} holds no snapshot: expected the folder of a run that has trained an "
+                "epoch and has not finished, such as results/runs/010_residual."
+            )
+        try:
+            return shutil.copytree(snapshot, folder / snapshot.name)
+        except (FileNotFoundError, shutil.Error):
+            if snapshot.exists():
+                raise
 
 
 def take_up_run(run_folder: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 from mien.core.files import write_atomically
 
@@ -13,12 +15,13 @@ _PUBLISHED = (
     "emotion.json",
     "final_emotion_model_arch.txt",
     "learning_curves.png",
-    "metrics.json",
 )
 
 
 def publish_run(run_folder: Path, results: Path) -> None:
     """Copy what a finished run left, file by file, to `results`.
+
+    What `mien evaluate` wrote to its `metrics.json` stays if it is of the same network.
 
     Args:
         run_folder: The folder of a finished and exported run.
@@ -26,5 +29,17 @@ def publish_run(run_folder: Path, results: Path) -> None:
     """
     for name in _PUBLISHED:
         write_atomically(results / name, (run_folder / name).read_bytes())
-    experiment = json.loads((run_folder / "metrics.json").read_text(encoding="utf-8"))["experiment"]
-    print(f"published {experiment} in {results}")
+    metrics = _read_json(run_folder / "metrics.json")
+    tested = _read_json(results / "metrics.json").get("test")
+    network = (run_folder / "emotion.onnx").read_bytes()
+    if tested and tested["sha256"] == hashlib.sha256(network).hexdigest():
+        metrics["test"] = tested
+    write_atomically(results / "metrics.json", json.dumps(metrics, indent=1) + "\n")
+    print(f"published {metrics['experiment']} in {results}")
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content
