@@ -28,6 +28,8 @@ for found in stream:
 """
 
 FER = """
+if detector == "mtcnn":
+    import torchvision  # it crashes where TensorFlow was imported before it
 import cv2
 from fer.fer import FER
 detector = FER(mtcnn=detector == "mtcnn")
