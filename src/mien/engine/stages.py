@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from mien.core.labels import EMOTIONS
 from mien.core.types import FaceEmotion
 from mien.engine.gate import QualityGate, measure_quality
+from mien.engine.schedule import Turns, is_due
 from mien.engine.settings import EngineSettings
 from mien.engine.smoothing import Smoother
 from mien.faces.crop import crop_faces
@@ -39,7 +40,6 @@ Where there is no frame in between, the whole picture is, at the detector's own 
 
 _LARGE_PART = 1 / 12  # a face is large from this part of the picture's longer side
 _FORGET_MS = 1000.0
-_SLACK_MS = 1.0  # timestamps of 30 frames a second are not exactly 33.333 ms apart
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,13 +74,12 @@ class FaceLocator:
         self._sweep = Sweep(recognizer.detector.name)
         self._framing = recognizer.framing
         self._detect_every_ms = settings.detect_every_ms
-        self._classify_every_ms = settings.classify_every_ms
+        self._turns = Turns(settings.classify_every_ms)
         self._tracker = FaceTracker()
         self._previous_ms = -np.inf
         self._detected_ms = -np.inf
         self._swept_ms = -np.inf
         self._misses = 0  # how often in a row the coarse detector missed a face
-        self._classified_ms: dict[int, float] = {}
 
     def locate(self, frame: Frame) -> LocatedFrame:
         """Find the faces of the next frame."""
@@ -88,26 +87,14 @@ class FaceLocator:
         gap_ms = max(now_ms - self._previous_ms, 0.0)
         self._previous_ms = now_ms
         followed = self._tracker.carry(frame.image_bgr, now_ms)
-        if not followed or self._is_due(self._detected_ms, self._detect_every_ms, now_ms, gap_ms):
+        if not followed or is_due(self._detected_ms, self._detect_every_ms, now_ms, gap_ms):
             self._detected_ms = now_ms
             self._detect(frame, coarse=followed and self._is_coarse_enough(frame))
         elif now_ms - self._swept_ms >= SWEEP_EVERY_MS and self._is_coarse_enough(frame):
             self._swept_ms = now_ms
             self._tracker.correct(self._sweep.detect(frame.image_bgr))
         faces = self._tracker.faces()
-        due = [
-            index
-            for index, tracked in enumerate(faces)
-            if self._is_due(
-                self._classified_ms.get(tracked.track_id, -np.inf),
-                self._classify_every_ms,
-                now_ms,
-                gap_ms,
-            )
-        ]
-        known = {tracked.track_id for tracked in faces}
-        self._classified_ms = {k: v for k, v in self._classified_ms.items() if k in known}
-        self._classified_ms |= {faces[index].track_id: now_ms for index in due}
+        due = self._turns.take([tracked.track_id for tracked in faces], now_ms, gap_ms)
         crops_u8 = crop_faces(frame.image_bgr, [faces[index].face for index in due], self._framing)
         return LocatedFrame(frame, faces, due, crops_u8)
 
@@ -131,11 +118,6 @@ class FaceLocator:
         large = _LARGE_PART * max(frame.image_bgr.shape[:2])
         boxes = [tracked.face.box for tracked in self._tracker.faces()]
         return bool(boxes) and min(max(box.width, box.height) for box in boxes) >= large
-
-    @staticmethod
-    def _is_due(last_ms: float, every_ms: float, now_ms: float, gap_ms: float) -> bool:
-        """Whether waiting for the next frame would be too late."""
-        return now_ms + gap_ms - last_ms > every_ms + _SLACK_MS
 
 
 class EmotionJudge:
