@@ -59,6 +59,19 @@ def test_the_bars_are_as_long_as_their_probabilities():
     assert (image[100:190, 100:190] == 255).all()
 
 
+def test_bars_make_way_for_other_faces_and_their_bars():
+    image = np.zeros((1080, 1920, 3), np.uint8)
+    boxes = [Box(200 + 260 * i, 500, 180, 180) for i in range(6)]
+    occupied = list(boxes)
+    for box in boxes:
+        panel = draw_bars(image, happy_face(box), occupied)
+        assert sum(panel.shared_area(other) for other in occupied) == 0
+        assert panel.x >= 0 <= panel.y
+        assert panel.right <= 1920
+        assert panel.bottom <= 1080
+        occupied.append(panel)
+
+
 @pytest.mark.parametrize("width", [240, 320, 1280, 3840])
 def test_the_widest_row_of_a_panel_ends_within_it(width):
     image = np.zeros((width * 9 // 16, width, 3), np.uint8)

@@ -39,6 +39,12 @@ class Box:
         """Width times height, in square pixels."""
         return self.width * self.height
 
+    def shared_area(self, other: Box) -> float:
+        """Return the area that lies in both boxes, in square pixels."""
+        width = min(self.right, other.right) - max(self.x, other.x)
+        height = min(self.bottom, other.bottom) - max(self.y, other.y)
+        return max(width, 0.0) * max(height, 0.0)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Face:

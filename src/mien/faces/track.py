@@ -368,18 +368,12 @@ def assign(scores: NDArray[np.float64]) -> list[tuple[int, int]]:
 
 def intersection_over_union(one: Box, other: Box) -> float:
     """The area that two boxes share, as a part of the area that they cover together, 0 to 1."""
-    shared = _shared_area(one, other)
+    shared = one.shared_area(other)
     return shared / (one.area + other.area - shared) if shared > 0 else 0.0
 
 
-def _shared_area(one: Box, other: Box) -> float:
-    width = min(one.right, other.right) - max(one.x, other.x)
-    height = min(one.bottom, other.bottom) - max(one.y, other.y)
-    return max(width, 0.0) * max(height, 0.0)
-
-
 def _shares(one: Box, other: Box) -> bool:
-    return _shared_area(one, other) > _HIDDEN_PART * min(one.area, other.area)
+    return one.shared_area(other) > _HIDDEN_PART * min(one.area, other.area)
 
 
 def _nearness(track: _Track, face: Face, look: NDArray[np.float32]) -> float:

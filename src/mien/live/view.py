@@ -70,9 +70,10 @@ class View:
         """Draw the faces, and the bars that are asked for, into the picture itself."""
         if self._blur:
             blur_faces(image_bgr, (face.box for face in faces))
+        occupied = [face.box for face in faces]
         for face in faces:
             if self._bars or face.track_id == self._focus:
-                draw_bars(image_bgr, face)
+                occupied.append(draw_bars(image_bgr, face, occupied))
         # Last, so that no neighbour's bars lie on a label.
         draw_faces(image_bgr, faces)
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.labels import EMOTIONS
-from mien.core.types import FaceEmotion
+from mien.core.types import Box, FaceEmotion
 
 Colour = tuple[int, int, int]
 
@@ -75,23 +75,23 @@ def draw_faces(image_bgr: NDArray[np.uint8], faces: Iterable[FaceEmotion]) -> No
         )
 
 
-def draw_bars(image_bgr: NDArray[np.uint8], face: FaceEmotion) -> None:
+def draw_bars(image_bgr: NDArray[np.uint8], face: FaceEmotion, occupied: Sequence[Box] = ()) -> Box:
     """Draw a bar for each emotion beside a face, in place.
 
     Args:
         image_bgr: (H, W, 3) uint8, BGR; changed in place.
         face: A face in the pixels of that picture.
+        occupied: What they are to cover as little of as they can: other faces, other faces' bars.
+
+    Returns:
+        Where they are.
     """
-    height, width = image_bgr.shape[:2]
     size = _size(image_bgr)
     row, name_width, bar_width = round(19 * size), round(76 * size), round(72 * size)
     panel_width, panel_height = name_width + bar_width + 2 * _pad(size), 7 * row + 2 * _pad(size)
-    left = round(face.box.right) + 2 * _pad(size)
-    if left + panel_width > width:
-        left = round(face.box.x) - panel_width - 2 * _pad(size)
-    left = max(min(left, width - panel_width), 0)
-    top = max(min(round(face.box.y), height - panel_height), 0)
-    _darken(image_bgr[top : top + panel_height, left : left + panel_width])
+    panel = _freest_place(image_bgr, face.box, panel_width, panel_height, [face.box, *occupied])
+    left, top = round(panel.x), round(panel.y)
+    _darken(image_bgr[top : top + panel_height, left : left + panel_width], 4)
     left, top = left + _pad(size), top + _pad(size)
     for emotion, share in zip(EMOTIONS, face.probabilities, strict=True):
         baseline = top + round(0.75 * row)
@@ -100,6 +100,32 @@ def draw_bars(image_bgr: NDArray[np.uint8], face: FaceEmotion) -> None:
         opposite = (corner[0] + round(bar_width * float(share)), top + round(0.85 * row))
         cv2.rectangle(image_bgr, corner, opposite, COLOURS[emotion], cv2.FILLED)
         top += row
+    return panel
+
+
+def _freest_place(
+    image_bgr: NDArray[np.uint8], box: Box, width: int, height: int, occupied: Sequence[Box]
+) -> Box:
+    """Where a panel covers least of what is occupied: right of a box, left, below or above it."""
+    rows, columns = image_bgr.shape[:2]
+    gap = 2 * _pad(_size(image_bgr))
+    label = round(32 * _size(image_bgr))
+    corners = (
+        (box.right + gap, box.y),
+        (box.x - width - gap, box.y),
+        (box.x, box.bottom + gap),
+        (box.x, box.y - label - height - gap),
+    )
+    places = [
+        Box(
+            max(min(round(x), columns - width), 0),
+            max(min(round(y), rows - height), 0),
+            width,
+            height,
+        )
+        for x, y in corners
+    ]
+    return min(places, key=lambda place: sum(place.shared_area(other) for other in occupied))
 
 
 def draw_panel(image_bgr: NDArray[np.uint8], rows: Sequence[tuple[str, str]]) -> None:
@@ -118,7 +144,8 @@ def draw_panel(image_bgr: NDArray[np.uint8], rows: Sequence[tuple[str, str]]) ->
     panel_width = min(round(sum(columns)) + 9 * pad, width)
     panel_height = min(row_height * len(rows) + 4 * pad, height)
     left, top = (width - panel_width) // 2, (height - panel_height) // 2
-    _darken(image_bgr[top : top + panel_height, left : left + panel_width])
+    # Darker than bars, whose white text may lie below.
+    _darken(image_bgr[top : top + panel_height, left : left + panel_width], 12)
     for number, row in enumerate(rows, start=1):
         baseline = top + pad + number * row_height
         for text, right in zip(row, (3 * pad, round(columns[0]) + 6 * pad), strict=True):
@@ -208,8 +235,8 @@ def _write(
     cv2.putText(image_bgr, text, place, _FONT, scale, ink, max(round(scale), 1), cv2.LINE_AA)
 
 
-def _darken(area: NDArray[np.uint8]) -> None:
-    area[:] = area // 4
+def _darken(area: NDArray[np.uint8], divisor: int) -> None:
+    area[:] = area // divisor
 
 
 def _pad(size: float) -> int:
