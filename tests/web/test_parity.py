@@ -14,6 +14,7 @@ from mien.engine.gate import measure_quality
 from mien.engine.likeness import bundled_likeness
 from mien.engine.smoothing import SMOOTH_MS, Smoother
 from mien.faces.crop import FRAMINGS, crop_faces
+from mien.faces.reduce import reduce_picture
 from mien.recognizer import Recognizer
 
 HAS_WEBGPU = """async () =>
@@ -104,6 +105,15 @@ def test_the_same_picture_and_boxes_give_the_same_probabilities(
         want = measure_quality(crop, face, crowd_bgr.shape)
         names = ("sidePx", "inside", "brightness", "contrast", "sharpness", "likeness")
         assert [quality[name] for name in names] == pytest.approx(astuple(want), abs=1e-3)
+
+
+@pytest.mark.parametrize("longest_side", [1000, 640, 333, 100])
+def test_a_picture_is_reduced_to_the_same_pixels(parity_page, crowd_bgr, longest_side):
+    found = parity_page.evaluate("side => parity.reduced('picture.png', side)", longest_side)
+    picture, scale = reduce_picture(crowd_bgr, longest_side, cv2.INTER_LINEAR)
+    assert found["scale"] == pytest.approx(scale)
+    rgba = np.reshape(found["data"], (found["height"], found["width"], 4))
+    np.testing.assert_array_equal(rgba[..., 2::-1], picture)
 
 
 def test_smoothing_gives_the_same_averages_and_labels(parity_page):

@@ -5,6 +5,7 @@ import { decodePhoto } from "../src/sources";
 import { type Box, cropFace, type Framing, toNetworkInput } from "../src/vision/crop";
 import { FaceLikeness } from "../src/vision/likeness";
 import { measureQuality } from "../src/vision/quality";
+import { type Pixels, reduce } from "../src/vision/resize";
 import { applyTemperature, Smoother } from "../src/vision/smoother";
 
 interface Question {
@@ -17,14 +18,18 @@ interface Question {
   readonly likenessSizes: readonly number[];
 }
 
-/** Cuts the faces out of a picture and classifies them. */
-async function judge(question: Question) {
-  const { backend, picture, network, faces, framing, temperature, likenessSizes } = question;
+async function pixels(picture: string): Promise<Pixels> {
   const bitmap = await decodePhoto(await (await fetch(picture)).blob());
   const { width, height } = bitmap;
   const context = new OffscreenCanvas(width, height).getContext("2d", { alpha: false })!;
   context.drawImage(bitmap, 0, 0);
-  const image = { data: context.getImageData(0, 0, width, height).data, width, height, channels: 4 };
+  return { data: context.getImageData(0, 0, width, height).data, width, height, channels: 4 };
+}
+
+/** Cuts the faces out of a picture and classifies them. */
+async function judge(question: Question) {
+  const { backend, picture, network, faces, framing, temperature, likenessSizes } = question;
+  const image = await pixels(picture);
   const crops = faces.map(({ box, landmarks }) => cropFace(image, box, landmarks, framing));
   const runtime = await loadRuntime(backend);
   const session = await runtime.open(new Uint8Array(await (await fetch(network)).arrayBuffer()));
@@ -41,6 +46,12 @@ async function judge(question: Question) {
   };
 }
 
+/** Reduces a picture as the detector sees it. */
+async function reduced(picture: string, longestSide: number) {
+  const { image, scale } = reduce(await pixels(picture), longestSide);
+  return { width: image.width, height: image.height, scale, data: [...image.data] };
+}
+
 /** Smooths a course of probabilities of one person. */
 function smooth(course: readonly { ms: number; probabilities: number[] }[], smoothMs: number) {
   const smoother = new Smoother(smoothMs);
@@ -50,4 +61,4 @@ function smooth(course: readonly { ms: number; probabilities: number[] }[], smoo
   });
 }
 
-Object.assign(window, { parity: { judge, smooth } });
+Object.assign(window, { parity: { judge, reduced, smooth } });

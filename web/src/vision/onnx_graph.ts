@@ -1,6 +1,6 @@
 // Opens a fixed input size of an ONNX graph, so that a runtime takes pictures of any size.
 //
-// YuNet's file declares 1 × 3 × 640 × 640, though nothing in its graph depends on that: OpenCV runs
+// YuNet's file declares 1 × 3 × 640 × 640, though nothing in its graph depends on that: Python runs
 // it at the picture's own size, and so must the page to find the same faces. This rewrites the
 // declarations only (input, outputs, intermediate shapes); every node and weight stays as it is.
 // Field numbers are those of onnx.proto3.

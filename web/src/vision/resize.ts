@@ -29,6 +29,31 @@ export function resizeArea(image: Pixels, width: number, height: number): Pixels
   return resizeFractionalArea(image, width, height, scaleX, scaleY);
 }
 
+/** Shrinks to half the size, without the last row or column of an odd number. */
+function halve(image: Pixels): Pixels {
+  return resizeWholeArea(image, image.width >> 1, image.height >> 1, 2, 2);
+}
+
+/**
+ * Makes a picture smaller until its longer side is `longestSide`, as mien.faces.reduce does for
+ * YuNet; also gives the new size through the old, at most 1.
+ */
+export function reduce(image: Pixels, longestSide: number): { image: Pixels; scale: number } {
+  let scale = 1;
+  while (
+    Math.max(image.width, image.height) >= 2 * longestSide &&
+    Math.min(image.width, image.height) > 1
+  ) {
+    image = halve(image);
+    scale /= 2;
+  }
+  const rest = longestSide / Math.max(image.width, image.height);
+  if (rest >= 1) return { image, scale };
+  const width = Math.max(roundHalfEven(image.width * rest), 1);
+  const height = Math.max(roundHalfEven(image.height * rest), 1);
+  return { image: resizeLinear(image, width, height), scale: scale * rest };
+}
+
 function isWhole(scale: number): boolean {
   return Math.abs(scale - Math.round(scale)) < Number.EPSILON;
 }
@@ -136,26 +161,27 @@ function addLine(
   }
 }
 
-/** Enlarges a picture of one channel by linear interpolation in fixed point (INTER_LINEAR). */
+/** Resizes by linear interpolation in fixed point (INTER_LINEAR). */
 export function resizeLinear(image: Pixels, width: number, height: number): Pixels {
-  const { data } = image;
-  const out = new Uint8ClampedArray(width * height);
+  const { channels } = image;
+  const length = width * channels;
+  const out = new Uint8ClampedArray(length * height);
   const columns = weights(image.width, width);
   const rows = weights(image.height, height);
-  const upper = new Int32Array(width);
-  const lower = new Int32Array(width);
+  const upper = new Int32Array(length);
+  const lower = new Int32Array(length);
   for (let y = 0; y < height; y++) {
     const row = rows.first[y]!;
-    interpolateLine(data, clamp(row, image.height) * image.width, image.width, columns, upper);
-    interpolateLine(data, clamp(row + 1, image.height) * image.width, image.width, columns, lower);
+    interpolateLine(image, clamp(row, image.height), columns, upper);
+    interpolateLine(image, clamp(row + 1, image.height), columns, lower);
     const a = rows.weightOfFirst[y]!;
     const b = rows.weightOfSecond[y]!;
-    for (let x = 0; x < width; x++) {
-      const sum = ((a * (upper[x]! >> 4)) >> 16) + ((b * (lower[x]! >> 4)) >> 16);
-      out[y * width + x] = (sum + 2) >> 2;
+    for (let i = 0; i < length; i++) {
+      const sum = ((a * (upper[i]! >> 4)) >> 16) + ((b * (lower[i]! >> 4)) >> 16);
+      out[y * length + i] = (sum + 2) >> 2;
     }
   }
-  return { data: out, width, height, channels: 1 };
+  return { data: out, width, height, channels };
 }
 
 /** Between which two source pixels each new one lies, and their weights in 2048ths. */
@@ -180,22 +206,18 @@ function weights(size: number, newSize: number): Weights {
   return { first, weightOfFirst, weightOfSecond };
 }
 
-function interpolateLine(
-  data: Pixels["data"],
-  start: number,
-  size: number,
-  columns: Weights,
-  line: Int32Array,
-): void {
-  for (let x = 0; x < line.length; x++) {
+function interpolateLine(image: Pixels, row: number, columns: Weights, line: Int32Array): void {
+  const { data, width, channels } = image;
+  const start = row * width * channels;
+  let at = 0;
+  for (let x = 0; x < columns.first.length; x++) {
     const first = columns.first[x]!;
-    if (first < 0) {
-      line[x] = data[start]! * 2048;
-    } else if (first >= size - 1) {
-      line[x] = data[start + size - 1]! * 2048;
-    } else {
-      const left = data[start + first]! * columns.weightOfFirst[x]!;
-      line[x] = left + data[start + first + 1]! * columns.weightOfSecond[x]!;
+    const inside = first >= 0 && first < width - 1;
+    const left = start + clamp(first, width) * channels;
+    const a = inside ? columns.weightOfFirst[x]! : 2048;
+    const b = inside ? columns.weightOfSecond[x]! : 0;
+    for (let c = left; c < left + channels; c++) {
+      line[at++] = data[c]! * a + (inside ? data[c + channels]! * b : 0);
     }
   }
 }

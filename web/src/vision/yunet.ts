@@ -1,7 +1,7 @@
-// YuNet (Wu, Peng and Yu 2023), run as OpenCV's FaceDetectorYN and mien.faces.detect run it.
+// YuNet (Wu, Peng and Yu 2023), run as mien.faces.yunet runs it.
 
 import type { Box } from "./crop";
-import { type Pixels, resizeArea, roundHalfEven } from "./resize";
+import { type Pixels, reduce } from "./resize";
 
 /** A face that the detector found. */
 export interface Detection {
@@ -31,15 +31,7 @@ const MOST_CANDIDATES = 5000;
 
 /** Reduces a picture to `longestSide` and pads it with black to whole blocks of 32 pixels. */
 export function prepare(image: Pixels, longestSide: number): NetworkPicture {
-  const scale = Math.min(longestSide / Math.max(image.width, image.height), 1);
-  const reduced =
-    scale < 1
-      ? resizeArea(
-          image,
-          Math.max(roundHalfEven(image.width * scale), 1),
-          Math.max(roundHalfEven(image.height * scale), 1),
-        )
-      : image;
+  const { image: reduced, scale } = reduce(image, longestSide);
   const width = Math.ceil(reduced.width / 32) * 32;
   const height = Math.ceil(reduced.height / 32) * 32;
   const data = new Float32Array(3 * width * height);
