@@ -3,7 +3,8 @@
 Against a plain ResNet (He et al. 2016, arXiv 1512.03385): the stem halves the resolution at once,
 where a convolution of one channel costs next to nothing, and the shortcut of a halving block
 averages before its 1 × 1 convolution, so that no pixel is skipped (He et al. 2019, arXiv
-1812.01187).
+1812.01187). A block can weigh its channels by what the whole face shows (squeeze-and-excitation, Hu
+et al. 2018, arXiv 1709.01507), at next to no multiply-adds.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ class ResidualConfig(BaseModel):
         stem_filters: Filters of the 3 × 3 convolution that turns 48 × 48 into 24 × 24.
         filters: Filters of each stage; every stage but the first halves height and width.
         blocks_per_stage: Residual blocks of two 3 × 3 convolutions, one number per stage.
+        squeeze_reduction: Every block weighs its channels, by way of this many times fewer of them;
+            0 for blocks that do not.
         dropout: Rate of the dropout before the softmax.
     """
 
@@ -34,6 +37,7 @@ class ResidualConfig(BaseModel):
     stem_filters: int = Field(ge=1)
     filters: list[Annotated[int, Field(ge=1)]] = Field(min_length=1, max_length=4)
     blocks_per_stage: list[Annotated[int, Field(ge=1)]] = Field(min_length=1, max_length=4)
+    squeeze_reduction: int = Field(default=0, ge=0)
     dropout: float = Field(ge=0, lt=1)
 
 
@@ -52,17 +56,30 @@ def build_residual(config: ResidualConfig, inputs: keras.KerasTensor) -> keras.K
         zip(config.filters, config.blocks_per_stage, strict=True)
     ):
         for block in range(blocks):
-            x = _residual_block(x, filters, halve=stage > 0 and block == 0)
+            halve = stage > 0 and block == 0
+            x = _residual_block(x, filters, config.squeeze_reduction, halve=halve)
     return layers.Dropout(config.dropout)(layers.GlobalAveragePooling2D()(x))
 
 
-def _residual_block(x: keras.KerasTensor, filters: int, *, halve: bool) -> keras.KerasTensor:
+def _residual_block(
+    x: keras.KerasTensor, filters: int, squeeze_reduction: int, *, halve: bool
+) -> keras.KerasTensor:
     shortcut = layers.AveragePooling2D(2)(x) if halve else x
     if shortcut.shape[-1] != filters:
         shortcut = _convolution(shortcut, filters, size=1, activate=False)
     x = _convolution(x, filters, strides=2 if halve else 1)
     x = _convolution(x, filters, activate=False)
+    if squeeze_reduction:
+        x = _weigh_channels(x, max(1, filters // squeeze_reduction))
     return layers.ReLU()(layers.Add()([shortcut, x]))
+
+
+def _weigh_channels(x: keras.KerasTensor, squeezed_filters: int) -> keras.KerasTensor:
+    """Multiply each channel by a weight in (0, 1) that follows from all channels' means."""
+    weights = layers.GlobalAveragePooling2D(keepdims=True)(x)
+    weights = layers.Conv2D(squeezed_filters, 1, activation="relu")(weights)
+    weights = layers.Conv2D(x.shape[-1], 1, activation="sigmoid")(weights)
+    return layers.Multiply()([x, weights])
 
 
 def _convolution(
