@@ -28,6 +28,9 @@ from mien.media.image import to_bgr_u8
 LARGEST_BATCH = 64
 """More faces than this go through the network in several batches."""
 
+LIKENESS_OUTPUT = "face_likeness"
+"""Name of the network's second output, which not every artifact has."""
+
 
 class Recognizer:
     """Finds the faces in pictures and says what they show.
@@ -71,6 +74,8 @@ class Recognizer:
             artifact.onnx_path, str(artifact.onnx_path), threads=threads, provider=provider
         )
         self._input_name = self._session.get_inputs()[0].name
+        names = [output.name for output in self._session.get_outputs()]
+        self._outputs = [names[0], *(name for name in names if name == LIKENESS_OUTPUT)]
 
     def recognize(
         self, image_bgr: NDArray[Any], frame: int = 0, timestamp_ms: float = 0.0
@@ -110,14 +115,34 @@ class Recognizer:
         Raises:
             DataError: if the shape or type is another one.
         """
+        return self.classify_with_likeness(faces_u8)[0]
+
+    def classify_with_likeness(
+        self, faces_u8: NDArray[np.uint8]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Say what faces show that are cut out already, and how much each looks like a face.
+
+        Args:
+            faces_u8: (N, 48, 48) uint8, grey, framed as FER2013's are; N may be 0.
+
+        Returns:
+            The probabilities as `classify` gives them, and (N,) float32 log odds: the higher, the
+            likelier a face, and above 0 for nine of ten faces. Infinite where the artifact does not
+            tell.
+
+        Raises:
+            DataError: if the shape or type is another one.
+        """
         check_faces(faces_u8)
         probabilities = np.empty((len(faces_u8), len(EMOTIONS)), dtype=np.float32)
+        likeness = np.full(len(faces_u8), np.inf, dtype=np.float32)
         for start in range(0, len(faces_u8), LARGEST_BATCH):
             batch = to_network_input(faces_u8[start : start + LARGEST_BATCH])
-            probabilities[start : start + LARGEST_BATCH] = self._session.run(
-                None, {self._input_name: batch}
-            )[0]
-        return apply_temperature(probabilities, self.artifact.temperature)
+            found = self._session.run(self._outputs, {self._input_name: batch})
+            probabilities[start : start + LARGEST_BATCH] = found[0]
+            if len(found) > 1:
+                likeness[start : start + LARGEST_BATCH] = found[1][:, 0]
+        return apply_temperature(probabilities, self.artifact.temperature), likeness
 
 
 def face_emotion(

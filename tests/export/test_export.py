@@ -14,8 +14,9 @@ from mien.cli import main
 from mien.core.artifact import apply_temperature, load_artifact
 from mien.core.errors import ModelError
 from mien.core.preprocess import to_network_input
+from mien.data.non_faces import make_non_faces
 from mien.data.synthetic import synthetic_dataset, write_csv
-from mien.export import export_model, onnx_file
+from mien.export import export_file, export_model, onnx_file
 from mien.export.int8 import quantise
 from mien.models import build_network
 from mien.models.vgg import VGGConfig
@@ -124,6 +125,8 @@ def test_export_calibrates_on_validation_faces(trained, faces, tmp_path, monkeyp
     assert run("export", trained / "final_emotion_model.keras", "--out", "out") == 0
     assert "expected calibration error" in capsys.readouterr().out
     artifact = load_artifact(Path("out/emotion.onnx"))
+    outputs = onnx.load(artifact.onnx_path).graph.output
+    assert [value.name for value in outputs] == ["probabilities", "face_likeness"]
     assert artifact.experiment == "toy"
     assert artifact.temperature != 1
     assert artifact.metrics["epochs"] == 4
@@ -138,11 +141,29 @@ def test_export_calibrates_on_validation_faces(trained, faces, tmp_path, monkeyp
     )
 
 
+def test_the_exported_artifact_tells_faces_from_other_things(trained, faces, tmp_path):
+    write_csv(faces, tmp_path / "train.csv")
+    path = trained / "final_emotion_model.keras"
+    artifact = export_file(path, tmp_path / "out", training_data=tmp_path / "train.csv")
+    recognizer = Recognizer(artifact, detector="haar")
+    unseen = synthetic_dataset(200, seed=6).faces_u8
+    _, of_faces = recognizer.classify_with_likeness(unseen)
+    assert 0.8 < (of_faces > 0).mean() < 0.99
+    others = make_non_faces(unseen, 200, np.random.default_rng(7))
+    _, of_others = recognizer.classify_with_likeness(others)
+    assert (of_others > 0).mean() < 0.5 * (of_faces > 0).mean()
+
+
 def test_export_without_the_faces_says_so(trained, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert run("export", trained / "final_emotion_model.keras", "--out", "out") == 0
     assert "There is no data/train.csv: not calibrated" in capsys.readouterr().out
-    assert load_artifact(Path("out/emotion.onnx")).temperature == 1
+    artifact = load_artifact(Path("out/emotion.onnx"))
+    assert artifact.temperature == 1
+    _, likeness = Recognizer(artifact, detector="haar").classify_with_likeness(
+        np.zeros((2, 48, 48), np.uint8)
+    )
+    assert likeness.tolist() == [np.inf, np.inf]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ import pytest
 
 from mien.core.types import Box, Face
 from mien.engine.gate import measure_quality
-from mien.engine.likeness import bundled_likeness
 from mien.engine.smoothing import SMOOTH_MS, Smoother
 from mien.faces.crop import FRAMINGS, crop_faces
 from mien.faces.reduce import reduce_picture
@@ -34,10 +33,6 @@ def parity_page(tmp_path_factory, web_folder, launch_browser, crowd_bgr, recogni
     )
     cv2.imwrite(str(files / "picture.png"), crowd_bgr)
     shutil.copy(recognizer.artifact.onnx_path, files / "emotion.onnx")
-    likeness = bundled_likeness()
-    layers = zip(likeness.weights, likeness.biases, strict=True)
-    parameters = b"".join(array.tobytes() for layer in layers for array in layer)
-    (files / "likeness.bin").write_bytes(parameters)
 
     def answer(route):
         path = files / route.request.url.removeprefix(f"{ORIGIN}/")
@@ -86,7 +81,6 @@ def test_the_same_picture_and_boxes_give_the_same_probabilities(
         "network": "emotion.onnx",
         "temperature": recognizer.artifact.temperature,
         "framing": dict(zip(("scale", "offset_x", "offset_y"), astuple(framing), strict=True)),
-        "likenessSizes": [902, *(len(biases) for biases in bundled_likeness().biases)],
         "faces": [
             {
                 "box": dict(
@@ -100,9 +94,10 @@ def test_the_same_picture_and_boxes_give_the_same_probabilities(
     found = parity_page.evaluate("question => parity.judge(question)", question)
     crops = crop_faces(crowd_bgr, faces, framing)
     np.testing.assert_array_equal(np.reshape(found["crops"], (-1, 48, 48)), crops)
-    np.testing.assert_allclose(found["probabilities"], recognizer.classify(crops), atol=1e-3)
-    for crop, face, quality in zip(crops, faces, found["qualities"], strict=True):
-        want = measure_quality(crop, face, crowd_bgr.shape)
+    probabilities, likeness = recognizer.classify_with_likeness(crops)
+    np.testing.assert_allclose(found["probabilities"], probabilities, atol=1e-3)
+    for n, quality in enumerate(found["qualities"]):
+        want = measure_quality(crops[n], float(likeness[n]), faces[n], crowd_bgr.shape)
         names = ("sidePx", "inside", "brightness", "contrast", "sharpness", "likeness")
         assert [quality[name] for name in names] == pytest.approx(astuple(want), abs=1e-3)
 

@@ -74,7 +74,6 @@ export interface ModelInfo {
   } | null;
   readonly smooth_ms: number;
   readonly quality_gate: QualityGate;
-  readonly likeness: { readonly sizes: readonly number[]; readonly url: string };
 }
 
 /** A face that is judged but not yet part of a record. */

@@ -2,11 +2,11 @@
 
 import { type Backend, loadRuntime } from "../src/recognisers/runtime";
 import { decodePhoto } from "../src/sources";
-import { type Box, cropFace, type Framing, toNetworkInput } from "../src/vision/crop";
-import { FaceLikeness } from "../src/vision/likeness";
+import { type Box, cropFace, type Framing } from "../src/vision/crop";
 import { measureQuality } from "../src/vision/quality";
 import { type Pixels, reduce } from "../src/vision/resize";
-import { applyTemperature, Smoother } from "../src/vision/smoother";
+import { Smoother } from "../src/vision/smoother";
+import { classify } from "../src/vision/vision";
 
 interface Question {
   readonly backend: Backend;
@@ -15,7 +15,6 @@ interface Question {
   readonly faces: readonly { box: Box; landmarks: number[] }[];
   readonly framing: Framing;
   readonly temperature: number;
-  readonly likenessSizes: readonly number[];
 }
 
 async function pixels(picture: string): Promise<Pixels> {
@@ -28,21 +27,18 @@ async function pixels(picture: string): Promise<Pixels> {
 
 /** Cuts the faces out of a picture and classifies them. */
 async function judge(question: Question) {
-  const { backend, picture, network, faces, framing, temperature, likenessSizes } = question;
+  const { backend, picture, network, faces, framing, temperature } = question;
   const image = await pixels(picture);
   const crops = faces.map(({ box, landmarks }) => cropFace(image, box, landmarks, framing));
   const runtime = await loadRuntime(backend);
   const session = await runtime.open(new Uint8Array(await (await fetch(network)).arrayBuffer()));
-  const input = runtime.tensor(toNetworkInput(crops), [crops.length, 48, 48, 1]);
-  const rows = (await session.run({ faces: input }))["probabilities"]!.data as Float32Array;
-  const parameters = await (await fetch("likeness.bin")).arrayBuffer();
-  const likeness = new FaceLikeness(likenessSizes, new Float32Array(parameters));
+  const judgements = await classify(runtime, session, crops, temperature);
   return {
     crops: crops.map((crop) => [...crop.data]),
-    qualities: crops.map((crop, n) => measureQuality(crop, faces[n]!.box, image, likeness)),
-    probabilities: crops.map((_, n) => [
-      ...applyTemperature(rows.slice(n * 7, n * 7 + 7), temperature),
-    ]),
+    qualities: crops.map((crop, n) =>
+      measureQuality(crop, judgements[n]!.likeness, faces[n]!.box, image),
+    ),
+    probabilities: judgements.map(({ probabilities }) => [...probabilities]),
   };
 }
 

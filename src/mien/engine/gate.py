@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.types import Face
-from mien.engine.likeness import bundled_likeness
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +21,8 @@ class Quality:
         brightness: Mean grey value of its crop, 0 to 255.
         contrast: Standard deviation of the crop's grey values.
         sharpness: Standard deviation of the crop's Laplacian over `contrast`.
-        likeness: How much the crop looks like a face; see `mien.engine.likeness`.
+        likeness: How much the crop looks like a face, in log odds; see
+            `mien.Recognizer.classify_with_likeness`.
     """
 
     side_px: float
@@ -60,7 +60,7 @@ class QualityGate:
     min_contrast: float = 6.0
     min_sharpness: float = 0.15
     max_sharpness: float = 3.0
-    min_likeness: float = 0.7
+    min_likeness: float = 0.0
     min_confidence: float = 0.3
 
     def passes(self, quality: Quality, confidence: float) -> bool:
@@ -77,12 +77,13 @@ class QualityGate:
 
 
 def measure_quality(
-    crop_u8: NDArray[np.uint8], face: Face, image_shape: tuple[int, ...]
+    crop_u8: NDArray[np.uint8], likeness: float, face: Face, image_shape: tuple[int, ...]
 ) -> Quality:
     """Measure a face.
 
     Args:
         crop_u8: (48, 48) uint8, the face as the network reads it.
+        likeness: How much the network thinks it looks like a face.
         face: Where it was found.
         image_shape: Height and width of the picture, in pixels.
     """
@@ -98,5 +99,5 @@ def measure_quality(
         brightness=float(crop_u8.mean()),
         contrast=contrast,
         sharpness=float(edges.std()) / max(contrast, 1.0),
-        likeness=bundled_likeness().score(crop_u8),
+        likeness=likeness,
     )

@@ -137,11 +137,14 @@ class EmotionJudge:
     def judge(self, located: LocatedFrame) -> list[FaceEmotion]:
         """Say what the faces of the next frame show, by their number."""
         frame = located.frame
-        probabilities = self._recognizer.classify(located.crops_u8)
-        for index, crop_u8, raw in zip(located.due, located.crops_u8, probabilities, strict=True):
+        crops_u8 = located.crops_u8
+        probabilities, likeness = self._recognizer.classify_with_likeness(crops_u8)
+        for n, (index, raw) in enumerate(zip(located.due, probabilities, strict=True)):
             tracked = located.faces[index]
             averaged, label = self._smoother.smooth(tracked.track_id, raw, frame.timestamp_ms)
-            quality = measure_quality(crop_u8, tracked.face, frame.image_bgr.shape[:2])
+            quality = measure_quality(
+                crops_u8[n], float(likeness[n]), tracked.face, frame.image_bgr.shape[:2]
+            )
             confidence = float(averaged[label])
             uncertain = not self._gate.passes(quality, confidence)
             self._judgements[tracked.track_id] = _Judgement(
@@ -210,10 +213,11 @@ def recognize_picture(
     """
     faces = recognizer.detector.detect(image_bgr)
     crops_u8 = crop_faces(image_bgr, faces, recognizer.framing)
+    probabilities, likeness = recognizer.classify_with_likeness(crops_u8)
     results = []
-    for face, crop_u8, row in zip(faces, crops_u8, recognizer.classify(crops_u8), strict=True):
-        result = face_emotion(face, row, frame, 0.0)
-        quality = measure_quality(crop_u8, face, image_bgr.shape[:2])
+    for n, face in enumerate(faces):
+        result = face_emotion(face, probabilities[n], frame, 0.0)
+        quality = measure_quality(crops_u8[n], float(likeness[n]), face, image_bgr.shape[:2])
         results.append(replace(result, uncertain=not gate.passes(quality, result.confidence)))
     return results
 

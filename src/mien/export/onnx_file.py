@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import onnx
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from mien.core.artifact import Artifact, Framing, apply_temperature, write_artifact
 from mien.core.errors import ModelError
@@ -19,8 +20,9 @@ from mien.core.labels import EMOTIONS
 from mien.core.preprocess import FACE_SIZE
 from mien.evaluation.calibration import fit_temperature, measure_calibration
 from mien.evaluation.keras_file import classify_with_keras, experiment_of, load_keras_model
+from mien.export.likeness import add_face_likeness, find_features
 from mien.faces.crop import FRAMINGS
-from mien.recognizer import Recognizer
+from mien.recognizer import LIKENESS_OUTPUT, Recognizer
 from mien.training.faces import find_recipe, load_split
 
 ONNX_NAME = "emotion.onnx"
@@ -44,7 +46,8 @@ def export_model(
     The same weights give the same bytes, so that a network keeps its SHA-256.
 
     Args:
-        model_or_path: Maps (N, 48, 48, 1) float32 in [0, 1] to (N, 7) probabilities.
+        model_or_path: Maps (N, 48, 48, 1) float32 in [0, 1] to (N, 7) probabilities, and perhaps to
+            the likeness to a face, (N, 1), as `mien.export.likeness.add_face_likeness` makes it.
         out_dir: Folder to write to.
         experiment: Name of the experiment that trained it.
         temperature: From `mien.evaluation.calibration.fit_temperature`; it stands in the sidecar
@@ -58,7 +61,7 @@ def export_model(
 
     Raises:
         ModelError: if the network is not usable, or the two differ by more than 1e-4 in any
-            probability of any face.
+            probability of any face, that of being a face included.
     """
     model = load_keras_model(model_or_path) if isinstance(model_or_path, Path) else model_or_path
     network = _to_onnx(model)
@@ -82,8 +85,9 @@ def export_file(keras_path: Path, out_dir: Path, *, training_data: Path) -> Arti
     """Export a trained file, calibrated on the validation faces that chose its epoch.
 
     The experiment's name and figures come from the `metrics.json` beside the file, its split from
-    the recipe (see `find_recipe`). Where the recipe or the faces are missing, the temperature is
-    1 and Keras and ONNX are compared on random faces only; that is said.
+    the recipe (see `find_recipe`); from the same faces comes the second output, the likeness to a
+    face. Where the recipe or the faces are missing, the temperature is 1, there is no second
+    output, and Keras and ONNX are compared on random faces only; that is said.
 
     Args:
         keras_path: A `.keras` file.
@@ -100,9 +104,12 @@ def export_file(keras_path: Path, out_dir: Path, *, training_data: Path) -> Arti
     recipe = find_recipe(keras_path.parent, experiment)
     if not (recipe.is_file() and training_data.exists()):
         missing = training_data if recipe.is_file() else recipe
-        print(f"There is no {missing}: not calibrated (temperature 1), no real faces compared")
+        print(
+            f"There is no {missing}: not calibrated (temperature 1), does not tell faces from "
+            "other things, no real faces compared"
+        )
         return export_model(model, out_dir, experiment=experiment, metrics=metrics)
-    _, validation = load_split(recipe, training_data)
+    training, validation = load_split(recipe, training_data)
     own = classify_with_keras(model, validation.faces_u8)
     temperature = fit_temperature(own, validation.labels)
     before = measure_calibration(own, validation.labels)
@@ -112,6 +119,11 @@ def export_file(keras_path: Path, out_dir: Path, *, training_data: Path) -> Arti
         f"{len(own):,} validation faces {before.expected_error:.3f} before, "
         f"{after.expected_error:.3f} after"
     )
+    features = find_features(model)
+    if features is None:
+        print("It has no layer `probabilities`: does not tell faces from other things")
+    else:
+        model = add_face_likeness(model, features, training.faces_u8, validation.faces_u8)
     return export_model(
         model,
         out_dir,
@@ -155,7 +167,11 @@ def _name_in_order(graph: onnx.GraphProto) -> None:
     The exporter's own names and order count what was built before in the same process.
     """
     weights = {tensor.name: tensor for tensor in graph.initializer}
-    names = {graph.input[0].name: "faces", graph.output[0].name: "probabilities"}
+    names = {graph.input[0].name: "faces"}
+    # The exporter sorts the outputs as it likes.
+    graph.output.sort(key=_width, reverse=True)
+    for value, name in zip(graph.output, ("probabilities", LIKENESS_OUTPUT), strict=False):
+        names[value.name] = name
     used: list[onnx.TensorProto] = []
     for number, node in enumerate(graph.node):
         node.name = f"{node.op_type}_{number}"
@@ -177,6 +193,10 @@ def _name_in_order(graph: onnx.GraphProto) -> None:
         graph.initializer.add().ParseFromString(tensor)
 
 
+def _width(value: onnx.ValueInfoProto) -> int:
+    return int(value.type.tensor_type.shape.dim[-1].dim_value)
+
+
 def _random_faces() -> NDArray[np.uint8]:
     random = np.random.default_rng(0)
     return random.integers(0, 256, (64, FACE_SIZE, FACE_SIZE), dtype=np.uint8)
@@ -185,14 +205,20 @@ def _random_faces() -> NDArray[np.uint8]:
 def _check_parity(
     model: keras.Model, onnx_path: Path, faces_u8: NDArray[np.uint8], kind: str
 ) -> None:
-    expected = classify_with_keras(model, faces_u8)
-    found = Recognizer(onnx_path, detector="haar").classify(faces_u8)
-    difference = np.abs(found - expected)
+    found, likeness = Recognizer(onnx_path, detector="haar").classify_with_likeness(faces_u8)
+    expected = [
+        classify_with_keras(keras.Model(model.inputs[0], output), faces_u8)
+        for output in model.outputs
+    ]
+    if len(expected) > 1:
+        found = np.column_stack([found, expit(likeness)])
+        expected[1] = expit(expected[1])
+    difference = np.abs(found - np.concatenate(expected, axis=1))
     # A NaN is no small difference.
     if not difference.max() <= LARGEST_DIFFERENCE:
         face, label = np.unravel_index(difference.argmax(), difference.shape)
         raise ModelError(
             f"ONNX Runtime and Keras differ by {difference.max():.2g} in the probability of "
-            f"{EMOTIONS[label]} on {kind} face {face} of {len(faces_u8)}; expected at most "
-            f"{LARGEST_DIFFERENCE:g}. The artifact was not written."
+            f"{(*EMOTIONS, 'a face')[label]} on {kind} face {face} of {len(faces_u8)}; expected at "
+            f"most {LARGEST_DIFFERENCE:g}. The artifact was not written."
         )

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
 
 from mien.engine.gate import QualityGate
-from mien.engine.likeness import bundled_likeness
 from mien.engine.smoothing import SMOOTH_MS
 from mien.faces.crop import FRAMINGS
 from mien.faces.models import YUNET_SHA256, find_yunet, read_yunet
@@ -19,7 +17,7 @@ from mien.recognizer import Recognizer
 from mien.serve.access import require_access
 from mien.serve.documents import responses
 from mien.serve.problems import Problem
-from mien.serve.schemas import DetectorInfo, FramingInfo, LikenessInfo, ModelInfo
+from mien.serve.schemas import DetectorInfo, FramingInfo, ModelInfo
 
 router = APIRouter(prefix="/v1/model", tags=["model"], dependencies=[Depends(require_access)])
 
@@ -47,7 +45,6 @@ def describe_model(request: Request) -> ModelInfo:
         page_detector=_page_detector(recognizer),
         smooth_ms=SMOOTH_MS,
         quality_gate=asdict(QualityGate()),
-        likeness=LikenessInfo(sizes=_likeness_sizes(), url="/v1/model/likeness.bin"),
     )
 
 
@@ -57,7 +54,11 @@ def describe_model(request: Request) -> ModelInfo:
     responses=_ONNX_RESPONSE | responses(401, 429),
 )
 def emotion_network(request: Request) -> Response:
-    """Fetch the network: `faces` float32 (N, 48, 48, 1) to `probabilities` float32 (N, 7)."""
+    """Fetch the network.
+
+    `faces` float32 (N, 48, 48, 1) to `probabilities` float32 (N, 7), and to `face_likeness` float32
+    (N, 1), the log odds that it is a face, which networks from elsewhere may lack.
+    """
     artifact = request.app.state.recognizer.artifact
     return _file(request, artifact.onnx_path.read_bytes(), artifact.sha256)
 
@@ -74,24 +75,6 @@ def yunet_network(request: Request) -> Response:
         raise Problem("detector-missing", "Run  mien models download  on the server.")
     content = read_yunet(path)
     return _file(request, content, YUNET_SHA256)
-
-
-@router.get(
-    "/likeness.bin",
-    response_class=Response,
-    responses=_ONNX_RESPONSE | responses(401, 429),
-)
-def likeness_network(request: Request) -> Response:
-    """Fetch the parameters of the network that tells faces from other things."""
-    network = bundled_likeness()
-    layers = zip(network.weights, network.biases, strict=True)
-    content = b"".join(array.astype("<f4").tobytes() for layer in layers for array in layer)
-    return _file(request, content, hashlib.sha256(content).hexdigest())
-
-
-def _likeness_sizes() -> list[int]:
-    weights = bundled_likeness().weights
-    return [weights[0].shape[0], *(layer.shape[1] for layer in weights)]
 
 
 def _page_detector(recognizer: Recognizer) -> DetectorInfo | None:

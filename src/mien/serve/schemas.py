@@ -133,17 +133,6 @@ class DetectorInfo(BaseModel):
     url: str | None = Field(examples=["/v1/model/yunet.onnx"])
 
 
-class LikenessInfo(BaseModel):
-    """The network that tells faces from other things; see `mien.engine.likeness`."""
-
-    sizes: list[int] = Field(description="Of its layers, the input first.", examples=[[902, 64, 1]])
-    url: str = Field(
-        description="Weights (inputs, outputs) and biases, layer after layer: float32, little end "
-        "first.",
-        examples=["/v1/model/likeness.bin"],
-    )
-
-
 class ModelInfo(BaseModel):
     """The network, and all that is needed to run it elsewhere with the same results."""
 
@@ -165,7 +154,6 @@ class ModelInfo(BaseModel):
         "`mien.engine.gate`.",
         examples=[{"min_side_px": 20.0, "min_confidence": 0.3}],
     )
-    likeness: LikenessInfo
 
 
 class ProblemDocument(BaseModel):

@@ -34,9 +34,9 @@ export class DeviceRecogniser implements Recogniser {
   /** Fetches the networks from the server and opens them. */
   static async open(api: Api, model: ModelInfo): Promise<DeviceRecogniser> {
     check(model);
-    const urls = [model.page_detector!.url, model.url, model.likeness.url] as const;
-    const [detector, network, likeness] = await Promise.all(urls.map((url) => api.bytes(url)));
-    const files = { detector: detector!, network: network!, likeness: likeness! };
+    const urls = [model.page_detector!.url, model.url];
+    const [detector, network] = await Promise.all(urls.map((url) => api.bytes(url)));
+    const files = { detector: detector!, network: network! };
     const recogniser = new DeviceRecogniser();
     try {
       const request = { type: "open", model, files } as const;

@@ -1,7 +1,6 @@
 // What makes a face too poor, or its label too doubtful, to rely upon: mien.engine.gate in Python.
 
 import { type Box, FACE_SIZE } from "./crop";
-import type { FaceLikeness } from "./likeness";
 import type { Pixels } from "./resize";
 
 /** The least that a face must offer, or its result is uncertain. */
@@ -29,9 +28,9 @@ export interface Quality {
 
 export function measureQuality(
   crop: Pixels,
+  likeness: number,
   box: Box,
   picture: { readonly width: number; readonly height: number },
-  faceLikeness: FaceLikeness,
 ): Quality {
   const shownWidth = Math.min(box.x + box.width, picture.width) - Math.max(box.x, 0);
   const shownHeight = Math.min(box.y + box.height, picture.height) - Math.max(box.y, 0);
@@ -44,7 +43,7 @@ export function measureQuality(
     brightness,
     contrast,
     sharpness: edges / Math.max(contrast, 1),
-    likeness: faceLikeness.score(crop, brightness, contrast),
+    likeness,
   };
 }
 

@@ -4,7 +4,6 @@ import type { InferenceSession } from "onnxruntime-web/wasm";
 import type { Runtime } from "../recognisers/runtime";
 import type { JudgedFace, ModelInfo } from "../types";
 import { cropFace, FACE_SIZE, toNetworkInput } from "./crop";
-import { FaceLikeness } from "./likeness";
 import { openInputSize } from "./onnx_graph";
 import { measureQuality } from "./quality";
 import type { Pixels } from "./resize";
@@ -18,7 +17,6 @@ const CLASSES = 7;
 export interface Files {
   readonly detector: ArrayBuffer;
   readonly network: ArrayBuffer;
-  readonly likeness: ArrayBuffer;
 }
 
 /** The networks, opened. */
@@ -27,7 +25,6 @@ export class Vision {
     private readonly runtime: Runtime,
     private readonly detector: InferenceSession,
     private readonly network: InferenceSession,
-    private readonly likeness: FaceLikeness,
     private readonly model: ModelInfo,
     private readonly settings: NonNullable<ModelInfo["page_detector"]>,
   ) {}
@@ -42,7 +39,6 @@ export class Vision {
       runtime,
       await runtime.open(openInputSize(new Uint8Array(files.detector))),
       await runtime.open(new Uint8Array(files.network)),
-      new FaceLikeness(model.likeness.sizes, new Float32Array(files.likeness)),
       model,
       model.page_detector,
     );
@@ -59,13 +55,12 @@ export class Vision {
     const crops = found.map(({ box, landmarks }) =>
       cropFace(image, box, landmarks, this.settings.framing),
     );
-    const probabilities = await this.classify(crops);
-    return found.map(({ box, score }, n) => ({
-      ...box,
-      detection_score: score,
-      probabilities: probabilities[n]!,
-      quality: measureQuality(crops[n]!, box, image, this.likeness),
-    }));
+    const judgements = await classify(this.runtime, this.network, crops, this.model.temperature);
+    return found.map(({ box, score }, n) => {
+      const { probabilities, likeness } = judgements[n]!;
+      const quality = measureQuality(crops[n]!, likeness, box, image);
+      return { ...box, detection_score: score, probabilities, quality };
+    });
   }
 
   private async detect(image: Pixels, longestSide: number): Promise<Detection[]> {
@@ -74,24 +69,34 @@ export class Vision {
     const outputs = await this.detector.run({ [this.detector.inputNames[0]!]: input });
     return decode(outputs, picture, this.settings.score_threshold);
   }
+}
 
-  private async classify(crops: readonly Pixels[]): Promise<Float32Array[]> {
-    const rows: Float32Array[] = [];
-    for (let start = 0; start < crops.length; start += LARGEST_BATCH) {
-      const batch = crops.slice(start, start + LARGEST_BATCH);
-      const input = this.runtime.tensor(toNetworkInput(batch), [
-        batch.length,
-        FACE_SIZE,
-        FACE_SIZE,
-        1,
-      ]);
-      const outputs = await this.network.run({ [this.network.inputNames[0]!]: input });
-      const all = outputs[this.network.outputNames[0]!]!.data as Float32Array;
-      for (let n = 0; n < batch.length; n++) {
-        const row = all.slice(n * CLASSES, (n + 1) * CLASSES);
-        rows.push(applyTemperature(row, this.model.temperature));
-      }
-    }
-    return rows;
+/** What the network says of a crop. */
+export interface Judgement {
+  readonly probabilities: Float32Array;
+  /** How much it looks like a face, in log odds; infinite where the network does not tell. */
+  readonly likeness: number;
+}
+
+/** Runs the network on crops; the same as `Recognizer.classify_with_likeness` in Python. */
+export async function classify(
+  runtime: Runtime,
+  network: InferenceSession,
+  crops: readonly Pixels[],
+  temperature: number,
+): Promise<Judgement[]> {
+  const judgements: Judgement[] = [];
+  for (let start = 0; start < crops.length; start += LARGEST_BATCH) {
+    const batch = crops.slice(start, start + LARGEST_BATCH);
+    const input = runtime.tensor(toNetworkInput(batch), [batch.length, FACE_SIZE, FACE_SIZE, 1]);
+    const outputs = await network.run({ [network.inputNames[0]!]: input });
+    const rows = outputs[network.outputNames[0]!]!.data as Float32Array;
+    const likeness = outputs["face_likeness"]?.data as Float32Array | undefined;
+    batch.forEach((_, n) => {
+      const row = rows.slice(n * CLASSES, (n + 1) * CLASSES);
+      const probabilities = applyTemperature(row, temperature);
+      judgements.push({ probabilities, likeness: likeness?.[n] ?? Infinity });
+    });
   }
+  return judgements;
 }
