@@ -42,8 +42,9 @@ def test_the_published_history(name: str, convolutions: int, parameters_in_milli
     assert model.count_params() / 1e6 == pytest.approx(parameters_in_millions, abs=0.005)
 
 
-def test_the_compact_family_keeps_within_its_budget() -> None:
-    model = build_network(load_experiment(EXPERIMENTS / "010_residual.toml").network)
+@pytest.mark.parametrize("name", ["010_residual", "012_deeper", "015_squeeze_excitation"])
+def test_the_compact_family_keeps_within_its_budget(name: str) -> None:
+    model = build_network(load_experiment(EXPERIMENTS / f"{name}.toml").network)
     assert model.count_params() <= 2_000_000
     assert count_multiply_adds(model) <= 110_000_000
 
@@ -66,8 +67,19 @@ def test_fused_batch_normalization_computes_what_keras_does(shape: tuple[int, ..
         np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
-def test_a_plain_copy_in_float32_predicts_the_same() -> None:
-    model = build_network(SMALL)
+def test_a_block_weighs_its_channels_by_what_the_whole_face_shows() -> None:
+    model = build_network(SMALL.model_copy(update={"squeeze_reduction": 4}), any_size=True)
+    multiplied = [layer for layer in model.layers if isinstance(layer, keras.layers.Multiply)]
+    seen = keras.Model(model.input, [layer.input[1] for layer in multiplied])
+    for side in (32, 48):
+        weights = seen.predict(np.ones((2, side, side, 1), np.float32), verbose=0)
+        assert [array.shape for array in weights] == [(2, 1, 1, 4), (2, 1, 1, 8), (2, 1, 1, 8)]
+        assert all(((array > 0) & (array < 1)).all() for array in weights)
+
+
+@pytest.mark.parametrize("squeeze_reduction", [0, 4])
+def test_a_plain_copy_in_float32_predicts_the_same(squeeze_reduction: int) -> None:
+    model = build_network(SMALL.model_copy(update={"squeeze_reduction": squeeze_reduction}))
     plain = to_plain_float32(model)
     assert not any(isinstance(layer, FusedBatchNormalization) for layer in plain.layers)
     faces = random_faces(4)
