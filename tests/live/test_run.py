@@ -56,7 +56,7 @@ def test_without_a_webcam_the_bundled_video_takes_over(recognizer, capsys, monke
     def interrupt(*_arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(recognizer, "classify", interrupt)
+    monkeypatch.setattr(recognizer, "classify_with_likeness", interrupt)
     run_live(None, recognizer, window=False)
     assert capsys.readouterr().out.startswith("No webcam found: using the bundled video instead.")
 
@@ -82,14 +82,14 @@ def test_ctrl_c_leaves_a_whole_video(
     recognizer, in_empty_folder, astronaut_bgr, write_video, capsys, monkeypatch
 ):
     source = write_video(in_empty_folder / "clip.mp4", [astronaut_bgr] * 6)
-    classify, calls = recognizer.classify, itertools.count()
+    classify, calls = recognizer.classify_with_likeness, itertools.count()
 
     def interrupt(faces_u8):
         if next(calls) == 2:
             raise KeyboardInterrupt
         return classify(faces_u8)
 
-    monkeypatch.setattr(recognizer, "classify", interrupt)
+    monkeypatch.setattr(recognizer, "classify_with_likeness", interrupt)
     run_live(source, recognizer, window=False)
     assert capsys.readouterr().out.splitlines()[-1] == "Stopped."
     with open_frames(in_empty_folder / "results" / "live" / "clip_annotated.mp4") as frames:
