@@ -104,6 +104,6 @@ def test_a_picture_says_of_each_face_whether_it_is_certain(square_detector, pict
     # The bright square is found and labelled, but it is no face.
     (face,) = recognize_picture(recognizer, picture_of(), QualityGate(), frame=7)
     assert (face.frame, face.track_id, face.uncertain) == (7, 0, True)
-    lenient = QualityGate(min_likeness=-1e9, max_sharpness=1e9, min_confidence=0)
+    lenient = QualityGate(min_likeness=-1e9, min_confidence=0)
     (face,) = recognize_picture(recognizer, picture_of(), lenient)
     assert not face.uncertain

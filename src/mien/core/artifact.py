@@ -4,8 +4,8 @@
 float32 (N, 7), each row summing to 1, in the order of `mien.EMOTIONS`; and, unless it was exported
 without training faces at hand, `face_likeness`, float32 (N, 1): how much each picture looks like a
 face at all, 0 and above for nine of ten faces. `emotion.json` beside it holds what the network does
-not say itself. The two are written together and belong together: the
-sidecar holds the network's SHA-256.
+not say itself. The two are written together and belong together: the sidecar holds the network's
+SHA-256.
 """
 
 from __future__ import annotations

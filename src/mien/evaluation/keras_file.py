@@ -48,15 +48,15 @@ def load_keras_model(path: Path) -> keras.Model:
     return keras.Model(model.inputs[0], model.outputs[0], name=model.name)
 
 
-def classify_with_keras(model: keras.Model, faces_u8: NDArray[np.uint8]) -> NDArray[np.float32]:
+def run_keras(model: keras.Model, faces_u8: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Run a Keras network, in batches.
 
     Args:
-        model: Maps (N, 48, 48, 1) float32 in [0, 1] to (N, 7) probabilities.
+        model: Maps (N, 48, 48, 1) float32 in [0, 1] to (N, C): probabilities, or other outputs.
         faces_u8: (N, 48, 48) uint8, N at least 1.
 
     Returns:
-        (N, 7) float32.
+        (N, C) float32.
     """
     batches = [
         keras.ops.convert_to_numpy(

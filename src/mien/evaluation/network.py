@@ -56,14 +56,14 @@ def open_network(path: Path | None = None) -> Network:
         )
     if path.suffix == ".keras":
         # Scoring the artifact must not need Keras.
-        from mien.evaluation.keras_file import classify_with_keras, experiment_of, load_keras_model
+        from mien.evaluation.keras_file import experiment_of, load_keras_model, run_keras
 
         return Network(
             path=path,
             sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
             experiment=experiment_of(path),
             temperature=1.0,
-            classify=partial(classify_with_keras, load_keras_model(path)),
+            classify=partial(run_keras, load_keras_model(path)),
         )
     raise ModelError(f"{path} is no network that mien can score: expected .onnx or .keras.")
 

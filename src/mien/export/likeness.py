@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from mien.core.preprocess import to_network_input
 from mien.data.non_faces import make_non_faces, vary_faces
+from mien.evaluation.keras_file import run_keras
 from mien.recognizer import LIKENESS_OUTPUT
 
 LARGEST_NUMBER = 6000
@@ -62,25 +62,19 @@ def add_face_likeness(
     faces_u8 = np.concatenate([faces_u8, vary_faces(faces_u8[::2], random)])
     others_u8 = make_non_faces(training_u8[chosen], len(faces_u8), random)
     see = keras.Model(model.inputs[0], features)
-    kernel, bias = _fit(_run(see, faces_u8), _run(see, others_u8))
-    bias -= np.quantile(_run(see, validation_u8) @ kernel + bias, 1 - KEPT_PART)
+    kernel, bias = _fit(run_keras(see, faces_u8), run_keras(see, others_u8))
+    bias -= np.quantile(run_keras(see, validation_u8) @ kernel + bias, 1 - KEPT_PART)
     likeness = keras.layers.Dense(1, name=LIKENESS_OUTPUT)(features)
     extended = keras.Model(model.inputs[0], [model.outputs[0], likeness], name=model.name)
     extended.get_layer(LIKENESS_OUTPUT).set_weights([kernel[:, np.newaxis], np.array([bias])])
     return extended
 
 
-def _run(see: keras.Model, faces_u8: NDArray[np.uint8]) -> NDArray[np.float64]:
-    batches = (to_network_input(faces_u8[at : at + 256]) for at in range(0, len(faces_u8), 256))
-    seen = [keras.ops.convert_to_numpy(see(batch, training=False)) for batch in batches]
-    return np.concatenate(seen).astype(np.float64)
-
-
 def _fit(
-    faces: NDArray[np.float64], others: NDArray[np.float64]
+    faces: NDArray[np.float32], others: NDArray[np.float32]
 ) -> tuple[NDArray[np.float64], float]:
     """Fit the regression; its weights are for features that are not standardised."""
-    inputs = np.concatenate([faces, others])
+    inputs = np.concatenate([faces, others]).astype(np.float64)
     scaler = StandardScaler().fit(inputs)
     regression = LogisticRegression(C=INVERSE_STRENGTH, max_iter=1000)
     regression.fit(scaler.transform(inputs), np.arange(len(inputs)) < len(faces))

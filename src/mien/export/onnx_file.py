@@ -19,7 +19,7 @@ from mien.core.errors import ModelError
 from mien.core.labels import EMOTIONS
 from mien.core.preprocess import FACE_SIZE
 from mien.evaluation.calibration import fit_temperature, measure_calibration
-from mien.evaluation.keras_file import classify_with_keras, experiment_of, load_keras_model
+from mien.evaluation.keras_file import experiment_of, load_keras_model, run_keras
 from mien.export.likeness import add_face_likeness, find_features
 from mien.faces.crop import FRAMINGS
 from mien.recognizer import LIKENESS_OUTPUT, Recognizer
@@ -110,7 +110,7 @@ def export_file(keras_path: Path, out_dir: Path, *, training_data: Path) -> Arti
         )
         return export_model(model, out_dir, experiment=experiment, metrics=metrics)
     training, validation = load_split(recipe, training_data)
-    own = classify_with_keras(model, validation.faces_u8)
+    own = run_keras(model, validation.faces_u8)
     temperature = fit_temperature(own, validation.labels)
     before = measure_calibration(own, validation.labels)
     after = measure_calibration(apply_temperature(own, temperature), validation.labels)
@@ -207,8 +207,7 @@ def _check_parity(
 ) -> None:
     found, likeness = Recognizer(onnx_path, detector="haar").classify_with_likeness(faces_u8)
     expected = [
-        classify_with_keras(keras.Model(model.inputs[0], output), faces_u8)
-        for output in model.outputs
+        run_keras(keras.Model(model.inputs[0], output), faces_u8) for output in model.outputs
     ]
     if len(expected) > 1:
         found = np.column_stack([found, expit(likeness)])
