@@ -9,6 +9,8 @@ keras = pytest.importorskip("keras", reason="needs mien[train]")
 
 from mien.core.errors import ModelError
 from mien.data.synthetic import synthetic_dataset
+from mien.models import build_network, to_plain_float32
+from mien.models.residual import ResidualConfig
 from mien.training.augment import AugmentationConfig
 from mien.training.config import DistillationConfig, load_experiment
 from mien.training.distill import ask_teachers
@@ -39,7 +41,9 @@ def test_teachers_are_averaged_and_asked_once(tmp_path: Path) -> None:
     cache = tmp_path / "state" / "taught.npy"
 
     def ask() -> np.ndarray:
-        return ask_teachers(teachers, FACES.faces_u8, STILL, views=2, seed=0, cache=cache)
+        return ask_teachers(
+            teachers, FACES.faces_u8, STILL, views=2, label_heads=False, seed=0, cache=cache
+        )
 
     taught = ask()
     expected = np.full(7, 1 / 12)
@@ -50,6 +54,27 @@ def test_teachers_are_averaged_and_asked_once(tmp_path: Path) -> None:
     np.testing.assert_array_equal(ask(), taught)
 
 
+def test_the_label_head_of_a_teacher_that_ships_a_blend_can_be_asked_alone(tmp_path: Path) -> None:
+    network = ResidualConfig(
+        family="residual", stem_filters=2, filters=[2], blocks_per_stage=[1], dropout=0.0
+    )
+    model = build_network(network, vote_head=True)
+    of_labels, of_votes = model.get_layer("probabilities"), model.get_layer("votes")
+    of_labels.set_weights([np.zeros((2, 7)), np.log([6.0, 1, 1, 1, 1, 1, 1])])
+    of_votes.set_weights([np.zeros((2, 10)), np.zeros(10)])
+    path = tmp_path / MODEL_NAME
+    to_plain_float32(model, vote_share=0.5).save(path)
+
+    def ask(*, label_heads: bool) -> np.ndarray:
+        cache = tmp_path / f"{label_heads}.npy"
+        return ask_teachers(
+            [path], FACES.faces_u8, STILL, views=1, label_heads=label_heads, seed=0, cache=cache
+        )
+
+    np.testing.assert_allclose(ask(label_heads=True)[:, 0], 0.5, atol=1e-6)
+    np.testing.assert_allclose(ask(label_heads=False)[:, 0], (0.5 + 1 / 7) / 2, atol=1e-6)
+
+
 def test_a_missing_teacher_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"no teacher .*nobody\.keras.*train its experiment"):
         ask_teachers(
@@ -57,6 +82,7 @@ def test_a_missing_teacher_is_named(tmp_path: Path) -> None:
             FACES.faces_u8,
             STILL,
             views=1,
+            label_heads=False,
             seed=0,
             cache=tmp_path / "taught.npy",
         )

@@ -112,11 +112,14 @@ class DistillationConfig(_Table):
         teachers: Names of experiments whose runs have finished.
         weight: The teachers' share of the emotions' targets; the rest is the smoothed label.
         views: Augmented views of each face that every teacher is asked about, once.
+        label_heads: Ask the teachers' heads for FER2013's labels, not the blends with their vote
+            heads that they ship.
     """
 
     teachers: list[str] = Field(min_length=1)
     weight: float = Field(gt=0, le=1)
     views: int = Field(default=4, ge=1)
+    label_heads: bool = False
 
 
 class Experiment(_Table):

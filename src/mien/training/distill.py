@@ -25,6 +25,7 @@ def ask_teachers(
     augmentation: AugmentationConfig,
     *,
     views: int,
+    label_heads: bool,
     seed: int,
     cache: Path,
 ) -> NDArray[np.float32]:
@@ -35,6 +36,7 @@ def ask_teachers(
         faces_u8: (N, 48, 48) uint8.
         augmentation: How the views differ; only flips and moves of it are used.
         views: Augmented views of each face.
+        label_heads: Ask the layer "probabilities" in place of the teachers' output.
         seed: Source of the views.
         cache: The `.npy` file that keeps the answer.
 
@@ -51,6 +53,8 @@ def ask_teachers(
         if not path.is_file():
             raise ModelError(f"There is no teacher {path}: train its experiment first.")
         teacher = keras.models.load_model(path, compile=False)
+        if label_heads:
+            teacher = keras.Model(teacher.input, teacher.get_layer("probabilities").output)
         for view in range(views):
             random = np.random.default_rng((seed, view))
             faces = scale_pixels(warp_faces(faces_u8, augmentation, random))

@@ -179,6 +179,7 @@ def make_training_targets(
         faces.faces_u8,
         experiment.augmentation,
         views=distillation.views,
+        label_heads=distillation.label_heads,
         seed=experiment.training.seed,
         cache=run_folder / "state" / "taught.npy",
     )
