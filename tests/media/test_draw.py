@@ -27,6 +27,18 @@ def test_the_label_grows_with_the_picture(height):
     assert height * 0.02 < label_rows < height * 0.12
 
 
+def test_no_box_crosses_out_the_label_of_a_neighbour():
+    alone, both = np.zeros((2, 540, 960, 3), np.uint8)
+    face, neighbour = happy_face(Box(100, 300, 90, 90)), happy_face(Box(220, 200, 90, 90))
+    draw_faces(alone, [face])
+    draw_faces(both, [face, neighbour])
+    left, right = np.flatnonzero(alone[:297].any(axis=(0, 2)))[[0, -1]]
+    assert left < neighbour.box.x < right, "the neighbour's box begins within the label"
+    label = np.s_[:297, left : right + 1]
+    drawn = alone[label].any(axis=2)
+    np.testing.assert_array_equal(both[label][drawn], alone[label][drawn])
+
+
 @pytest.mark.parametrize(
     ("left", "bottom"),
     [(-30, -30), (630, 355), (0, 0), (9000, 9000)],

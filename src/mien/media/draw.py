@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from types import MappingProxyType
 
 import cv2
@@ -55,7 +55,7 @@ def label_of(face: FaceEmotion) -> str:
     return f"{face.emotion.capitalize()}{'?' if face.uncertain else ''} {face.confidence:.0%}"
 
 
-def draw_faces(image_bgr: NDArray[np.uint8], faces: Iterable[FaceEmotion]) -> None:
+def draw_faces(image_bgr: NDArray[np.uint8], faces: Sequence[FaceEmotion]) -> None:
     """Draw every face's box and label, with a little face as icon, into the picture itself.
 
     Args:
@@ -70,9 +70,10 @@ def draw_faces(image_bgr: NDArray[np.uint8], faces: Iterable[FaceEmotion]) -> No
         # A dark rim keeps the box visible on a picture of its own colour.
         cv2.rectangle(image_bgr, corner, opposite, _BLACK, 2 * line)
         cv2.rectangle(image_bgr, corner, opposite, colour, line)
-        draw_text(
-            image_bgr, label_of(face), corner[0] - line, corner[1] - line, colour, face.emotion
-        )
+    # After all boxes, none of which may cross out the label of a neighbour.
+    for face in faces:
+        left, bottom = round(face.box.x) - line, round(face.box.y) - line
+        draw_text(image_bgr, label_of(face), left, bottom, colour_of(face), face.emotion)
 
 
 def draw_bars(image_bgr: NDArray[np.uint8], face: FaceEmotion, occupied: Sequence[Box] = ()) -> Box:
