@@ -23,7 +23,7 @@ from mien.core.preprocess import FACE_SIZE
 from mien.core.types import Box, Face
 from mien.data.fer2013 import load_dataset
 from mien.data.ferplus import VOTE_CLASSES, load_votes
-from mien.engine.gate import QualityGate, measure_quality
+from mien.faces.gate import QualityGate, measure_quality
 from mien.recognizer import Recognizer
 from mien.training.config import selected_experiment
 from mien.training.faces import load_split

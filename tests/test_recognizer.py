@@ -9,6 +9,7 @@ import mien
 from mien.core.errors import DataError, ModelError, SourceError
 from mien.core.labels import EMOTIONS
 from mien.faces.detect import HaarDetector
+from mien.faces.gate import QualityGate
 
 
 @pytest.fixture
@@ -52,6 +53,16 @@ def test_the_faces_of_a_picture_are_recognised(recognizer, astronaut_bgr):
     assert face.emotion == EMOTIONS[int(face.probabilities.argmax())]
     assert face.confidence == pytest.approx(float(face.probabilities.max()))
     assert not face.probabilities.flags.writeable
+
+
+def test_a_face_too_poor_to_rely_on_is_uncertain(recognizer, astronaut_bgr):
+    (face,) = recognizer.recognize(astronaut_bgr)
+    assert not face.uncertain
+    dark_bgr = astronaut_bgr // 8
+    (face,) = recognizer.recognize(dark_bgr)
+    assert face.uncertain
+    (face,) = recognizer.recognize(dark_bgr, gate=QualityGate(min_brightness=0, min_contrast=0))
+    assert not face.uncertain
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from mien.core.session import open_session
 from mien.core.types import Face, FaceEmotion
 from mien.faces.crop import FRAMINGS, crop_faces
 from mien.faces.detect import Detector, make_detector
+from mien.faces.gate import QualityGate, measure_quality
 from mien.media.image import to_bgr_u8
 
 LARGEST_BATCH = 64
@@ -78,7 +79,12 @@ class Recognizer:
         self._outputs = [names[0], *(name for name in names if name == LIKENESS_OUTPUT)]
 
     def recognize(
-        self, image_bgr: NDArray[Any], frame: int = 0, timestamp_ms: float = 0.0
+        self,
+        image_bgr: NDArray[Any],
+        frame: int = 0,
+        timestamp_ms: float = 0.0,
+        *,
+        gate: QualityGate | None = None,
     ) -> list[FaceEmotion]:
         """Find the faces in a picture and say what each shows.
 
@@ -87,20 +93,27 @@ class Recognizer:
                 `mien.media.image.to_bgr_u8`.
             frame: Index of the picture in its source, for the results.
             timestamp_ms: Time of the picture in its source, for the results.
+            gate: What makes a face `uncertain`; None for the defaults of `QualityGate`.
 
         Returns:
-            One result a face, the largest face first; none where there is no face.
+            One result a face, the largest face first; none where there is no face. Each has
+            `track_id` 0.
 
         Raises:
             SourceError: if the picture has another shape or type.
         """
+        gate = gate or QualityGate()
         image_bgr = to_bgr_u8(image_bgr)
         faces = self.detector.detect(image_bgr)
-        probabilities = self.classify(crop_faces(image_bgr, faces, self.framing))
-        return [
-            face_emotion(face, row, frame, timestamp_ms)
-            for face, row in zip(faces, probabilities, strict=True)
-        ]
+        crops_u8 = crop_faces(image_bgr, faces, self.framing)
+        results = []
+        for face, crop_u8, row, likeness in zip(
+            faces, crops_u8, *self.classify_with_likeness(crops_u8), strict=True
+        ):
+            quality = measure_quality(crop_u8, float(likeness), face, image_bgr.shape[:2])
+            uncertain = not gate.passes(quality, float(row.max()))
+            results.append(face_emotion(face, row, frame, timestamp_ms, uncertain=uncertain))
+        return results
 
     def classify(self, faces_u8: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Say what faces show that are cut out already.
@@ -150,6 +163,8 @@ def face_emotion(
     probabilities: NDArray[np.float32],
     frame: int,
     timestamp_ms: float,
+    *,
+    uncertain: bool = False,
 ) -> FaceEmotion:
     """Put a face and its probabilities, (7,) float32, together as one result."""
     row = probabilities.copy()
@@ -164,7 +179,7 @@ def face_emotion(
         emotion=EMOTIONS[label],
         confidence=float(row[label]),
         probabilities=row,
-        uncertain=False,
+        uncertain=uncertain,
     )
 
 

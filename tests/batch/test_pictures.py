@@ -7,7 +7,7 @@ import pytest
 
 from mien.batch.pictures import PICTURE_COLUMNS, PictureOutputs, run_pictures
 from mien.core.errors import SourceError
-from mien.engine.gate import QualityGate
+from mien.faces.gate import QualityGate
 from mien.recognizer import Recognizer
 
 

@@ -7,8 +7,6 @@ import cv2
 import numpy as np
 import pytest
 
-from mien.engine.gate import QualityGate
-from mien.engine.stages import recognize_picture
 from mien.recognizer import Recognizer
 
 
@@ -25,7 +23,7 @@ def test_answers_what_the_recogniser_says(client, astronaut_png, astronaut_bgr, 
     assert (first["name"], first["width"], first["height"]) == ("a.png", 512, 512)
     assert (second["width"], second["height"], second["faces"]) == (120, 90, [])
     recognizer = Recognizer(detector="haar", threads=1)
-    expected = recognize_picture(recognizer, astronaut_bgr, QualityGate())
+    expected = recognizer.recognize(astronaut_bgr)
     assert len(first["faces"]) == len(expected) >= 1
     for face, want in zip(first["faces"], expected, strict=True):
         assert face["emotion"] == want.emotion

@@ -9,8 +9,6 @@ import numpy as np
 import pytest
 
 from mien.core.types import Box
-from mien.engine.gate import QualityGate
-from mien.engine.stages import recognize_picture
 from mien.faces.track import intersection_over_union
 from mien.recognizer import Recognizer
 from mien.record.read import read_record
@@ -87,9 +85,7 @@ def test_a_photo_gives_the_same_faces_as_python(
     with launch() as page:
         for name, picture in pictures.items():
             cv2.imwrite(str(tmp_path / name), picture)
-            expected = recognize_picture(
-                recognizer, cv2.imread(str(tmp_path / name)), QualityGate()
-            )
+            expected = recognizer.recognize(cv2.imread(str(tmp_path / name)))
             open_photo(page, tmp_path / name)
             faces = json.loads(download(page, "[data-export=json]", tmp_path).read_text())
             assert len(faces) == len(expected) >= 1

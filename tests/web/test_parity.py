@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from mien.core.types import Box, Face
-from mien.engine.gate import measure_quality
 from mien.engine.smoothing import SMOOTH_MS, Smoother
 from mien.faces.crop import FRAMINGS, crop_faces
+from mien.faces.gate import measure_quality
 from mien.faces.reduce import reduce_picture
 from mien.recognizer import Recognizer
 

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from mien.core.errors import DataError, SourceError
 from mien.core.files import write_atomically
 from mien.core.types import FaceEmotion
-from mien.engine.gate import QualityGate
-from mien.engine.stages import recognize_picture
+from mien.faces.gate import QualityGate
 from mien.media.blur import blur_faces
 from mien.media.draw import draw_faces, label_of
 from mien.media.frames import IMAGE_SUFFIXES
@@ -82,7 +81,7 @@ def run_pictures(
                 print(error, flush=True)
                 table.append([_error_row(number, path, error)])
                 continue
-            faces = recognize_picture(recognizer, image_bgr, gate, frame=number)
+            faces = recognizer.recognize(image_bgr, number, gate=gate)
             table.append([_row(face, path) for face in faces])
             print("\n".join(_lines(path, faces)), flush=True)
             if outputs.folder is not None:

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass, field, replace
 
 from mien.core.errors import ModelError
-from mien.engine.gate import QualityGate
 from mien.engine.smoothing import SMOOTH_MS
+from mien.faces.gate import QualityGate
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,24 +7,24 @@ one after the other, for whoever has the frames in hand.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.labels import EMOTIONS
 from mien.core.types import FaceEmotion
-from mien.engine.gate import QualityGate, measure_quality
 from mien.engine.schedule import Turns, is_due
 from mien.engine.settings import EngineSettings
 from mien.engine.smoothing import Smoother
 from mien.faces.crop import crop_faces
 from mien.faces.detect import Detector, HaarDetector, MtcnnDetector, make_detector
+from mien.faces.gate import measure_quality
 from mien.faces.sweep import Sweep
 from mien.faces.track import FaceTracker, TrackedFace
 from mien.faces.yunet import YUNET_SCORE, YuNetDetector
 from mien.media.frames import Frame
-from mien.recognizer import Recognizer, face_emotion
+from mien.recognizer import Recognizer
 
 COARSE_SIDE = 320
 """While every known face is large, faces are sought in a picture reduced to this longer side."""
@@ -195,31 +195,6 @@ class VideoAnalyser:
     def analyse(self, frame: Frame) -> list[FaceEmotion]:
         """Find, follow and judge the faces of the next frame of one video; by their number."""
         return self._judge.judge(self._locator.locate(frame))
-
-
-def recognize_picture(
-    recognizer: Recognizer, image_bgr: NDArray[np.uint8], gate: QualityGate, frame: int = 0
-) -> list[FaceEmotion]:
-    """Find and judge the faces of one picture that belongs to no video.
-
-    Args:
-        recognizer: Finds and classifies.
-        image_bgr: (H, W, 3) uint8, BGR.
-        gate: What makes a face uncertain.
-        frame: The picture's number among others, for the results.
-
-    Returns:
-        One result a face, the largest face first; `track_id` is 0.
-    """
-    faces = recognizer.detector.detect(image_bgr)
-    crops_u8 = crop_faces(image_bgr, faces, recognizer.framing)
-    probabilities, likeness = recognizer.classify_with_likeness(crops_u8)
-    results = []
-    for n, face in enumerate(faces):
-        result = face_emotion(face, probabilities[n], frame, 0.0)
-        quality = measure_quality(crops_u8[n], float(likeness[n]), face, image_bgr.shape[:2])
-        results.append(replace(result, uncertain=not gate.passes(quality, result.confidence)))
-    return results
 
 
 @dataclass(frozen=True, slots=True, eq=False)

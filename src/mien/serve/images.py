@@ -8,8 +8,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, File, Request, UploadFile
 
-from mien.engine.gate import QualityGate
-from mien.engine.stages import recognize_picture
 from mien.recognizer import Recognizer
 from mien.record.table import row_of
 from mien.serve.access import require_access
@@ -98,7 +96,7 @@ def _recognise(
     image_bgr = decode_picture(
         content, most_pixels=limits.image_pixels, longest_side=limits.image_side
     )
-    faces = recognize_picture(recognizer, image_bgr, QualityGate(), frame=index)
+    faces = recognizer.recognize(image_bgr, index)
     height, width = image_bgr.shape[:2]
     return PictureResult(
         name=name,

@@ -7,9 +7,9 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from mien.engine.gate import QualityGate
 from mien.engine.smoothing import SMOOTH_MS
 from mien.faces.crop import FRAMINGS
+from mien.faces.gate import QualityGate
 from mien.faces.models import YUNET_SHA256, find_yunet, read_yunet
 from mien.faces.reduce import DETECTION_SIDE
 from mien.faces.yunet import YUNET_SCORE

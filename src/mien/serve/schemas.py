@@ -151,7 +151,7 @@ class ModelInfo(BaseModel):
     smooth_ms: float = Field(description="Time constant of the smoothing.", examples=[130.0])
     quality_gate: dict[str, float] = Field(
         description="The least that a face must offer, or it is `uncertain`; see "
-        "`mien.engine.gate`.",
+        "`mien.faces.gate`.",
         examples=[{"min_side_px": 20.0, "min_confidence": 0.3}],
     )
 

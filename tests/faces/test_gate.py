@@ -4,9 +4,8 @@ import pytest
 
 from mien.core.labels import EMOTIONS
 from mien.core.types import Box, Face
-from mien.engine.gate import QualityGate, measure_quality
-from mien.engine.stages import recognize_picture
 from mien.faces.crop import FRAMINGS, crop_face
+from mien.faces.gate import QualityGate, measure_quality
 from mien.recognizer import Recognizer
 
 PICTURE = (512, 512)
@@ -97,13 +96,3 @@ def test_photographs_without_people_have_no_certain_face(passes):
             certain += passes(crop)
             total += 1
     assert certain / total < 0.01
-
-
-def test_a_picture_says_of_each_face_whether_it_is_certain(square_detector, picture_of):
-    recognizer = Recognizer(detector=square_detector, threads=1)
-    # The bright square is found and labelled, but it is no face.
-    (face,) = recognize_picture(recognizer, picture_of(), QualityGate(), frame=7)
-    assert (face.frame, face.track_id, face.uncertain) == (7, 0, True)
-    lenient = QualityGate(min_likeness=-1e9, min_confidence=0)
-    (face,) = recognize_picture(recognizer, picture_of(), lenient)
-    assert not face.uncertain
