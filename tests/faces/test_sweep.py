@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from mien.faces.detect import HaarDetector
 from mien.faces.sweep import STRIPS, Sweep
 
 SIDE = 256  # of each person's photograph, in the picture
@@ -27,7 +28,7 @@ def turns_of(sweep, image):
 def test_a_face_anywhere_is_found_within_one_round(person, along, turned):
     place, shape = ((along, 200), (640, 1200)) if not turned else ((200, along), (1200, 640))
     image = picture_with(person, [place], shape)
-    found = [face for faces in turns_of(Sweep("haar"), image) for face in faces]
+    found = [face for faces in turns_of(Sweep(HaarDetector()), image) for face in faces]
     assert found
     for face in found:
         assert place[0] < face.box.x < face.box.right < place[0] + SIDE

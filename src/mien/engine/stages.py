@@ -18,11 +18,11 @@ from mien.engine.schedule import Turns, is_due
 from mien.engine.settings import EngineSettings
 from mien.engine.smoothing import Smoother
 from mien.faces.crop import crop_faces
-from mien.faces.detect import Detector, HaarDetector, MtcnnDetector, make_detector
+from mien.faces.detect import Detector, ResizableDetector
 from mien.faces.gate import measure_quality
 from mien.faces.sweep import Sweep
 from mien.faces.track import FaceTracker, TrackedFace
-from mien.faces.yunet import YUNET_SCORE, YuNetDetector
+from mien.faces.yunet import YuNetDetector
 from mien.media.frames import Frame
 from mien.recognizer import Recognizer
 
@@ -68,10 +68,12 @@ class FaceLocator:
     """
 
     def __init__(self, recognizer: Recognizer, settings: EngineSettings) -> None:
-        self._detector = recognizer.detector
-        self._coarse = _coarse_detector(recognizer.detector)
-        self._new_from_score = YUNET_SCORE if recognizer.detector.name == "yunet" else 0.0
-        self._sweep = Sweep(recognizer.detector.name)
+        self._detector = detector = recognizer.detector
+        self._coarse = _coarse_detector(detector)
+        self._new_from_score = (
+            detector.score_threshold if isinstance(detector, YuNetDetector) else 0.0
+        )
+        self._sweep = Sweep(detector) if isinstance(detector, ResizableDetector) else None
         self._framing = recognizer.framing
         self._detect_every_ms = settings.detect_every_ms
         self._turns = Turns(settings.classify_every_ms)
@@ -90,7 +92,11 @@ class FaceLocator:
         if not followed or is_due(self._detected_ms, self._detect_every_ms, now_ms, gap_ms):
             self._detected_ms = now_ms
             self._detect(frame, coarse=followed and self._is_coarse_enough(frame))
-        elif now_ms - self._swept_ms >= SWEEP_EVERY_MS and self._is_coarse_enough(frame):
+        elif (
+            self._sweep
+            and now_ms - self._swept_ms >= SWEEP_EVERY_MS
+            and self._is_coarse_enough(frame)
+        ):
             self._swept_ms = now_ms
             self._tracker.correct(self._sweep.detect(frame.image_bgr))
         faces = self._tracker.faces()
@@ -207,12 +213,13 @@ class _Judgement:
 
 
 def _coarse_detector(detector: Detector) -> Detector | None:
-    """The same detector on a smaller picture; None where it is not one of mien's."""
+    """The same detector on a smaller picture; None where it knows one size alone."""
+    if not isinstance(detector, ResizableDetector):
+        return None
+    side = min(COARSE_SIDE, detector.longest_side)
     if isinstance(detector, YuNetDetector):
-        return YuNetDetector(longest_side=COARSE_SIDE, score_threshold=CONFIRMING_SCORE)
-    if isinstance(detector, HaarDetector | MtcnnDetector):
-        return make_detector(detector.name, COARSE_SIDE)
-    return None
+        return detector.resized(side, min(CONFIRMING_SCORE, detector.score_threshold))
+    return detector.resized(side)
 
 
 def _read_only(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -7,8 +7,9 @@ finds more, and needs a file that `mien models download` fetches. `MtcnnDetector
 
 from __future__ import annotations
 
+from copy import copy
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import cv2
 import numpy as np
@@ -50,6 +51,21 @@ class Detector(Protocol):
         ...
 
 
+@runtime_checkable
+class ResizableDetector(Detector, Protocol):
+    """A detector that can look at a picture in another size, in which other faces are found.
+
+    Attributes:
+        longest_side: It reduces pictures until their longer side is this many pixels.
+    """
+
+    longest_side: int
+
+    def resized(self, longest_side: int) -> Detector:
+        """Return the same detector for another longest side; the two may share a network."""
+        ...
+
+
 class HaarDetector:
     """OpenCV's frontal-face cascade (Viola and Jones 2001; Lienhart and Maydt 2002).
 
@@ -63,7 +79,7 @@ class HaarDetector:
     name = "haar"
 
     def __init__(self, longest_side: int = DETECTION_SIDE) -> None:
-        self._longest_side = longest_side
+        self.longest_side = longest_side
         self._cascade = cv2.CascadeClassifier(
             str(Path(haarcascades) / "haarcascade_frontalface_default.xml")
         )
@@ -73,9 +89,15 @@ class HaarDetector:
                 "pip install --force-reinstall 'opencv-python>=4.14,<5'"
             )
 
+    def resized(self, longest_side: int) -> HaarDetector:
+        """See `ResizableDetector`."""
+        other = copy(self)
+        other.longest_side = longest_side
+        return other
+
     def detect(self, image_bgr: NDArray[np.uint8]) -> list[Face]:
         """Return the faces, the largest first; see `Detector`."""
-        reduced, scale = reduce_picture(image_bgr, self._longest_side)
+        reduced, scale = reduce_picture(image_bgr, self.longest_side)
         grey = cv2.equalizeHist(cv2.cvtColor(reduced, cv2.COLOR_BGR2GRAY))
         boxes, counts = self._cascade.detectMultiScale2(
             grey,
@@ -103,12 +125,18 @@ class MtcnnDetector:
     name = "mtcnn"
 
     def __init__(self, longest_side: int = DETECTION_SIDE) -> None:
-        self._longest_side = longest_side
+        self.longest_side = longest_side
         self._networks = MtcnnNetworks()
+
+    def resized(self, longest_side: int) -> MtcnnDetector:
+        """See `ResizableDetector`."""
+        other = copy(self)
+        other.longest_side = longest_side
+        return other
 
     def detect(self, image_bgr: NDArray[np.uint8]) -> list[Face]:
         """Return the faces, the largest first; see `Detector`."""
-        reduced, scale = reduce_picture(image_bgr, self._longest_side)
+        reduced, scale = reduce_picture(image_bgr, self.longest_side)
         return largest_first([enlarged(face, scale) for face in self._networks.detect(reduced)])
 
 

@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.types import Box, Face
-from mien.faces.detect import Detector, make_detector
-from mien.faces.reduce import DETECTION_SIDE
+from mien.faces.detect import ResizableDetector
 
 STRIPS = 4
 
@@ -25,13 +24,11 @@ class Sweep:
     """Looks through a video's frames for small faces, a strip in each frame.
 
     Args:
-        detector_name: See `mien.faces.detect.make_detector`.
+        detector: What finds faces in the whole picture.
     """
 
-    def __init__(self, detector_name: str) -> None:
-        self._detector_name = detector_name
-        self._detector: Detector | None = None
-        self._side = 0
+    def __init__(self, detector: ResizableDetector) -> None:
+        self._detector = detector
         self._turn = 0
 
     def detect(self, image_bgr: NDArray[np.uint8]) -> list[Face]:
@@ -49,15 +46,11 @@ class Sweep:
         part = slice(begin, begin + length)
         strip = image_bgr[:, part] if across else image_bgr[part]
         # The strip is seen as large as the detector would see it within the whole picture.
-        scale = min(DETECTION_SIDE / longer, 1.0)
-        found = self._detector_of(round(max(strip.shape[:2]) * scale)).detect(strip)
+        scale = min(self._detector.longest_side / longer, 1.0)
+        side = round(max(strip.shape[:2]) * scale)
+        found = self._detector.resized(side).detect(strip)
         shift = np.array([begin, 0] if across else [0, begin])
         return [_moved(face, shift) for face in found if _is_whole(face.box, strip.shape)]
-
-    def _detector_of(self, side: int) -> Detector:
-        if self._detector is None or side != self._side:
-            self._detector, self._side = make_detector(self._detector_name, side), side
-        return self._detector
 
 
 def _moved(face: Face, shift: NDArray[np.int64]) -> Face:

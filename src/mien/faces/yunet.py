@@ -7,6 +7,7 @@ of the shape that they have.
 
 from __future__ import annotations
 
+from copy import copy
 from functools import lru_cache
 from pathlib import Path
 
@@ -41,6 +42,10 @@ class YuNetDetector:
         score_threshold: Leave out boxes below this score, 0 to 1.
         threads: How many threads ONNX Runtime may use; None for as many as there are cores.
 
+    Attributes:
+        longest_side: As given.
+        score_threshold: As given.
+
     Raises:
         ModelError: if there is no such file, or it is another one.
     """
@@ -60,8 +65,8 @@ class YuNetDetector:
                 "The detector YuNet is not installed: run  mien models download  or name its file "
                 f"in the environment variable {YUNET_VARIABLE}, or use the detector haar."
             )
-        self._longest_side = longest_side
-        self._score_threshold = score_threshold
+        self.longest_side = longest_side
+        self.score_threshold = score_threshold
         self._session = open_session(
             read_yunet(file).replace(_FIXED_SIDES, _OPEN_SIDES),
             str(file),
@@ -69,9 +74,17 @@ class YuNetDetector:
             has_false_shapes=True,
         )
 
+    def resized(self, longest_side: int, score_threshold: float | None = None) -> YuNetDetector:
+        """See `mien.faces.detect.ResizableDetector`; None keeps the threshold."""
+        other = copy(self)
+        other.longest_side = longest_side
+        if score_threshold is not None:
+            other.score_threshold = score_threshold
+        return other
+
     def detect(self, image_bgr: NDArray[np.uint8]) -> list[Face]:
         """Return the faces, the largest first; see `mien.faces.detect.Detector`."""
-        reduced, scale = reduce_picture(image_bgr, self._longest_side, cv2.INTER_LINEAR)
+        reduced, scale = reduce_picture(image_bgr, self.longest_side, cv2.INTER_LINEAR)
         faces = self._find(_network_input(reduced))
         return largest_first([enlarged(face, scale) for face in faces])
 
@@ -84,7 +97,7 @@ class YuNetDetector:
             for i in range(0, len(found), len(_STRIDES))
         )
         scores = np.sqrt(np.clip(classes[:, 0], 0, 1) * np.clip(faceness[:, 0], 0, 1))
-        good = np.flatnonzero(scores >= self._score_threshold)
+        good = np.flatnonzero(scores >= self.score_threshold)
         scores = scores[good]
         corners, strides = (part[good] for part in _places(*pixels.shape[2:]))
         # A box: its centre, in cells from the place; the logarithms of its sides, in cells.
@@ -92,7 +105,7 @@ class YuNetDetector:
         sides = np.exp(shapes[good, 2:]) * strides
         boxes = np.hstack([centres - sides / 2, sides]).tolist()
         landmarks = corners[:, None] + points[good].reshape(-1, 5, 2) * strides[:, None]
-        kept = cv2.dnn.NMSBoxes(boxes, scores.tolist(), self._score_threshold, _OVERLAP)
+        kept = cv2.dnn.NMSBoxes(boxes, scores.tolist(), self.score_threshold, _OVERLAP)
         return [
             Face(Box(*boxes[i]), score=float(scores[i]), landmarks=landmarks[i])
             for i in np.ravel(kept).astype(int)
