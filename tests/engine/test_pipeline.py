@@ -1,6 +1,9 @@
+import subprocess
+import sys
 import threading
 import weakref
 
+import cv2
 import numpy as np
 import pytest
 
@@ -9,7 +12,10 @@ from mien.core.errors import SourceError
 from mien.engine.pipeline import EmotionStream
 from mien.engine.reconnect import LastingSource
 from mien.engine.settings import EngineSettings
+from mien.faces.yunet import YuNetDetector
+from mien.media.demo import demo_video
 from mien.media.frames import Frame
+from mien.recognizer import Recognizer
 
 
 def engine_threads():
@@ -138,6 +144,62 @@ def test_a_camera_skips_the_frames_that_nobody_waits_for(recognizer, listed_sour
     assert seen == sorted(seen)
     assert len(seen) < 15
     assert seen[-1] == 300
+
+
+def test_a_camera_shows_what_is_new_however_slow_the_caller_is(
+    recognizer, square_detector, listed_source, picture_of
+):
+    sought, read_all = threading.Semaphore(0), threading.Event()
+    detect = square_detector.detect
+
+    def detect_and_tell(image_bgr):
+        sought.release()
+        return detect(image_bgr)
+
+    class Camera(listed_source):
+        def __iter__(self):
+            for index in range(40):
+                yield Frame(index, index * 40.0, picture_of())
+                # No frame is dropped before its faces are sought.
+                if not sought.acquire(timeout=10):
+                    break
+            read_all.set()
+
+    square_detector.detect = detect_and_tell
+    every_frame = EngineSettings(detect_every_ms=0, classify_every_ms=0)
+    with EmotionStream(Camera([], is_live=True), recognizer, every_frame) as stream:
+        results = iter(stream)
+        next(results)
+        assert read_all.wait(30)
+        assert next(results).frame.index > 30
+
+
+def test_python_exits_in_peace_while_a_stream_is_open():
+    program = f"""
+import mien
+results = iter(mien.stream({str(demo_video())!r}, detector="haar"))
+print(next(results).frame.index)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "0\n", "")
+
+
+def test_a_detectors_own_threshold_holds_throughout_a_video(
+    recognizer, yunet_file, astronaut_bgr, listed_source, monkeypatch, tmp_path
+):
+    face_bgr = astronaut_bgr[:256, 100:356]
+    doubtful_bgr = cv2.GaussianBlur(face_bgr, (0, 0), 6)
+    picture = np.hstack([face_bgr, doubtful_bgr])
+    scores = sorted(face.score for face in YuNetDetector(yunet_file).detect(picture))
+    assert len(scores) == 2
+    copy = tmp_path / "copy.onnx"
+    copy.write_bytes(yunet_file.read_bytes())
+    monkeypatch.delenv("MIEN_YUNET")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    strict = YuNetDetector(copy, score_threshold=sum(scores) / 2)
+    strictly = Recognizer(recognizer.artifact, detector=strict, threads=1)
+    results = list(EmotionStream(listed_source([picture] * 50), strictly))
+    assert {len(faces) for faces in results} == {1}
 
 
 def test_few_frames_are_alive_at_a_time(recognizer, listed_source, picture_of):

@@ -6,12 +6,14 @@ Three threads work on three successive frames while the caller shows a fourth:
 
 The queues are short, so that memory stays flat however long the video is. Frames of a file wait
 their turn, and each one has its result. A camera does not wait: where the engine falls behind, the
-newest frame takes the place of those that nobody has looked at yet. What goes wrong in a thread is
+newest frame takes the place of those that nobody has looked at yet, and where the caller does, the
+newest result takes the place of those that nobody has taken. What goes wrong in a thread is
 raised in the caller's loop, after the results of the frames before it.
 """
 
 from __future__ import annotations
 
+import atexit
 import threading
 import time
 from collections import deque
@@ -128,9 +130,14 @@ class EmotionStream:
         def decide(located: tuple[float, LocatedFrame]) -> tuple[float, Frame, list[FaceEmotion]]:
             return located[0], located[1].frame, judge.judge(located[1])
 
-        frames = self._start("reader", self._read(), keeps_newest=self.source.is_live)
-        located = self._start("locator", map(locate, frames))
-        judged = self._start("judge", map(decide, located))
+        is_live = self.source.is_live
+        size = 1 if is_live else _QUEUE_FRAMES
+        # A stream that is still open when Python exits would be torn down in the midst of a call.
+        atexit.register(self.close)
+        frames = self._start("reader", self._read(), _Queue(size, is_live))
+        # Nothing is dropped in between: what is located must be judged before its next turn.
+        located = self._start("locator", map(locate, frames), _Queue(size, False))
+        judged = self._start("judge", map(decide, located), _Queue(size, is_live))
         try:
             for item in judged.polled(every_s):
                 if item is None:
@@ -144,6 +151,7 @@ class EmotionStream:
 
     def close(self) -> None:
         """Stop the threads and release the source; once more does nothing."""
+        atexit.unregister(self.close)
         for queue in self._queues:
             queue.abandon()
         for thread in self._threads:
@@ -163,11 +171,8 @@ class EmotionStream:
             for frame in self.source:
                 yield time.monotonic(), frame
 
-    def _start(
-        self, name: str, items: Iterable[Item], *, keeps_newest: bool = False
-    ) -> _Queue[Item]:
-        """Run through `items` in a thread of its own; return them as they come."""
-        queue: _Queue[Item] = _Queue(1 if keeps_newest else _QUEUE_FRAMES, keeps_newest)
+    def _start(self, name: str, items: Iterable[Item], queue: _Queue[Item]) -> _Queue[Item]:
+        """Run through `items` in a thread of its own; return them as they come, in the queue."""
         thread = threading.Thread(
             target=_fill, args=(queue, items), name=f"mien-{name}", daemon=True
         )
