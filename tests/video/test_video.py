@@ -12,6 +12,7 @@ from mien.recognizer import Recognizer
 from mien.record.read import read_record
 from mien.video import run
 from mien.video.run import Outputs, run_video
+from mien.video.sound import SoundVideoSink
 
 FRAMES = 20
 
@@ -79,6 +80,47 @@ def test_the_sound_and_the_times_of_the_source_are_kept(recognizer, astronaut_bg
     assert np.abs(samples[2000:20000]).max() > 0.3
 
 
+@pytest.mark.parametrize("rate_hz", [37_800, 192_000], ids=["not of AAC", "above AAC's"])
+def test_sound_of_a_rate_that_aac_does_not_know_is_resampled(astronaut_bgr, tmp_path, rate_hz):
+    av = pytest.importorskip("av", reason="needs mien[video]")
+    source, times_ms = tmp_path / "odd.mkv", range(0, 1000, 40)
+    pictures = [astronaut_bgr[:64, :64]] * len(times_ms)
+    write_with_sound(av, source, pictures, times_ms, codec="pcm_s16le", rate_hz=rate_hz)
+    with SoundVideoSink(tmp_path / "out.mp4", source, fps=25) as sink:
+        for picture, ms in zip(pictures, times_ms, strict=True):
+            sink.write_until(picture, ms)
+    with av.open(tmp_path / "out.mp4") as result:
+        result_hz = result.streams.audio[0].codec_context.sample_rate
+        samples = np.concatenate([frame.to_ndarray()[0] for frame in result.decode(audio=0)])
+    assert len(samples) / result_hz == pytest.approx(0.96, abs=0.05)
+    spectrum = np.abs(np.fft.rfft(samples))
+    assert spectrum.argmax() * result_hz / len(samples) == pytest.approx(440, abs=3)
+
+
+def test_a_video_that_cannot_be_finished_leaves_the_old_file(astronaut_bgr, tmp_path):
+    av = pytest.importorskip("av", reason="needs mien[video]")
+    old, source = tmp_path / "out.mp4", tmp_path / "source.mp4"
+    old.write_bytes(b"what an earlier run wrote")
+    source.write_bytes(b"not a video")
+    with pytest.raises(av.FFmpegError), SoundVideoSink(old, source, fps=25) as sink:
+        sink.write_until(astronaut_bgr, 0)
+    assert old.read_bytes() == b"what an earlier run wrote"
+    assert sorted(tmp_path.iterdir()) == [old, source]
+
+
+def test_sound_that_breaks_off_is_said_and_the_video_goes_on(astronaut_bgr, tmp_path, capsys):
+    av = pytest.importorskip("av", reason="needs mien[video]")
+    source, times_ms = tmp_path / "whole.mkv", range(0, 1000, 40)
+    pictures = [astronaut_bgr[:64, :64]] * len(times_ms)
+    write_with_sound(av, source, pictures, times_ms, codec="libmp3lame")
+    damaged = damage_sound(av, source, tmp_path / "damaged.mkv")
+    with SoundVideoSink(tmp_path / "out.mp4", damaged, fps=25) as sink:
+        for picture, ms in zip(pictures, times_ms, strict=True):
+            sink.write_until(picture, ms)
+    assert len(frames_of(tmp_path / "out.mp4")) == len(pictures)
+    assert "breaks off" in capsys.readouterr().err
+
+
 def test_without_pyav_the_video_has_no_sound_and_that_is_said(
     recognizer, clip, tmp_path, capsys, monkeypatch
 ):
@@ -124,14 +166,14 @@ def test_a_wrong_name_for_the_annotated_video_is_refused(recognizer, clip):
         run_video(clip.with_name("none.mp4"), recognizer, Outputs(), EngineSettings())
 
 
-def write_with_sound(av, path, pictures, times_ms):
-    """Write a video whose frames come at given times, with a tone."""
+def write_with_sound(av, path, pictures, times_ms, *, codec="aac", rate_hz=44_100):
+    """Write a video whose frames come at given times, with a tone of 440 Hz."""
     with av.open(path, "w") as output:
         video = output.add_stream("mpeg4", rate=25)
         video.height, video.width = pictures[0].shape[0], pictures[0].shape[1] // 2 * 2
         video.pix_fmt = "yuv420p"
         video.codec_context.time_base = Fraction(1, 1000)
-        sound = output.add_stream("aac", rate=44100, layout="mono")
+        sound = output.add_stream(codec, rate=rate_hz, layout="mono")
         for picture, ms in zip(pictures, times_ms, strict=True):
             frame = av.VideoFrame.from_ndarray(
                 np.ascontiguousarray(picture[:, : video.width]), format="bgr24"
@@ -139,9 +181,25 @@ def write_with_sound(av, path, pictures, times_ms):
             frame.pts, frame.time_base = ms, Fraction(1, 1000)
             output.mux(video.encode(frame))
         output.mux(video.encode(None))
-        count = 44100 * times_ms[-1] // 1000
-        tone = 0.8 * np.sin(np.arange(count) * 2 * np.pi * 440 / 44100).astype(np.float32)
+        count = rate_hz * times_ms[-1] // 1000
+        tone = 0.8 * np.sin(np.arange(count) * 2 * np.pi * 440 / rate_hz).astype(np.float32)
         frame = av.AudioFrame.from_ndarray(tone[None], format="fltp", layout="mono")
-        frame.sample_rate = 44100
+        frame.sample_rate = rate_hz
         output.mux(sound.encode(frame))
         output.mux(sound.encode(None))
+
+
+def damage_sound(av, path, damaged_path):
+    """Write the video again with sound that is none after its first tenth of a second."""
+    with av.open(path) as whole, av.open(damaged_path, "w") as damaged:
+        streams = [damaged.add_stream_from_template(stream) for stream in whole.streams]
+        for packet in whole.demux():
+            if packet.dts is None:
+                continue
+            copy, time = packet, packet.pts * packet.time_base
+            if packet.stream.type == "audio" and time > Fraction(1, 10):
+                copy = av.Packet(b"no sound" * 20)
+                copy.pts, copy.dts, copy.time_base = packet.pts, packet.dts, packet.time_base
+            copy.stream = streams[packet.stream.index]
+            damaged.mux(copy)
+    return damaged_path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 _TICKS_PER_S = 90_000
 _COPYABLE = frozenset({"aac", "ac3", "alac", "eac3", "flac", "mp3", "opus"})
 """Sound that an MP4 file can hold as it is; other sound becomes AAC."""
+_FALLBACK_HZ = 48_000
+"""The rate of sound whose own rate AAC does not know, such as 37.8 or 192 kHz."""
 
 
 def has_pyav() -> bool:
@@ -37,8 +40,9 @@ def has_pyav() -> bool:
 class SoundVideoSink:
     """Writes frames as H.264 at the times they have in their source, with its sound.
 
-    The file appears under its name when the sink is closed, after an error too; until then it is a
-    temporary file beside it. Without a frame no file appears.
+    The file appears under its name when the sink is closed, after an error of the frames' reader
+    too; until then it is a temporary file beside it. Without a frame, or if the video cannot be
+    finished, no file appears, and one that was there stays.
 
     Args:
         path: The file, which ends in `.mp4`; its folder is made where it is missing.
@@ -88,8 +92,22 @@ class SoundVideoSink:
         output, self._output = self._output, None
         if output is None:
             return
-        assert self._video is not None
         assert self._temporary is not None
+        try:
+            self._finish(output)
+            if self._last_tick >= 0:
+                self._temporary.replace(self.path)
+        finally:
+            self._temporary.unlink(missing_ok=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def _finish(self, output: OutputContainer) -> None:
+        assert self._video is not None
         try:
             output.mux(self._video.encode(None))
             if self._sound is not None:
@@ -98,13 +116,6 @@ class SoundVideoSink:
             if self._sound is not None:
                 self._sound.close()
             output.close()
-        self._temporary.replace(self.path)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self.close()
 
     def _open(self, width: int, height: int) -> None:
         import av
@@ -141,7 +152,7 @@ class _Sound:
         if self._copies:
             self._target = output.add_stream_from_template(stream)
         else:
-            self._target = output.add_stream("aac", rate=stream.codec_context.sample_rate)
+            self._target = output.add_stream("aac", rate=_aac_rate(stream))
         start = source.streams.video[0].start_time
         base = source.streams.video[0].time_base
         # The frames' times count from the first frame; so must those of the sound.
@@ -184,11 +195,15 @@ class _Sound:
                     for frame in packet.decode():
                         self._shift(frame)
                         yield from _timed(self._target.encode(frame))
-        except av.FFmpegError:
+            if not self._copies:
+                yield from _timed(self._target.encode(None))
+        except av.FFmpegError as error:
             # Whether a damaged file is fit for use is for the reader of its frames to say.
-            pass
-        if not self._copies:
-            yield from _timed(self._target.encode(None))
+            print(
+                f"The sound of {self._source.name} breaks off ({error.strerror}): the annotated "
+                "video goes on without it.",
+                file=sys.stderr,
+            )
 
     def _shift(self, part: Packet[AudioStream] | AudioFrame) -> None:
         if part.pts is not None:
@@ -196,6 +211,14 @@ class _Sound:
 
     def _ticks(self, part: Packet[AudioStream] | AudioFrame) -> int:
         return round(self._offset_s / part.time_base) if part.time_base else 0
+
+
+def _aac_rate(stream: AudioStream) -> int:
+    """The stream's own rate where AAC knows it; sound of another one is resampled."""
+    import av
+
+    rate = stream.codec_context.sample_rate
+    return rate if rate in (av.Codec("aac", "w").audio_rates or ()) else _FALLBACK_HZ
 
 
 def _timed(packets: Iterable[Packet[AudioStream]]) -> Iterator[tuple[float, Packet[AudioStream]]]:
