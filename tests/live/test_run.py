@@ -10,7 +10,7 @@ import mien
 from mien.cli import main
 from mien.core.errors import SourceError
 from mien.live.display import has_display
-from mien.live.run import run_live
+from mien.live.run import LiveOutputs, run_live
 from mien.media.frames import open_frames
 
 
@@ -65,6 +65,16 @@ def test_without_a_webcam_the_bundled_video_takes_over(recognizer, capsys, monke
 def test_another_camera_that_is_absent_is_an_error(recognizer):
     with pytest.raises(SourceError, match="camera 3"):
         run_live("3", recognizer, window=False)
+
+
+def test_a_record_does_not_take_the_place_of_its_source(
+    recognizer, in_empty_folder, astronaut_bgr, write_video
+):
+    source = write_video(in_empty_folder / "clip.mp4", [astronaut_bgr])
+    before = source.read_bytes()
+    with pytest.raises(SourceError, match="is an input and would be overwritten"):
+        run_live("clip.mp4", recognizer, window=False, outputs=LiveOutputs(csv=source))
+    assert source.read_bytes() == before
 
 
 @pytest.mark.usefixtures("without_yunet")

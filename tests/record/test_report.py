@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from mien.core.errors import DataError
+from mien.core.errors import DataError, SourceError
 from mien.record.report import write_report
 from mien.record.summary import MOST_SLICES, Summary
 from mien.record.write import RecordWriter
@@ -85,6 +85,16 @@ def test_a_record_without_rows_is_said(tmp_path):
     RecordWriter(csv=path, smooth_ms=0).close()
     with pytest.raises(DataError, match="holds no row"):
         write_report(path, tmp_path / "r.html")
+
+
+def test_the_page_does_not_take_the_place_of_what_it_is_made_of(record, tmp_path):
+    before = record.read_bytes()
+    with pytest.raises(SourceError, match="is an input and would be overwritten"):
+        write_report(record, record)
+    video = tmp_path / "clip.mp4"
+    with pytest.raises(SourceError, match=r"clip\.mp4 is an input"):
+        write_report(record, video, faces_from=video)
+    assert record.read_bytes() == before
 
 
 def test_memory_stays_flat_over_hours(result):

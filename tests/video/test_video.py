@@ -160,10 +160,24 @@ def test_a_video_that_breaks_off_leaves_a_whole_record(recognizer, clip, tmp_pat
 def test_a_wrong_name_for_the_annotated_video_is_refused(recognizer, clip):
     with pytest.raises(SourceError, match=r"ends in \.mp4"):
         run_video(clip, recognizer, Outputs(video=clip.with_suffix(".avi")), EngineSettings())
-    with pytest.raises(SourceError, match="would be overwritten"):
-        run_video(clip, recognizer, Outputs(video=clip), EngineSettings())
     with pytest.raises(SourceError, match="There is no file"):
         run_video(clip.with_name("none.mp4"), recognizer, Outputs(), EngineSettings())
+
+
+@pytest.mark.parametrize("format", ["video", "csv", "jsonl", "parquet"])
+def test_no_output_takes_the_place_of_the_video(recognizer, clip, format):
+    before = clip.read_bytes()
+    outputs = Outputs(**{format: clip.parent / "records" / ".." / clip.name})
+    with pytest.raises(SourceError, match="is an input and would be overwritten"):
+        run_video(clip, recognizer, outputs, EngineSettings())
+    assert clip.read_bytes() == before
+
+
+def test_one_file_for_two_outputs_is_refused(recognizer, clip, tmp_path):
+    same = tmp_path / "same.csv"
+    with pytest.raises(SourceError, match="two outputs"):
+        run_video(clip, recognizer, Outputs(csv=same, jsonl=same), EngineSettings())
+    assert not same.exists()
 
 
 def write_with_sound(av, path, pictures, times_ms, *, codec="aac", rate_hz=44_100):

@@ -1,10 +1,41 @@
-"""Files that are either whole or not there."""
+"""Files that are either whole or not there, and never in one another's place."""
 
 from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
+
+from mien.core.errors import SourceError
+
+
+def refuse_overwriting(inputs: Iterable[Path | None], outputs: Iterable[Path | None]) -> None:
+    """Refuse an output that would take the place of an input or of another output.
+
+    Args:
+        inputs: What is read; it need not exist. None is nothing.
+        outputs: What is to be written. None is nothing.
+
+    Raises:
+        SourceError: if two names mean one file; nothing has been touched by then.
+    """
+    read = {path.resolve() for path in inputs if path is not None}
+    written: set[Path] = set()
+    for path in outputs:
+        if path is None:
+            continue
+        file = path.resolve()
+        if file in read:
+            raise SourceError(
+                f"{path} is an input and would be overwritten: name another file to write to."
+            )
+        if file in written:
+            raise SourceError(
+                f"{path} is named for two outputs, and one would be overwritten: name a file for "
+                "each."
+            )
+        written.add(file)
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:

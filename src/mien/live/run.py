@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.core.files import refuse_overwriting
 from mien.core.types import FaceEmotion
 from mien.engine.pipeline import EmotionStream, FrameFaces
 from mien.engine.reconnect import make_lasting
@@ -77,12 +78,14 @@ def run_live(
 
     Raises:
         SourceError: if the source cannot be opened, breaks off for good, or the video cannot be
-            written.
+            written, or if an output would overwrite the source or another output.
         DataError: if the record cannot be written.
         MissingExtraError: if Parquet is asked for and pyarrow is missing.
     """
     outputs = outputs or LiveOutputs()
     settings = settings or EngineSettings()
+    watched = None if source is None else Path(str(source))
+    refuse_overwriting([watched], [outputs.csv, outputs.jsonl, outputs.parquet])
     with ExitStack() as stack:
         opened, _ = open_frames_or_demo(source, print)
         frames = stack.enter_context(make_lasting(opened, source, print))

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.errors import DataError
-from mien.core.files import write_atomically
+from mien.core.files import refuse_overwriting, write_atomically
 from mien.core.labels import EMOTIONS
 from mien.core.types import Box
 from mien.media.draw import COLOURS
@@ -46,8 +46,9 @@ def write_report(record: Path, out: Path, *, faces_from: Path | None = None) -> 
 
     Raises:
         DataError: if the record is none, or holds no row.
-        SourceError: if the video cannot be read.
+        SourceError: if the video cannot be read, or the page would overwrite it or the record.
     """
+    refuse_overwriting([record, faces_from], [out])
     summary = Summary()
     summary.add(read_record(record))
     if not summary.rows:

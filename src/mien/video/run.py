@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from mien.core.errors import SourceError
+from mien.core.files import refuse_overwriting
 from mien.engine.pipeline import EmotionStream, FrameFaces
 from mien.engine.settings import EngineSettings
 from mien.media.blur import blur_faces
@@ -63,7 +64,8 @@ def run_video(
 
     Raises:
         SourceError: if the video cannot be opened or breaks off, or the annotated video cannot be
-            written. What was recognised until then stands in the record.
+            written; what was recognised until then stands in the record. Also if an output would
+            overwrite the video or another output.
         DataError: if the record cannot be written.
         MissingExtraError: if Parquet is asked for and pyarrow is missing.
     """
@@ -108,14 +110,9 @@ def run_video(
 
 
 def _check_outputs(path: Path, outputs: Outputs) -> None:
-    if outputs.video is None:
-        return
-    if outputs.video.suffix.lower() != ".mp4":
+    if outputs.video is not None and outputs.video.suffix.lower() != ".mp4":
         raise SourceError(f"{outputs.video} is to be a video: expected a name that ends in .mp4.")
-    if outputs.video.resolve() == path.resolve():
-        raise SourceError(
-            f"{path} would be overwritten: name another file for the annotated video."
-        )
+    refuse_overwriting([path], [outputs.video, outputs.csv, outputs.jsonl, outputs.parquet])
 
 
 def _open_sink(
