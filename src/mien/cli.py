@@ -198,7 +198,13 @@ def video(
 @app.command(rich_help_panel=RECOGNISE)
 def image(
     paths: Annotated[list[Path], typer.Argument(help="Pictures, or folders of them.")],
-    out: Annotated[Path | None, typer.Option(help="Folder for annotated copies.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for annotated copies. They keep the folders that the pictures do not "
+            "share; a second run passes them over."
+        ),
+    ] = None,
     csv: CsvOption = None,
     jsonl: JsonlOption = None,
     parquet: ParquetOption = None,

@@ -53,8 +53,7 @@ def test_one_unreadable_file_is_one_error_row_and_the_rest_goes_on(
     failed = [row for row in rows if row["error"]]
     assert [row["path"].removeprefix(f"{folder}/") for row in failed] == ["d.jpg", "e.png"]
     assert all(row["emotion"] == "" for row in failed)
-    copies = sorted(str(p.relative_to(outputs.folder)) for p in outputs.folder.rglob("*.png"))
-    assert copies == [
+    assert copies_in(outputs.folder) == [
         *("a, colour.png.png", "b.tif.png", "c.webp.png", "f.bmp.png"),
         "more/a, colour.png.png",
     ]
@@ -75,6 +74,64 @@ def test_blurred_copies_do_not_show_the_face(recognizer, folder, tmp_path):
     centre = np.s_[90:150, 140:190]
     assert cv2.Laplacian(blurred[centre], cv2.CV_64F).var() < 20
     assert cv2.Laplacian(plain[centre], cv2.CV_64F).var() > 100
+
+
+def copies_in(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*.png"))
+
+
+@pytest.fixture
+def albums(tmp_path):
+    """Two folders with a picture of one name and nobody in it, one dark and one bright."""
+    for name, grey in (("a", 40), ("b", 200)):
+        (tmp_path / "albums" / name).mkdir(parents=True)
+        picture = np.full((60, 60, 3), grey, np.uint8)
+        cv2.imwrite(str(tmp_path / "albums" / name / "p.bmp"), picture)
+    return tmp_path / "albums"
+
+
+@pytest.mark.parametrize("named", [["a", "b"], ["a/p.bmp", "b/p.bmp"], ["a", "b/../a", "b"], ["."]])
+def test_pictures_of_one_name_keep_a_copy_each(recognizer, albums, tmp_path, named):
+    out = tmp_path / "out"
+    paths = [albums / name for name in named]
+    run_pictures(paths, recognizer, PictureOutputs(folder=out), QualityGate())
+    assert copies_in(out) == ["a/p.bmp.png", "b/p.bmp.png"]
+    greys = [cv2.imread(str(out / name / "p.bmp.png")).mean() for name in ("a", "b")]
+    assert greys == [40, 200]
+
+
+def test_a_second_run_does_not_read_the_copies_of_the_first(recognizer, albums):
+    outputs = PictureOutputs(folder=albums / "out", csv=albums / "table.csv")
+    for _ in range(2):
+        run_pictures([albums], recognizer, outputs, QualityGate())
+    assert copies_in(outputs.folder) == ["a/p.bmp.png", "b/p.bmp.png"]
+
+
+@pytest.mark.parametrize("inside", [".", "a"])
+def test_a_folder_in_that_of_the_copies_is_refused(recognizer, albums, inside):
+    outputs = PictureOutputs(folder=albums)
+    with pytest.raises(SourceError, match="name another folder for the copies"):
+        run_pictures([albums / inside], recognizer, outputs, QualityGate())
+    assert copies_in(albums) == []
+
+
+def test_a_copy_may_lie_beside_its_picture_but_not_replace_another(recognizer, albums):
+    picture = albums / "a" / "p.bmp"
+    outputs = PictureOutputs(folder=picture.parent)
+    run_pictures([picture], recognizer, outputs, QualityGate())
+    copy = picture.with_name("p.bmp.png")
+    before = copy.read_bytes()
+    with pytest.raises(SourceError, match=r"p\.bmp\.png is an input"):
+        run_pictures([picture, copy], recognizer, outputs, QualityGate())
+    assert copy.read_bytes() == before
+
+
+def test_the_table_does_not_take_the_place_of_a_picture(recognizer, albums):
+    picture = albums / "a" / "p.bmp"
+    before = picture.read_bytes()
+    with pytest.raises(SourceError, match="is an input and would be overwritten"):
+        run_pictures([albums], recognizer, PictureOutputs(csv=picture), QualityGate())
+    assert picture.read_bytes() == before
 
 
 def test_a_folder_without_pictures_is_said(recognizer, tmp_path):

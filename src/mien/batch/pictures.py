@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.errors import DataError, SourceError
-from mien.core.files import write_atomically
+from mien.core.files import refuse_overwriting, write_atomically
 from mien.core.types import FaceEmotion
 from mien.faces.gate import QualityGate
 from mien.media.blur import blur_faces
@@ -33,7 +34,8 @@ class PictureOutputs:
     """What is written of pictures; nothing that is None.
 
     Attributes:
-        folder: Annotated copies, as PNG.
+        folder: Annotated copies, as PNG. They keep the folders below the deepest one that holds all
+            pictures and folders named, so that pictures of one name stay apart.
         csv: Table in CSV.
         jsonl: Table in JSON lines.
         parquet: Table in Parquet.
@@ -52,7 +54,9 @@ def run_pictures(
 ) -> None:
     """Recognise pictures, one after another; print a line for each face.
 
-    A file that is no picture becomes a row with its error, and the others go on.
+    A file that is no picture becomes a row with its error, and the others go on. What lies in the
+    folder of the annotated copies is passed over, so that a second run does not read the first
+    one's copies; a picture named by itself is always read.
 
     Args:
         paths: Pictures, and folders of pictures (with the folders in them).
@@ -61,11 +65,16 @@ def run_pictures(
         gate: What makes a face uncertain.
 
     Raises:
-        SourceError: if there is no picture, or, at the end, if some could not be read.
+        SourceError: if there is no picture, or one would be overwritten; or, at the end, if some
+            could not be read.
         DataError: if something cannot be written.
         MissingExtraError: if Parquet is asked for and pyarrow is missing.
     """
-    files = _files_of(paths)
+    files = _files_of(paths, outputs.folder)
+    copies = _copies_of(files, paths, outputs.folder) if outputs.folder is not None else {}
+    # A picture that is named twice, in two ways, has one copy.
+    copy_paths = set(copies.values())
+    refuse_overwriting(files, [outputs.csv, outputs.jsonl, outputs.parquet, *copy_paths])
     failed = 0
     with ExitStack() as stack:
         table = stack.enter_context(
@@ -73,7 +82,7 @@ def run_pictures(
                 PICTURE_COLUMNS, csv=outputs.csv, jsonl=outputs.jsonl, parquet=outputs.parquet
             )
         )
-        for number, (root, path) in enumerate(files):
+        for number, path in enumerate(files):
             try:
                 image_bgr = read_image(path)
             except SourceError as error:
@@ -84,8 +93,8 @@ def run_pictures(
             faces = recognizer.recognize(image_bgr, number, gate=gate)
             table.append([_row(face, path) for face in faces])
             print("\n".join(_lines(path, faces)), flush=True)
-            if outputs.folder is not None:
-                _write_copy(image_bgr, faces, _copy_path(outputs.folder, root, path), outputs.blur)
+            if path in copies:
+                _write_copy(image_bgr, faces, copies[path], outputs.blur)
     if failed:
         raise SourceError(
             f"{failed} of {len(files)} pictures could not be read; their rows say why. The others "
@@ -93,9 +102,8 @@ def run_pictures(
         )
 
 
-def _files_of(paths: Sequence[Path]) -> list[tuple[Path, Path]]:
-    """Each picture, after the folder that its copy's place is relative to."""
-    files = [pair for path in paths for pair in _pictures_under(path)]
+def _files_of(paths: Sequence[Path], copies_folder: Path | None) -> list[Path]:
+    files = [file for path in paths for file in _pictures_under(path, copies_folder)]
     if not files:
         raise SourceError(
             f"There is no picture in {', '.join(map(str, paths))}: expected files that end in "
@@ -104,13 +112,40 @@ def _files_of(paths: Sequence[Path]) -> list[tuple[Path, Path]]:
     return files
 
 
-def _pictures_under(path: Path) -> Iterator[tuple[Path, Path]]:
+def _pictures_under(path: Path, copies_folder: Path | None) -> Iterator[Path]:
     if not path.is_dir():
-        yield path.parent, path
+        yield path
         return
+    if _is_within(path, copies_folder):
+        raise SourceError(
+            f"{path} lies in {copies_folder}, where the annotated copies go, and would not be "
+            "read: name another folder for the copies."
+        )
     for file in sorted(path.rglob("*")):
-        if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file():
-            yield path, file
+        is_picture = file.suffix.lower() in IMAGE_SUFFIXES and file.is_file()
+        if is_picture and not _is_within(file.parent, copies_folder):
+            yield file
+
+
+def _is_within(path: Path, folder: Path | None) -> bool:
+    return folder is not None and path.resolve().is_relative_to(folder.resolve())
+
+
+def _copies_of(files: Sequence[Path], paths: Sequence[Path], folder: Path) -> dict[Path, Path]:
+    """Where the annotated copy of each picture goes."""
+    folders = [(path if path.is_dir() else path.parent).resolve() for path in paths]
+    try:
+        shared = Path(os.path.commonpath(folders))
+    except ValueError:  # on Windows
+        raise SourceError(
+            "The pictures lie on several drives, so that their copies have no folder in common: "
+            "name those of one drive at a time."
+        ) from None
+    # The suffix stays in the name: a.jpg and a.png are two pictures.
+    return {
+        file: folder / file.parent.resolve().relative_to(shared) / f"{file.name}.png"
+        for file in files
+    }
 
 
 def _row(face: FaceEmotion, path: Path) -> dict[str, Any]:
@@ -137,11 +172,6 @@ def _lines(path: Path, faces: Sequence[FaceEmotion]) -> list[str]:
         f"{face.box.width:.0f} by {face.box.height:.0f} pixels"
         for face in faces
     ]
-
-
-def _copy_path(folder: Path, root: Path, path: Path) -> Path:
-    # The suffix stays in the name: a.jpg and a.png are two pictures.
-    return (folder / path.relative_to(root)).with_name(f"{path.name}.png")
 
 
 def _write_copy(
