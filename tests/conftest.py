@@ -1,9 +1,11 @@
 """What several rooms' tests share: a network without training, a real face, a real video file."""
 
 import os
+import struct
 from importlib.util import find_spec
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -95,9 +97,34 @@ def write_video():
 
 
 @pytest.fixture
+def write_jpeg_video():
+    """Return the function that writes 50 frames, each a JPEG by itself, to an AVI file."""
+    return _write_jpeg_video
+
+
+@pytest.fixture
 def faces_of():
     """Return the function that draws faces of given labels."""
     return _faces_of
+
+
+def _write_jpeg_video(path, *, damaged=()):
+    """Write the video, and zeros over the frames of the numbers `damaged`."""
+    video = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25, (64, 48))
+    random = np.random.default_rng(0)
+    for _ in range(50):
+        video.write(random.integers(0, 255, (48, 64, 3), dtype=np.uint8))
+    video.release()
+    content = bytearray(path.read_bytes())
+    at = content.index(b"movi") + 4
+    for number in range(50):
+        # A frame's tag and length, then the frame, filled up to an even length.
+        (length,) = struct.unpack_from("<4xI", content, at)
+        if number in damaged:
+            content[at + 8 : at + 8 + length] = bytes(length)
+        at += 8 + length + length % 2
+    path.write_bytes(content)
+    return path
 
 
 def _write_brightness_network(path, *, sharpness=40.0, temperature=1.0):

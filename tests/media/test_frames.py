@@ -102,13 +102,19 @@ def test_a_file_cut_before_its_index_is_refused(tmp_path, write_video):
         open_frames(path)
 
 
-def test_a_truncated_file_gives_what_it_has_and_then_says_so(tmp_path):
-    path = tmp_path / "truncated.avi"
-    video = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25, (64, 48))
-    random = np.random.default_rng(0)
-    for _ in range(50):
-        video.write(random.integers(0, 255, (48, 64, 3), dtype=np.uint8))
-    video.release()
+def test_a_damaged_spot_costs_no_more_than_its_own_frames(tmp_path, write_jpeg_video):
+    lost = (10, 11, 12, 30)
+    path = write_jpeg_video(tmp_path / "damaged.avi", damaged=lost)
+    with open_frames(path) as frames:
+        found = list(frames)
+    assert frames.damaged_spots == 2
+    assert [frame.index for frame in found] == list(range(46))
+    kept_ms = [40 * number for number in range(50) if number not in lost]
+    assert [frame.timestamp_ms for frame in found] == pytest.approx(kept_ms)
+
+
+def test_a_truncated_file_gives_what_it_has_and_then_says_so(tmp_path, write_jpeg_video):
+    path = write_jpeg_video(tmp_path / "truncated.avi")
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     found = []
     with (

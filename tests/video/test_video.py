@@ -157,6 +157,16 @@ def test_a_video_that_breaks_off_leaves_a_whole_record(recognizer, clip, tmp_pat
     assert rows[-1].frame == len(frames_of(outputs.video)) - 1 > 20
 
 
+def test_a_damaged_spot_is_warned_of_after_the_rest_was_read(
+    recognizer, tmp_path, write_jpeg_video, capsys
+):
+    damaged = write_jpeg_video(tmp_path / "damaged.avi", damaged=(4,))
+    run_video(damaged, recognizer, Outputs(), EngineSettings())
+    printed = capsys.readouterr()
+    assert printed.out.startswith("49 frames, ")
+    assert "damaged.avi is damaged in 1 place, " in printed.err
+
+
 def test_a_wrong_name_for_the_annotated_video_is_refused(recognizer, clip):
     with pytest.raises(SourceError, match=r"ends in \.mp4"):
         run_video(clip, recognizer, Outputs(video=clip.with_suffix(".avi")), EngineSettings())

@@ -28,6 +28,8 @@ class LastingSource:
         backoff_s: How long to wait before each attempt.
     """
 
+    damaged_spots = 0
+
     def __init__(
         self,
         source: FrameSource,

@@ -38,6 +38,9 @@ _URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
 # Containers that hold the number of their frames; for others OpenCV estimates it.
 _EXACT_COUNT = frozenset({".avi", ".m4v", ".mov", ".mp4"})
 _TIMEOUT_MS = 10_000
+# OpenCV tells a packet that cannot be decoded and the end of a file alike. So many reads in vain
+# are taken for the end: the packets of some 20 s, and a tenth of a second to try.
+_FAILURES_AT_END = 500
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,12 +71,15 @@ class FrameSource(Protocol):
         frame_count: How many frames there are; exact for MP4, MOV, AVI and pictures, an estimate
             for other files, None for a camera or stream.
         is_live: True for a camera or stream: frames come when they come, and late ones are stale.
+        damaged_spots: Where a video file could not be decoded and the frames go on behind, as many
+            as were met until now. Frames may be missing there; the times of the others are right.
     """
 
     name: str
     fps: float
     frame_count: int | None
     is_live: bool
+    damaged_spots: int
 
     def __iter__(self) -> Iterator[Frame]: ...
 
@@ -124,6 +130,8 @@ def camera_index(source: int | str | Path | None) -> int | None:
 class _Closing:
     """What every source shares: it is its own context manager."""
 
+    damaged_spots = 0
+
     def close(self) -> None:
         """Nothing to release."""
 
@@ -151,7 +159,7 @@ class _PictureSource(_Closing):
 
 
 class _CaptureSource(_Closing):
-    """A camera, video file or stream, read by OpenCV."""
+    """A camera, video file or stream, read by OpenCV; `path` is that of a file."""
 
     def __init__(
         self,
@@ -159,7 +167,7 @@ class _CaptureSource(_Closing):
         name: str,
         *,
         frame_count: int | None,
-        count_is_exact: bool = False,
+        path: Path | None = None,
         is_camera: bool = False,
     ) -> None:
         self.name = name
@@ -167,24 +175,35 @@ class _CaptureSource(_Closing):
         self.frame_count = frame_count
         self.is_live = frame_count is None
         self._capture = capture
-        self._count_is_exact = count_is_exact
+        self._path = path
         self._is_camera = is_camera
 
     def __iter__(self) -> Iterator[Frame]:
         index = 0
         timestamp_ms = 0.0
         timeline = _Timeline(self.fps, self.is_live)
-        while True:
-            read, image = self._capture.read()
-            if not read:
-                break
+        for image_bgr in self._images():
             timestamp_ms = timeline.place(self._position_ms())
-            yield Frame(index, timestamp_ms, np.asarray(image, dtype=np.uint8))
+            yield Frame(index, timestamp_ms, image_bgr)
             index += 1
         self._check_end(index, timestamp_ms)
 
     def close(self) -> None:
         self._capture.release()
+
+    def _images(self) -> Iterator[NDArray[np.uint8]]:
+        # A connection that gave nothing once would be waited for as often.
+        failures_at_end = 1 if self._path is None else _FAILURES_AT_END
+        failures = 0
+        while failures < failures_at_end:
+            read, image = self._capture.read()
+            if not read:
+                failures += 1
+                continue
+            if failures:
+                self.damaged_spots += 1
+                failures = 0
+            yield np.asarray(image, dtype=np.uint8)
 
     def _position_ms(self) -> float:
         if self._is_camera:
@@ -204,12 +223,15 @@ class _CaptureSource(_Closing):
             )
         expected = self.frame_count or 0
         missing_ms = (expected - frames) * 1000 / self.fps
-        if self._count_is_exact and frames < 0.9 * expected and missing_ms > 500:
+        if self._count_is_exact() and frames < 0.9 * expected and missing_ms > 500:
             raise SourceError(
                 f"{self.name} breaks off after frame {frames} of {expected} "
                 f"({last_ms / 1000:.1f} s): the file is truncated or damaged. The frames before "
                 "were used; copy it again for the rest."
             )
+
+    def _count_is_exact(self) -> bool:
+        return self._path is not None and self._path.suffix.lower() in _EXACT_COUNT
 
 
 class _Timeline:
@@ -274,12 +296,7 @@ def _open_file(path: Path) -> FrameSource:
             f"{path} holds no video that FFmpeg can read: expected a whole video file; this one "
             "is sound only, truncated, damaged or something else."
         )
-    return _CaptureSource(
-        capture,
-        path.name,
-        frame_count=max(_count(capture), 0),
-        count_is_exact=path.suffix.lower() in _EXACT_COUNT,
-    )
+    return _CaptureSource(capture, path.name, frame_count=max(_count(capture), 0), path=path)
 
 
 def _capture(source: int | str, backend: int, options: list[int] | None = None) -> cv2.VideoCapture:

@@ -51,7 +51,8 @@ def run_video(
 ) -> Summary:
     """Recognise every frame of a video.
 
-    Prints what it writes, how far it is, and at the end a line a person.
+    Prints what it writes, how far it is, and at the end a line a person; a warning where the file
+    is damaged in between.
 
     Args:
         path: A video file, or a folder of pictures.
@@ -106,6 +107,7 @@ def run_video(
         *summary.lines(),
     ]
     print("\n".join(lines), flush=True)
+    _warn_of_damage(source)
     return summary
 
 
@@ -128,6 +130,16 @@ def _open_sink(
         file=sys.stderr,
     )
     return VideoSink(outputs.video, source.fps)
+
+
+def _warn_of_damage(source: FrameSource) -> None:
+    spots = source.damaged_spots
+    if spots:
+        print(
+            f"{source.name} is damaged in {spots} {'place' if spots == 1 else 'places'}, where "
+            "frames may be missing; the rest was used. Copy it again for the whole.",
+            file=sys.stderr,
+        )
 
 
 def _annotate(faces: FrameFaces, *, blur: bool) -> None:
