@@ -103,12 +103,12 @@ def test_a_file_cut_before_its_index_is_refused(tmp_path, write_video):
 
 
 def test_a_damaged_spot_costs_no_more_than_its_own_frames(tmp_path, write_jpeg_video):
-    lost = (10, 11, 12, 30)
+    lost = (*range(10, 30), 40)
     path = write_jpeg_video(tmp_path / "damaged.avi", damaged=lost)
     with open_frames(path) as frames:
         found = list(frames)
     assert frames.damaged_spots == 2
-    assert [frame.index for frame in found] == list(range(46))
+    assert [frame.index for frame in found] == list(range(29))
     kept_ms = [40 * number for number in range(50) if number not in lost]
     assert [frame.timestamp_ms for frame in found] == pytest.approx(kept_ms)
 
@@ -123,6 +123,33 @@ def test_a_truncated_file_gives_what_it_has_and_then_says_so(tmp_path, write_jpe
     ):
         found.extend(frames)
     assert 15 < len(found) < 35
+
+
+@pytest.fixture
+def trimmed(tmp_path, write_video):
+    """A whole file of 60 frames that shows 20 of them, as a trim without loss leaves it."""
+    path = write_video(tmp_path / "trimmed.mp4", grey_pictures(60))
+    content = bytearray(path.read_bytes())
+    # Of the one edit, after its version and number: duration in ms, start in 1/12,800 s.
+    struct.pack_into(">Ii", content, content.index(b"elst") + 12, 20 * 40, 30 * 512)
+    path.write_bytes(content)
+    return path
+
+
+def test_a_trimmed_file_is_whole(trimmed):
+    with open_frames(trimmed) as frames:
+        assert frames.frame_count == 60
+        found = [float(frame.image_bgr.mean()) for frame in frames]
+    assert found == pytest.approx([20 * index % 256 for index in range(30, 50)], abs=6)
+
+
+def test_a_trimmed_file_without_its_end_is_told(trimmed):
+    content = trimmed.read_bytes()
+    frames_at, index_at = content.index(b"mdat") + 4, content.index(b"moov") - 4
+    kept = frames_at + (index_at - frames_at) * 35 // 60
+    trimmed.write_bytes(content[:kept] + bytes(index_at - kept) + content[index_at:])
+    with pytest.raises(SourceError, match=r"breaks off"), open_frames(trimmed) as frames:
+        list(frames)
 
 
 @pytest.mark.parametrize(

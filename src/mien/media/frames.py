@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.errors import SourceError
+from mien.media.edit_list import shown_ms
 from mien.media.image import quiet_opencv, read_image
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
@@ -35,7 +36,7 @@ FALLBACK_FPS = 25.0
 
 _CAMERA_FILE = re.compile(r"/dev/video(\d+)")
 _URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
-# Containers that hold the number of their frames; for others OpenCV estimates it.
+# Containers that hold the number of their frames, shown or not; for others OpenCV estimates it.
 _EXACT_COUNT = frozenset({".avi", ".m4v", ".mov", ".mp4"})
 _TIMEOUT_MS = 10_000
 # OpenCV tells a packet that cannot be decoded and the end of a file alike. So many reads in vain
@@ -68,8 +69,9 @@ class FrameSource(Protocol):
     Attributes:
         name: What to call it in a message or a file name, such as `camera 0` or `clip.mp4`.
         fps: Frames a second as the source states it, above 0; `FALLBACK_FPS` where it states none.
-        frame_count: How many frames there are; exact for MP4, MOV, AVI and pictures, an estimate
-            for other files, None for a camera or stream.
+        frame_count: How many frames there are; exact for MP4, MOV, AVI and pictures (but those
+            that a trimmed file hides count as well), an estimate for other files, None for a
+            camera or stream.
         is_live: True for a camera or stream: frames come when they come, and late ones are stale.
         damaged_spots: Where a video file could not be decoded and the frames go on behind, as many
             as were met until now. Frames may be missing there; the times of the others are right.
@@ -222,16 +224,22 @@ class _CaptureSource(_Closing):
                 f"{self.name} holds no frame that can be read: the file is truncated or damaged."
             )
         expected = self.frame_count or 0
-        missing_ms = (expected - frames) * 1000 / self.fps
-        if self._count_is_exact() and frames < 0.9 * expected and missing_ms > 500:
+        if self._breaks_off(frames, expected, last_ms):
             raise SourceError(
                 f"{self.name} breaks off after frame {frames} of {expected} "
                 f"({last_ms / 1000:.1f} s): the file is truncated or damaged. The frames before "
                 "were used; copy it again for the rest."
             )
 
-    def _count_is_exact(self) -> bool:
-        return self._path is not None and self._path.suffix.lower() in _EXACT_COUNT
+    def _breaks_off(self, frames: int, expected: int, last_ms: float) -> bool:
+        if self._path is None or self._path.suffix.lower() not in _EXACT_COUNT:
+            return False
+        frame_ms = 1000 / self.fps
+        whole_ms = expected * frame_ms
+        if not _is_much_less(frames * frame_ms, whole_ms):
+            return False
+        # Frames are missing at the end, or at damaged spots, or are hidden by an edit list.
+        return _is_much_less(last_ms + frame_ms, shown_ms(self._path) or whole_ms)
 
 
 class _Timeline:
@@ -307,6 +315,10 @@ def _capture(source: int | str, backend: int, options: list[int] | None = None) 
 def _count(capture: cv2.VideoCapture) -> int:
     count = capture.get(cv2.CAP_PROP_FRAME_COUNT)
     return int(count) if math.isfinite(count) else 0
+
+
+def _is_much_less(found_ms: float, expected_ms: float) -> bool:
+    return found_ms < 0.9 * expected_ms and expected_ms - found_ms > 500
 
 
 def _plausible_fps(fps: float) -> float:
