@@ -1,4 +1,5 @@
 import struct
+import sys
 import wave
 from pathlib import Path
 
@@ -24,6 +25,15 @@ def test_a_video_file_gives_every_frame_with_its_time(tmp_path, write_video):
     assert [frame.timestamp_ms for frame in found] == pytest.approx(np.arange(10) * 200)
     greys = [float(frame.image_bgr.mean()) for frame in found]
     assert greys == pytest.approx([20 * index for index in range(10)], abs=6)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows allows no colon in a name")
+def test_a_time_in_a_file_name_is_no_address(tmp_path, write_video, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = write_video(Path("2024-11-26T12:30:00.mp4"), grey_pictures(3))
+    with open_frames(path) as frames:
+        assert frames.name == path.name
+        assert len(list(frames)) == 3
 
 
 def test_rotation_metadata_turns_the_frames(tmp_path, write_video):

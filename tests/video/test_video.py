@@ -1,5 +1,7 @@
 import itertools
+import sys
 from fractions import Fraction
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -119,6 +121,18 @@ def test_sound_that_breaks_off_is_said_and_the_video_goes_on(astronaut_bgr, tmp_
             sink.write_until(picture, ms)
     assert len(frames_of(tmp_path / "out.mp4")) == len(pictures)
     assert "breaks off" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows allows no colon in a name")
+def test_the_sound_of_a_file_with_a_time_in_its_name_is_kept(recognizer, tmp_path, monkeypatch):
+    av = pytest.importorskip("av", reason="needs mien[video]")
+    monkeypatch.chdir(tmp_path)
+    source, annotated = Path("2024-11-26T12:30:00.mp4"), Path("12:30:00.mp4")
+    pictures = [np.zeros((120, 160, 3), np.uint8)] * 5
+    write_with_sound(av, source.absolute(), pictures, range(0, 200, 40))
+    run_video(source, recognizer, Outputs(video=annotated), EngineSettings())
+    with av.open(annotated.absolute()) as result:
+        assert len(result.streams.audio) == 1
 
 
 def test_without_pyav_the_video_has_no_sound_and_that_is_said(

@@ -298,7 +298,7 @@ def _open_url(url: str) -> FrameSource:
 
 
 def _open_file(path: Path) -> FrameSource:
-    capture = _capture(str(path), cv2.CAP_FFMPEG)
+    capture = _capture(str(path.absolute()), cv2.CAP_FFMPEG)
     if not capture.isOpened():
         raise SourceError(
             f"{path} holds no video that FFmpeg can read: expected a whole video file; this one "

@@ -165,7 +165,7 @@ class _Sound:
         """Return the sound of the file at `path`; None where it has none that can be read."""
         import av
 
-        source = av.open(path)
+        source = av.open(path.absolute())
         if not source.streams.audio or not source.streams.video:
             source.close()
             return None
