@@ -1,4 +1,5 @@
 import struct
+import zlib
 
 import cv2
 import numpy as np
@@ -72,6 +73,18 @@ def test_a_broken_picture_file_is_named(tmp_path, content):
         read_image(path)
     with pytest.raises(SourceError, match=r"absent\.png"):
         read_image(tmp_path / "absent.png")
+
+
+def test_a_picture_whose_header_tells_an_impossible_size_is_named(tmp_path):
+    content = bytearray(cv2.imencode(".png", np.zeros((4, 5, 3), np.uint8))[1].tobytes())
+    header = content.index(b"IHDR")
+    struct.pack_into(">II", content, header + 4, 60_000, 60_000)
+    # Kind and 13 bytes of content are what the checksum is of.
+    struct.pack_into(">I", content, header + 17, zlib.crc32(content[header : header + 17]))
+    path = tmp_path / "huge.png"
+    path.write_bytes(content)
+    with pytest.raises(SourceError, match=r"huge\.png cannot be decoded"):
+        read_image(path)
 
 
 def test_only_the_error_speaks_of_a_tiff_that_opencv_refuses(tmp_path, capfd):

@@ -56,7 +56,7 @@ def read_image(path: Path) -> NDArray[np.uint8]:
         (H, W, 3) uint8, BGR.
 
     Raises:
-        SourceError: if the file is missing, empty or no picture.
+        SourceError: if the file is missing, empty, no picture or too large a one.
     """
     if path.exists() and not path.is_file():
         raise SourceError(f"{path} is not a file; a folder or pipe is no picture.")
@@ -68,8 +68,14 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     if content.size == 0:
         raise SourceError(f"The picture {path} is empty (0 bytes): copy it again.")
     # IMREAD_UNCHANGED would ignore the EXIF orientation.
-    with quiet_opencv():
-        image = cv2.imdecode(content, cv2.IMREAD_COLOR)
+    try:
+        with quiet_opencv():
+            image = cv2.imdecode(content, cv2.IMREAD_COLOR)
+    except cv2.error:
+        raise SourceError(
+            f"The picture {path} cannot be decoded: it is damaged, or larger than the memory or "
+            "OpenCV's limit of 2^30 pixels. Copy it again, or make it smaller."
+        ) from None
     if image is None:
         raise SourceError(
             f"{path} is not a picture that OpenCV can read: expected a whole PNG, JPEG, WebP, TIFF "
