@@ -58,6 +58,7 @@ def test_a_folder_gives_its_pictures_by_name(tmp_path):
     for name, grey in (("b.png", 20), ("a.JPG", 10), ("c.bmp", 30)):
         cv2.imwrite(str(tmp_path / name), np.full((5, 6, 3), grey, np.uint8))
     (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / "folder.jpg").mkdir()
     with open_frames(tmp_path) as frames:
         assert frames.frame_count == 3
         found = [(frame.timestamp_ms, int(frame.image_bgr.mean())) for frame in frames]

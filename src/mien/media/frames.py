@@ -326,7 +326,11 @@ def _plausible_fps(fps: float) -> float:
 
 
 def _pictures_of(folder: Path) -> list[Path]:
-    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+    paths = sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
+    )
     if not paths:
         raise SourceError(
             f"The folder {folder} holds no picture: expected files that end in "
