@@ -1,4 +1,7 @@
+import json
 import re
+from dataclasses import replace
+from html import unescape
 from html.parser import HTMLParser
 
 import numpy as np
@@ -55,6 +58,12 @@ def page_of(record, tmp_path, **options):
     return summary, text, checker
 
 
+def slices_of(page):
+    """Return the slices of the one chart's course; None where the person was not seen."""
+    (course,) = re.findall(r'data-course="([^"]*)"', page)
+    return json.loads(unescape(course))["slices"]
+
+
 def test_the_page_needs_nothing_else_and_shows_each_person(record, tmp_path):
     summary, text, checker = page_of(record, tmp_path)
     assert not re.search(r"https?://|@import|url\(", text)
@@ -104,11 +113,41 @@ def test_memory_stays_flat_over_hours(result):
     person = summary.persons[1]
     assert len(person.slices) <= MOST_SLICES
     assert len(person.moments) <= 8
-    # A row a second stands for half a second at most.
     assert sum(part.sum() for part in person.slices.values()) == pytest.approx(
         person.seen_ms, rel=1e-3
     )
-    assert person.seen_ms == pytest.approx((3 * 3600 - 1) * 500)
+    assert person.seen_ms == pytest.approx((3 * 3600 - 1) * 1000)
+
+
+@pytest.mark.parametrize("fps", [25, 5, 1, 0.02])
+def test_a_face_in_every_frame_is_seen_all_the_time_at_any_frame_rate(tmp_path, result, fps):
+    record = tmp_path / "r.csv"
+    with RecordWriter(csv=record, smooth_ms=0) as writer:
+        for frame in range(40):
+            writer.write([result(frame, 1, "sad" if frame < 20 else "happy", fps=fps)])
+    summary, text, _ = page_of(record, tmp_path)
+    assert None not in slices_of(text)
+    assert summary.persons[1].shown_ms[[4, 3]] == pytest.approx([20_000 / fps, 19_000 / fps])
+    assert f"seen for {39 / fps:.1f} s, from 00:00:00.0 to" in text
+
+
+def test_who_is_away_for_many_long_frames_has_a_gap(tmp_path, result):
+    record = tmp_path / "r.csv"
+    with RecordWriter(csv=record, smooth_ms=0) as writer:
+        for frame in [*range(10), *range(20, 30)]:
+            writer.write([result(frame, fps=1)])
+    summary, text, _ = page_of(record, tmp_path)
+    # The last frame before the gap may stand for one and a half seconds.
+    assert summary.persons[1].seen_ms == pytest.approx(9_000 + 1_500 + 9_000)
+    slices = slices_of(text)
+    assert slices.count(None) / len(slices) == pytest.approx(9.5 / 29, abs=0.02)
+
+
+def test_one_pause_of_a_fast_video_is_not_taken_for_its_frame_rate(result):
+    summary = Summary()
+    for frame in range(60):
+        summary.add([replace(result(frame), timestamp_ms=frame * 40 + 10_000 * (frame >= 30))])
+    assert summary.persons[1].seen_ms == pytest.approx(58 * 40 + 500)
 
 
 def test_a_moment_is_the_peak_not_its_neighbours(result):

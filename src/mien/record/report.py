@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 from collections.abc import Iterator
 from html import escape
 from importlib import resources
@@ -181,7 +182,8 @@ def _chart(person: Person, summary: Summary) -> str:
 def _course(person: Person, summary: Summary) -> tuple[NDArray[np.float64], float, float]:
     """(C, 8) shares of each column of the chart, NaN where unseen; its start and end in ms."""
     first = int(summary.first_ms // summary.slice_ms)
-    count = int(summary.last_ms // summary.slice_ms) - first + 1
+    # A slice that begins with the last row holds no time: it would look like a gap.
+    count = max(math.ceil(summary.last_ms / summary.slice_ms) - first, 1)
     merged = -(-count // _COLUMNS)
     sums = np.zeros((-(-count // merged), len(_NAMES)))
     for number, part in person.slices.items():
