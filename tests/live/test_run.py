@@ -1,4 +1,5 @@
 import itertools
+import math
 import re
 import socket
 
@@ -18,6 +19,49 @@ from mien.media.frames import open_frames
 def recognizer(tmp_path, brightness_network):
     artifact = brightness_network(tmp_path / "emotion.onnx")
     return mien.Recognizer(artifact, detector="haar")
+
+
+class Screen:
+    """Stands for OpenCV's window: time passes where it waits, and keys come when they are due."""
+
+    def __init__(self):
+        self.now_s = 0.0
+        self.keys = []  # (when, key), the earliest first
+        self.closes_s = math.inf
+        self.shown = []  # (when, picture)
+        self.ended_s = None
+
+    def wait(self, milliseconds):
+        self.now_s += milliseconds / 1000
+        is_due = self.keys and self.now_s >= self.keys[0][0]
+        return ord(self.keys.pop(0)[1]) if is_due else -1
+
+    def show(self, _title, image_bgr):
+        self.shown.append((self.now_s, image_bgr))
+
+    def property(self, *_which):
+        return float(self.now_s < self.closes_s)
+
+    def end(self):
+        self.ended_s = self.now_s
+
+
+@pytest.fixture
+def screen(monkeypatch):
+    """Return the screen that windows appear on; its clock is everybody's."""
+    screen = Screen()
+    monkeypatch.setattr("mien.live.run.has_display", lambda: True)
+    monkeypatch.setattr("time.monotonic", lambda: screen.now_s)
+    for name, stand_in in {
+        "namedWindow": lambda *_: None,
+        "resizeWindow": lambda *_: None,
+        "imshow": screen.show,
+        "waitKey": screen.wait,
+        "getWindowProperty": screen.property,
+        "destroyAllWindows": screen.end,
+    }.items():
+        monkeypatch.setattr(cv2, name, stand_in)
+    return screen
 
 
 @pytest.fixture
@@ -128,3 +172,32 @@ def test_a_display_is_one_that_answers(monkeypatch):
         port = server.getsockname()[1]
         monkeypatch.setenv("DISPLAY", f"127.0.0.1:{port - 6000}.0")
         assert has_display()
+
+
+@pytest.mark.parametrize(("way", "fast"), [("q", False), ("\x1b", True), ("closed", False)])
+def test_a_picture_stays_until_the_user_quits(recognizer, in_empty_folder, screen, way, fast):
+    cv2.imwrite(str(in_empty_folder / "grey.png"), np.full((240, 320, 3), 128, np.uint8))
+    screen.keys = [(5.0, "h")]
+    if way == "closed":
+        screen.closes_s = 10.0
+    else:
+        screen.keys.append((10.0, way))
+    run_live(in_empty_folder / "grey.png", recognizer, fast=fast)
+    assert screen.ended_s == pytest.approx(10, abs=0.1)
+    # Its keys work as long as it is there.
+    (_, before), *_, (_, after) = screen.shown
+    assert (before != after).any()
+
+
+def test_the_last_picture_of_a_folder_stays_as_long_as_the_others(
+    recognizer, in_empty_folder, screen
+):
+    folder = in_empty_folder / "pictures"
+    folder.mkdir()
+    for level in (50, 100, 150):
+        cv2.imwrite(str(folder / f"{level:03}.png"), np.full((240, 320, 3), level, np.uint8))
+    run_live(folder, recognizer)
+    began_s = {int(picture[-1, -1, 0]): when for when, picture in reversed(screen.shown)}
+    assert sorted(began_s) == [50, 100, 150]
+    assert began_s[150] - began_s[100] == pytest.approx(1, abs=0.1)
+    assert screen.ended_s - began_s[150] == pytest.approx(1, abs=0.1)

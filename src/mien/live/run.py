@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Iterable
@@ -61,6 +62,8 @@ def run_live(
     settings: EngineSettings | None = None,
 ) -> None:
     """Recognise emotions in a source until it ends or the user quits.
+
+    In a window, a single picture stays until the user quits.
 
     Prints `Reading video stream ...`, then about once a second of the source's time a line a face,
     `HH:MM:SS : Happy , 92%`, or `HH:MM:SS : no face`. The time is the clock's for a camera or
@@ -164,6 +167,20 @@ class _Show:
                     self._draw(window)
                 if window.wait(0) or not self._obey(window):
                     return
+            self._stay(window, on_time=on_time)
+
+    def _stay(self, window: Window, *, on_time: bool) -> None:
+        """Leave the last frame for as long as one lasts, a lone picture until the user quits."""
+        source = self._stream.source
+        if self._faces is None or source.is_live:
+            return
+        seconds = 1 / source.fps if on_time else 0.0
+        if self._faces.frame.index == 0:
+            seconds = math.inf
+        end_s = time.monotonic() + seconds
+        while time.monotonic() < end_s:
+            if window.wait(_POLL_S) or not self._obey(window):
+                return
 
     def _take(self, faces: FrameFaces) -> None:
         self._record.write(faces)
