@@ -2,6 +2,7 @@ import itertools
 import math
 import re
 import socket
+from fractions import Fraction
 
 import cv2
 import numpy as np
@@ -93,6 +94,42 @@ def test_without_a_window_the_annotated_video_is_written(
     assert len(written) == 12
     drawn = np.abs(written[0].astype(int) - astronaut_bgr).max(axis=2) > 80
     assert drawn[60:180, 150:300].any()
+
+
+def test_the_annotated_video_keeps_uneven_times(recognizer, in_empty_folder):
+    av = pytest.importorskip("av", reason="needs mien[video]")
+    times_ms = [*range(0, 600, 40), *range(2000, 2600, 40), *range(4000, 4600, 40)]
+    with av.open(in_empty_folder / "uneven.mp4", "w") as file:
+        video = file.add_stream("mpeg4", rate=25)
+        video.height, video.width, video.pix_fmt = 120, 160, "yuv420p"
+        video.codec_context.time_base = Fraction(1, 1000)
+        for ms in times_ms:
+            grey = np.full((120, 160, 3), 60 * (1 + ms // 2000), np.uint8)
+            frame = av.VideoFrame.from_ndarray(grey, format="bgr24")
+            frame.pts, frame.time_base = ms, Fraction(1, 1000)
+            file.mux(video.encode(frame))
+        file.mux(video.encode(None))
+    run_live(in_empty_folder / "uneven.mp4", recognizer, window=False)
+    with open_frames(in_empty_folder / "results" / "live" / "uneven_annotated.mp4") as frames:
+        shown = [(frame.timestamp_ms, frame.image_bgr[-1, -1, 0]) for frame in frames]
+        frame_ms = 1000 / frames.fps
+    for level, begins_ms in ((120, 2000), (180, 4000)):
+        first_ms = next(ms for ms, grey in shown if grey > level - 30)
+        assert first_ms == pytest.approx(begins_ms, abs=frame_ms)
+    assert shown[-1][0] == pytest.approx(times_ms[-1], abs=frame_ms)
+
+
+def test_times_in_whole_milliseconds_lose_and_double_no_frame(recognizer, in_empty_folder):
+    writer = cv2.VideoWriter(
+        str(in_empty_folder / "even.mkv"), cv2.VideoWriter.fourcc(*"mp4v"), 30, (160, 120)
+    )
+    for number in range(20):
+        writer.write(np.full((120, 160, 3), 200 * (number % 2), np.uint8))
+    writer.release()
+    run_live(in_empty_folder / "even.mkv", recognizer, window=False)
+    with open_frames(in_empty_folder / "results" / "live" / "even_annotated.mp4") as frames:
+        is_bright = [bool(frame.image_bgr[-1, -1, 0] > 100) for frame in frames]
+    assert is_bright == [False, True] * 10
 
 
 @pytest.mark.usefixtures("no_camera", "in_empty_folder")
