@@ -90,7 +90,7 @@ def test_sound_of_a_rate_that_aac_does_not_know_is_resampled(astronaut_bgr, tmp_
     write_with_sound(av, source, pictures, times_ms, codec="pcm_s16le", rate_hz=rate_hz)
     with SoundVideoSink(tmp_path / "out.mp4", source, fps=25) as sink:
         for picture, ms in zip(pictures, times_ms, strict=True):
-            sink.write_until(picture, ms)
+            sink.write_at(picture, ms)
     with av.open(tmp_path / "out.mp4") as result:
         result_hz = result.streams.audio[0].codec_context.sample_rate
         samples = np.concatenate([frame.to_ndarray()[0] for frame in result.decode(audio=0)])
@@ -105,7 +105,7 @@ def test_a_video_that_cannot_be_finished_leaves_the_old_file(astronaut_bgr, tmp_
     old.write_bytes(b"what an earlier run wrote")
     source.write_bytes(b"not a video")
     with pytest.raises(av.FFmpegError), SoundVideoSink(old, source, fps=25) as sink:
-        sink.write_until(astronaut_bgr, 0)
+        sink.write_at(astronaut_bgr, 0)
     assert old.read_bytes() == b"what an earlier run wrote"
     assert sorted(tmp_path.iterdir()) == [old, source]
 
@@ -118,7 +118,7 @@ def test_sound_that_breaks_off_is_said_and_the_video_goes_on(astronaut_bgr, tmp_
     damaged = damage_sound(av, source, tmp_path / "damaged.mkv")
     with SoundVideoSink(tmp_path / "out.mp4", damaged, fps=25) as sink:
         for picture, ms in zip(pictures, times_ms, strict=True):
-            sink.write_until(picture, ms)
+            sink.write_at(picture, ms)
     assert len(frames_of(tmp_path / "out.mp4")) == len(pictures)
     assert "breaks off" in capsys.readouterr().err
 

@@ -73,7 +73,7 @@ def _keep(frames: FrameSource, opened: str | Path, video: Path) -> None:
         return
     with VideoSink(video, frames.fps) as sink:
         for frame in frames:
-            sink.write_until(frame.image_bgr, frame.timestamp_ms)
+            sink.write_at(frame.image_bgr, frame.timestamp_ms)
             if frames.is_live and frame.timestamp_ms >= RECORDING_MS:
                 return
 

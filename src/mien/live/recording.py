@@ -45,7 +45,7 @@ class Recording:
             return
         if self._begun_ms is None:
             self._begun_ms = faces.timestamp_ms
-        self._video.write_until(faces.image_bgr, faces.timestamp_ms - self._begun_ms)
+        self._video.write_at(faces.image_bgr, faces.timestamp_ms - self._begun_ms)
         self._record.write(faces)
 
     def close(self) -> None:

@@ -121,21 +121,13 @@ def _write(stream: EmotionStream, view: View, narrator: _Narrator, record: Recor
     frames = stream.source
     path = OUTPUT_FOLDER / f"{file_name(frames.name)}_annotated.mp4"
     print(f"Writing {path} (Ctrl-C ends it) ...", flush=True)
-    # A frame takes the place nearest to its time, and the one before it fills those until there.
-    # Without rounding, times in whole milliseconds, as Matroska's are, would fall short of their
-    # own place, and frames be left out and doubled.
-    half_frame_ms = 500 / frames.fps
-    before_bgr: NDArray[np.uint8] | None = None
     with VideoSink(path, frames.fps) as video:
         for faces in stream:
             record.write(faces)
             narrator.tell(faces)
             view.annotate(faces.image_bgr, faces)
             view.draw_controls(faces.image_bgr, f"{narrator.fps:.0f} FPS")
-            if before_bgr is not None:
-                video.write_until(before_bgr, faces.timestamp_ms - half_frame_ms)
-            video.write_until(faces.image_bgr, faces.timestamp_ms + half_frame_ms)
-            before_bgr = faces.image_bgr
+            video.write_at(faces.image_bgr, faces.timestamp_ms)
 
 
 class _Show:

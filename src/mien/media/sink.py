@@ -35,6 +35,7 @@ class VideoSink:
         self._writer: cv2.VideoWriter | None = None
         self._size = (0, 0)
         self._written = 0
+        self._before_bgr: NDArray[np.uint8] | None = None
 
     def write(self, image_bgr: NDArray[np.uint8]) -> None:
         """Append a frame.
@@ -50,17 +51,23 @@ class VideoSink:
         self._writer.write(_fit(image_bgr, self._size))
         self._written += 1
 
-    def write_until(self, image_bgr: NDArray[np.uint8], timestamp_ms: float) -> None:
-        """Append a frame as often as it takes for the video to reach beyond a time.
+    def write_at(self, image_bgr: NDArray[np.uint8], timestamp_ms: float) -> None:
+        """Append a frame in the place nearest to its time.
 
-        Frames that come unevenly so keep their time; one that comes too early is left out.
+        Frames that come unevenly so keep their time: the frame before lasts until then, and one
+        whose place is taken is shown no longer than the next gap lasts.
 
         Args:
-            image_bgr: See `write`.
+            image_bgr: See `write`; not to be changed afterwards.
             timestamp_ms: The frame's time since the first one, in milliseconds.
         """
-        while self._written <= timestamp_ms * self._fps / 1000:
+        # Rounded: times in whole milliseconds, as Matroska's are, fall short of their own place.
+        place = round(timestamp_ms * self._fps / 1000)
+        while self._written < place:
+            self.write(image_bgr if self._before_bgr is None else self._before_bgr)
+        if self._written == place:
             self.write(image_bgr)
+        self._before_bgr = image_bgr
 
     def close(self) -> None:
         """Finish the file and give it its name; once more does nothing."""

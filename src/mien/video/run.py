@@ -96,7 +96,7 @@ def run_video(
             summary.add(faces)
             if sink is not None:
                 _annotate(faces, blur=outputs.blur)
-                sink.write_until(faces.image_bgr, faces.timestamp_ms)
+                sink.write_at(faces.image_bgr, faces.timestamp_ms)
             frames += 1
             progress.update(bar, completed=frames)
     seconds = time.monotonic() - started

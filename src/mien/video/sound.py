@@ -63,7 +63,7 @@ class SoundVideoSink:
         self._sound: _Sound | None = None
         self._last_tick = -1
 
-    def write_until(self, image_bgr: NDArray[np.uint8], timestamp_ms: float) -> None:
+    def write_at(self, image_bgr: NDArray[np.uint8], timestamp_ms: float) -> None:
         """Append a frame at its time.
 
         Args:
