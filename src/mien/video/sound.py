@@ -148,7 +148,8 @@ class _Sound:
     ) -> None:
         self._source = source
         self._stream = stream
-        self._copies = stream.codec_context.name in _COPYABLE
+        # FFmpeg calls a decoder of MP3 mp3float.
+        self._copies = stream.codec_context.codec.canonical_name in _COPYABLE
         if self._copies:
             self._target = output.add_stream_from_template(stream)
         else:
