@@ -8,6 +8,7 @@ import pytest
 import mien
 from mien.core.errors import DataError, ModelError, SourceError
 from mien.core.labels import EMOTIONS
+from mien.core.types import Box, Face
 from mien.faces.detect import HaarDetector
 from mien.faces.gate import QualityGate
 
@@ -62,6 +63,21 @@ def test_a_face_too_poor_to_rely_on_is_uncertain(recognizer, astronaut_bgr):
     (face,) = recognizer.recognize(dark_bgr)
     assert face.uncertain
     (face,) = recognizer.recognize(dark_bgr, gate=QualityGate(min_brightness=0, min_contrast=0))
+    assert not face.uncertain
+
+
+def test_what_a_detector_takes_for_a_face_is_uncertain_if_it_does_not_look_like_one(astronaut_bgr):
+    class SleeveDetector:
+        name = "haar"
+
+        def detect(self, _image_bgr):
+            return [Face(Box(20, 330, 120, 120), score=0.9)]
+
+    recognizer = mien.Recognizer(detector=SleeveDetector(), threads=1)
+    (face,) = recognizer.recognize(astronaut_bgr, 7)
+    assert (face.frame, face.track_id, face.uncertain) == (7, 0, True)
+    lenient = QualityGate(min_likeness=-1e9, min_confidence=0)
+    (face,) = recognizer.recognize(astronaut_bgr, gate=lenient)
     assert not face.uncertain
 
 
