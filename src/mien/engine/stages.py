@@ -216,10 +216,10 @@ def _coarse_detector(detector: Detector) -> Detector | None:
     """The same detector on a smaller picture; None where it knows one size alone."""
     if not isinstance(detector, ResizableDetector):
         return None
-    side = min(COARSE_SIDE, detector.longest_side)
-    if isinstance(detector, YuNetDetector):
-        return detector.resized(side, min(CONFIRMING_SCORE, detector.score_threshold))
-    return detector.resized(side)
+    coarse = detector.resized(min(COARSE_SIDE, detector.longest_side))
+    if isinstance(coarse, YuNetDetector):
+        coarse.score_threshold = min(CONFIRMING_SCORE, coarse.score_threshold)
+    return coarse
 
 
 def _read_only(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:

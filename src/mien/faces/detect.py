@@ -7,9 +7,8 @@ finds more, and needs a file that `mien models download` fetches. `MtcnnDetector
 
 from __future__ import annotations
 
-from copy import copy
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol, Self, runtime_checkable
 
 import cv2
 import numpy as np
@@ -21,7 +20,7 @@ from mien.core.types import Box, Face
 from mien.faces.blazeface import BlazeFaceDetector
 from mien.faces.models import find_yunet
 from mien.faces.mtcnn import MtcnnNetworks
-from mien.faces.reduce import DETECTION_SIDE, enlarged, largest_first, reduce_picture
+from mien.faces.reduce import DETECTION_SIDE, Resizable, enlarged, largest_first, reduce_picture
 from mien.faces.yunet import YuNetDetector
 
 DETECTORS = ("auto", "yunet", "haar", "mediapipe", "mtcnn")
@@ -61,12 +60,12 @@ class ResizableDetector(Detector, Protocol):
 
     longest_side: int
 
-    def resized(self, longest_side: int) -> Detector:
+    def resized(self, longest_side: int) -> Self:
         """Return the same detector for another longest side; the two may share a network."""
         ...
 
 
-class HaarDetector:
+class HaarDetector(Resizable):
     """OpenCV's frontal-face cascade (Viola and Jones 2001; Lienhart and Maydt 2002).
 
     It gives no landmarks. Its score is `n / (n + HAAR_NEIGHBOURS)`, where `n` overlapping windows
@@ -89,12 +88,6 @@ class HaarDetector:
                 "pip install --force-reinstall 'opencv-python>=4.14,<5'"
             )
 
-    def resized(self, longest_side: int) -> HaarDetector:
-        """See `ResizableDetector`."""
-        other = copy(self)
-        other.longest_side = longest_side
-        return other
-
     def detect(self, image_bgr: NDArray[np.uint8]) -> list[Face]:
         """Return the faces, the largest first; see `Detector`."""
         reduced, scale = reduce_picture(image_bgr, self.longest_side)
@@ -112,7 +105,7 @@ class HaarDetector:
         return largest_first(faces)
 
 
-class MtcnnDetector:
+class MtcnnDetector(Resizable):
     """MTCNN (Zhang et al. 2016), run by OpenCV. It gives five landmarks.
 
     Args:
@@ -127,12 +120,6 @@ class MtcnnDetector:
     def __init__(self, longest_side: int = DETECTION_SIDE) -> None:
         self.longest_side = longest_side
         self._networks = MtcnnNetworks()
-
-    def resized(self, longest_side: int) -> MtcnnDetector:
-        """See `ResizableDetector`."""
-        other = copy(self)
-        other.longest_side = longest_side
-        return other
 
     def detect(self, image_bgr: NDArray[np.uint8]) -> list[Face]:
         """Return the faces, the largest first; see `Detector`."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from copy import copy
+from typing import Self
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +13,22 @@ from mien.core.types import Box, Face
 
 DETECTION_SIDE = 640
 """Pictures are reduced until their longer side is this many pixels, before faces are sought."""
+
+
+class Resizable:
+    """What detectors share that reduce pictures to a size that can be another one.
+
+    Attributes:
+        longest_side: They reduce pictures until their longer side is this many pixels.
+    """
+
+    longest_side: int
+
+    def resized(self, longest_side: int) -> Self:
+        """Return the same detector for another longest side; the two share a network."""
+        other = copy(self)
+        other.longest_side = longest_side
+        return other
 
 
 def reduce_picture(

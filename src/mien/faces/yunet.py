@@ -7,7 +7,6 @@ of the shape that they have.
 
 from __future__ import annotations
 
-from copy import copy
 from functools import lru_cache
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from mien.core.errors import ModelError
 from mien.core.session import open_session
 from mien.core.types import Box, Face
 from mien.faces.models import YUNET_VARIABLE, find_yunet, read_yunet
-from mien.faces.reduce import DETECTION_SIDE, enlarged, largest_first, reduce_picture
+from mien.faces.reduce import DETECTION_SIDE, Resizable, enlarged, largest_first, reduce_picture
 
 YUNET_SCORE = 0.7
 """YuNet's boxes below this score are no faces; OpenCV's own default is 0.9."""
@@ -33,7 +32,7 @@ _FIXED_SIDES = 2 * bytes.fromhex("0a03088005")
 _OPEN_SIDES = bytes.fromhex("0a03120168") + bytes.fromhex("0a03120177")
 
 
-class YuNetDetector:
+class YuNetDetector(Resizable):
     """YuNet. It gives five landmarks.
 
     Args:
@@ -73,14 +72,6 @@ class YuNetDetector:
             threads=threads,
             has_false_shapes=True,
         )
-
-    def resized(self, longest_side: int, score_threshold: float | None = None) -> YuNetDetector:
-        """See `mien.faces.detect.ResizableDetector`; None keeps the threshold."""
-        other = copy(self)
-        other.longest_side = longest_side
-        if score_threshold is not None:
-            other.score_threshold = score_threshold
-        return other
 
     def detect(self, image_bgr: NDArray[np.uint8]) -> list[Face]:
         """Return the faces, the largest first; see `mien.faces.detect.Detector`."""

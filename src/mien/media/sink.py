@@ -54,8 +54,8 @@ class VideoSink:
     def write_at(self, image_bgr: NDArray[np.uint8], timestamp_ms: float) -> None:
         """Append a frame in the place nearest to its time.
 
-        Frames that come unevenly so keep their time: the frame before lasts until then, and one
-        whose place is taken is shown no longer than the next gap lasts.
+        Frames that come unevenly so keep their time: the frame before lasts until then. A frame
+        whose place is taken is left out, unless a gap follows, which it fills.
 
         Args:
             image_bgr: See `write`; not to be changed afterwards.
