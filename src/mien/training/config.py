@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from mien.core.errors import ModelError
 from mien.core.preprocess import FACE_SIZE
@@ -33,13 +40,18 @@ class SplitConfig(_Table):
     seed: int = 2013
 
 
+def _one_or_several(found: object) -> object:
+    return [found] if isinstance(found, str) else found
+
+
 class TrainingConfig(_Table):
     """`[training]`: objective, optimizer, stopping and seed.
 
     Attributes:
         seed: Seed of the weights, of dropout, of the order of faces and of their augmentation.
-        start_from: Name of an experiment with the same `[network]` whose run has finished, to start
-            from its weights; empty to start from random ones.
+        start_from: Experiment whose run has finished, with the same `[network]`, to start from its
+            weights; of several, that have a start in common, from the mean of their weights (a
+            "model soup", Wortsman et al. 2022, arXiv 2203.05482); empty to start from random ones.
         epochs: Most epochs to train.
         early_epochs: So many epochs, the first ones, see the faces reduced to `early_side`, where
             an epoch costs a fraction (progressive resizing). Validation is always at 48 × 48.
@@ -65,7 +77,7 @@ class TrainingConfig(_Table):
     """
 
     seed: int = 0
-    start_from: str = ""
+    start_from: Annotated[list[str], BeforeValidator(_one_or_several)] = []
     epochs: int = Field(default=100, ge=1)
     early_epochs: int = Field(default=0, ge=0)
     early_side: Literal[16, 32] = 32

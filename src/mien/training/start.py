@@ -1,7 +1,8 @@
-"""A run that starts from the weights of a finished one instead of random ones (a warm restart)."""
+"""A run that starts from the weights of finished ones instead of random ones (a warm restart)."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -11,28 +12,34 @@ from numpy.typing import NDArray
 from mien.core.errors import ModelError
 
 
-def start_from(model: keras.Model, finished: Path) -> None:
-    """Give a network the weights of a finished run of the same network.
+def start_from(model: keras.Model, finished: Sequence[Path]) -> None:
+    """Give a network the mean weights of finished runs of the same network.
 
     Its vote head stays as it is: a finished run keeps only a part of its own.
 
     Args:
         model: A network of `mien.models.build_network`.
-        finished: The finished run's `.keras` file.
+        finished: The finished runs' `.keras` files, one or more.
 
     Raises:
-        ModelError: if the file is missing, or is another network.
+        ModelError: if a file is missing, or is another network.
     """
-    if not finished.is_file():
-        raise ModelError(f"There is no {finished} to start from: train its experiment first.")
-    source = _weighted_layers(keras.models.load_model(finished, compile=False))
     target = _weighted_layers(model)
-    if [_shapes(weights) for _, weights in source] != [_shapes(weights) for _, weights in target]:
-        raise ModelError(
-            f"{finished} is another network than this experiment's: give both the same [network]."
-        )
-    for (_, weights), (layer, _) in zip(source, target, strict=True):
-        layer.set_weights(weights)
+    shapes = [_shapes(weights) for _, weights in target]
+    runs = []
+    for path in finished:
+        if not path.is_file():
+            raise ModelError(f"There is no {path} to start from: train its experiment first.")
+        weights = [
+            weights for _, weights in _weighted_layers(keras.models.load_model(path, compile=False))
+        ]
+        if [_shapes(arrays) for arrays in weights] != shapes:
+            raise ModelError(
+                f"{path} is another network than this experiment's: give both the same [network]."
+            )
+        runs.append(weights)
+    for (layer, _), *of_runs in zip(target, *runs, strict=True):
+        layer.set_weights([np.mean(arrays, axis=0) for arrays in zip(*of_runs, strict=True)])
 
 
 def _weighted_layers(
