@@ -77,20 +77,9 @@ def test_a_block_weighs_its_channels_by_what_the_whole_face_shows() -> None:
         assert all(((array > 0) & (array < 1)).all() for array in weights)
 
 
-def test_an_enlarging_network_takes_the_same_faces_and_weights_at_more_cost() -> None:
-    small = build_network(SMALL)
-    enlarging = build_network(SMALL.model_copy(update={"enlarged_side": 96}))
-    enlarging.set_weights(small.get_weights())
-    assert enlarging.predict(random_faces(2), verbose=0).shape == (2, len(EMOTIONS))
-    convolutions = [count_multiply_adds(model) - 8 * 7 for model in (small, enlarging)]
-    assert convolutions[1] == 4 * convolutions[0]
-
-
-@pytest.mark.parametrize(
-    "change", [{}, {"squeeze_reduction": 4}, {"enlarged_side": 64}], ids=["plain", "weighed", "64"]
-)
-def test_a_plain_copy_in_float32_predicts_the_same(change: dict[str, int]) -> None:
-    model = build_network(SMALL.model_copy(update=change))
+@pytest.mark.parametrize("squeeze_reduction", [0, 4])
+def test_a_plain_copy_in_float32_predicts_the_same(squeeze_reduction: int) -> None:
+    model = build_network(SMALL.model_copy(update={"squeeze_reduction": squeeze_reduction}))
     plain = to_plain_float32(model)
     assert not any(isinstance(layer, FusedBatchNormalization) for layer in plain.layers)
     faces = random_faces(4)

@@ -32,7 +32,7 @@ def test_one_experiment_is_selected() -> None:
         ("[augmentation]", "[training]\nearly_epochs = 9\n\n[augmentation]", 'family = "residual"'),
         (
             "[augmentation]",
-            '[distillation]\nteachers = ["000"]\nweight = 0.5\nvote_exponent = 1.0\n\n[augmentation]',
+            '[distillation]\nteachers = ["x"]\nweight = 1.0\nvote_exponent = 1.0\n[augmentation]',
             "needs vote_weight",
         ),
         ("[network]", "[network", "not a TOML file"),

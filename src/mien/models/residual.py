@@ -23,9 +23,7 @@ class ResidualConfig(BaseModel):
 
     Attributes:
         family: "residual".
-        enlarged_side: Side to which faces are enlarged first, in pixels, so that every stage sees
-            them in finer steps, at (side / 48)² of the multiply-adds; 0 for faces as they are.
-        stem_filters: Filters of the 3 × 3 convolution that halves height and width at once.
+        stem_filters: Filters of the 3 × 3 convolution that turns 48 × 48 into 24 × 24.
         filters: Filters of each stage; every stage but the first halves height and width.
         blocks_per_stage: Residual blocks of two 3 × 3 convolutions, one number per stage.
         squeeze_reduction: Every block weighs its channels, by way of this many times fewer of them;
@@ -36,7 +34,6 @@ class ResidualConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     family: Literal["residual"]
-    enlarged_side: Literal[0, 64, 80, 96] = 0
     stem_filters: int = Field(ge=1)
     filters: list[Annotated[int, Field(ge=1)]] = Field(min_length=1, max_length=4)
     blocks_per_stage: list[Annotated[int, Field(ge=1)]] = Field(min_length=1, max_length=4)
@@ -54,10 +51,7 @@ def build_residual(config: ResidualConfig, inputs: keras.KerasTensor) -> keras.K
     Returns:
         Keras tensor (N, filters of the last stage): what the heads read.
     """
-    x = inputs
-    if config.enlarged_side:
-        x = layers.Resizing(config.enlarged_side, config.enlarged_side)(x)
-    x = _convolution(x, config.stem_filters, strides=2)
+    x = _convolution(inputs, config.stem_filters, strides=2)
     for stage, (filters, blocks) in enumerate(
         zip(config.filters, config.blocks_per_stage, strict=True)
     ):
