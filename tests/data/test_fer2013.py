@@ -229,6 +229,7 @@ def test_a_folder_per_emotion(tmp_path: Path) -> None:
     [
         ("happy/x.png", b"", "happy/x.png is not a picture"),
         ("happy/x.jpg", b"no picture", "happy/x.jpg is not a picture"),
+        ("happy/x.bmp", b"P5 60000 60000 255\n", "happy/x.bmp is not a picture"),
         ("contempt/x.png", b"", "contempt is not named after an emotion"),
         ("happy/x.txt", b"", "holds no picture"),
         ("x.png", b"", "holds no picture"),

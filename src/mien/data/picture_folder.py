@@ -71,8 +71,10 @@ def _visible(folder: Path) -> list[Path]:
 
 def _read_face(path: Path) -> NDArray[np.uint8]:
     content = np.fromfile(path, dtype=np.uint8)
-    # OpenCV raises on an empty buffer, and returns None for one that is no picture.
-    grey = cv2.imdecode(content, cv2.IMREAD_GRAYSCALE) if len(content) else None
+    try:
+        grey = cv2.imdecode(content, cv2.IMREAD_GRAYSCALE)
+    except cv2.error:  # An empty buffer, or a picture of too many pixels.
+        grey = None
     if grey is None:
         raise DataError(f"{path} is not a picture that can be read: replace it or delete it.")
     height, width = grey.shape
