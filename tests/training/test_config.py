@@ -35,11 +35,12 @@ def test_one_experiment_is_selected() -> None:
             '[distillation]\nteachers = ["x"]\nweight = 1.0\nvote_exponent = 1.0\n[augmentation]',
             "needs vote_weight",
         ),
+        ("[augmentation]", "[training]\nseed = -1\n\n[augmentation]", "training.seed"),
         ("[network]", "[network", "not a TOML file"),
     ],
     ids=[
         *("unknown key", "wrong type", "out of range", "lengths", "unknown nested key"),
-        *("faces too small for the network", "no votes", "syntax"),
+        *("faces too small for the network", "no votes", "seed", "syntax"),
     ],
 )
 def test_a_slip_is_named(tmp_path: Path, before: str, after: str, named: str) -> None:
@@ -50,6 +51,15 @@ def test_a_slip_is_named(tmp_path: Path, before: str, after: str, named: str) ->
     with pytest.raises(ModelError, match=r"slip\.toml") as error:
         load_experiment(path)
     assert named in str(error.value)
+
+
+def test_stages_without_blocks_are_named(tmp_path: Path) -> None:
+    text = (EXPERIMENTS / "010_residual.toml").read_text(encoding="utf-8")
+    path = tmp_path / "slip.toml"
+    assert "\nblocks_per_stage = [1, 1, 1, 1]\n" in text
+    path.write_text(text.replace("[1, 1, 1, 1]", "[1, 1, 1]"), encoding="utf-8")
+    with pytest.raises(ModelError, match="filters has 4 stages, blocks_per_stage 3"):
+        load_experiment(path)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ import pytest
 
 keras = pytest.importorskip("keras", reason="needs mien[train]")
 
-from mien.core.errors import ModelError
 from mien.core.labels import EMOTIONS, VOTE_CLASSES
 from mien.data.synthetic import synthetic_dataset
 from mien.models import build_network, to_plain_float32
@@ -74,19 +73,6 @@ def test_the_label_head_of_a_teacher_that_ships_a_blend_can_be_asked_alone(tmp_p
 
     np.testing.assert_allclose(ask(label_heads=True)[:, 0], 0.5, atol=1e-6)
     np.testing.assert_allclose(ask(label_heads=False)[:, 0], (0.5 + 1 / 7) / 2, atol=1e-6)
-
-
-def test_a_missing_teacher_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"no teacher .*nobody\.keras.*train its experiment"):
-        ask_teachers(
-            [tmp_path / "nobody.keras"],
-            FACES.faces_u8,
-            STILL,
-            views=1,
-            label_heads=False,
-            seed=0,
-            cache=tmp_path / "taught.npy",
-        )
 
 
 def test_targets_are_the_label_and_the_teachers_opinion_in_the_shares_asked_for(

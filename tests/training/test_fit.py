@@ -12,10 +12,11 @@ import pytest
 
 keras = pytest.importorskip("keras", reason="needs mien[train]")
 
-from mien.core.errors import ModelError
+from mien.core.errors import DataError, ModelError
 from mien.data.synthetic import synthetic_dataset, write_csv
+from mien.training.curves import chosen_epoch
 from mien.training.fit import train
-from mien.training.pause import pause_run
+from mien.training.pause import pause_run, take_up_run
 
 RECIPE = """
 title = "A toy"
@@ -171,11 +172,29 @@ def test_the_saved_network_needs_nothing_but_keras(uninterrupted: Path) -> None:
     assert shape.stdout.strip().endswith("(None, 7)")
 
 
-def test_the_chosen_epoch_has_the_lowest_validation_loss(uninterrupted: Path) -> None:
+def test_the_figures_are_those_of_the_chosen_epoch(uninterrupted: Path) -> None:
     run = uninterrupted / "run"
     metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
+    losses = read_history(run)["val_loss"]
     # Trained in bfloat16 where the processor can, measured in float32.
-    assert metrics["validation_loss"] == pytest.approx(min(read_history(run)["val_loss"]), rel=0.02)
+    assert metrics["validation_loss"] == pytest.approx(
+        losses[metrics["chosen_epoch"] - 1], rel=0.02
+    )
+    assert metrics["validation_loss"] == pytest.approx(min(losses), rel=0.02)
+
+
+def test_an_epoch_that_lowers_the_loss_by_less_than_counts_is_not_the_chosen_one() -> None:
+    assert chosen_epoch({"val_loss": [1.0, 0.9, 0.8995, 0.95, 0.899, 0.8985]}, 0.001) == 6
+    assert chosen_epoch({"val_loss": [1.0, 0.9, 0.8995, 0.8994]}, 0.001) == 2
+    losses = [1.0, 0.9, 0.8995, 0.8992, 0.8985, 0.8979]
+    stopping = keras.callbacks.EarlyStopping(
+        monitor="val_loss", min_delta=0.001, restore_best_weights=True
+    )
+    stopping.set_model(keras.Sequential([keras.layers.Input((1,)), keras.layers.Dense(1)]))
+    stopping.on_train_begin()
+    for epoch, loss in enumerate(losses):
+        stopping.on_epoch_end(epoch, {"val_loss": loss})
+    assert chosen_epoch({"val_loss": losses}, 0.001) == stopping.best_epoch + 1
 
 
 def train_and_kill(recipe: Path, faces: Path, run: Path, logs: Path) -> None:
@@ -245,6 +264,32 @@ def test_a_run_that_writes_its_next_snapshot_can_be_paused(
     assert (tmp_path / "paused" / "epoch_0002" / "state.json").read_text() == "{}"
 
 
+def test_a_paused_run_keeps_all_of_the_optimizer_and_what_teachers_answered(
+    tmp_path: Path,
+) -> None:
+    snapshot = tmp_path / "state" / "epoch_0001"
+    snapshot.mkdir(parents=True)
+    (snapshot / "state.json").write_text("{}")
+    (tmp_path / "state" / "taught.npy").write_bytes(b"answers")
+    model = keras.Sequential([keras.layers.Input((120,)), keras.layers.Dense(100)])
+    model.compile("adam", loss="mse")
+    # Gradients so small that their squares are 0 in float16.
+    model.fit(np.full((8, 120), 1e-5), np.zeros((8, 100)), verbose=0)
+    model.save_weights(snapshot / "model.weights.h5")
+    before = [variable.numpy() for variable in model.optimizer.variables]
+
+    paused = pause_run(tmp_path)
+    model.load_weights(paused / "model.weights.h5")
+
+    for found, expected in zip(model.optimizer.variables, before, strict=True):
+        np.testing.assert_array_equal(found.numpy(), expected)
+    elsewhere = tmp_path / "elsewhere"
+    shutil.copytree(tmp_path / "paused", elsewhere / "paused")
+    take_up_run(elsewhere)
+    assert (elsewhere / "state" / "taught.npy").read_bytes() == b"answers"
+    assert (elsewhere / "state" / "epoch_0001" / "model.weights.h5").exists()
+
+
 def test_a_run_without_a_snapshot_cannot_be_paused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="holds no snapshot"):
         pause_run(tmp_path)
@@ -260,3 +305,29 @@ def test_a_run_folder_of_another_recipe_is_refused(
     shutil.copytree(uninterrupted / "run", run)
     with pytest.raises(ModelError, match="another recipe"):
         train_toy(other, faces, run, tmp_path / "logs")
+
+
+def test_a_run_is_not_thrown_away_for_one_that_cannot_start(
+    toy: tuple[Path, Path], uninterrupted: Path, tmp_path: Path
+) -> None:
+    recipe, _ = toy
+    run = shutil.copytree(uninterrupted / "run", tmp_path / "run")
+    with pytest.raises(DataError, match="There is no"):
+        train(
+            recipe,
+            training_data=tmp_path / "absent.csv",
+            votes_file=Path("not read"),
+            run_folder=run,
+            log_folder=tmp_path / "logs",
+            restart=True,
+        )
+    assert (run / "final_emotion_model.keras").exists()
+
+
+def test_the_report_tells_what_every_layer_is_connected_to(uninterrupted: Path) -> None:
+    report = (uninterrupted / "run" / "final_emotion_model_arch.txt").read_text(encoding="utf-8")
+    head = next(line for line in report.splitlines() if "Layer (type)" in line)
+    rows = [line for line in report.splitlines() if line.startswith("│")]
+    assert head.endswith("┃")
+    assert rows
+    assert all(line.endswith("│") for line in rows)

@@ -8,10 +8,14 @@ import pytest
 keras = pytest.importorskip("keras", reason="needs mien[train]")
 
 from mien.core.errors import ModelError
+from mien.data.split import split_train_validation
+from mien.data.synthetic import synthetic_dataset
 from mien.models import build_network, to_plain_float32
 from mien.models.residual import ResidualConfig
-from mien.training.start import start_from
+from mien.training.config import SplitConfig
+from mien.training.start import MODEL_NAME, check_predecessors, start_from
 
+RECIPE = Path(__file__).parents[2] / "experiments" / "010_residual.toml"
 SHAPE = ResidualConfig(
     family="residual", stem_filters=4, filters=[4, 8], blocks_per_stage=[2, 1], dropout=0.1
 )
@@ -55,9 +59,47 @@ def test_of_several_runs_every_weight_is_the_mean(tmp_path: Path) -> None:
         np.testing.assert_allclose(found, (one + other) / 2, rtol=1e-6)
 
 
+def finished_run(runs: Path, name: str, split: str) -> Path:
+    run = runs / name
+    run.mkdir()
+    recipe = RECIPE.read_text(encoding="utf-8")
+    (run / "experiment.toml").write_text(f"{recipe}\n[split]\n{split}\n", encoding="utf-8")
+    (run / MODEL_NAME).touch()
+    return run
+
+
 def test_a_run_that_has_not_finished_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"no .*absent\.keras to start from: train its"):
-        start_from(build_network(SHAPE), [tmp_path / "absent.keras"])
+    with pytest.raises(ModelError, match=r"no .*012_deeper.*: train experiments/012_deeper\.toml"):
+        check_predecessors([tmp_path / "012_deeper"], SplitConfig())
+
+
+@pytest.mark.parametrize(
+    ("split", "fits"),
+    [
+        ("validation_fraction = 0.1\nseed = 2013", True),
+        ("validation_fraction = 0.2", True),
+        ("validation_fraction = 0.05", False),
+        ("seed = 1", False),
+    ],
+)
+def test_a_run_may_not_have_trained_on_the_validation_faces(
+    tmp_path: Path, split: str, fits: bool
+) -> None:
+    run = finished_run(tmp_path, "other", split)
+    if fits:
+        check_predecessors([run], SplitConfig())
+    else:
+        with pytest.raises(ModelError, match="other has trained on faces that would choose"):
+            check_predecessors([run], SplitConfig())
+
+
+def test_a_smaller_validation_holds_no_face_that_a_larger_one_does_not() -> None:
+    faces = synthetic_dataset(420, seed=1)
+    small, large = (
+        split_train_validation(faces.labels, faces.faces_u8, fraction, seed=5)[1]
+        for fraction in (0.1, 0.3)
+    )
+    assert set(small) < set(large)
 
 
 def test_another_network_is_refused(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 import keras
 from keras import layers
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from mien.models.normalization import FusedBatchNormalization
 
@@ -39,6 +39,15 @@ class ResidualConfig(BaseModel):
     blocks_per_stage: list[Annotated[int, Field(ge=1)]] = Field(min_length=1, max_length=4)
     squeeze_reduction: int = Field(default=0, ge=0)
     dropout: float = Field(ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _every_stage_has_blocks(self) -> ResidualConfig:
+        if len(self.filters) != len(self.blocks_per_stage):
+            raise ValueError(
+                f"filters has {len(self.filters)} stages, blocks_per_stage "
+                f"{len(self.blocks_per_stage)}: give one number for each stage in both"
+            )
+        return self
 
 
 def build_residual(config: ResidualConfig, inputs: keras.KerasTensor) -> keras.KerasTensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import keras
 
 from mien.core.files import write_atomically
 from mien.training.config import Experiment, load_experiment
+
+_SUMMARY_COLUMNS = 120
 
 
 def write_architecture_report(
@@ -31,18 +34,32 @@ def write_architecture_report(
         run_folder: The run's folder, beside those of the other runs.
         experiments: Folder of all experiment files, and of the ledger `test_scores.jsonl`.
     """
-    summary: list[str] = []
-    model.summary(line_length=100, print_fn=summary.append)
     sections = [
         experiment.title,
         f"Experiment {metrics['experiment']}: {metrics['parameters']:,} parameters, "
         f"{metrics['multiply_adds'] / 1e6:.1f} million multiply-adds a face.",
         _headed("Why", [experiment.rationale.strip()]),
-        _headed("Architecture", summary),
+        _headed("Architecture", _summary(model)),
         _headed("Hyper-parameters", _hyper_parameters(experiment)),
         _headed("Iteration history", iteration_history(experiments, run_folder.parent)),
     ]
     write_atomically(run_folder / "final_emotion_model_arch.txt", "\n\n".join(sections) + "\n")
+
+
+def _summary(model: keras.Model) -> list[str]:
+    """Return Keras' table of the layers, wide enough for what each is connected to."""
+    lines: list[str] = []
+    # Keras asks for a width, but where it does not print to a terminal rich goes by this alone.
+    columns = os.environ.get("COLUMNS")
+    os.environ["COLUMNS"] = str(_SUMMARY_COLUMNS)
+    try:
+        model.summary(line_length=_SUMMARY_COLUMNS, print_fn=lines.append)
+    finally:
+        if columns is None:
+            del os.environ["COLUMNS"]
+        else:
+            os.environ["COLUMNS"] = columns
+    return lines
 
 
 def iteration_history(experiments: Path, runs: Path) -> list[str]:

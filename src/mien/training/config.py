@@ -37,7 +37,7 @@ class SplitConfig(_Table):
 
     validation_fraction: float = Field(default=0.1, gt=0, lt=1)
     training_part: float = Field(default=1.0, gt=0, le=1)
-    seed: int = 2013
+    seed: int = Field(default=2013, ge=0)
 
 
 def _one_or_several(found: object) -> object:
@@ -69,14 +69,15 @@ class TrainingConfig(_Table):
             instead of the weights themselves; 0 for none.
         class_weights: Weigh each face by the inverse frequency of its class.
         early_stopping_patience: Epochs without a lower validation loss before it stops.
-        early_stopping_min_delta: Smallest fall of the validation loss that counts as lower.
+        early_stopping_min_delta: Smallest fall of the validation loss that counts as lower; the
+            last epoch with one is kept.
         plateau_factor: Factor on the learning rate when the validation loss does not fall.
         plateau_patience: Epochs without a lower validation loss before that.
         plateau_cooldown: Epochs after it in which none are counted.
         plateau_min_learning_rate: Where it ends.
     """
 
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, lt=2**32)
     start_from: Annotated[list[str], BeforeValidator(_one_or_several)] = []
     epochs: int = Field(default=100, ge=1)
     early_epochs: int = Field(default=0, ge=0)
@@ -161,6 +162,12 @@ class Experiment(_Table):
     split: SplitConfig = SplitConfig()
     training: TrainingConfig = TrainingConfig()
     distillation: DistillationConfig | None = None
+
+    @property
+    def predecessors(self) -> list[str]:
+        """The experiments whose finished runs this one needs."""
+        teachers = self.distillation.teachers if self.distillation else []
+        return [*self.training.start_from, *teachers]
 
     @model_validator(mode="after")
     def _network_takes_small_faces(self) -> Experiment:

@@ -11,7 +11,7 @@ import numpy as np
 
 from mien.core.errors import DataError
 from mien.core.files import write_atomically
-from mien.training.config import load_experiment
+from mien.training.config import TrainingConfig, load_experiment
 
 
 def redraw_learning_curves(run_folder: Path) -> Path:
@@ -28,29 +28,42 @@ def redraw_learning_curves(run_folder: Path) -> Path:
         )
     path = run_folder / "learning_curves.png"
     experiment = load_experiment(run_folder / "experiment.toml")
-    draw_learning_curves(
-        json.loads(history.read_text(encoding="utf-8")), path, epochs=experiment.training.epochs
-    )
+    draw_learning_curves(json.loads(history.read_text(encoding="utf-8")), path, experiment.training)
     return path
 
 
-def draw_learning_curves(history: dict[str, list[float]], path: Path, *, epochs: int) -> None:
+def chosen_epoch(history: dict[str, list[float]], min_delta: float) -> int:
+    """Return the epoch whose weights a run keeps, from 1.
+
+    Keras' EarlyStopping keeps the last epoch that lowered the lowest validation loss so far by more
+    than `min_delta`.
+    """
+    chosen, lowest = 0, float("inf")
+    for index, loss in enumerate(history["val_loss"]):
+        if loss + min_delta < lowest:
+            chosen, lowest = index, loss
+    return chosen + 1
+
+
+def draw_learning_curves(
+    history: dict[str, list[float]], path: Path, training: TrainingConfig
+) -> None:
     """Draw accuracy, loss and learning rate over the epochs of a run.
 
-    The chosen epoch (the lowest validation loss) is marked, and, where the run ended before
-    `epochs`, the epoch at which early stopping struck.
+    The chosen epoch is marked, and, where the run ended before its last epoch, the one at which
+    early stopping struck.
 
     Args:
         history: A list entry an epoch under "epoch", "accuracy", "val_accuracy", "loss",
             "val_loss" and "learning_rate": the content of a run's `history.json`.
         path: The PNG file to write.
-        epochs: The most epochs that the run could have had.
+        training: How the run was trained.
     """
     epoch = np.asarray(history["epoch"])
-    best = int(np.argmin(history["val_loss"]))
+    best = chosen_epoch(history, training.early_stopping_min_delta) - 1
     figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.5), layout="constrained")
     for axes, name, title in ((left, "accuracy", "Accuracy"), (right, "loss", "Loss")):
-        axes.plot(epoch, history[name], label="training (augmented, with dropout)")
+        axes.plot(epoch, history[name], label="training (its targets, augmented, with dropout)")
         axes.plot(epoch, history[f"val_{name}"], label="validation")
         axes.axvline(
             epoch[best],
@@ -58,7 +71,7 @@ def draw_learning_curves(history: dict[str, list[float]], path: Path, *, epochs:
             linestyle="--",
             label=f"chosen: epoch {epoch[best]:.0f}, validation {history[f'val_{name}'][best]:.3f}",
         )
-        if len(epoch) < epochs:
+        if len(epoch) < training.epochs:
             axes.axvline(
                 epoch[-1],
                 color="tab:red",

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_predict
 
-from mien.core.errors import ModelError
 from mien.core.labels import EMOTIONS
 from mien.core.preprocess import scale_pixels
 from mien.training.augment import AugmentationConfig, warp_faces
@@ -47,16 +46,11 @@ def ask_teachers(
 
     Returns:
         (N, 7) float32, each row sums to 1.
-
-    Raises:
-        ModelError: if a teacher's file is missing.
     """
     if cache.exists():
         return np.asarray(np.load(cache), dtype=np.float32)
     total = np.zeros((len(faces_u8), len(EMOTIONS)), np.float64)
     for path in teachers:
-        if not path.is_file():
-            raise ModelError(f"There is no teacher {path}: train its experiment first.")
         teacher = keras.models.load_model(path, compile=False)
         if label_heads:
             teacher = keras.Model(teacher.input, teacher.get_layer("probabilities").output)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mien.core.errors import DataError
 from mien.data.fer2013 import load_dataset
-from mien.data.ferplus import load_votes
+from mien.data.ferplus import agreed_labels, load_votes
 from mien.data.split import split_train_validation, stratified_part
 from mien.training.config import SplitConfig, load_experiment
 
@@ -36,18 +36,48 @@ class LabelledFaces:
 
 
 def load_faces(training_data: Path, votes_file: Path | None) -> LabelledFaces:
-    """Read labelled faces, with FER+'s votes for them where the recipe asks for these.
+    """Read the labelled faces of a file, with FER+'s votes where the recipe asks for these.
+
+    Of a file that says what each face is for, such as Kaggle's `fer2013.csv`, the faces for
+    training are taken.
 
     Raises:
-        DataError: if a file cannot be read, or the faces have no labels.
+        DataError: if a file cannot be read, the faces have no labels, none is for training, or
+            the votes are for other faces.
     """
     dataset = load_dataset(training_data)
     if dataset.labels is None:
         raise DataError(
             f"{dataset.source} has no column 'emotion'; training needs labels: give train.csv."
         )
-    votes = None if votes_file is None else load_votes(votes_file)[: len(dataset.labels)]
-    return LabelledFaces(dataset.faces_u8, dataset.labels, votes)
+    for_training = np.full(len(dataset.labels), fill_value=True)
+    if dataset.usage is not None:
+        for_training = dataset.usage == "Training"
+        if not for_training.any():
+            raise DataError(
+                f"{dataset.source} has no row whose Usage is 'Training': give the file that has."
+            )
+    labels = dataset.labels[for_training]
+    votes = None if votes_file is None else _votes_for(labels, votes_file, dataset.source)
+    return LabelledFaces(dataset.faces_u8[for_training], labels, votes)
+
+
+def _votes_for(
+    labels: NDArray[np.int64], votes_file: Path, training_data: Path
+) -> NDArray[np.float32]:
+    """Return the votes for training faces, which come first in FER+'s file."""
+    votes = load_votes(votes_file)[: len(labels)]
+    agreed = agreed_labels(votes)
+    hits = (agreed == labels[: len(votes)])[agreed >= 0]
+    agree = float(hits.mean()) if len(hits) else 0.0
+    if len(votes) < len(labels) or agree < 0.5:
+        raise DataError(
+            f"{votes_file} holds votes for other faces than those of {training_data} "
+            f"({len(votes):,} votes for {len(labels):,} faces; the raters agree with "
+            f"{agree:.0%} of the labels, with FER2013's they agree with 73%): train on FER2013's "
+            "train.csv, or set vote_weight to 0."
+        )
+    return votes
 
 
 def split_faces(faces: LabelledFaces, split: SplitConfig) -> tuple[LabelledFaces, LabelledFaces]:

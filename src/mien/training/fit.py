@@ -38,7 +38,7 @@ from mien.training.augment import FaceBatches
 from mien.training.blend import choose_vote_share
 from mien.training.callbacks import EpochOfBatches, ProgressLine, RunState, WeightAverage
 from mien.training.config import Experiment, TrainingConfig, load_experiment
-from mien.training.curves import draw_learning_curves
+from mien.training.curves import chosen_epoch, draw_learning_curves
 from mien.training.distill import ask_teachers, judge_by_votes
 from mien.training.faces import LabelledFaces, load_faces, split_faces
 from mien.training.objective import (
@@ -48,10 +48,8 @@ from mien.training.objective import (
     make_optimizer,
     make_targets,
 )
-from mien.training.pause import PAUSED, take_up_run
-from mien.training.start import start_from
-
-MODEL_NAME = "final_emotion_model.keras"
+from mien.training.pause import ANSWERS, PAUSED, take_up_run
+from mien.training.start import MODEL_NAME, check_predecessors, start_from
 
 
 def train(
@@ -85,9 +83,15 @@ def train(
         DataError: if the faces cannot be read or have no labels.
     """
     experiment = load_experiment(experiment_path)
-    prepare_run_folder(experiment_path, run_folder, log_folder, restart=restart)
+    recipe = run_folder / "experiment.toml"
+    if recipe.exists() and not restart and _recipe(recipe) != _recipe(experiment_path):
+        raise ModelError(
+            f"{run_folder} holds a run of another recipe than {experiment_path}: "
+            "rename the experiment, or throw that run away with --restart."
+        )
     final_model = run_folder / MODEL_NAME
-    if final_model.exists():
+    if final_model.exists() and not restart:
+        _keep_recipe(experiment_path, recipe)
         print(f"{run_folder} holds this run, finished; --restart trains it anew")
         write_architecture_report(
             keras.models.load_model(final_model, compile=False),
@@ -97,10 +101,15 @@ def train(
             experiments=experiment_path.parent,
         )
         return final_model
-    keras.utils.set_random_seed(experiment.training.seed)
+    # Whatever may be missing is looked for before an earlier run is thrown away.
+    check_predecessors(
+        [run_folder.parent / name for name in experiment.predecessors], experiment.split
+    )
     with_votes = experiment.training.vote_weight > 0
     faces = load_faces(training_data, votes_file if with_votes else None)
     training, validation = split_faces(faces, experiment.split)
+    prepare_run_folder(experiment_path, run_folder, log_folder, restart=restart)
+    keras.utils.set_random_seed(experiment.training.seed)
     print(
         f"{len(training.labels)} faces to train on, {len(validation.labels)} to choose the epoch by"
     )
@@ -122,23 +131,17 @@ def train(
 def prepare_run_folder(
     experiment_path: Path, run_folder: Path, log_folder: Path, *, restart: bool
 ) -> None:
-    """Make the run folder, and see that a run to go on with has the same recipe.
-
-    Raises:
-        ModelError: if the folder holds a run of another recipe.
-    """
+    """Make the run folder, or leave in it what a run of the same recipe can go on with."""
     if restart:
         shutil.rmtree(run_folder, ignore_errors=True)
         shutil.rmtree(log_folder, ignore_errors=True)
     run_folder.mkdir(parents=True, exist_ok=True)
-    recipe = run_folder / "experiment.toml"
-    if recipe.exists() and _recipe(recipe) != _recipe(experiment_path):
-        raise ModelError(
-            f"{run_folder} holds a run of another recipe than {experiment_path}: "
-            "rename the experiment, or throw that run away with --restart."
-        )
-    shutil.copyfile(experiment_path, recipe)
+    _keep_recipe(experiment_path, run_folder / "experiment.toml")
     take_up_run(run_folder)
+
+
+def _keep_recipe(experiment_path: Path, recipe: Path) -> None:
+    write_atomically(recipe, experiment_path.read_text(encoding="utf-8"))
 
 
 def _recipe(path: Path) -> dict[str, Any]:
@@ -182,7 +185,7 @@ def make_training_targets(
         views=distillation.views,
         label_heads=distillation.label_heads,
         seed=experiment.training.seed,
-        cache=run_folder / "state" / "taught.npy",
+        cache=run_folder / "state" / ANSWERS,
     )
     if faces.votes is not None and distillation.vote_exponent:
         taught = taught * judge_by_votes(faces.votes, faces.labels) ** distillation.vote_exponent
@@ -320,12 +323,11 @@ def write_results(
     run_folder: Path,
 ) -> Path:
     """Write what the run leaves behind, and drop its snapshot."""
-    vote_share, heads = _choose_heads(model, validation)
-    if experiment.training.early_epochs:
-        fixed = build_network(experiment.network, vote_head=validation.votes is not None)
-        fixed.set_weights(model.get_weights())
-        model = fixed
-    final = to_plain_float32(model, vote_share=vote_share)
+    # In float32 and for 48 × 48, whatever it was trained in: every figure is of what is kept.
+    kept = build_network(experiment.network, vote_head=validation.votes is not None)
+    kept.set_weights(model.get_weights())
+    vote_share, heads = _choose_heads(kept, validation)
+    final = to_plain_float32(kept, vote_share=vote_share)
     final.compile(loss="categorical_crossentropy", metrics=["accuracy"], jit_compile=False)
     validation_loss, validation_accuracy = final.evaluate(
         to_network_input(validation.faces_u8),
@@ -338,6 +340,7 @@ def write_results(
         "validation_accuracy": float(validation_accuracy),
         "validation_loss": float(validation_loss),
         "epochs": len(history["epoch"]),
+        "chosen_epoch": chosen_epoch(history, experiment.training.early_stopping_min_delta),
         "training_minutes": round(sum(history["seconds"]) / 60, 1),
         "parameters": final.count_params(),
         "multiply_adds": count_multiply_adds(final),
@@ -345,9 +348,7 @@ def write_results(
     }
     _write_json(run_folder / "history.json", history)
     _write_json(run_folder / "metrics.json", metrics)
-    draw_learning_curves(
-        history, run_folder / "learning_curves.png", epochs=experiment.training.epochs
-    )
+    draw_learning_curves(history, run_folder / "learning_curves.png", experiment.training)
     partial = run_folder / f"partial_{MODEL_NAME}"
     final.save(partial)
     partial.replace(run_folder / MODEL_NAME)

@@ -48,7 +48,11 @@ def make_loss(vote_weight: float) -> keras.losses.Loss | str:
 
 
 def accuracy(targets: keras.KerasTensor, outputs: keras.KerasTensor) -> keras.KerasTensor:
-    """Whether the likeliest of the seven emotions is the labelled one, (N,) float32."""
+    """Whether the likeliest of the seven emotions is that of the target, (N,) float32.
+
+    Of a validation face that is its label. A training face's target can hold teachers' opinions,
+    and be mixed with another's.
+    """
     count = len(EMOTIONS)
     hits = ops.equal(
         ops.argmax(targets[:, :count], axis=-1), ops.argmax(outputs[:, :count], axis=-1)

@@ -1,8 +1,9 @@
 """A run's newest snapshot, small enough to be carried elsewhere or committed.
 
 A snapshot in `state/` is exact and large. `pause_run` copies it to `paused/` with its large arrays
-in float16: half the size or less, and good for going on with the run, though no longer to the last
-bit. `take_up_run` puts it back where a run has no snapshot of its own.
+in float16, those of the optimizer apart (Adam's second moments are smaller than any float16): good
+for going on with the run, though no longer to the last bit. What teachers answered goes with it.
+`take_up_run` puts it back where a run has no snapshot of its own.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from mien.core.errors import ModelError
 from mien.training.callbacks import newest_snapshot
 
 PAUSED = "paused"
+ANSWERS = "taught.npy"
+"""In `state/` and `paused/`: what `mien.training.distill.ask_teachers` returned."""
 
 _SMALL = 10_000
 """Arrays up to this size stay in float32: biases, and the statistics of batch normalization."""
@@ -39,6 +42,9 @@ def pause_run(run_folder: Path) -> Path:
             _halve_npz(path)
         elif path.suffix == ".h5":
             _halve_h5(path)
+    answers = run_folder / "state" / ANSWERS
+    if answers.exists():
+        shutil.copyfile(answers, partial / ANSWERS)
     shutil.rmtree(run_folder / PAUSED, ignore_errors=True)
     partial.rename(run_folder / PAUSED)
     return run_folder / PAUSED / copy.name
@@ -70,6 +76,9 @@ def take_up_run(run_folder: Path) -> None:
     partial = state / "partial"
     shutil.rmtree(partial, ignore_errors=True)
     shutil.copytree(paused, partial)
+    answers = run_folder / PAUSED / ANSWERS
+    if answers.exists():
+        shutil.copyfile(answers, state / ANSWERS)
     partial.rename(state / paused.name)
 
 
@@ -91,7 +100,7 @@ def _halve_h5(path: Path) -> None:
 
         def copy(name: str, item: h5py.Group | h5py.Dataset) -> None:
             if isinstance(item, h5py.Dataset):
-                array = _halve(item[()])
+                array = item[()] if name.startswith("optimizer/") else _halve(item[()])
                 # A scalar cannot be compressed.
                 copied = target.create_dataset(
                     name, data=array, compression="gzip" if array.shape else None

@@ -1,4 +1,4 @@
-"""A run that starts from the weights of finished ones instead of random ones (a warm restart)."""
+"""What a run takes from finished ones: weights to start from (a warm restart), and teachers."""
 
 from __future__ import annotations
 
@@ -10,6 +10,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.errors import ModelError
+from mien.training.config import SplitConfig, load_experiment
+
+MODEL_NAME = "final_emotion_model.keras"
+
+
+def check_predecessors(runs: Sequence[Path], split: SplitConfig) -> None:
+    """See that runs have finished, and never trained on the validation faces of another run.
+
+    Of two splits with the same seed, the one with the smaller fraction has the other's validation
+    faces in part, and no more.
+
+    Args:
+        runs: Folders of the runs that the other one needs.
+        split: The other one's split.
+
+    Raises:
+        ModelError: if one has not finished, or has trained on faces of that validation.
+    """
+    for run in runs:
+        if not (run / MODEL_NAME).is_file():
+            raise ModelError(
+                f"There is no {run / MODEL_NAME}: train experiments/{run.name}.toml first."
+            )
+        other = load_experiment(run / "experiment.toml").split
+        if other.seed != split.seed or other.validation_fraction < split.validation_fraction:
+            raise ModelError(
+                f"{run.name} has trained on faces that would choose this run's epoch: its [split] "
+                f"has validation_fraction = {other.validation_fraction} and seed = {other.seed}, "
+                f"this one's {split.validation_fraction} and {split.seed}. Give the same seed, and "
+                "at most its fraction."
+            )
 
 
 def start_from(model: keras.Model, finished: Sequence[Path]) -> None:
@@ -22,14 +53,12 @@ def start_from(model: keras.Model, finished: Sequence[Path]) -> None:
         finished: The finished runs' `.keras` files, one or more.
 
     Raises:
-        ModelError: if a file is missing, or is another network.
+        ModelError: if one is another network.
     """
     target = _weighted_layers(model)
     shapes = [_shapes(weights) for _, weights in target]
     runs = []
     for path in finished:
-        if not path.is_file():
-            raise ModelError(f"There is no {path} to start from: train its experiment first.")
         weights = [
             weights for _, weights in _weighted_layers(keras.models.load_model(path, compile=False))
         ]
