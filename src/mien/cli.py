@@ -399,7 +399,7 @@ def train(
     ] = False,
 ) -> None:
     """Train a network; a run that was stopped goes on where it was."""
-    from mien.export import export_file
+    from mien.export import export_file, has_calibrated_export
     from mien.training.config import load_experiment, selected_experiment
     from mien.training.fit import train as train_experiment
     from mien.training.publish import publish_run
@@ -414,7 +414,10 @@ def train(
         log_folder=results / "logs" / path.stem,
         restart=restart,
     )
-    export_file(model, run_folder, training_data=data)
+    if has_calibrated_export(model, run_folder):
+        typer.echo(f"{run_folder} holds its artifact; mien export writes it anew")
+    else:
+        export_file(model, run_folder, training_data=data)
     if load_experiment(path).status == "selected":
         publish_run(run_folder, results)
 

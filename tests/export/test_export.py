@@ -1,6 +1,7 @@
 """From a Keras file to an artifact that the recogniser runs, and to INT8."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -164,6 +165,89 @@ def test_export_without_the_faces_says_so(trained, tmp_path, monkeypatch, capsys
         np.zeros((2, 48, 48), np.uint8)
     )
     assert likeness.tolist() == [np.inf, np.inf]
+
+
+def test_export_without_the_faces_replaces_no_artifact(
+    trained, faces, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    write_csv(faces, Path("data/train.csv"))
+    run("export", trained / "final_emotion_model.keras", "--out", "out")
+    calibrated = load_artifact(Path("out/emotion.onnx"))
+    Path("data/train.csv").unlink()
+    assert run("export", trained / "final_emotion_model.keras", "--out", "out") == 2
+    error = capsys.readouterr().err
+    assert "There is no data/train.csv" in error
+    assert "would replace out/emotion.onnx" in error
+    assert "--data" in error
+    assert load_artifact(Path("out/emotion.onnx")) == calibrated
+
+
+@pytest.fixture
+def finished_run(trained, faces, tmp_path, monkeypatch):
+    """Change to a folder with the faces and a finished run, not exported, of a selected recipe."""
+    monkeypatch.chdir(tmp_path)
+    write_csv(faces, Path("data/train.csv"))
+    Path("toy.toml").write_text(RECIPE.replace("candidate", "selected"))
+    folder = Path("results/runs/toy")
+    shutil.copytree(trained, folder)
+    shutil.copy("toy.toml", folder / "experiment.toml")
+    figures = {"parameters": 1, "multiply_adds": 1, "epochs": 4, "training_minutes": 0.1}
+    figures |= {"experiment": "toy", "validation_accuracy": 0.5}
+    (folder / "metrics.json").write_text(json.dumps(figures))
+    (folder / "learning_curves.png").touch()
+    return folder
+
+
+def published():
+    return {path.name: path.read_bytes() for path in Path("results/model").iterdir()}
+
+
+def test_a_finished_run_keeps_its_artifact_when_the_faces_are_gone(finished_run):
+    assert run("train", "toy.toml") == 0
+    artifact = load_artifact(finished_run / "emotion.onnx")
+    assert artifact.temperature != 1
+    metrics = json.loads(Path("results/model/metrics.json").read_text())
+    metrics["test"] = {"sha256": artifact.sha256}
+    Path("results/model/metrics.json").write_text(json.dumps(metrics, indent=1) + "\n")
+    before = published()
+    Path("data/train.csv").unlink()
+    assert run("train", "toy.toml") == 0
+    assert load_artifact(finished_run / "emotion.onnx") == artifact
+    assert published() == before
+
+
+def test_an_uncalibrated_artifact_is_not_published_over_another(finished_run, capsys):
+    run("train", "toy.toml")
+    before = published()
+    Path("data/train.csv").unlink()
+    for name in ("emotion.onnx", "emotion.json"):
+        (finished_run / name).unlink()
+    assert run("train", "toy.toml") == 2
+    assert "is not calibrated" in capsys.readouterr().err
+    assert published() == before
+
+
+@pytest.mark.parametrize("flaw", ["of another network", "not calibrated"])
+def test_a_run_is_exported_where_its_folder_holds_another_artifact(finished_run, flaw):
+    model = keras.saving.load_model(finished_run / "final_emotion_model.keras")
+    if flaw == "of another network":
+        model.set_weights([1.01 * weights for weights in model.get_weights()])
+    temperature = 1.5 if flaw == "of another network" else 1.0
+    export_model(model, finished_run, experiment="toy", temperature=temperature)
+    assert run("train", "toy.toml") == 0
+    artifact = load_artifact(finished_run / "emotion.onnx")
+    assert artifact.temperature not in (1.0, 1.5)
+    np.testing.assert_allclose(
+        Recognizer(artifact, detector="haar").classify(np.zeros((1, 48, 48), np.uint8)),
+        apply_temperature(
+            keras.saving.load_model(finished_run / "final_emotion_model.keras").predict(
+                np.zeros((1, 48, 48, 1)), verbose=0
+            ),
+            artifact.temperature,
+        ),
+        atol=1e-4,
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """The table of experiments is filled from runs that were really done, and from nothing else."""
 
-import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -12,7 +11,6 @@ pytest.importorskip("keras", reason="needs mien[train]")
 from mien.core.errors import DataError
 from mien.training.architecture import iteration_history
 from mien.training.curves import redraw_learning_curves
-from mien.training.publish import publish_run
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 
@@ -53,44 +51,6 @@ def test_test_figures_come_from_the_ledger(experiments: Path, run_folder: Path) 
     (experiments / "test_scores.jsonl").write_text(json.dumps(entry) + "\n", encoding="utf-8")
     _, _, selected = iteration_history(experiments, run_folder.parent)
     assert selected.split()[5:7] == ["65.5%", "0.598"]
-
-
-def test_a_run_is_published_whole(run_folder: Path, tmp_path: Path) -> None:
-    names = (
-        "final_emotion_model.keras",
-        "emotion.onnx",
-        "emotion.json",
-        "final_emotion_model_arch.txt",
-        "learning_curves.png",
-    )
-    for name in names:
-        (run_folder / name).write_bytes(name.encode())
-    publish_run(run_folder, tmp_path / "results")
-    published = {path.name for path in (tmp_path / "results").iterdir()}
-    assert published == {*names, "metrics.json"}
-
-
-def test_what_is_known_of_the_test_stays_with_its_network(run_folder: Path, tmp_path: Path) -> None:
-    for name in (
-        "final_emotion_model.keras",
-        "emotion.json",
-        "final_emotion_model_arch.txt",
-        "learning_curves.png",
-    ):
-        (run_folder / name).touch()
-    (run_folder / "emotion.onnx").write_bytes(b"the network")
-    results = tmp_path / "results"
-    results.mkdir()
-    tested = {"sha256": hashlib.sha256(b"the network").hexdigest(), "accuracy": 0.6553}
-    (results / "metrics.json").write_text(json.dumps({"test": tested}), encoding="utf-8")
-
-    def published() -> dict[str, object]:
-        publish_run(run_folder, results)
-        return json.loads((results / "metrics.json").read_text(encoding="utf-8"))
-
-    assert published()["test"] == tested
-    (run_folder / "emotion.onnx").write_bytes(b"another network")
-    assert "test" not in published()
 
 
 def test_curves_of_a_run_that_has_not_finished_are_refused(run_folder: Path) -> None:

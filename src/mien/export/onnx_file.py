@@ -14,7 +14,13 @@ import onnx
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from mien.core.artifact import Artifact, Framing, apply_temperature, write_artifact
+from mien.core.artifact import (
+    Artifact,
+    Framing,
+    apply_temperature,
+    load_artifact,
+    write_artifact,
+)
 from mien.core.errors import ModelError
 from mien.core.labels import EMOTIONS
 from mien.core.preprocess import FACE_SIZE
@@ -67,10 +73,10 @@ def export_model(
     network = _to_onnx(model)
     with tempfile.TemporaryDirectory() as folder:
         candidate = Path(folder) / ONNX_NAME
-        write_artifact(network, candidate, experiment=experiment)
+        uncalibrated = write_artifact(network, candidate, experiment=experiment)
         for kind, faces_u8 in (("random", _random_faces()), ("real", real_faces_u8)):
             if faces_u8 is not None:
-                _check_parity(model, candidate, faces_u8, kind)
+                _check_parity(model, uncalibrated, faces_u8, kind)
     return write_artifact(
         network,
         out_dir / ONNX_NAME,
@@ -87,7 +93,8 @@ def export_file(keras_path: Path, out_dir: Path, *, training_data: Path) -> Arti
     The experiment's name and figures come from the `metrics.json` beside the file, its split from
     the recipe (see `find_recipe`); from the same faces comes the second output, the likeness to a
     face. Where the recipe or the faces are missing, the temperature is 1, there is no second
-    output, and Keras and ONNX are compared on random faces only; that is said.
+    output, and Keras and ONNX are compared on random faces only; that is said, and no artifact that
+    is there already is replaced by such a one.
 
     Args:
         keras_path: A `.keras` file.
@@ -95,7 +102,8 @@ def export_file(keras_path: Path, out_dir: Path, *, training_data: Path) -> Arti
         training_data: `train.csv`, or another file of `mien.data.fer2013.load_dataset`.
 
     Raises:
-        ModelError: as `export_model`.
+        ModelError: as `export_model`, or if there is an artifact and its successor cannot be
+            calibrated.
         DataError: if the faces are there and not usable.
     """
     model = load_keras_model(keras_path)
@@ -104,6 +112,7 @@ def export_file(keras_path: Path, out_dir: Path, *, training_data: Path) -> Arti
     recipe = find_recipe(keras_path.parent, experiment)
     if not (recipe.is_file() and training_data.exists()):
         missing = training_data if recipe.is_file() else recipe
+        _refuse_to_replace(out_dir / ONNX_NAME, missing)
         print(
             f"There is no {missing}: not calibrated (temperature 1), does not tell faces from "
             "other things, no real faces compared"
@@ -136,6 +145,36 @@ def export_file(keras_path: Path, out_dir: Path, *, training_data: Path) -> Arti
         },
         real_faces_u8=validation.faces_u8,
     )
+
+
+def has_calibrated_export(keras_path: Path, folder: Path) -> bool:
+    """Say whether a folder holds a calibrated artifact of the network in a Keras file.
+
+    Two networks are the same if they answer alike, to within 1e-4, on random faces.
+
+    Raises:
+        ModelError: if the Keras file is not usable.
+    """
+    try:
+        artifact = load_artifact(folder / ONNX_NAME)
+    except ModelError:
+        return False
+    if artifact.temperature == 1.0:
+        return False
+    differences = _differences(load_keras_model(keras_path), artifact, _random_faces())
+    return bool(differences.max() <= LARGEST_DIFFERENCE)
+
+
+def _refuse_to_replace(onnx_path: Path, missing: Path) -> None:
+    """Refuse to write an artifact that cannot be calibrated in the place of one that is there."""
+    present = [path for path in (onnx_path, onnx_path.with_suffix(".json")) if path.exists()]
+    if present:
+        raise ModelError(
+            f"There is no {missing}, so that the export would not be calibrated, and it would "
+            f"replace {present[0]}. Expected the recipe (experiment.toml beside the Keras file, or "
+            "experiments/<name>.toml) and the faces that the network was trained on: name these "
+            "with --data (`mien data download` fetches FER2013), or write to another folder."
+        )
 
 
 def _figures_beside(keras_path: Path) -> dict[str, Any]:
@@ -203,16 +242,9 @@ def _random_faces() -> NDArray[np.uint8]:
 
 
 def _check_parity(
-    model: keras.Model, onnx_path: Path, faces_u8: NDArray[np.uint8], kind: str
+    model: keras.Model, artifact: Artifact, faces_u8: NDArray[np.uint8], kind: str
 ) -> None:
-    found, likeness = Recognizer(onnx_path, detector="haar").classify_with_likeness(faces_u8)
-    expected = [
-        run_keras(keras.Model(model.inputs[0], output), faces_u8) for output in model.outputs
-    ]
-    if len(expected) > 1:
-        found = np.column_stack([found, expit(likeness)])
-        expected[1] = expit(expected[1])
-    difference = np.abs(found - np.concatenate(expected, axis=1))
+    difference = _differences(model, artifact, faces_u8)
     # A NaN is no small difference.
     if not difference.max() <= LARGEST_DIFFERENCE:
         face, label = np.unravel_index(difference.argmax(), difference.shape)
@@ -221,3 +253,22 @@ def _check_parity(
             f"{(*EMOTIONS, 'a face')[label]} on {kind} face {face} of {len(faces_u8)}; expected at "
             f"most {LARGEST_DIFFERENCE:g}. The artifact was not written."
         )
+
+
+def _differences(
+    model: keras.Model, artifact: Artifact, faces_u8: NDArray[np.uint8]
+) -> NDArray[np.float32]:
+    """Return how far the two lie apart in each face's probabilities, (N, 7) or (N, 8).
+
+    The eighth is that of being a face, where `model` tells it. The temperature is applied to both.
+    """
+    found, likeness = Recognizer(artifact, detector="haar").classify_with_likeness(faces_u8)
+    expected = [
+        run_keras(keras.Model(model.inputs[0], output), faces_u8) for output in model.outputs
+    ]
+    expected[0] = apply_temperature(expected[0], artifact.temperature)
+    if len(expected) > 1:
+        found = np.column_stack([found, expit(likeness)])
+        expected[1] = expit(expected[1])
+    difference: NDArray[np.float32] = np.abs(found - np.concatenate(expected, axis=1))
+    return difference

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
+from mien.core.artifact import load_artifact
+from mien.core.errors import ModelError
 from mien.core.files import write_atomically
 
 _PUBLISHED = (
@@ -26,13 +27,23 @@ def publish_run(run_folder: Path, results: Path) -> None:
     Args:
         run_folder: The folder of a finished and exported run.
         results: The folder to show it in, such as `results/model`.
+
+    Raises:
+        ModelError: if the run's artifact is not usable, or is not calibrated and would replace one.
     """
+    artifact = load_artifact(run_folder / "emotion.onnx")
+    shown = results / "emotion.onnx"
+    if artifact.temperature == 1.0 and shown.exists():
+        raise ModelError(
+            f"{artifact.onnx_path} is not calibrated (its temperature is 1) and would replace "
+            f"{shown}: give the faces that it was trained on with --data (`mien data download` "
+            "fetches FER2013)."
+        )
     for name in _PUBLISHED:
         write_atomically(results / name, (run_folder / name).read_bytes())
     metrics = _read_json(run_folder / "metrics.json")
     tested = _read_json(results / "metrics.json").get("test")
-    network = (run_folder / "emotion.onnx").read_bytes()
-    if tested and tested["sha256"] == hashlib.sha256(network).hexdigest():
+    if tested and tested["sha256"] == artifact.sha256:
         metrics["test"] = tested
     write_atomically(results / "metrics.json", json.dumps(metrics, indent=1) + "\n")
     print(f"published {metrics['experiment']} in {results}")
