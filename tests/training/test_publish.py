@@ -49,11 +49,18 @@ def test_what_is_known_of_the_test_stays_with_its_network(tmp_path: Path) -> Non
     results.mkdir()
     tested = {"sha256": artifact.sha256, "accuracy": 0.6553}
     (results / "metrics.json").write_text(json.dumps({"test": tested}), encoding="utf-8")
+    pictures = [
+        results / name for name in ("final_test_confusion_matrix.png", "reliability_diagram.png")
+    ]
+    for picture in pictures:
+        picture.touch()
     publish_run(run, results)
     assert read_metrics(results)["test"] == tested
+    assert all(picture.exists() for picture in pictures)
     finish_run(run, b"another network")
     publish_run(run, results)
     assert "test" not in read_metrics(results)
+    assert not any(picture.exists() for picture in pictures)
 
 
 def test_an_uncalibrated_artifact_replaces_none(tmp_path: Path) -> None:

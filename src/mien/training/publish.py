@@ -18,11 +18,16 @@ _PUBLISHED = (
     "learning_curves.png",
 )
 
+CONFUSION_MATRIX = "final_test_confusion_matrix.png"
+RELIABILITY_DIAGRAM = "reliability_diagram.png"
+"""What `mien evaluate` draws of a network, beside the key `test` of its `metrics.json`."""
+
 
 def publish_run(run_folder: Path, results: Path) -> None:
     """Copy what a finished run left, file by file, to `results`.
 
-    What `mien evaluate` wrote to its `metrics.json` stays if it is of the same network.
+    What `mien evaluate` wrote there, numbers and pictures, stays if it is of the same network;
+    else it goes.
 
     Args:
         run_folder: The folder of a finished and exported run.
@@ -39,12 +44,15 @@ def publish_run(run_folder: Path, results: Path) -> None:
             f"{shown}: give the faces that it was trained on with --data (`mien data download` "
             "fetches FER2013)."
         )
-    for name in _PUBLISHED:
-        write_atomically(results / name, (run_folder / name).read_bytes())
     metrics = _read_json(run_folder / "metrics.json")
     tested = _read_json(results / "metrics.json").get("test")
     if tested and tested["sha256"] == artifact.sha256:
         metrics["test"] = tested
+    else:
+        for name in (CONFUSION_MATRIX, RELIABILITY_DIAGRAM):
+            (results / name).unlink(missing_ok=True)
+    for name in _PUBLISHED:
+        write_atomically(results / name, (run_folder / name).read_bytes())
     write_atomically(results / "metrics.json", json.dumps(metrics, indent=1) + "\n")
     print(f"published {metrics['experiment']} in {results}")
 
