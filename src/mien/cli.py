@@ -479,8 +479,8 @@ def evaluate(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Folder for the figures: that of the model for FER2013's test faces, "
-            "results/evaluation for others."
+            help="Folder for the figures; if none, that of the model for FER2013's test faces, "
+            "unless its emotion.onnx is another network, and results/evaluation for others."
         ),
     ] = None,
     ledger: Annotated[

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -115,6 +116,78 @@ def test_what_training_said_stays_and_figures_of_another_network_go():
     Path("net/metrics.json").write_text('{"experiment": "another", "epochs": 30}')
     run(*command)
     assert set(read_metrics("net")) == {"experiment", "test"}
+
+
+def publish_network(artifact_path):
+    """Let `results/model` show a network, with what its training said."""
+    folder = Path("results/model")
+    folder.mkdir(parents=True)
+    for suffix in (".onnx", ".json"):
+        shutil.copy(artifact_path.with_suffix(suffix), folder)
+    experiment = load_artifact(artifact_path).experiment
+    (folder / "metrics.json").write_text(json.dumps({"experiment": experiment, "epochs": 30}))
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+
+
+def test_the_shipped_networks_figures_go_where_it_is_shown():
+    publish_network(load_artifact().onnx_path)
+    assert run("evaluate", "--data", "data/kaggle.csv") == 0
+    metrics = read_metrics("results/model")
+    assert metrics["epochs"] == 30
+    assert metrics["test"]["sha256"] == load_artifact().sha256
+
+
+def test_the_shipped_networks_figures_do_not_join_those_of_another(capsys, brightness_network):
+    # As after a training of one's own, of the recipe that the shipped network has as well.
+    brightness_network(Path("retrained/emotion.onnx"))
+    sidecar = Path("retrained/emotion.json")
+    sidecar.write_text(sidecar.read_text().replace("brightness", load_artifact().experiment))
+    publish_network(Path("retrained/emotion.onnx"))
+    before = contents("results/model")
+    assert run("evaluate", "--data", "data/kaggle.csv") == 0
+    captured = capsys.readouterr()
+    assert captured.out.startswith("Accuracy on the test set")
+    assert "results/model/emotion.onnx is not the file that is scored" in captured.err
+    assert contents("results/model") == before
+    assert read_metrics("results/evaluation")["test"]["sha256"] == load_artifact().sha256
+
+    own = Path("results/model/emotion.onnx")
+    assert run("evaluate", "--model", own, "--data", "data/kaggle.csv") == 0
+    metrics = read_metrics("results/model")
+    assert metrics["epochs"] == 30
+    assert metrics["test"]["sha256"] == load_artifact(Path("retrained/emotion.onnx")).sha256
+
+
+def test_without_a_network_in_results_the_shipped_ones_figures_go_elsewhere():
+    assert run("evaluate", "--data", "data/kaggle.csv") == 0
+    assert not Path("results/model").exists()
+    assert Path("results/evaluation/metrics.json").exists()
+
+
+def test_another_network_of_the_folder_leaves_the_artifacts_figures_alone(brightness_network):
+    run("evaluate", "--model", "net/emotion.onnx", "--data", "data/kaggle.csv")
+    before = contents("net")
+    brightness_network(Path("net/uncalibrated.onnx"), sharpness=20.0)
+    assert run("evaluate", "--model", "net/uncalibrated.onnx", "--data", "data/kaggle.csv") == 0
+    assert contents("net").items() >= before.items()
+    scores = read_metrics("results/evaluation")["test"]
+    assert scores["sha256"] == load_artifact(Path("net/uncalibrated.onnx")).sha256
+
+
+def test_a_folder_of_another_network_is_refused_before_the_look(capsys, brightness_network):
+    publish_network(Path("net/emotion.onnx"))
+    before = contents("results/model")
+    brightness_network(Path("other/emotion.onnx"), sharpness=20.0)
+    command = ("evaluate", "--model", "other/emotion.onnx", "--data", "data/kaggle.csv")
+    assert run(*command, "--out", "results/model") == 2
+    error = capsys.readouterr().err
+    assert "results/model shows the figures of its emotion.onnx" in error
+    assert "--out" in error
+    assert contents("results/model") == before
+    assert not Path("experiments").exists(), "nothing was seen"
 
 
 def test_predict_writes_a_row_for_every_face_without_labels():

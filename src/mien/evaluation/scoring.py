@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import sys
@@ -14,18 +15,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.core.errors import ModelError
 from mien.core.files import write_atomically
 from mien.core.labels import EMOTIONS
 from mien.data.fer2013 import Dataset, load_dataset
 from mien.data.ferplus import load_votes
 from mien.evaluation.figures import draw_confusion_matrix, draw_reliability_diagram
 from mien.evaluation.ledger import append_entry, find_entry
-from mien.evaluation.network import open_network, short_name
+from mien.evaluation.network import Network, open_network, short_name
 from mien.evaluation.report import Report, evaluate, format_report
 from mien.evaluation.test_set import ScoredFaces, agreed_test_labels, faces_to_score
+from mien.training.publish import CONFUSION_MATRIX, RELIABILITY_DIAGRAM
 
 SHIPPED_RESULTS = Path("results/model")
 OTHER_RESULTS = Path("results/evaluation")
+
+_ARTIFACT = "emotion.onnx"
 
 
 def score_network(
@@ -45,17 +50,28 @@ def score_network(
         network_path: An `.onnx` or `.keras` file; None for the shipped artifact.
         data: Labelled faces, in any format of `mien.data.fer2013.load_dataset`.
         out: Folder to write to; None for the network's own (`results/model` for the shipped
-            artifact) if the faces are FER2013's test faces, else `results/evaluation`.
+            artifact) if the faces are FER2013's test faces and no other network lies there as
+            `emotion.onnx`, else `results/evaluation`. `results/model` takes only the figures of
+            the `emotion.onnx` that lies there.
         ledger: The ledger of looks, `experiments/test_scores.jsonl`.
 
     Raises:
-        ModelError: if the network is not usable.
+        ModelError: if the network is not usable, or another one lies in `out` as `emotion.onnx`.
         DataError: if the faces are not usable, or have no labels.
     """
     network = open_network(network_path)
     dataset = load_dataset(data)
     faces = faces_to_score(dataset)
-    # A ledger that cannot be read is found before the long part.
+    # A folder or ledger that cannot be used is found before the long part.
+    if out is None:
+        own_folder = SHIPPED_RESULTS if network_path is None else network_path.parent
+        out = _folder_of_figures(network, own_folder, faces)
+    elif _shown_network(out) not in (None, network.sha256):
+        raise ModelError(
+            f"{out} shows the figures of its {_ARTIFACT} (SHA-256 {_shown_network(out)}); the file "
+            f"to score, {network.path}, is another one ({network.sha256}): name another folder "
+            "with --out."
+        )
     earlier = find_entry(ledger, network.sha256) if faces.is_fer2013_test else None
     print(f"Scoring {len(faces.labels):,} faces, each twice …", file=sys.stderr)
     report = evaluate(
@@ -67,9 +83,6 @@ def score_network(
     )
     if faces.is_fer2013_test and not earlier:
         append_entry(ledger, _ledger_entry(report))
-    if out is None:
-        own_folder = SHIPPED_RESULTS if network_path is None else network_path.parent
-        out = own_folder if faces.is_fer2013_test else OTHER_RESULTS
     write_report(report, out)
     print(format_report(report))
     if faces.is_fer2013_test:
@@ -97,15 +110,13 @@ def write_report(report: Report, folder: Path) -> None:
     whole = report.plain.whole
     draw_confusion_matrix(
         whole.confusion,
-        folder / "final_test_confusion_matrix.png",
+        folder / CONFUSION_MATRIX,
         title=(
             f"{report.experiment} on {Path(report.data).name}: accuracy "
             f"{whole.accuracy.value:.1%}, macro F1 {whole.macro.f1:.3f}"
         ),
     )
-    draw_reliability_diagram(
-        report.uncalibrated, report.calibrated, folder / "reliability_diagram.png"
-    )
+    draw_reliability_diagram(report.uncalibrated, report.calibrated, folder / RELIABILITY_DIAGRAM)
     write_atomically(metrics_path, json.dumps(metrics, indent=1) + "\n")
 
 
@@ -138,6 +149,28 @@ def predict(network_path: Path | None, data: Path, out: Path) -> int:
         writer.writerow([face, label, EMOTIONS[label], shares[label], *shares])
     write_atomically(out, table.getvalue())
     return len(probabilities)
+
+
+def _folder_of_figures(network: Network, own_folder: Path, faces: ScoredFaces) -> Path:
+    """Return the network's own folder for FER2013's test faces, unless it shows another network."""
+    if not faces.is_fer2013_test:
+        return OTHER_RESULTS
+    shown = _shown_network(own_folder)
+    if shown == network.sha256 or (shown is None and own_folder != SHIPPED_RESULTS):
+        return own_folder
+    if shown is not None:
+        print(
+            f"{own_folder / _ARTIFACT} is not the file that is scored, {network.path}: the figures "
+            f"go to {OTHER_RESULTS}",
+            file=sys.stderr,
+        )
+    return OTHER_RESULTS
+
+
+def _shown_network(folder: Path) -> str | None:
+    """Return the SHA-256 of the network whose figures a folder shows; None if it holds none."""
+    path = folder / _ARTIFACT
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
 
 
 def _training_faces(dataset: Dataset, data: Path) -> NDArray[np.uint8] | None:
