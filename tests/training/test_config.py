@@ -30,17 +30,12 @@ def test_one_experiment_is_selected() -> None:
         ("filters = [32, 64, 128]", "filters = [32, 64]", "dropout has 3 rates for 2 blocks"),
         ("zoom_fraction", "zoom", "augmentation.zoom"),
         ("[augmentation]", "[training]\nearly_epochs = 9\n\n[augmentation]", 'family = "residual"'),
-        (
-            "[augmentation]",
-            '[distillation]\nteachers = ["x"]\nweight = 1.0\nvote_exponent = 1.0\n[augmentation]',
-            "needs vote_weight",
-        ),
         ("[augmentation]", "[training]\nseed = -1\n\n[augmentation]", "training.seed"),
         ("[network]", "[network", "not a TOML file"),
     ],
     ids=[
         *("unknown key", "wrong type", "out of range", "lengths", "unknown nested key"),
-        *("faces too small for the network", "no votes", "seed", "syntax"),
+        *("faces too small for the network", "seed", "syntax"),
     ],
 )
 def test_a_slip_is_named(tmp_path: Path, before: str, after: str, named: str) -> None:

@@ -7,13 +7,12 @@ import pytest
 
 keras = pytest.importorskip("keras", reason="needs mien[train]")
 
-from mien.core.labels import EMOTIONS, VOTE_CLASSES
 from mien.data.synthetic import synthetic_dataset
 from mien.models import build_network, to_plain_float32
 from mien.models.residual import ResidualConfig
 from mien.training.augment import AugmentationConfig
 from mien.training.config import DistillationConfig, load_experiment
-from mien.training.distill import ask_teachers, judge_by_votes
+from mien.training.distill import ask_teachers
 from mien.training.faces import LabelledFaces
 from mien.training.fit import MODEL_NAME, make_training_targets
 
@@ -92,43 +91,3 @@ def test_targets_are_the_label_and_the_teachers_opinion_in_the_shares_asked_for(
     expected[3] = label + 0.75 / 12
     expected[6] = other + 0.75 * 0.5
     np.testing.assert_allclose(happy, expected, atol=1e-5)
-
-
-def votes_for(emotions: np.ndarray) -> np.ndarray:
-    """Eight of ten votes for the emotion of each face, one for neutral and one for sad."""
-    votes = np.zeros((len(emotions), 10), np.float32)
-    for emotion in ("neutral", "sad"):
-        votes[:, VOTE_CLASSES.index(emotion)] += 1
-    columns = np.array([VOTE_CLASSES.index(emotion) for emotion in EMOTIONS])
-    votes[np.arange(len(emotions)), columns[emotions]] += 8
-    return votes
-
-
-def test_no_face_is_judged_by_its_own_label() -> None:
-    seen = np.repeat(np.arange(7), 30)
-    labels = seen.copy()
-    labels[0] = 3  # Its raters see what those of the other faces labelled 0 see.
-    judged = judge_by_votes(votes_for(seen), labels)
-    assert judged.shape == (210, 7)
-    np.testing.assert_allclose(judged.sum(axis=1), 1, atol=1e-5)
-    np.testing.assert_array_equal(judged.argmax(axis=1), seen)
-
-
-def test_votes_correct_a_teacher(tmp_path: Path) -> None:
-    save_teacher(tmp_path / "teacher" / MODEL_NAME, sure_of=6)
-    labels = np.tile(np.arange(7), 10)
-    faces = LabelledFaces(np.zeros((70, 48, 48), np.uint8), labels, votes_for(labels))
-    recipe = load_experiment(EXPERIMENTS / "010_residual.toml")
-
-    def happy_target(exponent: float) -> np.ndarray:
-        distillation = DistillationConfig(
-            teachers=["teacher"], weight=1.0, views=1, vote_exponent=exponent
-        )
-        experiment = recipe.model_copy(update={"distillation": distillation})
-        return make_training_targets(faces, experiment, tmp_path / "student")[3, :7]
-
-    alone, corrected = happy_target(0.0), happy_target(1.0)
-    assert alone.argmax() == 6
-    judged = judge_by_votes(faces.votes, labels)[3]
-    np.testing.assert_allclose(corrected, alone * judged / (alone @ judged), atol=1e-5)
-    assert corrected[3] > 2 * alone[3]

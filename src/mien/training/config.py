@@ -127,15 +127,12 @@ class DistillationConfig(_Table):
         views: Augmented views of each face that every teacher is asked about, once.
         label_heads: Ask the teachers' heads for FER2013's labels, not the blends with their vote
             heads that they ship.
-        vote_exponent: The teachers' probabilities are multiplied by this power of what FER+'s votes
-            for the face say of its label (`judge_by_votes`); 0 for the teachers alone.
     """
 
     teachers: list[str] = Field(min_length=1)
     weight: float = Field(gt=0, le=1)
     views: int = Field(default=4, ge=1)
     label_heads: bool = False
-    vote_exponent: float = Field(default=0.0, ge=0)
 
 
 class Experiment(_Table):
@@ -175,13 +172,6 @@ class Experiment(_Table):
             raise ValueError(
                 'early_epochs needs family = "residual": other networks take 48 × 48 only'
             )
-        return self
-
-    @model_validator(mode="after")
-    def _votes_are_read(self) -> Experiment:
-        distillation = self.distillation
-        if distillation and distillation.vote_exponent and not self.training.vote_weight:
-            raise ValueError("vote_exponent needs vote_weight above 0, without which none are read")
         return self
 
 

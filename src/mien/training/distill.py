@@ -2,9 +2,6 @@
 
 The teachers are asked once, before the run, and not in every step: a face's target is the mean of
 their probabilities over all teachers and over some augmented views of it (arXiv 1503.02531).
-
-The votes of FER+'s raters, which a student never sees, can correct the teachers where they misread
-a training face (privileged information, Lopez-Paz et al. 2016, arXiv 1511.03643).
 """
 
 from __future__ import annotations
@@ -15,8 +12,6 @@ from pathlib import Path
 import keras
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import cross_val_predict
 
 from mien.core.labels import EMOTIONS
 from mien.core.preprocess import scale_pixels
@@ -64,22 +59,3 @@ def ask_teachers(
     np.save(partial, probabilities)
     partial.replace(cache)
     return probabilities
-
-
-def judge_by_votes(votes: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Return how likely each label is, as far as the raters' votes for the face tell.
-
-    A logistic regression of the labels on the shares of the votes, out of fold: no face's own label
-    takes part in the answer for it.
-
-    Args:
-        votes: (N, 10) counts of FER+'s votes, in the order of `VOTE_CLASSES`.
-        labels: (N,) labels, 0 to 6, all seven of them at least five times.
-
-    Returns:
-        (N, 7) float32, each row sums to 1.
-    """
-    shares = votes / np.maximum(votes.sum(axis=1, keepdims=True), 1)
-    model = LogisticRegression(max_iter=1000)
-    judged = cross_val_predict(model, shares, labels, cv=5, method="predict_proba")
-    return np.asarray(judged, dtype=np.float32)

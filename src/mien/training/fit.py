@@ -39,7 +39,7 @@ from mien.training.blend import choose_vote_share
 from mien.training.callbacks import EpochOfBatches, ProgressLine, RunState, WeightAverage
 from mien.training.config import Experiment, TrainingConfig, load_experiment
 from mien.training.curves import chosen_epoch, draw_learning_curves
-from mien.training.distill import ask_teachers, judge_by_votes
+from mien.training.distill import ask_teachers
 from mien.training.faces import LabelledFaces, load_faces, split_faces
 from mien.training.objective import (
     accuracy,
@@ -187,9 +187,6 @@ def make_training_targets(
         seed=experiment.training.seed,
         cache=run_folder / "state" / ANSWERS,
     )
-    if faces.votes is not None and distillation.vote_exponent:
-        taught = taught * judge_by_votes(faces.votes, faces.labels) ** distillation.vote_exponent
-        taught /= taught.sum(axis=1, keepdims=True)
     emotions = targets[:, : len(EMOTIONS)]
     emotions += distillation.weight * (taught - emotions)
     return targets
