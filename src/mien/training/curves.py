@@ -84,6 +84,9 @@ def draw_learning_curves(
     rate = right.twinx()
     rate.step(epoch, history["learning_rate"], where="post", color="grey", alpha=0.5)
     rate.set(yscale="log", ylabel="Learning rate (grey)")
+    # Otherwise the second axes' line crosses the legend of the first.
+    right.set_zorder(rate.get_zorder() + 1)
+    right.patch.set_visible(False)
     picture = io.BytesIO()
     figure.savefig(picture, dpi=120)
     plt.close(figure)
