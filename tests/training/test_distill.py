@@ -33,10 +33,12 @@ def save_teacher(path: Path, *, sure_of: int) -> None:
     model.save(path)
 
 
-def test_teachers_are_averaged_and_asked_once(tmp_path: Path) -> None:
-    teachers = [tmp_path / f"{emotion}.keras" for emotion in (0, 3)]
-    for path in teachers:
-        save_teacher(path, sure_of=int(path.stem))
+def test_teachers_are_averaged_and_asked_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    teachers = [tmp_path / name / MODEL_NAME for name in ("one", "other")]
+    for path, emotion in zip(teachers, (0, 3), strict=True):
+        save_teacher(path, sure_of=emotion)
     cache = tmp_path / "state" / "taught.npy"
 
     def ask() -> np.ndarray:
@@ -48,9 +50,11 @@ def test_teachers_are_averaged_and_asked_once(tmp_path: Path) -> None:
     expected = np.full(7, 1 / 12)
     expected[[0, 3]] = (0.5 + 1 / 12) / 2
     np.testing.assert_allclose(taught, np.tile(expected, (21, 1)), atol=1e-6)
+    assert "asking one about 2 views" in capsys.readouterr().out
     for path in teachers:
         path.unlink()
     np.testing.assert_array_equal(ask(), taught)
+    assert "asking" not in capsys.readouterr().out
 
 
 def test_the_label_head_of_a_teacher_that_ships_a_blend_can_be_asked_alone(tmp_path: Path) -> None:

@@ -46,6 +46,8 @@ def ask_teachers(
         return np.asarray(np.load(cache), dtype=np.float32)
     total = np.zeros((len(faces_u8), len(EMOTIONS)), np.float64)
     for path in teachers:
+        # Minutes each, before the first epoch.
+        print(f"asking {path.parent.name} about {views} views of the training faces", flush=True)
         teacher = keras.models.load_model(path, compile=False)
         if label_heads:
             teacher = keras.Model(teacher.input, teacher.get_layer("probabilities").output)
