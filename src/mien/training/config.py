@@ -4,16 +4,9 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mien.core.errors import ModelError
 from mien.core.preprocess import FACE_SIZE
@@ -40,18 +33,13 @@ class SplitConfig(_Table):
     seed: int = Field(default=2013, ge=0)
 
 
-def _one_or_several(found: object) -> object:
-    return [found] if isinstance(found, str) else found
-
-
 class TrainingConfig(_Table):
     """`[training]`: objective, optimizer, stopping and seed.
 
     Attributes:
         seed: Seed of the weights, of dropout, of the order of faces and of their augmentation.
-        start_from: Experiment whose run has finished, with the same `[network]`, to start from its
-            weights; of several, that have a start in common, from the mean of their weights (a
-            "model soup", Wortsman et al. 2022, arXiv 2203.05482); empty to start from random ones.
+        start_from: Name of an experiment with the same `[network]` whose run has finished, to start
+            from its weights; empty to start from random ones.
         epochs: Most epochs to train.
         early_epochs: So many epochs, the first ones, see the faces reduced to `early_side`, where
             an epoch costs a fraction (progressive resizing). Validation is always at 48 × 48.
@@ -78,7 +66,7 @@ class TrainingConfig(_Table):
     """
 
     seed: int = Field(default=0, ge=0, lt=2**32)
-    start_from: Annotated[list[str], BeforeValidator(_one_or_several)] = []
+    start_from: str = ""
     epochs: int = Field(default=100, ge=1)
     early_epochs: int = Field(default=0, ge=0)
     early_side: Literal[16, 32] = 32
@@ -164,7 +152,8 @@ class Experiment(_Table):
     def predecessors(self) -> list[str]:
         """The experiments whose finished runs this one needs."""
         teachers = self.distillation.teachers if self.distillation else []
-        return [*self.training.start_from, *teachers]
+        start = [self.training.start_from] if self.training.start_from else []
+        return [*start, *teachers]
 
     @model_validator(mode="after")
     def _network_takes_small_faces(self) -> Experiment:

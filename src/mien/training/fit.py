@@ -121,8 +121,7 @@ def train(
         any_size=experiment.training.early_epochs > 0,
     )
     if experiment.training.start_from:
-        runs = [run_folder.parent / name for name in experiment.training.start_from]
-        start_from(model, [run / MODEL_NAME for run in runs])
+        start_from(model, run_folder.parent / experiment.training.start_from / MODEL_NAME)
     _write_json(run_folder / "environment.json", describe_environment(model))
     history = fit(model, training, targets, validation, experiment, run_folder, log_folder)
     return write_results(model, history, validation, experiment, experiment_path, run_folder)

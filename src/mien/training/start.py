@@ -43,32 +43,26 @@ def check_predecessors(runs: Sequence[Path], split: SplitConfig) -> None:
             )
 
 
-def start_from(model: keras.Model, finished: Sequence[Path]) -> None:
-    """Give a network the mean weights of finished runs of the same network.
+def start_from(model: keras.Model, finished: Path) -> None:
+    """Give a network the weights of a finished run of the same network.
 
     Its vote head stays as it is: a finished run keeps only a part of its own.
 
     Args:
         model: A network of `mien.models.build_network`.
-        finished: The finished runs' `.keras` files, one or more.
+        finished: The finished run's `.keras` file.
 
     Raises:
-        ModelError: if one is another network.
+        ModelError: if it is another network.
     """
+    source = _weighted_layers(keras.models.load_model(finished, compile=False))
     target = _weighted_layers(model)
-    shapes = [_shapes(weights) for _, weights in target]
-    runs = []
-    for path in finished:
-        weights = [
-            weights for _, weights in _weighted_layers(keras.models.load_model(path, compile=False))
-        ]
-        if [_shapes(arrays) for arrays in weights] != shapes:
-            raise ModelError(
-                f"{path} is another network than this experiment's: give both the same [network]."
-            )
-        runs.append(weights)
-    for (layer, _), *of_runs in zip(target, *runs, strict=True):
-        layer.set_weights([np.mean(arrays, axis=0) for arrays in zip(*of_runs, strict=True)])
+    if [_shapes(weights) for _, weights in source] != [_shapes(weights) for _, weights in target]:
+        raise ModelError(
+            f"{finished} is another network than this experiment's: give both the same [network]."
+        )
+    for (_, weights), (layer, _) in zip(source, target, strict=True):
+        layer.set_weights(weights)
 
 
 def _weighted_layers(
