@@ -25,12 +25,10 @@ from mien.evaluation.ledger import append_entry, find_entry
 from mien.evaluation.network import Network, open_network, short_name
 from mien.evaluation.report import Report, evaluate, format_report
 from mien.evaluation.test_set import ScoredFaces, agreed_test_labels, faces_to_score
-from mien.training.publish import CONFUSION_MATRIX, RELIABILITY_DIAGRAM
+from mien.training.publish import ARTIFACT, CONFUSION_MATRIX, RELIABILITY_DIAGRAM
 
 SHIPPED_RESULTS = Path("results/model")
 OTHER_RESULTS = Path("results/evaluation")
-
-_ARTIFACT = "emotion.onnx"
 
 
 def score_network(
@@ -68,7 +66,7 @@ def score_network(
         out = _folder_of_figures(network, own_folder, faces)
     elif _shown_network(out) not in (None, network.sha256):
         raise ModelError(
-            f"{out} shows the figures of its {_ARTIFACT} (SHA-256 {_shown_network(out)}); the file "
+            f"{out} shows the figures of its {ARTIFACT} (SHA-256 {_shown_network(out)}); the file "
             f"to score, {network.path}, is another one ({network.sha256}): name another folder "
             "with --out."
         )
@@ -160,7 +158,7 @@ def _folder_of_figures(network: Network, own_folder: Path, faces: ScoredFaces) -
         return own_folder
     if shown is not None:
         print(
-            f"{own_folder / _ARTIFACT} is not the file that is scored, {network.path}: the figures "
+            f"{own_folder / ARTIFACT} is not the file that is scored, {network.path}: the figures "
             f"go to {OTHER_RESULTS}",
             file=sys.stderr,
         )
@@ -169,7 +167,7 @@ def _folder_of_figures(network: Network, own_folder: Path, faces: ScoredFaces) -
 
 def _shown_network(folder: Path) -> str | None:
     """Return the SHA-256 of the network whose figures a folder shows; None if it holds none."""
-    path = folder / _ARTIFACT
+    path = folder / ARTIFACT
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
 
 

@@ -84,7 +84,7 @@ def train(
     """
     experiment = load_experiment(experiment_path)
     recipe = run_folder / "experiment.toml"
-    if recipe.exists() and not restart and _recipe(recipe) != _recipe(experiment_path):
+    if recipe.exists() and not restart and _recipe(load_experiment(recipe)) != _recipe(experiment):
         raise ModelError(
             f"{run_folder} holds a run of another recipe than {experiment_path}: "
             "rename the experiment, or throw that run away with --restart."
@@ -143,8 +143,8 @@ def _keep_recipe(experiment_path: Path, recipe: Path) -> None:
     write_atomically(recipe, experiment_path.read_text(encoding="utf-8"))
 
 
-def _recipe(path: Path) -> dict[str, Any]:
-    return load_experiment(path).model_dump(
+def _recipe(experiment: Experiment) -> dict[str, Any]:
+    return experiment.model_dump(
         include={"network", "augmentation", "split", "training", "distillation"}
     )
 

@@ -10,9 +10,11 @@ from mien.core.artifact import load_artifact
 from mien.core.errors import ModelError
 from mien.core.files import write_atomically
 
+ARTIFACT = "emotion.onnx"
+
 _PUBLISHED = (
     "final_emotion_model.keras",
-    "emotion.onnx",
+    ARTIFACT,
     "emotion.json",
     "final_emotion_model_arch.txt",
     "learning_curves.png",
@@ -36,8 +38,8 @@ def publish_run(run_folder: Path, results: Path) -> None:
     Raises:
         ModelError: if the run's artifact is not usable, or is not calibrated and would replace one.
     """
-    artifact = load_artifact(run_folder / "emotion.onnx")
-    shown = results / "emotion.onnx"
+    artifact = load_artifact(run_folder / ARTIFACT)
+    shown = results / ARTIFACT
     if artifact.temperature == 1.0 and shown.exists():
         raise ModelError(
             f"{artifact.onnx_path} is not calibrated (its temperature is 1) and would replace "
