@@ -27,6 +27,9 @@ from mien.core.files import write_atomically
 from mien.core.labels import EMOTIONS
 from mien.core.preprocess import FACE_SIZE
 
+ARTIFACT_NAME = "emotion.onnx"
+"""What export names the network; the sidecar is named alike."""
+
 FORMAT_VERSION = 1
 """The sidecar's format; a reader refuses any other."""
 

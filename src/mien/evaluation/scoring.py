@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.core.artifact import ARTIFACT_NAME
 from mien.core.errors import ModelError
 from mien.core.files import write_atomically
 from mien.core.labels import EMOTIONS
@@ -25,7 +26,7 @@ from mien.evaluation.ledger import append_entry, find_entry
 from mien.evaluation.network import Network, open_network, short_name
 from mien.evaluation.report import Report, evaluate, format_report
 from mien.evaluation.test_set import ScoredFaces, agreed_test_labels, faces_to_score
-from mien.training.publish import ARTIFACT, CONFUSION_MATRIX, RELIABILITY_DIAGRAM
+from mien.training.publish import CONFUSION_MATRIX, RELIABILITY_DIAGRAM
 
 SHIPPED_RESULTS = Path("results/model")
 OTHER_RESULTS = Path("results/evaluation")
@@ -66,9 +67,9 @@ def score_network(
         out = _folder_of_figures(network, own_folder, faces)
     elif _shown_network(out) not in (None, network.sha256):
         raise ModelError(
-            f"{out} shows the figures of its {ARTIFACT} (SHA-256 {_shown_network(out)}); the file "
-            f"to score, {network.path}, is another one ({network.sha256}): name another folder "
-            "with --out."
+            f"{out} shows the figures of its {ARTIFACT_NAME} (SHA-256 {_shown_network(out)}); the "
+            f"file to score, {network.path}, is another one ({network.sha256}): name another "
+            "folder with --out."
         )
     earlier = find_entry(ledger, network.sha256) if faces.is_fer2013_test else None
     print(f"Scoring {len(faces.labels):,} faces, each twice …", file=sys.stderr)
@@ -158,8 +159,8 @@ def _folder_of_figures(network: Network, own_folder: Path, faces: ScoredFaces) -
         return own_folder
     if shown is not None:
         print(
-            f"{own_folder / ARTIFACT} is not the file that is scored, {network.path}: the figures "
-            f"go to {OTHER_RESULTS}",
+            f"{own_folder / ARTIFACT_NAME} is not the file that is scored, {network.path}: the "
+            f"figures go to {OTHER_RESULTS}",
             file=sys.stderr,
         )
     return OTHER_RESULTS
@@ -167,7 +168,7 @@ def _folder_of_figures(network: Network, own_folder: Path, faces: ScoredFaces) -
 
 def _shown_network(folder: Path) -> str | None:
     """Return the SHA-256 of the network whose figures a folder shows; None if it holds none."""
-    path = folder / ARTIFACT
+    path = folder / ARTIFACT_NAME
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
 
 

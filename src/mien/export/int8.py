@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from mien.core.artifact import Artifact, load_artifact, write_artifact
+from mien.core.artifact import ARTIFACT_NAME, Artifact, load_artifact, write_artifact
 from mien.core.errors import ModelError
 from mien.core.preprocess import to_network_input
 from mien.evaluation.calibration import fit_temperature
 from mien.evaluation.metrics import score
-from mien.export.onnx_file import ONNX_NAME
 from mien.recognizer import Recognizer
 from mien.training.faces import LabelledFaces, find_recipe, load_split
 
@@ -75,7 +74,7 @@ def quantise(
         The new artifact, of temperature 1 and without metrics: the old ones do not hold for it.
     """
     with tempfile.TemporaryDirectory() as folder:
-        prepared, quantised = Path(folder) / "prepared.onnx", Path(folder) / ONNX_NAME
+        prepared, quantised = Path(folder) / "prepared.onnx", Path(folder) / ARTIFACT_NAME
         quant_pre_process(source.onnx_path, prepared, skip_symbolic_shape=True)
         quantize_static(
             prepared,

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from mien.core.artifact import (
+    ARTIFACT_NAME,
     Artifact,
     Framing,
     apply_temperature,
@@ -30,8 +31,6 @@ from mien.export.likeness import add_face_likeness, find_features
 from mien.faces.crop import FRAMINGS
 from mien.recognizer import LIKENESS_OUTPUT, Recognizer
 from mien.training.faces import find_recipe, load_split
-
-ONNX_NAME = "emotion.onnx"
 
 LARGEST_DIFFERENCE = 1e-4
 """So far may a probability from ONNX Runtime lie from Keras's; else the export is refused."""
@@ -72,14 +71,14 @@ def export_model(
     model = load_keras_model(model_or_path) if isinstance(model_or_path, Path) else model_or_path
     network = _to_onnx(model)
     with tempfile.TemporaryDirectory() as folder:
-        candidate = Path(folder) / ONNX_NAME
+        candidate = Path(folder) / ARTIFACT_NAME
         uncalibrated = write_artifact(network, candidate, experiment=experiment)
         for kind, faces_u8 in (("random", _random_faces()), ("real", real_faces_u8)):
             if faces_u8 is not None:
                 _check_parity(model, uncalibrated, faces_u8, kind)
     return write_artifact(
         network,
-        out_dir / ONNX_NAME,
+        out_dir / ARTIFACT_NAME,
         experiment=experiment,
         temperature=temperature,
         crop=crop,
@@ -112,7 +111,7 @@ def export_file(keras_path: Path, out_dir: Path, *, training_data: Path) -> Arti
     recipe = find_recipe(keras_path.parent, experiment)
     if not (recipe.is_file() and training_data.exists()):
         missing = training_data if recipe.is_file() else recipe
-        _refuse_to_replace(out_dir / ONNX_NAME, missing)
+        _refuse_to_replace(out_dir / ARTIFACT_NAME, missing)
         print(
             f"There is no {missing}: not calibrated (temperature 1), does not tell faces from "
             "other things, no real faces compared"
@@ -156,7 +155,7 @@ def has_calibrated_export(keras_path: Path, folder: Path) -> bool:
         ModelError: if the Keras file is not usable.
     """
     try:
-        artifact = load_artifact(folder / ONNX_NAME)
+        artifact = load_artifact(folder / ARTIFACT_NAME)
     except ModelError:
         return False
     if artifact.temperature == 1.0:
@@ -190,7 +189,7 @@ def _to_onnx(model: keras.Model) -> bytes:
     # Keras exports only what has been called.
     model(np.zeros((1, FACE_SIZE, FACE_SIZE, 1), np.float32), training=False)
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / ONNX_NAME
+        path = Path(folder) / ARTIFACT_NAME
         model.export(path, format="onnx", verbose=False)
         network = onnx.load(path)
     _name_in_order(network.graph)

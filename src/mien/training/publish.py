@@ -6,15 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mien.core.artifact import load_artifact
+from mien.core.artifact import ARTIFACT_NAME, load_artifact
 from mien.core.errors import ModelError
 from mien.core.files import write_atomically
 
-ARTIFACT = "emotion.onnx"
-
 _PUBLISHED = (
     "final_emotion_model.keras",
-    ARTIFACT,
+    ARTIFACT_NAME,
     "emotion.json",
     "final_emotion_model_arch.txt",
     "learning_curves.png",
@@ -38,8 +36,8 @@ def publish_run(run_folder: Path, results: Path) -> None:
     Raises:
         ModelError: if the run's artifact is not usable, or is not calibrated and would replace one.
     """
-    artifact = load_artifact(run_folder / ARTIFACT)
-    shown = results / ARTIFACT
+    artifact = load_artifact(run_folder / ARTIFACT_NAME)
+    shown = results / ARTIFACT_NAME
     if artifact.temperature == 1.0 and shown.exists():
         raise ModelError(
             f"{artifact.onnx_path} is not calibrated (its temperature is 1) and would replace "
