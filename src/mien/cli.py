@@ -338,14 +338,14 @@ def serve(
         "threads": threads,
         "detector": detector,
         "artifact": model,
-        "token": read_token(token_file) if token_file else None,
+        "token": None if token_file is None else read_token(token_file),
         "allow_anyone": allow_anyone or None,
-        "allowed_hosts": allowed_host,
-        "allowed_origins": allowed_origin,
+        "allowed_hosts": allowed_host or None,
+        "allowed_origins": allowed_origin or None,
         "state_file": state,
         "limits": read_limits(limit or []),
     }
-    given = {name: value for name, value in options.items() if value}
+    given = {name: value for name, value in options.items() if value is not None}
     serve_until_stopped(Settings.from_environment(given))
 
 

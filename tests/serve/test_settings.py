@@ -1,4 +1,4 @@
-"""The settings, as docs/deploy.md lists them."""
+"""The settings, as docs/deploy.md lists them and as `mien serve` takes them."""
 
 import inspect
 import re
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mien.cli import main
 from mien.serve.settings import ENVIRONMENT_PREFIX, Limits, Settings
 
 PAGE = Path(__file__).parents[2] / "docs/deploy.md"
@@ -48,3 +49,23 @@ def test_the_page_lists_every_setting_as_it_is(model, name_of):
     start = lines.index(expected[0])
     assert lines[start : start + len(expected)] == expected
     assert not "".join(lines[start + len(expected) :][:1])  # No further row.
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (["--token-file", "{empty}"], "token file {empty} is empty"),
+        (["--threads", "0"], "threads (MIEN_SERVE_THREADS)"),
+        (["--workers", "0"], "workers (MIEN_SERVE_WORKERS)"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_an_option_that_is_empty_or_nought_is_not_taken_for_none(words, found, tmp_path, capsys):
+    empty = tmp_path / "token"
+    empty.write_text("\n")
+    words = [word.format(empty=empty) for word in words]
+    # Were it taken for none, this would be refused for another reason, and no server start.
+    with pytest.raises(SystemExit) as stopped:
+        main(["serve", "--offline", "--host", "0.0.0.0", *words])
+    assert stopped.value.code == 2
+    assert found.format(empty=empty) in capsys.readouterr().err

@@ -190,12 +190,18 @@ def read_token(file: Path) -> str:
     """Read the token from a file.
 
     Raises:
-        DataError: if the file cannot be read.
+        DataError: if the file cannot be read or is empty.
     """
     try:
-        return file.read_text(encoding="utf-8").strip()
+        token = file.read_text(encoding="utf-8").strip()
     except (OSError, ValueError) as error:
         raise DataError(f"The token file {file} cannot be read: {error}.") from None
+    if not token:
+        raise DataError(
+            f"The token file {file} is empty; expected at least {_SHORTEST_TOKEN} characters. "
+            f"Write one with  openssl rand -hex 24 > {file}"
+        )
+    return token
 
 
 def read_limits(assignments: list[str]) -> dict[str, str]:
