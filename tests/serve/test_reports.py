@@ -55,6 +55,9 @@ def test_what_a_killed_server_left_is_removed(client_of, tmp_path, monkeypatch):
         folder.mkdir()
         (folder / "session.csv").write_text("a")
     os.utime(left, (1, 1))
+    for number in range(9):
+        # Found in the folder, and yet not there: as if another worker removed it in between.
+        (tmp_path / f"mien-report-gone-{number}").symlink_to(tmp_path / "nothing")
     client = client_of()
     for _ in range(1000):
         client.get("/healthz")  # Lets the server work on.

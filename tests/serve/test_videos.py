@@ -2,12 +2,16 @@ import asyncio
 import csv
 import io
 import os
+import sqlite3
 import sys
+import tempfile
 import time
+from contextlib import closing, contextmanager
 
 import pytest
 
-from mien.serve.jobs import _messages
+from mien.serve.jobs import JobRunner, _messages
+from mien.serve.metrics import Metrics
 from mien.serve.problems import Problem
 from mien.serve.store import WORKER_SILENT_S, Store
 
@@ -139,6 +143,56 @@ def test_a_stopping_server_finishes_what_runs_and_tells_what_waits(
     assert store.job(first).state == "done"
     assert store.job(second).state == "failed"
     assert store.job(second).problem["type"] == "urn:mien:problem:job-interrupted"
+
+
+def file_of(content):
+    """An open file without a name."""
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - the job closes it
+    file.write(content)
+    file.seek(0)
+    return file
+
+
+@contextmanager
+def unusable(file):
+    """Put a folder in the place of the state file, so that it cannot be opened, and undo that."""
+    kept = file.with_name("kept")
+    file.rename(kept)
+    file.mkdir()
+    yield
+    file.rmdir()
+    kept.rename(file)
+
+
+def test_a_state_file_that_fails_for_a_while_ends_neither_the_worker_nor_its_beat(
+    settings_of, video_of, caplog, monkeypatch
+):
+    monkeypatch.setattr("mien.serve.jobs.BEAT_S", 0.01)
+    settings = settings_of()
+    store = Store(settings.state_file, "this")
+
+    async def until(found):
+        async with asyncio.timeout(60):
+            while not found():
+                await asyncio.sleep(0.01)
+
+    async def run():
+        runner = JobRunner(store, settings, Metrics())
+        runner.start()
+        failing = await runner.add(file_of(b"no video"))
+        with unusable(settings.state_file):
+            for said in ("The state file cannot be written", "A job's failure cannot be noted"):
+                await until(lambda said=said: said in caplog.text)
+        await until(lambda: store.job(failing).state == "failed")
+        following = await runner.add(file_of(video_of(3)))
+        await until(lambda: store.job(following).state == "done")
+        lost = Store(settings.state_file, "dead").add_job(waiting_limit=8)
+        with closing(sqlite3.connect(settings.state_file)) as database, database:
+            database.execute("UPDATE jobs SET heard_s = 0 WHERE id = ?", (lost,))
+        await until(lambda: store.job(lost).state == "failed")
+        await runner.stop()
+
+    asyncio.run(run())
 
 
 def test_all_workers_see_a_job_and_mark_it_when_its_own_is_dead(tmp_path, monkeypatch):

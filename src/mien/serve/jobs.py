@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import sqlite3
 import sys
 from collections.abc import AsyncIterator
 from typing import Any, BinaryIO
@@ -44,6 +45,8 @@ class JobRunner:
         self._metrics = metrics
         # None ends the worker.
         self._waiting: asyncio.Queue[tuple[str, BinaryIO] | None] = asyncio.Queue()
+        # Why jobs failed, until the store has it.
+        self._failures: dict[str, Problem] = {}
 
     def start(self) -> None:
         """Begin to work jobs off; needs a running event loop."""
@@ -67,7 +70,7 @@ class JobRunner:
         """Finish the running job if that takes no longer than it may, and tell the others."""
         while not self._waiting.empty():
             if job := self._waiting.get_nowait():
-                self._interrupt(*job)
+                await self._interrupt(*job)
         self._waiting.put_nowait(None)
         # Awaiting it hands the cancellation on when the time is up.
         with contextlib.suppress(TimeoutError):
@@ -78,7 +81,11 @@ class JobRunner:
 
     async def _beat(self) -> None:
         while True:
-            await asyncio.to_thread(self._store.beat, self._settings.limits.job_kept_seconds)
+            try:
+                await asyncio.to_thread(self._store.beat, self._settings.limits.job_kept_seconds)
+                await asyncio.to_thread(self._note_failures)
+            except sqlite3.Error as error:
+                log.warning("The state file cannot be written (tried again soon): %s", error)
             await asyncio.sleep(BEAT_S)
 
     async def _work(self) -> None:
@@ -95,17 +102,17 @@ class JobRunner:
                 await asyncio.to_thread(self._store.finish_job, job_id, csv)
         except TimeoutError:
             limit = self._settings.limits.job_seconds
-            self._fail(job_id, Problem("too-long", f"The video took more than {limit:g} s."))
+            await self._fail(job_id, Problem("too-long", f"The video took more than {limit:g} s."))
             outcome = "failed"
         except Problem as problem:
-            self._fail(job_id, problem)
+            await self._fail(job_id, problem)
             outcome = "failed"
         except asyncio.CancelledError:
-            self._interrupt(job_id, video)
+            await self._interrupt(job_id, video)
             raise
         except Exception:
             log.exception("A video job failed")
-            self._fail(job_id, Problem("failed", "This is a fault of the server."))
+            await self._fail(job_id, Problem("failed", "This is a fault of the server."))
             outcome = "failed"
         finally:
             video.close()
@@ -126,12 +133,22 @@ class JobRunner:
                     return None
         return "".join(table)
 
-    def _fail(self, job_id: str, problem: Problem) -> None:
-        self._store.fail_job(job_id, problem)
+    async def _fail(self, job_id: str, problem: Problem) -> None:
+        """Note that a job failed: now, or with the next beat that finds the store at work."""
+        self._failures[job_id] = problem
+        try:
+            await asyncio.to_thread(self._note_failures)
+        except sqlite3.Error as error:
+            log.warning("A job's failure cannot be noted (tried again soon): %s", error)
 
-    def _interrupt(self, job_id: str, video: BinaryIO) -> None:
+    def _note_failures(self) -> None:
+        for job_id, problem in list(self._failures.items()):
+            self._store.fail_job(job_id, problem)
+            self._failures.pop(job_id, None)
+
+    async def _interrupt(self, job_id: str, video: BinaryIO) -> None:
         video.close()
-        self._fail(
+        await self._fail(
             job_id,
             Problem("job-interrupted", "The server was stopped before the end. Send it again."),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import tempfile
 import time
@@ -59,8 +60,10 @@ async def keep_tidy() -> None:
 
 def _remove_stale_folders() -> None:
     for folder in Path(tempfile.gettempdir()).glob(f"{_FOLDER_PREFIX}*"):
-        if time.time() - folder.stat().st_mtime > _LONGEST_S:
-            shutil.rmtree(folder, ignore_errors=True)
+        # Another worker may have removed it just now.
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - folder.stat().st_mtime > _LONGEST_S:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _page(table: bytes) -> bytes:
