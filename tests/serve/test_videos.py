@@ -1,6 +1,7 @@
 import asyncio
 import csv
 import io
+import json
 import os
 import sqlite3
 import sys
@@ -8,8 +9,10 @@ import tempfile
 import time
 from contextlib import closing, contextmanager
 
+import numpy as np
 import pytest
 
+from mien.serve import create_app
 from mien.serve.jobs import JobRunner, _messages
 from mien.serve.metrics import Metrics
 from mien.serve.problems import Problem
@@ -54,6 +57,62 @@ def test_a_video_becomes_a_table(client, video_of):
     assert all(face["timestamp_ms"] == pytest.approx(100 * face["frame"]) for face in faces)
     assert client.delete(f"/v1/videos/{job}").status_code == 204
     assert client.get(status["result_url"]).json()["type"] == "urn:mien:problem:no-such-job"
+
+
+@pytest.mark.parametrize("form", ["json", "csv"])
+def test_a_long_table_is_sent_bit_by_bit(settings_of, form):
+    numbers = np.random.default_rng(0).random((5000, 12)).round(6)
+    rows = [
+        f"{n},{40 * n}.0,1,{','.join(map(str, row[:5]))},fear,{','.join(map(str, row[4:]))},"
+        f"{str(n % 3 == 0).lower()},true,130.0"
+        for n, row in enumerate(numbers)
+    ]
+    table = "\n".join([COLUMNS, *rows, ""])
+    settings = settings_of()
+    store = Store(settings.state_file, "another")
+    job = store.add_job(waiting_limit=1)
+    store.update_job(job, 5000, 5000)
+    store.finish_job(job, table)
+    status, pieces = asyncio.run(get(create_app(settings), f"/v1/videos/{job}/result", form))
+    assert status == 200
+    assert max(map(len, pieces)) < sum(map(len, pieces)) / 5
+    sent = b"".join(pieces).decode()
+    if form == "csv":
+        assert sent == table
+    else:
+        kinds = {"emotion": str, "uncertain": "true".__eq__, "detected": "true".__eq__}
+        assert json.loads(sent)["faces"] == [
+            {name: kinds.get(name, float)(value) for name, value in row.items()}
+            for row in csv.DictReader(io.StringIO(table))
+        ]
+
+
+async def get(app, path, form):
+    """Return the status of an answer, and its body in the pieces in which the server sends it."""
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "GET",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": f"format={form}".encode(),
+        "headers": [(b"host", b"localhost")],
+        "client": ("127.0.0.1", 1),
+        "server": ("localhost", 8000),
+        "scheme": "http",
+    }
+    sent = []
+
+    async def receive():
+        await asyncio.Event().wait()  # The client stays.
+
+    async def send(message):
+        sent.append(message)
+
+    async with app.router.lifespan_context(app):
+        await app(scope, receive, send)
+    return sent[0]["status"], [message["body"] for message in sent[1:]]
 
 
 def test_a_running_job_can_be_ended(client, video_of):

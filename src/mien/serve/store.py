@@ -25,6 +25,7 @@ from mien.serve.problems import Problem
 WORKER_SILENT_S = 15.0
 """A worker that has not been heard of for so long is dead."""
 
+_PIECE_BYTES = 2**14
 _SCHEMA_VERSION = 1
 _SCHEMA = """
 CREATE TABLE jobs (
@@ -130,13 +131,13 @@ class Store:
             columns["problem"] = json.loads(columns["problem"])
         return Job(**columns)
 
-    def result(self, job_id: str) -> str | None:
-        """Return the table of a job that is done, as CSV."""
+    def result(self, job_id: str) -> Iterator[str] | None:
+        """Return the table of a job that is done, as CSV, in pieces of whole lines."""
         with self._connect() as database:
             found = database.execute(
                 "SELECT result FROM jobs WHERE id = ? AND state = 'done'", (job_id,)
             ).fetchone()
-        return None if found is None else zlib.decompress(found[0]).decode()
+        return None if found is None else _inflated(found[0])
 
     def delete_job(self, job_id: str) -> bool:
         """Forget a job and its result; its worker ends it. Return whether there was one."""
@@ -242,6 +243,16 @@ class Store:
         for statement in _SCHEMA.split(";\n"):
             database.execute(statement)
         database.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+
+
+def _inflated(table: bytes) -> Iterator[str]:
+    """Unpack a table bit by bit: a long video's has some ten times the size of what is kept."""
+    inflater = zlib.decompressobj()
+    begun = b""
+    for start in range(0, len(table), _PIECE_BYTES):
+        unpacked = begun + inflater.decompress(table[start : start + _PIECE_BYTES])
+        lines, end, begun = unpacked.rpartition(b"\n")
+        yield (lines + end).decode()
 
 
 def _digest(ticket: str) -> bytes:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
-import io
 import os
+from collections.abc import Iterator
+from itertools import islice
 from typing import Annotated, Any, BinaryIO, cast
 
 from fastapi import APIRouter, Depends, File, Path, Query, Request, Response, UploadFile
-from fastapi.responses import PlainTextResponse
+from fastapi.responses import StreamingResponse
+from pydantic import TypeAdapter
 
 from mien.serve.access import require_access
 from mien.serve.documents import responses
@@ -21,6 +23,8 @@ from mien.serve.store import Job, Store
 router = APIRouter(prefix="/v1/videos", tags=["videos"], dependencies=[Depends(require_access)])
 
 _HEAD_BYTES = 4096
+_ROWS_AT_ONCE = 500
+_FACES = TypeAdapter(list[FaceRecord])
 JobId = Annotated[str, Path(description="As `POST /v1/videos` gave it.", max_length=64)]
 
 
@@ -84,7 +88,7 @@ def video_result(
     request: Request,
     job_id: JobId,
     format: Annotated[str, Query(pattern="^(json|csv)$", description="json or csv.")] = "json",
-) -> VideoResult | Response:
+) -> Response:
     """Fetch the table of a job that is done: one row per face and frame."""
     store: Store = request.app.state.store
     job = _find(store, job_id)
@@ -92,8 +96,9 @@ def video_result(
     if table is None:
         raise Problem("job-not-done", f"The job is {job.state}.", state=job.state)
     if format == "csv":
-        return PlainTextResponse(table, media_type="text/csv")
-    return VideoResult(faces=[_face(row) for row in csv.DictReader(io.StringIO(table))])
+        return StreamingResponse(table, media_type="text/csv")
+    # Made as a whole, the answer for a long video would hold up everyone else for most of a minute.
+    return StreamingResponse(_as_json(table), media_type="application/json")
 
 
 @router.delete("/{job_id}", status_code=204, responses=responses(401, 403, 404, 422, 429))
@@ -158,5 +163,12 @@ def _status(job: Job) -> JobStatus:
     )
 
 
-def _face(row: dict[str, str]) -> FaceRecord:
-    return FaceRecord.model_validate(row)
+def _as_json(table: Iterator[str]) -> Iterator[bytes]:
+    """Write a table in CSV as a `VideoResult`, some rows at a time."""
+    rows = csv.DictReader(line for piece in table for line in piece.splitlines())
+    yield b'{"faces":['
+    separator = b""
+    while some := list(islice(rows, _ROWS_AT_ONCE)):
+        yield separator + _FACES.dump_json(_FACES.validate_python(some))[1:-1]
+        separator = b","
+    yield b"]}"
