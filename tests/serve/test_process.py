@@ -2,7 +2,10 @@
 
 import json
 import os
+import re
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -114,3 +117,42 @@ def test_a_client_that_is_sent_away_in_the_middle_of_its_upload_gets_the_answer(
     status, _, answer = server.ask("/v1/reports", "POST", b"x" * 90_000_000)
     assert status == 413
     assert b"urn:mien:problem:too-large" in answer
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (["--workers", "2", "--detector", "nope"], "There is no detector 'nope'"),
+        (["--state", "."], "The state file . cannot be used"),
+        (["--port", "{taken}"], "Nothing can listen on 127.0.0.1, port {taken}"),
+        (["--host", "192.0.2.1", "--allow-anyone"], "Nothing can listen on 192.0.2.1"),
+    ],
+    ids=["detector", "state file", "port", "address"],
+)
+def test_what_cannot_be_served_is_one_line_and_exit_2(words, found, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = other.getsockname()[1]
+        defaults = ["--offline", "--port", "0", "--detector", "haar", "--state", "state.db"]
+        words = [*defaults, *(word.format(taken=taken) for word in words)]
+        ended = subprocess.run(
+            [sys.executable, "-m", "mien", "serve", *words],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+    assert ended.returncode == 2
+    assert ended.stdout == ""
+    assert ended.stderr.startswith(f"Error: {found.format(taken=taken)}")
+    assert ended.stderr.count("\n") == 1
+
+
+def test_port_0_is_a_free_one_and_told(tmp_path):
+    words = ["serve", "--offline", "--port", "0", "--detector", "haar", "--state", "state.db"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "mien", *words], cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    ) as server:
+        greeting = server.stdout.readline()
+        server.kill()
+    port = re.match(r"mien serves http://127.0.0.1:(\d+)/ ", greeting)[1]
+    assert int(port) > 0

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import tempfile
 from contextlib import ExitStack
 
 import uvicorn
 
+from mien.core.errors import DataError
+from mien.recognizer import Recognizer
 from mien.serve.metrics import MULTIPROCESS_VARIABLE
 from mien.serve.page import is_built
 from mien.serve.settings import Settings
+from mien.serve.store import Store
 
 _LOG_CONFIG = {
     "version": 1,
@@ -31,8 +35,13 @@ def serve(settings: Settings) -> None:
 
     Args:
         settings: See `Settings`; every worker gets them through the environment.
+
+    Raises:
+        DataError: if the address cannot be listened on, or the state file cannot be used.
+        ModelError: if the network or the detector cannot be used.
     """
-    print(_greeting(settings), flush=True)
+    port = _try_out(settings)
+    print(_greeting(settings, port), flush=True)
     os.environ.update(settings.to_environment())
     # uvicorn raises the signal again when it is done; being told to stop is no failure.
     signal.signal(signal.SIGTERM, lambda *_: None)
@@ -44,7 +53,7 @@ def serve(settings: Settings) -> None:
             "mien.serve:create_app",
             factory=True,
             host=settings.host,
-            port=settings.port,
+            port=port,
             workers=settings.workers,
             log_config=_LOG_CONFIG,
             access_log=False,
@@ -56,9 +65,28 @@ def serve(settings: Settings) -> None:
         )
 
 
-def _greeting(settings: Settings) -> str:
+def _try_out(settings: Settings) -> int:
+    """Open once, and close again, what the workers will open; return the port to listen on.
+
+    uvicorn would start a worker that cannot begin for ever, and ends with codes of its own.
+    """
+    Recognizer(settings.artifact, detector=settings.detector, threads=1)
+    Store(settings.state_file, worker="none")
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        with socket.create_server((settings.host, settings.port), family=family) as probe:
+            port: int = probe.getsockname()[1]
+    except OSError as error:
+        raise DataError(
+            f"Nothing can listen on {settings.host}, port {settings.port}: "
+            f"{error.strerror or error}. Name another with --host or --port; 0 is any free port."
+        ) from None
+    return port
+
+
+def _greeting(settings: Settings, port: int) -> str:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    lines = [f"mien serves http://{host}:{settings.port}/ (Ctrl-C stops it)"]
+    lines = [f"mien serves http://{host}:{port}/ (Ctrl-C stops it)"]
     if not is_built(settings.static_folder):
         lines.append("The page is not built (make web builds it); the API is served all the same.")
     if settings.token is None and not settings.is_loopback:
