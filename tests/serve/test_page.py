@@ -57,6 +57,9 @@ def test_the_page_and_its_files_are_sent(client_of, built):
         "/assets/..%5c..%5csecret.js",
         "/nothing",
         "/assets/nothing",
+        "/%00",
+        "/assets/%00",
+        "/" + "a" * 300,
     ],
 )
 def test_nothing_outside_the_page_is_sent(client_of, built, path):

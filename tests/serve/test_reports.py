@@ -35,7 +35,9 @@ def test_a_record_becomes_a_page(client):
 
 def test_what_is_no_record_is_a_problem(client):
     table = record(2)
-    for content in ("", "a,b\n1,2\n", table.splitlines()[0], table.replace("0.7", "high")):
+    long = "x" * 131_073  # characters, one more than Python's reader takes in a value
+    contents = ("", "a,b\n1,2\n", table.splitlines()[0], table.replace("0.7", "high"))
+    for content in (*contents, f"{long}\n", table.replace("surprise,0.7", f"{long},0.7")):
         answer = client.post("/v1/reports", content=content, headers=CSV)
         assert answer.status_code == 422
         assert "/tmp" not in answer.json()["detail"]

@@ -42,15 +42,22 @@ def read_record(path: Path) -> Iterator[FaceEmotion]:
 def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     lines = _whole_lines(path)
     header = next(lines, (1, ""))[1]
-    columns = next(csv.reader([header]), [])
+    columns = _values(header, f"{path}, line 1")
     for number, line in lines:
-        values = next(csv.reader([line]), [])
+        values = _values(line, f"{path}, line {number}")
         if len(values) != len(columns):
             raise DataError(
                 f"{path}, line {number} has {len(values)} values; expected {len(columns)}, as the "
                 "first line."
             )
         yield number, dict(zip(columns, values, strict=True))
+
+
+def _values(line: str, where: str) -> list[str]:
+    try:
+        return next(csv.reader([line]), [])
+    except csv.Error as error:
+        raise DataError(f"{where} is not CSV: {error}; expected a record.") from None
 
 
 def _json_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -70,23 +70,30 @@ def _html(request: Request, name: str) -> Response:
 
 def _send(request: Request, path: str, cache_control: str) -> Response:
     """Send a file of the built page; the big ones lie there compressed."""
-    folder: Path = request.app.state.static_folder
-    file = (folder / path).resolve()
-    if not file.is_relative_to(folder.resolve()):
-        raise _missing(path)
+    file = _find(request.app.state.static_folder, path)
+    compressed = _find(request.app.state.static_folder, path + ".br")
     headers = {"Cache-Control": cache_control}
-    if file.is_file():
+    if file is not None:
         return FileResponse(file, headers=headers)
-    compressed = file.with_name(file.name + ".br")
-    if not compressed.is_file():
+    if compressed is None:
         raise _missing(path)
     headers["Vary"] = "Accept-Encoding"
-    media_type = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+    media_type = mimetypes.guess_type(path)[0] or "application/octet-stream"
     if _takes_brotli(request):
         headers["Content-Encoding"] = "br"
         return FileResponse(compressed, headers=headers, media_type=media_type)
     content = brotli.decompress(compressed.read_bytes())
     return Response(content, headers=headers, media_type=media_type)
+
+
+def _find(folder: Path, path: str) -> Path | None:
+    """Return the file in `folder`; None where there is none, or it lies elsewhere."""
+    try:
+        file = (folder / path).resolve()
+        found = file.is_relative_to(folder.resolve()) and file.is_file()
+    except (OSError, ValueError):  # A name that no file can have: too long, or with a NUL.
+        return None
+    return file if found else None
 
 
 def _takes_brotli(request: Request) -> bool:
