@@ -49,6 +49,22 @@ def test_a_bad_frame_is_a_problem_and_the_stream_goes_on(client, astronaut_jpeg,
         assert stream.receive_json()["type"] == "result"
 
 
+def test_a_fault_of_ours_costs_one_frame_and_not_the_stream(
+    client, astronaut_jpeg, stream_of, monkeypatch
+):
+    with stream_of(client) as stream:
+        stream.receive_json()
+        with monkeypatch.context() as patch:
+            patch.setattr("mien.engine.stages.VideoAnalyser.analyse", lambda *_: 1 / 0)
+            stream.send_bytes(astronaut_jpeg)
+            answer = stream.receive_json()
+        assert answer["problem"]["type"] == "urn:mien:problem:failed"
+        assert "division" not in answer["problem"]["detail"]
+        stream.send_bytes(astronaut_jpeg)
+        assert stream.receive_json()["type"] == "result"
+    assert 'mien_stream_frames_total{outcome="failed"} 1.0' in client.get("/metrics").text
+
+
 @pytest.mark.parametrize(
     ("limits", "problem"),
     [({"frame_pixels": 1000}, "too-many-pixels"), ({"frame_bytes": 1000}, "too-large")],

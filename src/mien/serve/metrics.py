@@ -56,7 +56,7 @@ class Metrics:
         self.faces = Counter("mien_faces_total", "Faces recognised.", registry=registry)
         self.frames = Counter(
             "mien_stream_frames_total",
-            "Frames of streams, by what became of them: recognised, dropped or refused.",
+            "Frames of streams, by what became of them: recognised, dropped, refused or failed.",
             ("outcome",),
             registry=registry,
         )

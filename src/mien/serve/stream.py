@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import threading
 import time
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ from mien.serve.problems import Problem
 from mien.serve.recognition import Lane
 from mien.serve.schemas import Ticket
 from mien.serve.settings import Limits, Settings
+
+log = logging.getLogger("mien.serve")
 
 router = APIRouter(prefix="/v1", tags=["streams"])
 
@@ -213,6 +216,10 @@ class _Session:
         except Problem as problem:
             answer = _problem_message(problem)
             self._metrics.frames.labels("refused").inc()
+        except Exception:
+            log.exception("A frame of a stream failed")
+            answer = _problem_message(Problem("failed", "This is a fault of the server."))
+            self._metrics.frames.labels("failed").inc()
         return answer | {"frame": frame.index, "dropped": dropped}
 
     def _recognise(self, frame: _Frame) -> dict[str, Any]:
