@@ -19,8 +19,8 @@ _NOT_BUILT = """<!doctype html>
 <title>mien</title>
 <h1>The page is not built</h1>
 <p>The API is served all the same: its description is <a href="/openapi.json">/openapi.json</a>.</p>
-<p>For the page, run <code>make web</code> in the repository (it needs Node.js 20 or later), or
-install mien from a wheel, which holds it.</p>
+<p>For the page, run <code>make web</code> in the repository (it needs Node.js 20.19 or later), and
+then install mien from there again, unless it was installed with <code>--editable</code>.</p>
 </html>
 """
 _IMMUTABLE = "public, max-age=31536000, immutable"
