@@ -22,7 +22,7 @@ RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
 
 FROM python:3.12-slim
 COPY --from=wheel /wheels /wheels
-# This image has neither X11 nor OpenGL, which OpenCV's build with windows does not load without.
+# This image has no libGL, libxcb and GLib, which OpenCV's build with windows does not load without.
 RUN pip install --no-cache-dir "$(echo /wheels/*.whl)[serve]" && rm -r /wheels \
     && pip uninstall --yes opencv-python \
     && pip install --no-cache-dir "opencv-python-headless>=4.14,<5"

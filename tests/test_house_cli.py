@@ -56,8 +56,19 @@ def test_misuse_is_one_line_and_exit_2(words, capsys):
         (RuntimeError("a bug"), 1, "RuntimeError: a bug (--debug shows where)"),
         (ModuleNotFoundError("", name="keras"), 2, "This needs the package 'keras'"),
         (ModuleNotFoundError("", name="mien.x"), 1, "ModuleNotFoundError"),
+        (
+            ImportError("libGL.so.1: cannot open shared object file", name="cv2"),
+            2,
+            "OpenCV does not load: libGL.so.1: cannot open shared object file. On Debian",
+        ),
     ],
-    ids=["bad input", "a failure of ours", "a missing extra", "a missing module of ours"],
+    ids=[
+        "bad input",
+        "a failure of ours",
+        "a missing extra",
+        "a missing module of ours",
+        "a library that OpenCV needs",
+    ],
 )
 def test_an_exception_becomes_one_line_and_an_exit_code(error, code, line, command_raising, capsys):
     command_raising(error)

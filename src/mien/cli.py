@@ -631,6 +631,12 @@ def _explain(error: Exception) -> tuple[str, int]:
         package = (error.name or "").partition(".")[0]
         if package in _EXTRA_OF_PACKAGE:
             error = MissingExtraError(package, _EXTRA_OF_PACKAGE[package])
+    elif isinstance(error, ImportError) and error.name == "cv2":
+        error = MienError(
+            f"OpenCV does not load: {error}. On Debian and Ubuntu, run  apt install libgl1 "
+            "libglib2.0-0 libxcb1 ; or exchange opencv-python for opencv-python-headless "
+            "(docs/install.md)."
+        )
     if isinstance(error, typer.TyperException):
         return _one_line(error.format_message()), error.exit_code
     if isinstance(error, MienError):
