@@ -148,3 +148,22 @@ def test_settings_survive_the_way_through_the_environment(monkeypatch):
         monkeypatch.setenv(name, value)
     assert Settings.from_environment() == settings
     assert Settings.from_environment({"port": 9001}).port == 9001
+
+
+def test_what_kubernetes_says_of_a_service_called_mien_serve_is_no_setting(monkeypatch):
+    variables = {
+        "PORT": "tcp://10.0.0.1:8000",
+        "PORT_8000_TCP": "tcp://10.0.0.1:8000",
+        "PORT_8000_TCP_ADDR": "10.0.0.1",
+        "PORT_8000_TCP_PORT": "8000",
+        "PORT_8000_TCP_PROTO": "tcp",
+        "SERVICE_HOST": "10.0.0.1",
+        "SERVICE_PORT": "8000",
+        "SERVICE_PORT_HTTP": "8000",
+    }
+    for name, value in variables.items():
+        monkeypatch.setenv(f"MIEN_SERVE_{name}", value)
+    assert Settings.from_environment() == Settings()
+    monkeypatch.setenv("MIEN_SERVE_PORT", "8x")
+    with pytest.raises(DataError, match="MIEN_SERVE_PORT"):
+        Settings.from_environment()

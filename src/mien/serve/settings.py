@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
@@ -231,6 +232,8 @@ def is_loopback(host: str) -> bool:
 
 
 _LISTS = ("allowed_hosts", "allowed_origins")
+# Kubernetes sets these for a Service called mien-serve; the port is then an address: tcp://….
+_KUBERNETES_VARIABLE = re.compile(r"service_|port_|port=\w+://")
 
 
 def _nested(variables: Mapping[str, str]) -> dict[str, Any]:
@@ -240,6 +243,8 @@ def _nested(variables: Mapping[str, str]) -> dict[str, Any]:
         if not variable.startswith(ENVIRONMENT_PREFIX):
             continue
         name = variable.removeprefix(ENVIRONMENT_PREFIX).lower()
+        if _KUBERNETES_VARIABLE.match(f"{name}={text}"):
+            continue
         if name.startswith("limits__"):
             limits[name.removeprefix("limits__")] = text
         elif name in _LISTS:
