@@ -15,6 +15,18 @@ def test_a_client_that_asks_too_often_is_told_when_to_come_back(client_of):
     assert client.get("/healthz").status_code == 200
 
 
+def test_each_client_has_a_limit_of_its_own(settings_of):
+    app = create_app(settings_of({"requests_per_minute": 1}))
+
+    async def run():
+        async with app.router.lifespan_context(app):
+            return [(await ask(app, "/v1/reports", nothing, client))[0] for client in clients]
+
+    clients = ["::ffff:203.0.113.1", "::ffff:203.0.113.2", "203.0.113.1", "2001:db8::1"]
+    clients += ["2001:db8::2", "2001:db8:0:1::1"]
+    assert asyncio.run(run()) == [415, 415, 429, 415, 429, 415]
+
+
 def test_four_declared_gigabytes_are_refused_before_they_come(client):
     answer = client.post(
         "/v1/videos",
@@ -54,7 +66,7 @@ def test_a_body_that_is_no_form_is_a_problem(client, headers):
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-def scope_of(path, headers):
+def scope_of(path, headers, client):
     return {
         "type": "http",
         "asgi": {"version": "3.0"},
@@ -64,13 +76,13 @@ def scope_of(path, headers):
         "raw_path": path.encode(),
         "query_string": b"",
         "headers": [(b"host", b"localhost"), *headers],
-        "client": ("127.0.0.1", 1),
+        "client": (client, 1),
         "server": ("localhost", 8000),
         "scheme": "http",
     }
 
 
-async def ask(app, path, receive):
+async def ask(app, path, receive, client="127.0.0.1"):
     """Send a request whose body comes as `receive` gives it; return status and headers."""
     sent = []
 
@@ -78,7 +90,7 @@ async def ask(app, path, receive):
         sent.append(message)
 
     form = (b"content-type", b"multipart/form-data; boundary=x")
-    await app(scope_of(path, [form]), receive, send)
+    await app(scope_of(path, [form], client), receive, send)
     return sent[0]["status"], {name.decode(): value.decode() for name, value in sent[0]["headers"]}
 
 

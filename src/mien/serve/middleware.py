@@ -312,5 +312,7 @@ def _client(scope: Scope) -> str:
     except ValueError:
         return str(host)
     if isinstance(address, IPv6Address):
+        if address.ipv4_mapped:
+            return str(address.ipv4_mapped)
         return address.exploded[:19]
     return host
