@@ -28,6 +28,7 @@ RUN pip install --no-cache-dir "$(echo /wheels/*.whl)[serve]" && rm -r /wheels \
     && pip install --no-cache-dir "opencv-python-headless>=4.14,<5"
 ENV XDG_CACHE_HOME=/var/cache \
     MIEN_SERVE_HOST=0.0.0.0 \
+    MIEN_SERVE_PORT=8000 \
     MIEN_SERVE_STATE_FILE=/tmp/mien.sqlite3
 RUN mien models download && chmod -R a+rX /var/cache/mien
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin mien
@@ -35,5 +36,5 @@ USER mien
 EXPOSE 8000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=5s --start-period=20s --retries=3 \
-  CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/healthz', timeout=4)"]
+  CMD ["python", "-c", "import os, urllib.request as r; r.urlopen('http://127.0.0.1:' + os.environ['MIEN_SERVE_PORT'] + '/healthz', timeout=4)"]
 ENTRYPOINT ["mien", "serve", "--offline"]
