@@ -111,6 +111,11 @@ def test_a_picture_is_reduced_to_the_same_pixels(parity_page, crowd_bgr, longest
     np.testing.assert_array_equal(rgba[..., 2::-1], picture)
 
 
+def test_a_record_that_is_full_keeps_the_newest_rows(parity_page):
+    found = parity_page.evaluate("frames => parity.recorded(frames, 1000)", 450_001)
+    assert found == list(range(450_000 - 60, 450_001))
+
+
 def test_smoothing_gives_the_same_averages_and_labels(parity_page):
     random = np.random.default_rng(6)
     times = np.cumsum(random.uniform(10, 200, 80)).tolist()

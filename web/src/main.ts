@@ -293,7 +293,7 @@ function showLive(result: Result, latencyMs: number): void {
   if (nowMs - statusShownMs > STATUS_EVERY_MS) {
     statusShownMs = nowMs;
     element(`#speed-${mode}`).textContent = speeds[mode].toString() || "measuring …";
-    if (session.isFull) tell("The record is full: save it, then start again.");
+    if (session.isFull) tell("The record is full: save it, as its oldest rows make room for new ones.");
   }
 }
 

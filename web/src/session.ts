@@ -4,6 +4,8 @@ import { COLUMNS, type FaceRecord, type Result } from "./types";
 
 /** About four hours of one face at 25 frames a second. */
 const MOST_ROWS = 400_000;
+/** So many of the oldest make room at once: one at a time, all others would move each time. */
+const ROWS_DROPPED = 40_000;
 const MINUTE_MS = 60_000;
 const DIGITS: Partial<Record<(typeof COLUMNS)[number], number>> = {
   timestamp_ms: 3,
@@ -23,8 +25,9 @@ export class Session {
     return this.#rows.length;
   }
 
+  /** Whether the oldest rows are about to make room for new ones, or did already. */
   get isFull(): boolean {
-    return this.#rows.length >= MOST_ROWS;
+    return this.#rows.length >= MOST_ROWS - ROWS_DROPPED;
   }
 
   /** Makes the numbers that follow different from those so far. */
@@ -39,7 +42,8 @@ export class Session {
     );
     for (const face of faces) {
       this.#highest = Math.max(this.#highest, face.track_id);
-      if (!this.isFull) this.#rows.push(face);
+      if (this.#rows.length === MOST_ROWS) this.#rows.splice(0, ROWS_DROPPED);
+      this.#rows.push(face);
     }
     return { ...result, faces };
   }

@@ -1,7 +1,9 @@
-// For the tests: crops and probabilities of given faces, to compare with Python's.
+// For the tests: crops and probabilities of given faces, to compare with Python's, and records.
 
 import { type Backend, loadRuntime } from "../src/recognisers/runtime";
+import { Session } from "../src/session";
 import { decodePhoto } from "../src/sources";
+import type { FaceRecord } from "../src/types";
 import { type Box, cropFace, type Framing } from "../src/vision/crop";
 import { measureQuality } from "../src/vision/quality";
 import { type Pixels, reduce } from "../src/vision/resize";
@@ -57,4 +59,15 @@ function smooth(course: readonly { ms: number; probabilities: number[] }[], smoo
   });
 }
 
-Object.assign(window, { parity: { judge, reduced, smooth } });
+/** Records a person for so many frames; returns the frames that the last minute shows. */
+function recorded(frames: number, everyMs: number) {
+  const session = new Session();
+  const face = { track_id: 1 } as FaceRecord;
+  for (let frame = 0; frame < frames; frame++) {
+    const faces = [{ ...face, frame, timestamp_ms: frame * everyMs }];
+    session.add({ width: 1, height: 1, faces });
+  }
+  return session.lastMinute(1, (frames - 1) * everyMs).map((row) => row.frame);
+}
+
+Object.assign(window, { parity: { judge, reduced, smooth, recorded } });
