@@ -1,3 +1,5 @@
+import os
+
 import cv2
 import numpy as np
 import pytest
@@ -77,6 +79,16 @@ def test_any_size_can_be_written(tmp_path, size):
         video.write(picture(*size))
     capture = cv2.VideoCapture(str(path))
     assert capture.read()[1].shape[:2] == tuple(side + side % 2 for side in size)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="rights of files are those of POSIX")
+def test_the_file_has_the_rights_that_the_user_gives_to_new_files(tmp_path):
+    before = os.umask(0o027)
+    try:
+        write_all(tmp_path / "out.mp4", [picture()])
+    finally:
+        os.umask(before)
+    assert (tmp_path / "out.mp4").stat().st_mode & 0o777 == 0o640
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path):

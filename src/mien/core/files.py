@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterable
@@ -46,20 +47,41 @@ def write_atomically(path: Path, content: bytes | str) -> None:
         content: What to write; a string is written as UTF-8 with its line ends as they are.
     """
     data = content.encode("utf-8") if isinstance(content, str) else content
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
+    temporary = temporary_beside(path)
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with temporary.open("wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        # mkstemp makes the file private to its owner; give it the rights of an ordinary file.
-        temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def temporary_beside(path: Path, suffix: str | None = None) -> Path:
+    """Make an empty hidden file beside `path`, to be written and then to take its place.
+
+    Args:
+        path: What the file is going to be; its folder is made where it is missing.
+        suffix: How its name ends; as that of `path` if None.
+
+    Raises:
+        OSError: if no file can be made there, or `path` is a folder, whose place none can take.
+    """
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(
+        dir=path.parent,
+        prefix=f".{path.stem}.",
+        suffix=path.suffix if suffix is None else suffix,
+    )
+    os.close(descriptor)
+    temporary = Path(name)
+    # mkstemp makes the file private to its owner; give it the rights of an ordinary file.
+    temporary.chmod(0o666 & ~_umask())
+    return temporary
 
 
 def _umask() -> int:

@@ -84,6 +84,17 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     return to_bgr_u8(image)
 
 
+def with_even_sides(image_bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the picture with its last row or column repeated where its number is odd.
+
+    Video encoders need even sides: they refuse others, or cut them off.
+    """
+    height, width = image_bgr.shape[:2]
+    if height % 2 == 0 and width % 2 == 0:
+        return image_bgr
+    return np.pad(image_bgr, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+
+
 @contextlib.contextmanager
 def quiet_opencv() -> Iterator[None]:
     """Keep OpenCV from writing to standard error what a `SourceError` says better."""

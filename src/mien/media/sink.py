@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Self
 
@@ -11,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.errors import SourceError
+from mien.core.files import temporary_beside
+from mien.media.image import with_even_sides
 
 
 class VideoSink:
@@ -44,7 +45,7 @@ class VideoSink:
             image_bgr: (H, W, 3) uint8, BGR. The first one fixes the video's size (odd sides grow
                 by a pixel); another size is scaled to fit, with black bars.
         """
-        image_bgr = _with_even_sides(image_bgr)
+        image_bgr = with_even_sides(image_bgr)
         if self._writer is None:
             self._size = (image_bgr.shape[1], image_bgr.shape[0])
             self._writer = self._open()
@@ -85,14 +86,9 @@ class VideoSink:
 
     def _open(self) -> cv2.VideoWriter:
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(
-                dir=self.path.parent, prefix=f".{self.path.stem}.", suffix=".mp4", delete=False
-            ) as file:
-                self._temporary = Path(file.name)
+            self._temporary = temporary_beside(self.path, ".mp4")
         except OSError as error:
             raise SourceError(f"{self.path} cannot be written: {error.strerror}.") from None
-        self._temporary.chmod(0o644)
         fourcc = cv2.VideoWriter.fourcc(*"mp4v")
         writer = cv2.VideoWriter(
             str(self._temporary), cv2.CAP_FFMPEG, fourcc, self._fps, self._size
@@ -104,14 +100,6 @@ class VideoSink:
                 f"pixels at {self._fps:g} frames a second."
             )
         return writer
-
-
-def _with_even_sides(image_bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return the picture with its last row or column repeated; OpenCV would cut it off."""
-    height, width = image_bgr.shape[:2]
-    if height % 2 == 0 and width % 2 == 0:
-        return image_bgr
-    return np.pad(image_bgr, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
 
 
 def _fit(image_bgr: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from mien.core.errors import DataError, MissingExtraError
+from mien.core.files import temporary_beside
 
 
 def require_pyarrow() -> None:
@@ -41,11 +41,7 @@ def csv_to_parquet(csv: Path, parquet: Path) -> None:
         names = file.readline().strip().split(",")
     types = {name: kinds.get(name, pa.float32()) for name in names}
     try:
-        with tempfile.NamedTemporaryFile(
-            dir=parquet.parent, prefix=f".{parquet.stem}.", suffix=".parquet", delete=False
-        ) as file:
-            temporary = Path(file.name)
-        temporary.chmod(0o644)
+        temporary = temporary_beside(parquet)
         try:
             reader = pa_csv.open_csv(
                 csv,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 from mien.core.errors import DataError
+from mien.core.files import temporary_beside
 from mien.core.types import FaceEmotion
 from mien.record.parquet import csv_to_parquet, require_pyarrow
 from mien.record.table import columns_of, csv_line, json_line, row_of
@@ -48,7 +48,7 @@ class TableWriter:
         if parquet is not None:
             require_pyarrow()
             if csv is None:
-                csv = self._temporary_csv = _temporary_beside(parquet)
+                csv = self._temporary_csv = _csv_beside(parquet)
         self._csv_path = csv
         self._files: list[_LineFile] = []
         if csv is not None:
@@ -155,12 +155,8 @@ class _LineFile:
             ) from None
 
 
-def _temporary_beside(path: Path) -> Path:
+def _csv_beside(parquet: Path) -> Path:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            dir=path.parent, prefix=f".{path.stem}.", suffix=".csv", delete=False
-        ) as file:
-            return Path(file.name)
+        return temporary_beside(parquet, ".csv")
     except OSError as error:
-        raise DataError(f"The record {path} cannot be written: {error.strerror}.") from None
+        raise DataError(f"The record {parquet} cannot be written: {error.strerror}.") from None

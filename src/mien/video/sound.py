@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -13,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.errors import SourceError
+from mien.core.files import temporary_beside
+from mien.media.image import with_even_sides
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
@@ -73,7 +74,7 @@ class SoundVideoSink:
         """
         import av
 
-        image_bgr = _with_even_sides(image_bgr)
+        image_bgr = with_even_sides(image_bgr)
         if self._output is None:
             self._open(image_bgr.shape[1], image_bgr.shape[0])
         assert self._output is not None
@@ -121,14 +122,9 @@ class SoundVideoSink:
         import av
 
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(
-                dir=self.path.parent, prefix=f".{self.path.stem}.", suffix=".mp4", delete=False
-            ) as file:
-                self._temporary = Path(file.name)
+            self._temporary = temporary_beside(self.path, ".mp4")
         except OSError as error:
             raise SourceError(f"{self.path} cannot be written: {error.strerror}.") from None
-        self._temporary.chmod(0o644)
         output = av.open(self._temporary, "w", format="mp4", options={"movflags": "+faststart"})
         rate = Fraction(self._fps).limit_denominator(1001)
         options = {"preset": "veryfast", "crf": "20"}
@@ -226,11 +222,3 @@ def _timed(packets: Iterable[Packet[AudioStream]]) -> Iterator[tuple[float, Pack
     for packet in packets:
         if packet.pts is not None and packet.pts >= 0 and packet.time_base is not None:
             yield float(packet.pts * packet.time_base), packet
-
-
-def _with_even_sides(image_bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The picture with its last row or column repeated where H.264 needs it."""
-    height, width = image_bgr.shape[:2]
-    if height % 2 == 0 and width % 2 == 0:
-        return image_bgr
-    return np.pad(image_bgr, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
