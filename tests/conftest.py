@@ -1,5 +1,6 @@
 """What several rooms' tests share: a network without training, a real face, a real video file."""
 
+import contextlib
 import os
 import struct
 from importlib.util import find_spec
@@ -71,6 +72,23 @@ def without_yunet(monkeypatch, tmp_path):
     monkeypatch.delenv("MIEN_YUNET", raising=False)
     for name in ("XDG_CACHE_HOME", "LOCALAPPDATA", "HOME"):
         monkeypatch.setenv(name, str(tmp_path / "home"))
+
+
+@pytest.fixture
+def full_disk():
+    """Return a context in which no file can grow beyond a number of bytes."""
+    resource = pytest.importorskip("resource", reason="needs the limits of POSIX")
+
+    @contextlib.contextmanager
+    def limit(most_bytes):
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    return limit
 
 
 @pytest.fixture

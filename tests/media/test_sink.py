@@ -81,6 +81,17 @@ def test_any_size_can_be_written(tmp_path, size):
     assert capture.read()[1].shape[:2] == tuple(side + side % 2 for side in size)
 
 
+def test_a_full_disk_is_told_and_leaves_the_old_file(tmp_path, full_disk):
+    path = tmp_path / "out.mp4"
+    path.write_text("old")
+    random = np.random.default_rng(0)
+    noise = [random.integers(0, 255, (48, 64, 3), np.uint8) for _ in range(40)]
+    with pytest.raises(SourceError, match=r"of 40 frames reached the disk"), full_disk(20_000):
+        write_all(path, noise)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
 @pytest.mark.skipif(os.name != "posix", reason="rights of files are those of POSIX")
 def test_the_file_has_the_rights_that_the_user_gives_to_new_files(tmp_path):
     before = os.umask(0o027)

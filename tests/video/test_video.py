@@ -115,14 +115,38 @@ def test_mp3_is_kept_as_it_is(astronaut_bgr, tmp_path):
 
 
 def test_a_video_that_cannot_be_finished_leaves_the_old_file(astronaut_bgr, tmp_path):
-    av = pytest.importorskip("av", reason="needs mien[video]")
+    pytest.importorskip("av", reason="needs mien[video]")
     old, source = tmp_path / "out.mp4", tmp_path / "source.mp4"
     old.write_bytes(b"what an earlier run wrote")
     source.write_bytes(b"not a video")
-    with pytest.raises(av.FFmpegError), SoundVideoSink(old, source, fps=25) as sink:
+    with (
+        pytest.raises(SourceError, match=r"sound of .*source\.mp4 cannot be read"),
+        SoundVideoSink(old, source, fps=25) as sink,
+    ):
         sink.write_at(astronaut_bgr, 0)
     assert old.read_bytes() == b"what an earlier run wrote"
     assert sorted(tmp_path.iterdir()) == [old, source]
+
+
+@pytest.mark.parametrize("most_bytes", [0, 20_000, 70_000])
+def test_a_full_disk_is_told_and_leaves_the_old_video(clip, tmp_path, full_disk, most_bytes):
+    pytest.importorskip("av", reason="needs mien[video]")
+    old = tmp_path / "old.mp4"
+    old.write_bytes(b"what an earlier run wrote")
+
+    def write_noise():
+        random = np.random.default_rng(0)
+        with SoundVideoSink(old, clip, fps=25) as sink:
+            for number in range(80):
+                sink.write_at(random.integers(0, 255, (48, 64, 3), np.uint8), 40 * number)
+
+    with (
+        pytest.raises(SourceError, match=r"old\.mp4 cannot be written: File too large"),
+        full_disk(most_bytes),
+    ):
+        write_noise()
+    assert old.read_bytes() == b"what an earlier run wrote"
+    assert sorted(tmp_path.glob("*.mp4")) == [clip, old]
 
 
 def test_sound_that_breaks_off_is_said_and_the_video_goes_on(astronaut_bgr, tmp_path, capsys):

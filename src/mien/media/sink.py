@@ -11,22 +11,24 @@ from numpy.typing import NDArray
 
 from mien.core.errors import SourceError
 from mien.core.files import temporary_beside
-from mien.media.image import with_even_sides
+from mien.media.image import quiet_opencv, with_even_sides
 
 
 class VideoSink:
     """Writes frames to an MP4 file (MPEG-4 part 2, no sound).
 
     The file appears under its name when the sink is closed, and replaces one that was there;
-    until then it is a temporary file beside it. That holds after an error too: what was written
-    until then is a whole video. Without a frame no file appears.
+    until then it is a temporary file beside it. That holds after an error of the frames' reader
+    too: what was written until then is a whole video. Without a frame, or if the video cannot be
+    finished, no file appears, and one that was there stays.
 
     Args:
         path: The file, which ends in `.mp4`; its folder is made where it is missing.
         fps: Frames a second, above 0.
 
     Raises:
-        SourceError: on the first frame, if the file cannot be written.
+        SourceError: on the first frame, if the file cannot be written; at the end, if it could
+            not be written to the end.
     """
 
     def __init__(self, path: Path, fps: float) -> None:
@@ -76,13 +78,31 @@ class VideoSink:
             return
         self._writer.release()
         self._writer = None
-        self._temporary.replace(self.path)
+        try:
+            self._check_whole(self._temporary)
+            self._temporary.replace(self.path)
+        except OSError as error:
+            raise SourceError(f"{self.path} cannot be written: {error.strerror}.") from None
+        finally:
+            self._temporary.unlink(missing_ok=True)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_error: object) -> None:
         self.close()
+
+    def _check_whole(self, temporary: Path) -> None:
+        # OpenCV's writer does not tell that a write failed.
+        with quiet_opencv():
+            video = cv2.VideoCapture(str(temporary), cv2.CAP_FFMPEG)
+            kept = int(video.get(cv2.CAP_PROP_FRAME_COUNT)) if video.isOpened() else 0
+            video.release()
+        if kept < self._written:
+            raise SourceError(
+                f"{self.path} cannot be written: {kept:,} of {self._written:,} frames reached the "
+                "disk. Is it full? Make room, or write elsewhere."
+            )
 
     def _open(self) -> cv2.VideoWriter:
         try:

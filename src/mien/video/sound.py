@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
@@ -51,7 +52,7 @@ class SoundVideoSink:
         fps: Its rate, for players that ask.
 
     Raises:
-        SourceError: on the first frame, if the file cannot be written.
+        SourceError: if the file cannot be written, or the sound not be opened.
     """
 
     def __init__(self, path: Path, source: Path, fps: float) -> None:
@@ -63,6 +64,7 @@ class SoundVideoSink:
         self._video: VideoStream | None = None
         self._sound: _Sound | None = None
         self._last_tick = -1
+        self._is_broken = False
 
     def write_at(self, image_bgr: NDArray[np.uint8], timestamp_ms: float) -> None:
         """Append a frame at its time.
@@ -76,7 +78,8 @@ class SoundVideoSink:
 
         image_bgr = with_even_sides(image_bgr)
         if self._output is None:
-            self._open(image_bgr.shape[1], image_bgr.shape[0])
+            with self._told():
+                self._open(image_bgr.shape[1], image_bgr.shape[0])
         assert self._output is not None
         assert self._video is not None
         frame = av.VideoFrame.from_ndarray(image_bgr, format="bgr24")
@@ -84,20 +87,22 @@ class SoundVideoSink:
         self._last_tick = max(round(timestamp_ms * _TICKS_PER_S / 1000), self._last_tick + 1)
         frame.pts = self._last_tick
         frame.time_base = Fraction(1, _TICKS_PER_S)
-        self._output.mux(self._video.encode(frame))
-        if self._sound is not None:
-            self._sound.mux_until(self._output, self._last_tick / _TICKS_PER_S)
+        with self._told():
+            self._output.mux(self._video.encode(frame))
+            if self._sound is not None:
+                self._sound.mux_until(self._output, self._last_tick / _TICKS_PER_S)
 
     def close(self) -> None:
         """Finish the file and give it its name; once more does nothing."""
         output, self._output = self._output, None
-        if output is None:
+        if self._temporary is None:
             return
-        assert self._temporary is not None
         try:
-            self._finish(output)
-            if self._last_tick >= 0:
-                self._temporary.replace(self.path)
+            if output is not None:
+                with self._told():
+                    self._finish(output)
+                    if self._last_tick >= 0 and not self._is_broken:
+                        self._temporary.replace(self.path)
         finally:
             self._temporary.unlink(missing_ok=True)
 
@@ -107,9 +112,23 @@ class SoundVideoSink:
     def __exit__(self, *_error: object) -> None:
         self.close()
 
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """Say in one line why the file cannot be written."""
+        import av
+
+        try:
+            yield
+        except (OSError, av.FFmpegError) as error:
+            self._is_broken = True
+            raise SourceError(f"{self.path} cannot be written: {error.strerror}.") from None
+
     def _finish(self, output: OutputContainer) -> None:
         assert self._video is not None
         try:
+            # FFmpeg crashes on a packet that follows one that it could not write.
+            if self._is_broken:
+                return
             output.mux(self._video.encode(None))
             if self._sound is not None:
                 self._sound.mux_until(output, self._last_tick / _TICKS_PER_S + 1 / self._fps)
@@ -121,10 +140,7 @@ class SoundVideoSink:
     def _open(self, width: int, height: int) -> None:
         import av
 
-        try:
-            self._temporary = temporary_beside(self.path, ".mp4")
-        except OSError as error:
-            raise SourceError(f"{self.path} cannot be written: {error.strerror}.") from None
+        self._temporary = temporary_beside(self.path, ".mp4")
         output = av.open(self._temporary, "w", format="mp4", options={"movflags": "+faststart"})
         rate = Fraction(self._fps).limit_denominator(1001)
         options = {"preset": "veryfast", "crf": "20"}
@@ -162,7 +178,10 @@ class _Sound:
         """Return the sound of the file at `path`; None where it has none that can be read."""
         import av
 
-        source = av.open(path.absolute())
+        try:
+            source = av.open(path.absolute())
+        except (OSError, av.FFmpegError) as error:
+            raise SourceError(f"The sound of {path} cannot be read: {error.strerror}.") from None
         if not source.streams.audio or not source.streams.video:
             source.close()
             return None
