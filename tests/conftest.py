@@ -3,6 +3,7 @@
 import contextlib
 import os
 import struct
+from fractions import Fraction
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -121,6 +122,12 @@ def write_jpeg_video():
 
 
 @pytest.fixture
+def write_browser_video():
+    """Return the function that writes a WebM file of given times, as a browser records it."""
+    return _write_browser_video
+
+
+@pytest.fixture
 def faces_of():
     """Return the function that draws faces of given labels."""
     return _faces_of
@@ -142,6 +149,23 @@ def _write_jpeg_video(path, *, damaged=()):
             content[at + 8 : at + 8 + length] = bytes(length)
         at += 8 + length + length % 2
     path.write_bytes(content)
+    return path
+
+
+def _write_browser_video(path, times_ms):
+    """Write grey frames at times in whole milliseconds; the file states no rate."""
+    av = pytest.importorskip("av", reason="needs mien[video]")
+    with av.open(path, "w") as file:
+        video = file.add_stream("libvpx", rate=1000)
+        video.width, video.height, video.pix_fmt = 160, 120, "yuv420p"
+        for number, ms in enumerate(times_ms):
+            grey = np.full((120, 160, 3), 5 * number % 250, np.uint8)
+            frame = av.VideoFrame.from_ndarray(grey, format="bgr24")
+            frame.pts, frame.time_base = ms, Fraction(1, 1000)
+            for packet in video.encode(frame):
+                packet.duration = 0
+                file.mux(packet)
+        file.mux(video.encode(None))
     return path
 
 

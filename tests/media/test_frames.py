@@ -163,6 +163,24 @@ def test_a_trimmed_file_without_its_end_is_told(trimmed):
         list(frames)
 
 
+def test_the_rate_of_a_browsers_recording_is_measured(tmp_path, write_browser_video):
+    # A rate of about 30, unevenly, with a pause.
+    times_ms = np.cumsum([0, *[28, 33, 34, 38] * 3, 900, *[38, 33, 28, 34] * 8])
+    path = write_browser_video(tmp_path / "browser.webm", times_ms.tolist())
+    with open_frames(path) as frames:
+        assert frames.fps == pytest.approx(30, rel=0.03)
+        assert frames.frame_count == pytest.approx(times_ms[-1] * 30 / 1000, rel=0.05)
+        assert [frame.timestamp_ms for frame in frames] == pytest.approx(times_ms)
+
+
+@pytest.mark.parametrize("fps", [240, 0.5])
+def test_an_unusual_rate_is_kept(tmp_path, write_video, fps):
+    path = write_video(tmp_path / "clip.mp4", grey_pictures(20), fps=fps)
+    with open_frames(path) as frames:
+        assert frames.fps == pytest.approx(fps, rel=0.01)
+        assert frames.frame_count == 20
+
+
 @pytest.mark.parametrize(
     ("is_live", "positions", "times"),
     [

@@ -6,7 +6,7 @@ import pytest
 
 from mien.core.errors import SourceError
 from mien.media.frames import open_frames
-from mien.media.sink import VideoSink
+from mien.media.sink import LONGEST_FILL_MS, VideoSink
 
 
 def picture(height=48, width=64, grey=128):
@@ -70,6 +70,19 @@ def test_uneven_frames_keep_their_time(tmp_path):
     with open_frames(path) as frames:
         greys = [round(float(frame.image_bgr.mean()) / 60) for frame in frames]
     assert greys == [0, 1, 1, 1, 1, 2, 3, 3, 3, 3, 4]
+
+
+def test_a_frame_does_not_last_for_hours(tmp_path):
+    path = tmp_path / "out.mp4"
+    times_ms = (0, 500, 3_600_000, 3_600_500)
+    with VideoSink(path, 2) as video:
+        for grey, timestamp_ms in zip((0, 60, 120, 180), times_ms, strict=True):
+            video.write_at(picture(grey=grey), timestamp_ms)
+    with open_frames(path) as frames:
+        greys = [round(float(frame.image_bgr.mean()) / 60) for frame in frames]
+    assert len(greys) == 2 + LONGEST_FILL_MS / 1000 * 2 + 2
+    assert greys[:3] == [0, 1, 1]
+    assert greys[-3:] == [1, 2, 3]
 
 
 @pytest.mark.parametrize("size", [(1, 1), (241, 321), (2160, 3840)])

@@ -177,6 +177,16 @@ def test_limits_of_videos_can_be_set(client_of, video_of, limits, problem):
     assert wait_for(client, job, "failed")["problem"]["type"] == f"urn:mien:problem:{problem}"
 
 
+def test_a_browsers_recording_is_not_taken_for_a_longer_one(
+    client_of, write_browser_video, tmp_path
+):
+    path = write_browser_video(tmp_path / "browser.webm", range(0, 1000, 33))
+    client = client_of({"video_frames": 50})
+    job = upload(client, path.read_bytes()).json()["id"]
+    status = wait_for(client, job, "done", "failed")
+    assert (status["state"], status["frames_done"]) == ("done", 31)
+
+
 def test_a_decoder_that_dies_may_say_anything_before():
     async def run():
         process = await asyncio.create_subprocess_exec(

@@ -36,8 +36,10 @@ FALLBACK_FPS = 25.0
 
 _CAMERA_FILE = re.compile(r"/dev/video(\d+)")
 _URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
-# Containers that hold the number of their frames, shown or not; for others OpenCV estimates it.
-_EXACT_COUNT = frozenset({".avi", ".m4v", ".mov", ".mp4"})
+# Browsers record in whole milliseconds and state no rate, which FFmpeg takes for 1000 a second; of
+# frames and a long pause it makes one in minutes.
+_USUAL_FPS = (1.0, 120.0)
+_MEASURED_FRAMES = 30
 _TIMEOUT_MS = 10_000
 # OpenCV tells a packet that cannot be decoded and the end of a file alike. So many reads in vain
 # are taken for the end: the packets of some 20 s, and a tenth of a second to try.
@@ -68,7 +70,8 @@ class FrameSource(Protocol):
 
     Attributes:
         name: What to call it in a message or a file name, such as `camera 0` or `clip.mp4`.
-        fps: Frames a second as the source states it, above 0; `FALLBACK_FPS` where it states none.
+        fps: Frames a second, above 0: as the source states it; measured where a file states none
+            or an impossible one; `FALLBACK_FPS` where that fails too.
         frame_count: How many frames there are; exact for MP4, MOV, AVI and pictures (but those
             that a trimmed file hides count as well), an estimate for other files, None for a
             camera or stream.
@@ -161,7 +164,16 @@ class _PictureSource(_Closing):
 
 
 class _CaptureSource(_Closing):
-    """A camera, video file or stream, read by OpenCV; `path` is that of a file."""
+    """A camera, video file or stream, read by OpenCV.
+
+    Args:
+        capture: The opened source.
+        name: What to call it.
+        frame_count: As OpenCV has it; None for what is live.
+        path: That of a file.
+        counts_frames: Whether the file holds the number of its frames, as against an estimate.
+        is_camera: Whether the clock, not the source, tells the time.
+    """
 
     def __init__(
         self,
@@ -170,14 +182,20 @@ class _CaptureSource(_Closing):
         *,
         frame_count: int | None,
         path: Path | None = None,
+        counts_frames: bool = False,
         is_camera: bool = False,
     ) -> None:
+        stated_fps = capture.get(cv2.CAP_PROP_FPS)
         self.name = name
-        self.fps = _plausible_fps(capture.get(cv2.CAP_PROP_FPS))
+        self.fps = _fps(stated_fps, path)
+        if frame_count and stated_fps > 0 and not counts_frames:
+            # OpenCV multiplied the length by the rate that is stated.
+            frame_count = round(frame_count / stated_fps * self.fps)
         self.frame_count = frame_count
         self.is_live = frame_count is None
         self._capture = capture
         self._path = path
+        self._counts_frames = counts_frames
         self._is_camera = is_camera
 
     def __iter__(self) -> Iterator[Frame]:
@@ -232,7 +250,7 @@ class _CaptureSource(_Closing):
             )
 
     def _breaks_off(self, frames: int, expected: int, last_ms: float) -> bool:
-        if self._path is None or self._path.suffix.lower() not in _EXACT_COUNT:
+        if self._path is None or not self._counts_frames:
             return False
         frame_ms = 1000 / self.fps
         whole_ms = expected * frame_ms
@@ -298,13 +316,17 @@ def _open_url(url: str) -> FrameSource:
 
 
 def _open_file(path: Path) -> FrameSource:
+    counts_frames = _counts_frames(path)
     capture = _capture(str(path.absolute()), cv2.CAP_FFMPEG)
     if not capture.isOpened():
         raise SourceError(
             f"{path} holds no video that FFmpeg can read: expected a whole video file; this one "
             "is sound only, truncated, damaged or something else."
         )
-    return _CaptureSource(capture, path.name, frame_count=max(_count(capture), 0), path=path)
+    count = max(_count(capture), 0)
+    return _CaptureSource(
+        capture, path.name, frame_count=count, path=path, counts_frames=counts_frames
+    )
 
 
 def _capture(source: int | str, backend: int, options: list[int] | None = None) -> cv2.VideoCapture:
@@ -317,12 +339,41 @@ def _count(capture: cv2.VideoCapture) -> int:
     return int(count) if math.isfinite(count) else 0
 
 
+def _counts_frames(path: Path) -> bool:
+    """Whether a file is MP4, MOV or AVI: those hold the number of their frames, shown or not."""
+    # A file may have any name; one that is handed over as /dev/fd/0 has none.
+    with path.open("rb") as file:
+        head = file.read(12)
+        # On macOS whoever opens /dev/fd/0 shares its place in the file with all others.
+        file.seek(0)
+    is_mp4 = head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
+    return is_mp4 or (head.startswith(b"RIFF") and head[8:] == b"AVI ")
+
+
 def _is_much_less(found_ms: float, expected_ms: float) -> bool:
     return found_ms < 0.9 * expected_ms and expected_ms - found_ms > 500
 
 
-def _plausible_fps(fps: float) -> float:
-    return float(fps) if math.isfinite(fps) and 0.01 <= fps <= 1000 else FALLBACK_FPS
+def _fps(stated: float, path: Path | None) -> float:
+    if _USUAL_FPS[0] <= stated <= _USUAL_FPS[1]:
+        return float(stated)
+    return FALLBACK_FPS if path is None else _measured_fps(path)
+
+
+def _measured_fps(path: Path) -> float:
+    """The rate of a file's first frames, pauses left out."""
+    capture = _capture(str(path.absolute()), cv2.CAP_FFMPEG)
+    times_ms: list[float] = []
+    while len(times_ms) < _MEASURED_FRAMES and capture.grab():
+        times_ms.append(capture.get(cv2.CAP_PROP_POS_MSEC))
+    capture.release()
+    steps_ms = np.diff(times_ms)
+    steps_ms = steps_ms[steps_ms > 0]
+    if not steps_ms.size:
+        return FALLBACK_FPS
+    usual_ms = steps_ms[steps_ms <= 2 * np.median(steps_ms)].mean()
+    # Encoders of MPEG-4 part 2 count in fractions whose parts stay below 65,536.
+    return max(round(1000 / float(usual_ms), 2), 0.01)
 
 
 def _pictures_of(folder: Path) -> list[Path]:

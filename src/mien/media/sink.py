@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Self
 
@@ -12,6 +13,9 @@ from numpy.typing import NDArray
 from mien.core.errors import SourceError
 from mien.core.files import temporary_beside
 from mien.media.image import quiet_opencv, with_even_sides
+
+LONGEST_FILL_MS = 60_000.0
+"""A frame lasts so long at most: longer than a camera that was lost may take to come back."""
 
 
 class VideoSink:
@@ -38,6 +42,7 @@ class VideoSink:
         self._writer: cv2.VideoWriter | None = None
         self._size = (0, 0)
         self._written = 0
+        self._cut = 0  # frames that gaps were cut down by
         self._before_bgr: NDArray[np.uint8] | None = None
 
     def write(self, image_bgr: NDArray[np.uint8]) -> None:
@@ -58,14 +63,19 @@ class VideoSink:
         """Append a frame in the place nearest to its time.
 
         Frames that come unevenly so keep their time: the frame before lasts until then. A frame
-        whose place is taken is left out, unless a gap follows, which it fills.
+        whose place is taken is left out, unless a gap follows, which it fills; of a gap
+        longer than `LONGEST_FILL_MS`, so much.
 
         Args:
             image_bgr: See `write`; not to be changed afterwards.
             timestamp_ms: The frame's time since the first one, in milliseconds.
         """
         # Rounded: times in whole milliseconds, as Matroska's are, fall short of their own place.
-        place = round(timestamp_ms * self._fps / 1000)
+        place = round(timestamp_ms * self._fps / 1000) - self._cut
+        most = math.ceil(LONGEST_FILL_MS * self._fps / 1000)
+        if place - self._written > most:
+            self._cut += place - self._written - most
+            place = self._written + most
         while self._written < place:
             self.write(image_bgr if self._before_bgr is None else self._before_bgr)
         if self._written == place:
