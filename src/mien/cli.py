@@ -21,6 +21,7 @@ missing optional package into the `pip install` that brings it. Commands about d
 
 from __future__ import annotations
 
+import io
 import sys
 import traceback
 from importlib.metadata import version
@@ -609,6 +610,10 @@ def main(arguments: list[str] | None = None) -> None:
         SystemExit: Always; 0 when all went well, 2 for misuse or bad input, 1 for a failure of
             mien itself, 130 after Ctrl-C.
     """
+    # A file's name may hold what the terminal or UTF-8 cannot show; that is no reason to stop.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     # Typer knows the option before the command only; people type it at the end.

@@ -1,11 +1,14 @@
 import csv
 import os
+import sys
+from importlib.util import find_spec
 
 import cv2
 import numpy as np
 import pytest
 
 from mien.batch.pictures import PICTURE_COLUMNS, PictureOutputs, run_pictures
+from mien.cli import main
 from mien.core.errors import SourceError
 from mien.faces.gate import QualityGate
 from mien.recognizer import Recognizer
@@ -88,6 +91,24 @@ def albums(tmp_path):
         picture = np.full((60, 60, 3), grey, np.uint8)
         cv2.imwrite(str(tmp_path / "albums" / name / "p.bmp"), picture)
     return tmp_path / "albums"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems allow no such name")
+def test_a_name_that_is_not_utf_8_does_not_end_the_run(folder, tmp_path, recognizer, capsys):
+    odd = folder / os.fsdecode(b"caf\xe9.png")
+    (folder / "a, colour.png").rename(odd)
+    tables = {name: tmp_path / f"table.{name}" for name in ("csv", "jsonl", "parquet")}
+    if find_spec("pyarrow") is None:
+        del tables["parquet"]
+    options = [word for name, path in tables.items() for word in (f"--{name}", str(path))]
+    model = ["--model", str(recognizer.artifact.onnx_path), "--detector", "haar"]
+    with pytest.raises(SystemExit) as left:
+        main(["image", str(odd), "--out", str(tmp_path / "out"), *options, *model])
+    assert not left.value.code
+    assert "caf\\udce9.png: " in capsys.readouterr().out
+    assert len(copies_in(tmp_path / "out")) == 1
+    (row, *_) = rows_of(tables["csv"])
+    assert row["path"].endswith("caf\\udce9.png")
 
 
 @pytest.mark.parametrize("named", [["a", "b"], ["a/p.bmp", "b/p.bmp"], ["a", "b/../a", "b"], ["."]])

@@ -1,3 +1,4 @@
+import os
 import struct
 import sys
 import wave
@@ -34,6 +35,17 @@ def test_a_time_in_a_file_name_is_no_address(tmp_path, write_video, monkeypatch)
     with open_frames(path) as frames:
         assert frames.name == path.name
         assert len(list(frames)) == 3
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems allow no such name")
+def test_a_name_that_opencv_cannot_open_is_refused(tmp_path, write_video):
+    whole = write_video(tmp_path / "clip.mp4", grey_pictures(3))
+    odd = whole.rename(tmp_path / os.fsdecode(b"caf\xe9.mp4"))
+    with pytest.raises(SourceError, match=r"not UTF-8.* rename it"):
+        open_frames(odd)
+    with pytest.raises(SourceError, match=r"not UTF-8.* rename it"):
+        write_video(odd, grey_pictures(3))
+    assert list(tmp_path.iterdir()) == [odd]
 
 
 def test_rotation_metadata_turns_the_frames(tmp_path, write_video):

@@ -40,13 +40,14 @@ def refuse_overwriting(inputs: Iterable[Path | None], outputs: Iterable[Path | N
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
-    """Write `content` to `path`, so that a reader sees the old file or the new one, never a part.
+    r"""Write `content` to `path`, so that a reader sees the old file or the new one, never a part.
 
     Args:
         path: The file; its folder is made where it is missing.
-        content: What to write; a string is written as UTF-8 with its line ends as they are.
+        content: What to write; a string is written as UTF-8 with its line ends as they are, and
+            what cannot be (bytes of a file's name) as `\udc…`.
     """
-    data = content.encode("utf-8") if isinstance(content, str) else content
+    data = content.encode(errors="backslashreplace") if isinstance(content, str) else content
     temporary = temporary_beside(path)
     try:
         with temporary.open("wb") as file:

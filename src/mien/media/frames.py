@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from mien.core.errors import SourceError
 from mien.media.edit_list import shown_ms
-from mien.media.image import quiet_opencv, read_image
+from mien.media.image import opencv_name, quiet_opencv, read_image
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 """Names of pictures; what a folder holds besides them is passed over."""
@@ -317,7 +317,7 @@ def _open_url(url: str) -> FrameSource:
 
 def _open_file(path: Path) -> FrameSource:
     counts_frames = _counts_frames(path)
-    capture = _capture(str(path.absolute()), cv2.CAP_FFMPEG)
+    capture = _capture(opencv_name(path), cv2.CAP_FFMPEG)
     if not capture.isOpened():
         raise SourceError(
             f"{path} holds no video that FFmpeg can read: expected a whole video file; this one "
@@ -362,7 +362,7 @@ def _fps(stated: float, path: Path | None) -> float:
 
 def _measured_fps(path: Path) -> float:
     """The rate of a file's first frames, pauses left out."""
-    capture = _capture(str(path.absolute()), cv2.CAP_FFMPEG)
+    capture = _capture(opencv_name(path), cv2.CAP_FFMPEG)
     times_ms: list[float] = []
     while len(times_ms) < _MEASURED_FRAMES and capture.grab():
         times_ms.append(capture.get(cv2.CAP_PROP_POS_MSEC))

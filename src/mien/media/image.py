@@ -95,6 +95,24 @@ def with_even_sides(image_bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.pad(image_bgr, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
 
 
+def opencv_name(path: Path) -> str:
+    """Return the name by which OpenCV can open a video file.
+
+    Raises:
+        SourceError: if the name is not UTF-8: OpenCV would end the process.
+    """
+    # Absolute: FFmpeg takes 12:30:00.mp4 for an address.
+    name = str(path.absolute())
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise SourceError(
+            f"{path} has a name, or lies in a folder, that is not UTF-8, which OpenCV cannot open: "
+            "rename it."
+        ) from None
+    return name
+
+
 @contextlib.contextmanager
 def quiet_opencv() -> Iterator[None]:
     """Keep OpenCV from writing to standard error what a `SourceError` says better."""

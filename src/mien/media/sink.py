@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mien.core.errors import SourceError
 from mien.core.files import temporary_beside
-from mien.media.image import quiet_opencv, with_even_sides
+from mien.media.image import opencv_name, quiet_opencv, with_even_sides
 
 LONGEST_FILL_MS = 60_000.0
 """A frame lasts so long at most: longer than a camera that was lost may take to come back."""
@@ -105,7 +105,7 @@ class VideoSink:
     def _check_whole(self, temporary: Path) -> None:
         # OpenCV's writer does not tell that a write failed.
         with quiet_opencv():
-            video = cv2.VideoCapture(str(temporary), cv2.CAP_FFMPEG)
+            video = cv2.VideoCapture(opencv_name(temporary), cv2.CAP_FFMPEG)
             kept = int(video.get(cv2.CAP_PROP_FRAME_COUNT)) if video.isOpened() else 0
             video.release()
         if kept < self._written:
@@ -115,13 +115,14 @@ class VideoSink:
             )
 
     def _open(self) -> cv2.VideoWriter:
+        opencv_name(self.path)
         try:
             self._temporary = temporary_beside(self.path, ".mp4")
         except OSError as error:
             raise SourceError(f"{self.path} cannot be written: {error.strerror}.") from None
         fourcc = cv2.VideoWriter.fourcc(*"mp4v")
         writer = cv2.VideoWriter(
-            str(self._temporary), cv2.CAP_FFMPEG, fourcc, self._fps, self._size
+            opencv_name(self._temporary), cv2.CAP_FFMPEG, fourcc, self._fps, self._size
         )
         if not writer.isOpened():
             self._temporary.unlink()

@@ -143,7 +143,8 @@ class _LineFile:
             self._file.close()
 
     def _flush(self) -> None:
-        content = memoryview("".join(self._waiting).encode())
+        # A file's name need not be UTF-8; Python keeps its other bytes as lone surrogates.
+        content = memoryview("".join(self._waiting).encode(errors="backslashreplace"))
         self._waiting.clear()
         self._flushed_s = time.monotonic()
         try:
