@@ -21,9 +21,12 @@ missing optional package into the `pip install` that brings it. Commands about d
 
 from __future__ import annotations
 
+import contextlib
 import io
+import signal
 import sys
 import traceback
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -161,7 +164,8 @@ def live(
     )
     recognizer = Recognizer(model, detector=detector, threads=threads, provider=provider)
     typer.echo(f"Detector: {recognizer.detector.name}")
-    run_live(source, recognizer, window=window, fast=fast, outputs=outputs, settings=settings)
+    with _stopped_as_by_ctrl_c():
+        run_live(source, recognizer, window=window, fast=fast, outputs=outputs, settings=settings)
 
 
 @app.command(rich_help_panel=RECOGNISE)
@@ -193,7 +197,8 @@ def video(
     )
     recognizer = Recognizer(model, detector=detector, threads=threads, provider=provider)
     typer.echo(f"Detector: {recognizer.detector.name}")
-    run_video(path, recognizer, outputs, settings)
+    with _stopped_as_by_ctrl_c():
+        run_video(path, recognizer, outputs, settings)
 
 
 @app.command(rich_help_panel=RECOGNISE)
@@ -226,7 +231,8 @@ def image(
     outputs = PictureOutputs(folder=out, csv=csv, jsonl=jsonl, parquet=parquet, blur=blur)
     gate = make_settings(min_confidence=min_confidence).gate
     recognizer = Recognizer(model, detector=detector, threads=threads, provider=provider)
-    run_pictures(paths, recognizer, outputs, gate)
+    with _stopped_as_by_ctrl_c():
+        run_pictures(paths, recognizer, outputs, gate)
 
 
 @app.command(rich_help_panel=RECOGNISE)
@@ -367,7 +373,8 @@ def preprocess(
     from mien.faces.detect import make_detector
     from mien.faces.extract import extract_faces
 
-    count = extract_faces(video, out, make_detector(detector), typer.echo)
+    with _stopped_as_by_ctrl_c():
+        count = extract_faces(video, out, make_detector(detector), typer.echo)
     typer.echo(f"Wrote {out / 'input_video.mp4'} and {count} faces (image0.png …)")
 
 
@@ -628,6 +635,34 @@ def main(arguments: list[str] | None = None) -> None:
         line, exit_code = _explain(error)
         typer.echo(f"Error: {line}", err=True)
         sys.exit(exit_code)
+
+
+@contextlib.contextmanager
+def _stopped_as_by_ctrl_c() -> Iterator[None]:
+    """Finish the files on SIGTERM (a service is stopped) and SIGHUP (a terminal is closed) too."""
+    numbers = [signal.SIGTERM]
+    if sys.platform != "win32":
+        numbers.append(signal.SIGHUP)
+    # nohup ignores SIGHUP, and that is to stay so.
+    before = {
+        number: signal.getsignal(number)
+        for number in numbers
+        if signal.getsignal(number) is not signal.SIG_IGN
+    }
+
+    def stop(*_: object) -> None:
+        # Both may come, and SIGHUP twice; the second one must not break the finishing off.
+        for number in before:
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for number in before:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _explain(error: Exception) -> tuple[str, int]:

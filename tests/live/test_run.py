@@ -1,7 +1,10 @@
 import itertools
 import math
+import os
 import re
 import socket
+import subprocess
+import sys
 from fractions import Fraction
 
 import cv2
@@ -14,6 +17,7 @@ from mien.core.errors import SourceError
 from mien.live.display import has_display
 from mien.live.run import LiveOutputs, run_live
 from mien.media.frames import open_frames
+from mien.record.read import read_record
 
 
 @pytest.fixture
@@ -185,6 +189,37 @@ def test_ctrl_c_leaves_a_whole_video(
     assert capsys.readouterr().out.splitlines()[-1] == "Stopped."
     with open_frames(in_empty_folder / "results" / "live" / "clip_annotated.mp4") as frames:
         assert len(list(frames)) == 2
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such signals")
+@pytest.mark.parametrize("number", ["SIGTERM", "SIGHUP"])
+def test_a_stopped_service_leaves_whole_files(
+    recognizer, in_empty_folder, astronaut_bgr, write_video, number
+):
+    source = write_video(in_empty_folder / "clip.mp4", [astronaut_bgr] * 6)
+    program = (
+        "import os, signal, sys\n"
+        "from mien.cli import main\n"
+        "from mien.media.sink import VideoSink\n"
+        "write_at = VideoSink.write_at\n"
+        "def stop_at_the_third(sink, image_bgr, timestamp_ms):\n"
+        "    write_at(sink, image_bgr, timestamp_ms)\n"
+        "    if timestamp_ms == 80:\n"
+        "        os.kill(os.getpid(), signal.Signals[sys.argv[1]])\n"
+        "VideoSink.write_at = stop_at_the_third\n"
+        "main(sys.argv[2:])\n"
+    )
+    model = ["--model", str(recognizer.artifact.onnx_path), "--detector", "haar"]
+    words = ["live", str(source), "--no-window", "--csv", "record.csv", *model]
+    ended = subprocess.run(
+        [sys.executable, "-c", program, number, *words], check=True, capture_output=True, text=True
+    )
+    assert ended.stdout.splitlines()[-1] == "Stopped."
+    folder = in_empty_folder / "results" / "live"
+    assert [path.name for path in folder.iterdir()] == ["clip_annotated.mp4"]
+    with open_frames(folder / "clip_annotated.mp4") as frames:
+        assert len(list(frames)) == 3
+    assert {row.frame for row in read_record(in_empty_folder / "record.csv")} == {0, 1, 2}
 
 
 def test_several_faces_are_printed_from_left_to_right(
