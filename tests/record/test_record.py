@@ -131,3 +131,15 @@ def test_a_record_that_cannot_be_written_is_one_clear_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match="cannot be written"):
         RecordWriter(csv=tmp_path / "file" / "r.csv", smooth_ms=0)
+
+
+def test_the_rows_survive_a_parquet_file_that_cannot_be_written(tmp_path, result):
+    pytest.importorskip("pyarrow", reason="needs mien[batch]")
+    writer = RecordWriter(parquet=tmp_path / "r.parquet", smooth_ms=0)
+    writer.write([result(0), result(0, 2)])
+    (tmp_path / "r.parquet").mkdir()
+    with pytest.raises(DataError, match=r"r\.parquet cannot be written.* The rows are in ") as told:
+        writer.close()
+    (kept,) = tmp_path.glob("*.csv")
+    assert str(kept) in str(told.value)
+    assert [face.track_id for face in read_record(kept)] == [1, 2]

@@ -243,6 +243,16 @@ def test_one_file_for_two_outputs_is_refused(recognizer, clip, tmp_path):
     assert not same.exists()
 
 
+@pytest.mark.parametrize("format", ["video", "csv", "jsonl", "parquet"])
+def test_a_folder_for_an_output_is_refused_at_once(recognizer, clip, tmp_path, format):
+    folder = tmp_path / "folder.mp4"
+    folder.mkdir()
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(SourceError, match=r"folder\.mp4 is a folder: name a file"):
+        run_video(clip, recognizer, Outputs(**{format: folder}), EngineSettings())
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def write_with_sound(av, path, pictures, times_ms, *, codec="aac", rate_hz=44_100):
     """Write a video whose frames come at given times, with a tone of 440 Hz."""
     with av.open(path, "w") as output:

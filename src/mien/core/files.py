@@ -12,14 +12,15 @@ from mien.core.errors import SourceError
 
 
 def refuse_overwriting(inputs: Iterable[Path | None], outputs: Iterable[Path | None]) -> None:
-    """Refuse an output that would take the place of an input or of another output.
+    """Refuse an output that would take the place of an input, another output or a folder.
 
     Args:
         inputs: What is read; it need not exist. None is nothing.
         outputs: What is to be written. None is nothing.
 
     Raises:
-        SourceError: if two names mean one file; nothing has been touched by then.
+        SourceError: if two names mean one file, or an output's is that of a folder; nothing has
+            been touched by then.
     """
     read = {path.resolve() for path in inputs if path is not None}
     written: set[Path] = set()
@@ -27,6 +28,8 @@ def refuse_overwriting(inputs: Iterable[Path | None], outputs: Iterable[Path | N
         if path is None:
             continue
         file = path.resolve()
+        if file.is_dir():
+            raise SourceError(f"{path} is a folder: name a file to write to.")
         if file in read:
             raise SourceError(
                 f"{path} is an input and would be overwritten: name another file to write to."

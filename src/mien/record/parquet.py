@@ -54,7 +54,7 @@ def csv_to_parquet(csv: Path, parquet: Path) -> None:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-    except OSError as error:
+    except (pa.ArrowException, OSError) as error:
         raise DataError(f"The record {parquet} cannot be written: {error}.") from None
 
 

@@ -22,7 +22,8 @@ class TableWriter:
 
     CSV and JSON lines grow as they go, in place and by whole lines: a reader, or a kill, finds all
     rows but those of the last half second. Parquet cannot: it is made from the CSV at the end, and
-    appears as a whole. Files that were there are replaced. No path, no file.
+    appears as a whole; if that fails, the rows stay in CSV. Files that were there are replaced. No
+    path, no file.
 
     Args:
         columns: The names of the columns, in order.
@@ -70,12 +71,13 @@ class TableWriter:
         files, self._files = self._files, []
         for file in files:
             file.close()
-        try:
-            if files and self._parquet is not None and self._csv_path is not None:
+        if files and self._parquet is not None and self._csv_path is not None:
+            try:
                 csv_to_parquet(self._csv_path, self._parquet)
-        finally:
+            except DataError as error:
+                raise DataError(f"{error} The rows are in {self._csv_path}.") from None
             if self._temporary_csv is not None:
-                self._temporary_csv.unlink(missing_ok=True)
+                self._temporary_csv.unlink()
 
     def __enter__(self) -> Self:
         return self
