@@ -47,6 +47,7 @@ def test_a_video_becomes_a_table(client, video_of):
     assert answer.headers["location"] == f"/v1/videos/{job}"
     status = wait_for(client, job, "done", "failed")
     assert (status["state"], status["frames_done"], status["frames_total"]) == ("done", 20, 20)
+    assert status["warning"] is None
     faces = client.get(status["result_url"]).json()["faces"]
     table = client.get(status["result_url"], params={"format": "csv"})
     assert table.headers["content-type"].startswith("text/csv")
@@ -158,6 +159,20 @@ def test_a_damaged_video_fails_and_the_server_lives(client, video_of):
         assert status["problem"]["type"] == "urn:mien:problem:unreadable"
         assert "/dev/fd" not in status["problem"]["detail"]
     assert client.get("/readyz").status_code == 200
+
+
+def test_what_is_missing_of_a_damaged_video_is_told(client, write_jpeg_video, tmp_path):
+    whole = write_jpeg_video(tmp_path / "whole.avi").read_bytes()
+    spots = write_jpeg_video(tmp_path / "spots.avi", damaged=(10, 30)).read_bytes()
+    for content, warning in (
+        (whole[: len(whole) // 2], "The video breaks off after frame "),
+        (spots, "The video is damaged in 2 places"),
+    ):
+        job = upload(client, content).json()["id"]
+        status = wait_for(client, job, "done", "failed")
+        assert status["state"] == "done"
+        assert status["warning"].startswith(warning)
+        assert 15 < status["frames_done"] < status["frames_total"] == 50
 
 
 @pytest.mark.parametrize(

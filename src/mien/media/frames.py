@@ -132,6 +132,17 @@ def camera_index(source: int | str | Path | None) -> int | None:
     return int(digits) if digits.isascii() and digits.isdigit() else None
 
 
+def damage_of(source: FrameSource) -> str | None:
+    """Return one line about the damaged spots of a source, None if none were met."""
+    spots = source.damaged_spots
+    if not spots:
+        return None
+    return (
+        f"{source.name} is damaged in {spots} {'place' if spots == 1 else 'places'}, where "
+        "frames may be missing; the rest was used. Copy it again for the whole."
+    )
+
+
 class _Closing:
     """What every source shares: it is its own context manager."""
 

@@ -127,7 +127,11 @@ class JobRunner:
                     raise Problem(message["problem"], message["detail"])
                 table.append(message["csv"])
                 wanted = await asyncio.to_thread(
-                    self._store.update_job, job_id, message["frames_done"], message["frames_total"]
+                    self._store.update_job,
+                    job_id,
+                    message["frames_done"],
+                    message["frames_total"],
+                    message["warning"],
                 )
                 if not wanted:
                     return None

@@ -89,6 +89,9 @@ class JobStatus(BaseModel):
     finished_s: float | None = Field(examples=[None])
     frames_done: int = Field(examples=[120])
     frames_total: int | None = Field(description="As the video says it.", examples=[600])
+    warning: str | None = Field(
+        description="What is missing of the video, where it is damaged.", examples=[None]
+    )
     problem: dict[str, Any] | None = Field(
         description="Why it failed: a problem document.", examples=[None]
     )

@@ -26,7 +26,7 @@ WORKER_SILENT_S = 15.0
 """A worker that has not been heard of for so long is dead."""
 
 _PIECE_BYTES = 2**14
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
 _SCHEMA = """
 CREATE TABLE jobs (
   id TEXT PRIMARY KEY,
@@ -37,6 +37,7 @@ CREATE TABLE jobs (
   finished_s REAL,
   frames_done INTEGER NOT NULL DEFAULT 0,
   frames_total INTEGER,
+  warning TEXT,
   problem TEXT,                 -- JSON
   result BLOB                   -- CSV, deflated
 );
@@ -56,6 +57,7 @@ class Job:
         finished_s: When it ended.
         frames_done: Frames that were recognised so far.
         frames_total: Frames that the video says it has.
+        warning: What is missing of the video, where it is damaged.
         problem: Why it failed: a problem document.
     """
 
@@ -65,6 +67,7 @@ class Job:
     finished_s: float | None
     frames_done: int
     frames_total: int | None
+    warning: str | None
     problem: dict[str, Any] | None
 
 
@@ -144,13 +147,15 @@ class Store:
         with self._connect() as database:
             return database.execute("DELETE FROM jobs WHERE id = ?", (job_id,)).rowcount > 0
 
-    def update_job(self, job_id: str, frames_done: int, frames_total: int | None) -> bool:
+    def update_job(
+        self, job_id: str, frames_done: int, frames_total: int | None, warning: str | None = None
+    ) -> bool:
         """Say how far a running job is. Return whether it is still wanted."""
         with self._connect() as database:
             cursor = database.execute(
-                "UPDATE jobs SET state = 'running', frames_done = ?, frames_total = ?, heard_s = ? "
-                "WHERE id = ? AND state IN ('waiting', 'running')",
-                (frames_done, frames_total, time.time(), job_id),
+                "UPDATE jobs SET state = 'running', frames_done = ?, frames_total = ?, "
+                "warning = ?, heard_s = ? WHERE id = ? AND state IN ('waiting', 'running')",
+                (frames_done, frames_total, warning, time.time(), job_id),
             )
             return cursor.rowcount > 0
 
@@ -159,7 +164,8 @@ class Store:
         with self._connect() as database:
             database.execute(
                 "UPDATE jobs SET state = 'done', finished_s = ?, result = ?, "
-                "frames_total = frames_done WHERE id = ? AND state = 'running'",
+                "frames_total = iif(warning IS NULL, frames_done, frames_total) "
+                "WHERE id = ? AND state = 'running'",
                 (time.time(), zlib.compress(csv.encode()), job_id),
             )
 

@@ -1,8 +1,9 @@
 """The process that recognises one video: `python -m mien.serve.video_job ORDERS < VIDEO`.
 
 `ORDERS` is a JSON object (see `mien.serve.jobs`). It reads the video from standard input, which
-must be a file, and writes JSON lines: `{"frames_done", "frames_total", "csv"}`, where the `csv` of
-all lines together is the table, or `{"problem", "detail"}`. When nobody reads them, it ends.
+must be a file, and writes JSON lines: `{"frames_done", "frames_total", "csv", "warning"}`,
+where the `csv` of all lines together is the table and the last `warning` says what is missing of
+it, or `{"problem", "detail"}`. When nobody reads them, it ends.
 """
 
 from __future__ import annotations
@@ -18,15 +19,16 @@ from typing import Any
 
 import cv2
 
-from mien.core.errors import MienError
+from mien.core.errors import MienError, SourceError
 from mien.engine.smoothing import SMOOTH_MS
 from mien.engine.stages import VideoAnalyser
-from mien.media.frames import Frame, open_frames
+from mien.media.frames import Frame, damage_of, open_frames
 from mien.recognizer import Recognizer
 from mien.record.table import columns_of, csv_line, row_of
 from mien.serve.problems import Problem
 
 _VIDEO = Path("/dev/fd/0")
+_NAME = "The video"
 _REPORT_S = 0.5
 
 
@@ -41,7 +43,7 @@ def main() -> None:
     except Problem as problem:
         _write({"problem": problem.name, "detail": problem.detail})
     except (MienError, MemoryError) as error:
-        detail = str(error).replace(str(_VIDEO), "The file") or "It needs too much memory."
+        detail = str(error).replace(str(_VIDEO), _NAME) or "It needs too much memory."
         _write({"problem": "unreadable", "detail": detail})
     except BrokenPipeError:
         # Nobody waits for the result; keep Python from flushing into the pipe once more.
@@ -52,22 +54,29 @@ def _work(orders: dict[str, Any]) -> None:
     artifact = orders["artifact"]
     recognizer = Recognizer(artifact, detector=orders["detector"], threads=1)
     lines = [",".join(columns_of(raw=False)) + "\n"]
-    done, total = 0, None
+    done, total, warning = 0, None, None
     reported_s = 0.0
     analyser = VideoAnalyser(recognizer)
     with open_frames(_VIDEO) as frames:
+        frames.name = _NAME
         total = frames.frame_count or None
         # Of a WebM or Matroska file only the length is known, and the number of frames a guess.
         if total is not None and total / frames.fps > orders["most_seconds"]:
             _check_length(orders, total, total / frames.fps)
-        for frame in _checked(frames, orders):
-            for face in analyser.analyse(frame):
-                lines.append(csv_line(row_of(face, smooth_ms=SMOOTH_MS, raw=False)))
-            done = frame.index + 1
-            if time.monotonic() - reported_s > _REPORT_S:
-                reported_s = time.monotonic()
-                _report(done, total, lines)
-    _report(done, total, lines)
+        try:
+            for frame in _checked(frames, orders):
+                for face in analyser.analyse(frame):
+                    lines.append(csv_line(row_of(face, smooth_ms=SMOOTH_MS, raw=False)))
+                done = frame.index + 1
+                if time.monotonic() - reported_s > _REPORT_S:
+                    reported_s = time.monotonic()
+                    _report(done, total, lines)
+            warning = damage_of(frames)
+        except SourceError as error:
+            if not done:
+                raise
+            warning = str(error)
+    _report(done, total, lines, warning)
 
 
 def _checked(frames: Iterable[Frame], orders: dict[str, Any]) -> Iterator[Frame]:
@@ -92,8 +101,8 @@ def _check_length(orders: dict[str, Any], frames: int, seconds: float) -> None:
         )
 
 
-def _report(done: int, total: int | None, lines: list[str]) -> None:
-    _write({"frames_done": done, "frames_total": total, "csv": "".join(lines)})
+def _report(done: int, total: int | None, lines: list[str], warning: str | None = None) -> None:
+    _write({"frames_done": done, "frames_total": total, "csv": "".join(lines), "warning": warning})
     lines.clear()
 
 

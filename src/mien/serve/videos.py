@@ -158,6 +158,7 @@ def _status(job: Job) -> JobStatus:
         finished_s=job.finished_s,
         frames_done=job.frames_done,
         frames_total=job.frames_total,
+        warning=job.warning,
         problem=job.problem,
         result_url=f"/v1/videos/{job.id}/result" if job.state == "done" else None,
     )

@@ -17,7 +17,7 @@ from mien.engine.pipeline import EmotionStream, FrameFaces
 from mien.engine.settings import EngineSettings
 from mien.media.blur import blur_faces
 from mien.media.draw import draw_faces
-from mien.media.frames import FrameSource, open_frames
+from mien.media.frames import FrameSource, damage_of, open_frames
 from mien.media.sink import VideoSink
 from mien.recognizer import Recognizer
 from mien.record.summary import Summary
@@ -107,7 +107,8 @@ def run_video(
         *summary.lines(),
     ]
     print("\n".join(lines), flush=True)
-    _warn_of_damage(source)
+    if damage := damage_of(source):
+        print(damage, file=sys.stderr)
     return summary
 
 
@@ -130,16 +131,6 @@ def _open_sink(
         file=sys.stderr,
     )
     return VideoSink(outputs.video, source.fps)
-
-
-def _warn_of_damage(source: FrameSource) -> None:
-    spots = source.damaged_spots
-    if spots:
-        print(
-            f"{source.name} is damaged in {spots} {'place' if spots == 1 else 'places'}, where "
-            "frames may be missing; the rest was used. Copy it again for the whole.",
-            file=sys.stderr,
-        )
 
 
 def _annotate(faces: FrameFaces, *, blur: bool) -> None:
