@@ -53,6 +53,7 @@ def test_misuse_is_one_line_and_exit_2(words, capsys):
             2,
             "x.mp4: no such file; name a video",
         ),
+        (PermissionError(13, "Permission denied", "x.csv"), 2, "x.csv cannot be used: Permission"),
         (RuntimeError("a bug"), 1, "RuntimeError: a bug (--debug shows where)"),
         (ModuleNotFoundError("", name="keras"), 2, "This needs the package 'keras'"),
         (ModuleNotFoundError("", name="mien.x"), 1, "ModuleNotFoundError"),
@@ -64,6 +65,7 @@ def test_misuse_is_one_line_and_exit_2(words, capsys):
     ],
     ids=[
         "bad input",
+        "a file of no use",
         "a failure of ours",
         "a missing extra",
         "a missing module of ours",

@@ -681,6 +681,8 @@ def _explain(error: Exception) -> tuple[str, int]:
         return _one_line(error.format_message()), error.exit_code
     if isinstance(error, MienError):
         return _one_line(str(error)), 2
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename} cannot be used: {error.strerror}.", 2
     return f"{type(error).__name__}: {_one_line(str(error))} (--debug shows where)", 1
 
 

@@ -155,6 +155,16 @@ def test_the_table_does_not_take_the_place_of_a_picture(recognizer, albums):
     assert picture.read_bytes() == before
 
 
+def test_a_path_that_cannot_be_read_is_an_error_row(recognizer, albums, tmp_path):
+    paths = [tmp_path / f"{'x' * 300}.png", albums]
+    outputs = PictureOutputs(folder=tmp_path / "out", csv=tmp_path / "table.csv")
+    with pytest.raises(SourceError, match="1 of 3 pictures could not be read"):
+        run_pictures(paths, recognizer, outputs, QualityGate())
+    (row,) = rows_of(outputs.csv)
+    assert "cannot be read" in row["error"]
+    assert len(copies_in(outputs.folder)) == 2
+
+
 def test_a_folder_without_pictures_is_said(recognizer, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(SourceError, match="no picture in"):

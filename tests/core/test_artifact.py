@@ -54,6 +54,11 @@ def test_a_sidecar_that_does_not_fit_is_refused_with_what_was_found(written, cha
         load_artifact(written.onnx_path)
 
 
+def test_a_path_that_cannot_be_read_is_one_clear_error(tmp_path):
+    with pytest.raises(ModelError, match=r"x\.onnx cannot be read"):
+        load_artifact(tmp_path / f"{'x' * 300}.onnx")
+
+
 def test_a_damaged_network_is_refused(written):
     written.onnx_path.write_bytes(b"a netwurk")
     with pytest.raises(ModelError, match="damaged or was exchanged"):

@@ -107,6 +107,7 @@ def write_sound(path):
         pytest.param("text.mp4", lambda path: path.write_text("hello"), id="text"),
         pytest.param("sound.wav", write_sound, id="sound only"),
         pytest.param("empty", Path.mkdir, id="folder without pictures"),
+        pytest.param("x" * 300, lambda _path: None, id="name too long"),
     ],
 )
 def test_what_holds_no_video_is_said_in_one_line(tmp_path, capfd, name, prepare):

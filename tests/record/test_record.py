@@ -143,3 +143,8 @@ def test_the_rows_survive_a_parquet_file_that_cannot_be_written(tmp_path, result
     (kept,) = tmp_path.glob("*.csv")
     assert str(kept) in str(told.value)
     assert [face.track_id for face in read_record(kept)] == [1, 2]
+
+
+def test_a_record_that_cannot_be_read_is_one_clear_error(tmp_path):
+    with pytest.raises(DataError, match=r"x\.csv cannot be read"):
+        list(read_record(tmp_path / f"{'x' * 300}.csv"))

@@ -106,6 +106,13 @@ def test_the_page_does_not_take_the_place_of_what_it_is_made_of(record, tmp_path
     assert record.read_bytes() == before
 
 
+def test_a_page_that_cannot_be_written_is_one_clear_error(record, tmp_path):
+    (tmp_path / "file").touch()
+    for place in (tmp_path / "file" / "page.html", tmp_path / f"{'x' * 300}.html"):
+        with pytest.raises(DataError, match=r"\.html cannot be written"):
+            write_report(record, place)
+
+
 def test_memory_stays_flat_over_hours(result):
     summary = Summary()
     for second in range(0, 3 * 3600):

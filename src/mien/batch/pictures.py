@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.errors import DataError, SourceError
-from mien.core.files import refuse_overwriting, write_atomically
+from mien.core.files import is_folder, refuse_overwriting, write_atomically
 from mien.core.types import FaceEmotion
 from mien.faces.gate import QualityGate
 from mien.media.blur import blur_faces
@@ -113,7 +113,7 @@ def _files_of(paths: Sequence[Path], copies_folder: Path | None) -> list[Path]:
 
 
 def _pictures_under(path: Path, copies_folder: Path | None) -> Iterator[Path]:
-    if not path.is_dir():
+    if not is_folder(path):
         yield path
         return
     if _is_within(path, copies_folder):
@@ -122,9 +122,16 @@ def _pictures_under(path: Path, copies_folder: Path | None) -> Iterator[Path]:
             "read: name another folder for the copies."
         )
     for file in sorted(path.rglob("*")):
-        is_picture = file.suffix.lower() in IMAGE_SUFFIXES and file.is_file()
+        is_picture = file.suffix.lower() in IMAGE_SUFFIXES and _may_be_read(file)
         if is_picture and not _is_within(file.parent, copies_folder):
             yield file
+
+
+def _may_be_read(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # Why it cannot, its row says.
+        return True
 
 
 def _is_within(path: Path, folder: Path | None) -> bool:
@@ -133,7 +140,7 @@ def _is_within(path: Path, folder: Path | None) -> bool:
 
 def _copies_of(files: Sequence[Path], paths: Sequence[Path], folder: Path) -> dict[Path, Path]:
     """Where the annotated copy of each picture goes."""
-    folders = [(path if path.is_dir() else path.parent).resolve() for path in paths]
+    folders = [(path if is_folder(path) else path.parent).resolve() for path in paths]
     try:
         shared = Path(os.path.commonpath(folders))
     except ValueError:  # on Windows

@@ -90,11 +90,18 @@ def load_artifact(onnx_path: Path | None = None) -> Artifact:
             None for the network that ships with mien.
 
     Raises:
-        ModelError: if one of the files is missing, the sidecar is no JSON, is of another format,
-            lacks a key or holds a wrong value, or the network is not the one it was written for.
+        ModelError: if one of the files is missing or cannot be read, the sidecar is no JSON, is of
+            another format, lacks a key or holds a wrong value, or the network is not the one it was
+            written for.
     """
     path = _bundled() if onnx_path is None else onnx_path
-    sidecar = path.with_suffix(".json")
+    try:
+        return _load(path, path.with_suffix(".json"))
+    except OSError as error:
+        raise ModelError(f"The network {path} cannot be read: {error.strerror}.") from None
+
+
+def _load(path: Path, sidecar: Path) -> Artifact:
     if not path.is_file():
         raise ModelError(f"There is no network {path}: `mien export` writes one.")
     if not sidecar.is_file():

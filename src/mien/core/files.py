@@ -28,7 +28,7 @@ def refuse_overwriting(inputs: Iterable[Path | None], outputs: Iterable[Path | N
         if path is None:
             continue
         file = path.resolve()
-        if file.is_dir():
+        if is_folder(file):
             raise SourceError(f"{path} is a folder: name a file to write to.")
         if file in read:
             raise SourceError(
@@ -40,6 +40,14 @@ def refuse_overwriting(inputs: Iterable[Path | None], outputs: Iterable[Path | N
                 "each."
             )
         written.add(file)
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a path is known to be a folder; where the system does not tell, it is none."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:

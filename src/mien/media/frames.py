@@ -114,12 +114,15 @@ def open_frames(source: int | str | Path | None) -> FrameSource:
     if _URL.match(str(source)):
         return _open_url(str(source))
     path = Path(str(source)).expanduser()
-    if path.is_dir():
-        return _PictureSource(path.name, _pictures_of(path))
-    _check_file(path)
-    if path.suffix.lower() in IMAGE_SUFFIXES:
-        return _PictureSource(path.name, [path])
-    return _open_file(path)
+    try:
+        if path.is_dir():
+            return _PictureSource(path.name, _pictures_of(path))
+        _check_file(path)
+        if path.suffix.lower() in IMAGE_SUFFIXES:
+            return _PictureSource(path.name, [path])
+        return _open_file(path)
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error.strerror}.") from None
 
 
 def camera_index(source: int | str | Path | None) -> int | None:

@@ -58,9 +58,9 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     Raises:
         SourceError: if the file is missing, empty, no picture or too large a one.
     """
-    if path.exists() and not path.is_file():
-        raise SourceError(f"{path} is not a file; a folder or pipe is no picture.")
     try:
+        if path.exists() and not path.is_file():
+            raise SourceError(f"{path} is not a file; a folder or pipe is no picture.")
         # imread cannot open paths outside the code page on Windows; imdecode has no path.
         content = np.frombuffer(path.read_bytes(), dtype=np.uint8)
     except OSError as error:

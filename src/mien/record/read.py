@@ -22,7 +22,8 @@ def read_record(path: Path) -> Iterator[FaceEmotion]:
             kill or a full disk may leave it, is passed over.
 
     Raises:
-        DataError: if there is no such file or it is no record; the message names the line.
+        DataError: if there is no such file, it cannot be read or is no record; the message names
+            the line.
         MissingExtraError: if it is Parquet and pyarrow is missing.
     """
     readers = {".csv": _csv_rows, ".jsonl": _json_rows, ".parquet": _numbered_parquet_rows}
@@ -31,12 +32,15 @@ def read_record(path: Path) -> Iterator[FaceEmotion]:
         raise DataError(
             f"{path} is no record by its name: expected it to end in {', '.join(readers)}."
         )
-    if not path.is_file():
-        raise DataError(
-            f"There is no record {path}: `mien video clip.mp4 --csv {path}` writes one."
-        )
-    for number, row in reader(path):
-        yield parse_row(row, f"{path}, line {number}")
+    try:
+        if not path.is_file():
+            raise DataError(
+                f"There is no record {path}: `mien video clip.mp4 --csv {path}` writes one."
+            )
+        for number, row in reader(path):
+            yield parse_row(row, f"{path}, line {number}")
+    except OSError as error:
+        raise DataError(f"The record {path} cannot be read: {error.strerror}.") from None
 
 
 def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -46,7 +46,7 @@ def write_report(record: Path, out: Path, *, faces_from: Path | None = None) -> 
         What the record amounts to.
 
     Raises:
-        DataError: if the record is none, or holds no row.
+        DataError: if the record is none, or holds no row, or the page cannot be written.
         SourceError: if the video cannot be read, or the page would overwrite it or the record.
     """
     refuse_overwriting([record, faces_from], [out])
@@ -56,7 +56,10 @@ def write_report(record: Path, out: Path, *, faces_from: Path | None = None) -> 
         raise DataError(f"{record} holds no row: no face was found, so there is nothing to show.")
     people = sorted(summary.persons.values(), key=lambda person: -person.seen_ms)[:MOST_PEOPLE]
     pictures = _cut_moments(faces_from, people) if faces_from is not None else {}
-    write_atomically(out, _page(record.name, summary, people, pictures))
+    try:
+        write_atomically(out, _page(record.name, summary, people, pictures))
+    except OSError as error:
+        raise DataError(f"The page {out} cannot be written: {error.strerror}.") from None
     return summary
 
 
