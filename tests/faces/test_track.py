@@ -192,6 +192,15 @@ def test_assign_finds_the_pairs_of_greatest_sum(seed: int):
     assert len({row for row, _ in pairs}) == len({column for _, column in pairs}) == len(pairs)
 
 
+@pytest.mark.parametrize("size", [(1, 20_000), (1000, 2)])
+def test_a_very_thin_picture_is_no_error(size):
+    tracker = FaceTracker()
+    for ms in (0, 40):
+        tracker.carry(np.full((*size, 3), 99, np.uint8), ms)
+        tracker.correct([Face(Box(0, 0, size[1], size[0]), 0.9)])
+    assert len(tracker.faces()) == 1
+
+
 def test_a_doubtful_face_confirms_a_track_and_starts_none():
     tracker = FaceTracker()
     image, ms, truth = next(play([(1, still(60, 90)), (2, still(300, 90))], 1))

@@ -306,7 +306,7 @@ class FaceTracker:
         grey = cv2.cvtColor(image_bgr, cv2.COLOR_BGR2GRAY)
         if self._shrink == 1:
             return np.asarray(grey, np.uint8)
-        size = (width // self._shrink, height // self._shrink)
+        size = (max(width // self._shrink, 1), max(height // self._shrink, 1))
         return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)
 
     def _look(self, box: Box) -> NDArray[np.float32]:
