@@ -100,7 +100,7 @@ class Recognizer:
             `track_id` 0.
 
         Raises:
-            SourceError: if the picture has another shape or type.
+            SourceError: if the picture is None, or has another shape or type.
         """
         gate = gate or QualityGate()
         image_bgr = to_bgr_u8(image_bgr)

@@ -41,6 +41,11 @@ def test_what_is_no_picture_is_named(image):
         to_bgr_u8(image)
 
 
+def test_what_imread_returns_for_a_wrong_path_is_explained(tmp_path):
+    with pytest.raises(SourceError, match=r"did cv2\.imread find the file"):
+        to_bgr_u8(cv2.imread(str(tmp_path / "absent.png")))
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_picture_files_of_any_depth_and_channels_are_read(tmp_path, dtype, channels):

@@ -25,8 +25,13 @@ def to_bgr_u8(image: NDArray[Any]) -> NDArray[np.uint8]:
         (H, W, 3) uint8; `image` itself where it is that already.
 
     Raises:
-        SourceError: if the shape or type is another one, or a side is 0.
+        SourceError: if it is None, the shape or type is another one, or a side is 0.
     """
+    if image is None:
+        raise SourceError(
+            "Found None instead of a picture: did cv2.imread find the file? It returns None for a "
+            "file that it cannot read, without an error."
+        )
     channels = image.shape[2] if image.ndim == 3 else 1
     if image.ndim not in (2, 3) or channels not in (1, 3, 4) or image.size == 0:
         raise SourceError(
