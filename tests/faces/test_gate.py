@@ -1,7 +1,10 @@
+import math
+
 import cv2
 import numpy as np
 import pytest
 
+from mien.core.errors import ModelError
 from mien.core.labels import EMOTIONS
 from mien.core.types import Box, Face
 from mien.faces.crop import FRAMINGS, crop_face
@@ -75,6 +78,20 @@ def test_a_drawn_smile_is_no_certain_happiness(passes, recognizer):
     cv2.ellipse(smiley, (24, 26), (10, 8), 0, 20, 160, 60, 2)
     happy = recognizer.classify(smiley[np.newaxis])[0][EMOTIONS.index("happy")]
     assert not passes(smiley, confidence=float(happy))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("min_confidence", math.nan),
+        ("min_confidence", 70),
+        ("min_inside", -1),
+        ("min_likeness", math.nan),
+    ],
+)
+def test_a_limit_that_no_face_could_meet_or_miss_is_refused(name, value):
+    with pytest.raises(ModelError, match=f"{name} is {value}; expected"):
+        QualityGate(**{name: value})
 
 
 def test_a_doubtful_label_does_not(passes):

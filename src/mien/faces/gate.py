@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, fields
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.core.errors import ModelError
 from mien.core.types import Face
 
 
@@ -51,6 +53,9 @@ class QualityGate:
         max_sharpness: The same; noise has more of it than any face of FER2013.
         min_likeness: See `Quality.likeness`.
         min_confidence: Calibrated and smoothed probability of the label, 0 to 1.
+
+    Raises:
+        ModelError: if a value is not a number, or a part or probability not from 0 to 1.
     """
 
     min_side_px: float = 20.0
@@ -62,6 +67,14 @@ class QualityGate:
     max_sharpness: float = 3.0
     min_likeness: float = 0.0
     min_confidence: float = 0.3
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if math.isnan(value):
+                raise ModelError(f"{each.name} is {value}; expected a number.")
+            if each.name in ("min_inside", "min_confidence") and not 0 <= value <= 1:
+                raise ModelError(f"{each.name} is {value}; expected 0 to 1.")
 
     def passes(self, quality: Quality, confidence: float) -> bool:
         """Whether a face of that quality, labelled with that confidence, can be relied upon."""
