@@ -14,9 +14,11 @@ import pytest
 import mien
 from mien.cli import main
 from mien.core.errors import SourceError
+from mien.engine.pipeline import FrameFaces
 from mien.live.display import has_display
+from mien.live.recording import Recording
 from mien.live.run import LiveOutputs, run_live
-from mien.media.frames import open_frames
+from mien.media.frames import Frame, open_frames
 from mien.record.read import read_record
 
 
@@ -144,6 +146,53 @@ def test_without_a_webcam_the_bundled_video_takes_over(recognizer, capsys, monke
     monkeypatch.setattr(recognizer, "classify_with_likeness", interrupt)
     run_live(None, recognizer, window=False)
     assert capsys.readouterr().out.startswith("No webcam found: using the bundled video instead.")
+
+
+class Interrupted:
+    """Stands for a camera at which the user presses Ctrl-C after a frame."""
+
+    name, fps, frame_count, is_live, damaged_spots = "camera 0", 25.0, None, True, 0
+
+    def __iter__(self):
+        yield Frame(0, 0.0, np.full((120, 160, 3), 128, np.uint8))
+        raise KeyboardInterrupt
+
+    def close(self):
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_error):
+        pass
+
+
+def test_a_second_video_of_a_camera_leaves_the_first(recognizer, in_empty_folder, monkeypatch):
+    monkeypatch.setattr("mien.media.frames._open_camera", lambda _index: Interrupted())
+    monkeypatch.setattr("time.strftime", lambda *_: "at-this-very-second")
+    for _ in range(3):
+        run_live(0, recognizer, window=False)
+    names = sorted(path.name for path in (in_empty_folder / "results" / "live").iterdir())
+    begin = "camera_0_at-this-very-second"
+    assert names == [f"{begin}{number}_annotated.mp4" for number in ("-2", "-3", "")]
+
+
+def test_recordings_begun_in_one_second_are_files_of_their_own(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("time.strftime", lambda *_: "at-this-very-second")
+    with Recording(tmp_path, "camera_0", 25.0, 0.0) as recording:
+        for count in (5, 2):
+            recording.follow(is_wanted=True)
+            for index in range(count):
+                grey = np.full((48, 64, 3), 128, np.uint8)
+                recording.write(FrameFaces(Frame(index, 40.0 * index, grey), (), 0.0))
+            recording.follow(is_wanted=False)
+    assert len(list(tmp_path.glob("*.csv"))) == 2
+    counts = []
+    for path in sorted(tmp_path.glob("*.mp4")):
+        with open_frames(path) as frames:
+            counts.append(len(list(frames)))
+    assert sorted(counts) == [2, 5]
+    assert capsys.readouterr().out.count("Wrote ") == 2
 
 
 @pytest.mark.usefixtures("no_camera")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,6 +15,8 @@ from mien.record.write import RecordWriter
 
 class Recording:
     """Writes `NAME_DATE-TIME.mp4` and `.csv` while it is told to; a context manager.
+
+    Each recording has files of its own: one that would take the place of another gets a number.
 
     Args:
         folder: Where the files go; it is made where it is missing.
@@ -66,9 +69,25 @@ class Recording:
         self.close()
 
     def _begin(self) -> None:
-        stem = f"{self._name}_{time.strftime('%Y%m%d-%H%M%S')}"
+        stem = dated_name(self._folder, self._name, ".mp4", ".csv")
         self._open = ExitStack()
         self._record = self._open.enter_context(
             RecordWriter(smooth_ms=self._smooth_ms, csv=self._folder / f"{stem}.csv")
         )
         self._video = self._open.enter_context(VideoSink(self._folder / f"{stem}.mp4", self._fps))
+
+
+def dated_name(folder: Path, name: str, *endings: str) -> str:
+    """Return `NAME_DATE-TIME`, with a number if a file of that name is there.
+
+    Args:
+        folder: Where the files are going to be.
+        name: How their names begin.
+        endings: How they end.
+    """
+    now = f"{name}_{time.strftime('%Y%m%d-%H%M%S')}"
+    for number in itertools.count(1):
+        free = now if number == 1 else f"{now}-{number}"
+        if not any((folder / f"{free}{ending}").exists() for ending in endings):
+            break
+    return free

@@ -19,7 +19,7 @@ from mien.engine.pipeline import EmotionStream, FrameFaces
 from mien.engine.reconnect import make_lasting
 from mien.engine.settings import EngineSettings
 from mien.live.display import Window, has_display
-from mien.live.recording import Recording
+from mien.live.recording import Recording, dated_name
 from mien.live.view import View
 from mien.media.demo import open_frames_or_demo
 from mien.media.sink import VideoSink
@@ -74,7 +74,7 @@ def run_live(
             takes its place.
         recognizer: What recognises.
         window: Show a window. Without one, or without a display, the annotated video is written
-            to `OUTPUT_FOLDER`.
+            to `OUTPUT_FOLDER`; that of a camera or stream never replaces an earlier one.
         fast: Show a file as fast as it goes, not at its own speed.
         outputs: What to keep; nothing if None.
         settings: How often, how calm, how sure.
@@ -119,7 +119,10 @@ def run_live(
 
 def _write(stream: EmotionStream, view: View, narrator: _Narrator, record: RecordWriter) -> None:
     frames = stream.source
-    path = OUTPUT_FOLDER / f"{file_name(frames.name)}_annotated.mp4"
+    name, ending = file_name(frames.name), "_annotated.mp4"
+    if frames.is_live:
+        name = dated_name(OUTPUT_FOLDER, name, ending)
+    path = OUTPUT_FOLDER / f"{name}{ending}"
     print(f"Writing {path} (Ctrl-C ends it) ...", flush=True)
     with VideoSink(path, frames.fps) as video:
         for faces in stream:
