@@ -276,6 +276,8 @@ def test_stream_reads_a_real_video(
     with mien.stream(path, artifact=artifact, detector="haar") as stream:
         assert stream.source.name == "clip.mp4"
         frames = list(stream)
+        with pytest.raises(SourceError, match="can be iterated over once"):
+            list(stream)
     assert len(frames) == 10
     assert all(len(faces) > 0 for faces in frames)
     assert all(isinstance(face, mien.FaceEmotion) for faces in frames for face in faces)

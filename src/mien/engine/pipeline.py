@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.artifact import Artifact
+from mien.core.errors import SourceError
 from mien.core.types import FaceEmotion
 from mien.engine.reconnect import make_lasting
 from mien.engine.settings import EngineSettings
@@ -108,7 +109,8 @@ class EmotionStream:
         """Start the threads and hand out each frame with its faces, in order.
 
         Raises:
-            SourceError: if the source breaks off, after what came before.
+            SourceError: if the source breaks off, after what came before; at once, if the stream
+                has been iterated over before.
         """
         for faces in self.polled(None):
             if faces is not None:
@@ -121,6 +123,11 @@ class EmotionStream:
             every_s: How long to wait for a frame before None is handed out, in seconds; a window
                 that has to stay alive needs that. None never hands out None.
         """
+        if self._threads:
+            raise SourceError(
+                f"The results of {self.source.name} have been handed out already: a stream can be "
+                "iterated over once. Open it again, or keep them with list(stream)."
+            )
         locator = FaceLocator(self.recognizer, self._settings)
         judge = EmotionJudge(self.recognizer, self._settings)
 
