@@ -4,11 +4,8 @@ import pytest
 pytest.importorskip("scipy", reason="needs mien[train]")
 
 from mien.core.artifact import apply_temperature
-from mien.evaluation.calibration import (
-    fit_temperature,
-    measure_calibration,
-    negative_log_likelihood,
-)
+from mien.evaluation.calibration import measure_calibration
+from mien.training.temperature import fit_temperature, negative_log_likelihood
 
 
 def drawn_from_a_softmax(count, sharpness):

@@ -52,3 +52,16 @@ def test_faces_without_agreement_count_for_the_labels_only() -> None:
     outputs = outputs_of(label_head=[HAPPY, SAD], vote_head=[HAPPY, SAD])
     _, figures = choose_vote_share(outputs, np.array([HAPPY, SAD]), votes)
     assert figures["validation_accuracy_agreed_blend"] == 1
+
+
+def test_votes_against_what_the_label_head_is_sure_of_do_not_win_by_an_equal_accuracy() -> None:
+    # On the third face the label head is unsure, and wrong; on the fourth the raters say sad, the
+    # label and its head happy. Either head alone is right about three labels of four.
+    labels = np.array([HAPPY, SAD, SAD, HAPPY] * 50)
+    seen = [HAPPY, SAD, SAD, SAD] * 50
+    outputs = outputs_of(label_head=[HAPPY, SAD, HAPPY, HAPPY] * 50, vote_head=seen)
+    outputs[2::4, [HAPPY, SAD]] = [0.5, 0.45]
+    share, figures = choose_vote_share(outputs, labels, votes_for(seen))
+    assert figures["validation_accuracy_vote_head"] == figures["validation_accuracy_label_head"]
+    assert 0 < share < 0.5
+    assert figures["validation_accuracy_blend"] == 1

@@ -11,10 +11,10 @@ from scipy.stats import bootstrap
 
 from mien.core.artifact import apply_temperature
 from mien.core.errors import ModelError
-from mien.evaluation.calibration import fit_temperature, log_losses
 from mien.evaluation.network import open_network
 from mien.training.config import load_experiment
 from mien.training.faces import find_recipe, load_split
+from mien.training.temperature import fit_temperature, log_losses
 
 RESAMPLES = 2_000
 """Resamples of the paired bootstrap."""

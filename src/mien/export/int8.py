@@ -14,10 +14,10 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from mien.core.artifact import ARTIFACT_NAME, Artifact, load_artifact, write_artifact
 from mien.core.errors import ModelError
 from mien.core.preprocess import to_network_input
-from mien.evaluation.calibration import fit_temperature
 from mien.evaluation.metrics import score
 from mien.recognizer import Recognizer
 from mien.training.faces import LabelledFaces, find_recipe, load_split
+from mien.training.temperature import fit_temperature
 
 CALIBRATION_FACES = 1024
 """About so many training faces show the ranges of the activations."""

@@ -25,12 +25,13 @@ from mien.core.artifact import (
 from mien.core.errors import ModelError
 from mien.core.labels import EMOTIONS
 from mien.core.preprocess import FACE_SIZE
-from mien.evaluation.calibration import fit_temperature, measure_calibration
+from mien.evaluation.calibration import measure_calibration
 from mien.evaluation.keras_file import experiment_of, load_keras_model, run_keras
 from mien.export.likeness import add_face_likeness, find_features
 from mien.faces.crop import FRAMINGS
 from mien.recognizer import LIKENESS_OUTPUT, Recognizer
 from mien.training.faces import find_recipe, load_split
+from mien.training.temperature import fit_temperature
 
 LARGEST_DIFFERENCE = 1e-4
 """So far may a probability from ONNX Runtime lie from Keras's; else the export is refused."""
@@ -55,7 +56,7 @@ def export_model(
             the likeness to a face, (N, 1), as `mien.export.likeness.add_face_likeness` makes it.
         out_dir: Folder to write to.
         experiment: Name of the experiment that trained it.
-        temperature: From `mien.evaluation.calibration.fit_temperature`; it stands in the sidecar
+        temperature: From `mien.training.temperature.fit_temperature`; it stands in the sidecar
             and the recogniser applies it.
         crop: The framing that the network wants, by the detector's name.
         metrics: What was measured of it, for the sidecar; JSON values only.
