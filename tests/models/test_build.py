@@ -77,9 +77,23 @@ def test_a_block_weighs_its_channels_by_what_the_whole_face_shows() -> None:
         assert all(((array > 0) & (array < 1)).all() for array in weights)
 
 
-@pytest.mark.parametrize("squeeze_reduction", [0, 4])
-def test_a_plain_copy_in_float32_predicts_the_same(squeeze_reduction: int) -> None:
-    model = build_network(SMALL.model_copy(update={"squeeze_reduction": squeeze_reduction}))
+@pytest.mark.parametrize(("activation", "least"), [("relu", 0.0), ("silu", -0.2785)])
+def test_silu_lets_a_little_below_0_through(activation: str, least: float) -> None:
+    model = build_network(SMALL.model_copy(update={"activation": activation}))
+    (pooled,) = (
+        layer for layer in model.layers if isinstance(layer, keras.layers.GlobalAveragePooling2D)
+    )
+    lowest = keras.Model(model.input, pooled.input).predict(random_faces(8), verbose=0).min()
+    assert least <= lowest <= least / 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{}, {"squeeze_reduction": 4}, {"activation": "silu"}],
+    ids=["as is", "squeeze", "silu"],
+)
+def test_a_plain_copy_in_float32_predicts_the_same(change: dict[str, object]) -> None:
+    model = build_network(SMALL.model_copy(update=change))
     plain = to_plain_float32(model)
     assert not any(isinstance(layer, FusedBatchNormalization) for layer in plain.layers)
     faces = random_faces(4)

@@ -95,5 +95,5 @@ def test_another_network_is_refused(tmp_path: Path) -> None:
     finished = tmp_path / "finished.keras"
     save_finished(finished, vote_head=False, vote_share=0.0)
     wider = SHAPE.model_copy(update={"filters": [8, 8]})
-    with pytest.raises(ModelError, match=r"finished\.keras is another network"):
+    with pytest.raises(ModelError, match=r"finished\.keras has weights of other shapes"):
         start_from(build_network(wider), finished)

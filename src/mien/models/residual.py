@@ -28,6 +28,8 @@ class ResidualConfig(BaseModel):
         blocks_per_stage: Residual blocks of two 3 × 3 convolutions, one number per stage.
         squeeze_reduction: Every block weighs its channels, by way of this many times fewer of them;
             0 for blocks that do not.
+        activation: What follows a convolution and a block, "relu" or "silu" (Ramachandran et al.
+            2017, arXiv 1710.05941).
         dropout: Rate of the dropout before the softmax.
     """
 
@@ -38,6 +40,7 @@ class ResidualConfig(BaseModel):
     filters: list[Annotated[int, Field(ge=1)]] = Field(min_length=1, max_length=4)
     blocks_per_stage: list[Annotated[int, Field(ge=1)]] = Field(min_length=1, max_length=4)
     squeeze_reduction: int = Field(default=0, ge=0)
+    activation: Literal["relu", "silu"] = "relu"
     dropout: float = Field(ge=0, lt=1)
 
     @model_validator(mode="after")
@@ -60,27 +63,27 @@ def build_residual(config: ResidualConfig, inputs: keras.KerasTensor) -> keras.K
     Returns:
         Keras tensor (N, filters of the last stage): what the heads read.
     """
-    x = _convolution(inputs, config.stem_filters, strides=2)
+    x = _convolution(inputs, config.stem_filters, config.activation, strides=2)
     for stage, (filters, blocks) in enumerate(
         zip(config.filters, config.blocks_per_stage, strict=True)
     ):
         for block in range(blocks):
             halve = stage > 0 and block == 0
-            x = _residual_block(x, filters, config.squeeze_reduction, halve=halve)
+            x = _residual_block(x, filters, config, halve=halve)
     return layers.Dropout(config.dropout)(layers.GlobalAveragePooling2D()(x))
 
 
 def _residual_block(
-    x: keras.KerasTensor, filters: int, squeeze_reduction: int, *, halve: bool
+    x: keras.KerasTensor, filters: int, config: ResidualConfig, *, halve: bool
 ) -> keras.KerasTensor:
     shortcut = layers.AveragePooling2D(2)(x) if halve else x
     if shortcut.shape[-1] != filters:
-        shortcut = _convolution(shortcut, filters, size=1, activate=False)
-    x = _convolution(x, filters, strides=2 if halve else 1)
-    x = _convolution(x, filters, activate=False)
-    if squeeze_reduction:
-        x = _weigh_channels(x, max(1, filters // squeeze_reduction))
-    return layers.ReLU()(layers.Add()([shortcut, x]))
+        shortcut = _convolution(shortcut, filters, size=1)
+    x = _convolution(x, filters, config.activation, strides=2 if halve else 1)
+    x = _convolution(x, filters)
+    if config.squeeze_reduction:
+        x = _weigh_channels(x, max(1, filters // config.squeeze_reduction))
+    return layers.Activation(config.activation)(layers.Add()([shortcut, x]))
 
 
 def _weigh_channels(x: keras.KerasTensor, squeezed_filters: int) -> keras.KerasTensor:
@@ -92,7 +95,12 @@ def _weigh_channels(x: keras.KerasTensor, squeezed_filters: int) -> keras.KerasT
 
 
 def _convolution(
-    x: keras.KerasTensor, filters: int, *, size: int = 3, strides: int = 1, activate: bool = True
+    x: keras.KerasTensor,
+    filters: int,
+    activation: str | None = None,
+    *,
+    size: int = 3,
+    strides: int = 1,
 ) -> keras.KerasTensor:
     x = layers.Conv2D(
         filters,
@@ -103,4 +111,4 @@ def _convolution(
         kernel_initializer="he_normal",
     )(x)
     x = FusedBatchNormalization(momentum=0.95)(x)
-    return layers.ReLU()(x) if activate else x
+    return layers.Activation(activation)(x) if activation else x

@@ -38,8 +38,8 @@ class TrainingConfig(_Table):
 
     Attributes:
         seed: Seed of the weights, of dropout, of the order of faces and of their augmentation.
-        start_from: Name of an experiment with the same `[network]` whose run has finished, to start
-            from its weights; empty to start from random ones.
+        start_from: Name of an experiment whose run has finished, to start from its weights, which
+            have the same shapes; empty to start from random ones.
         epochs: Most epochs to train.
         early_epochs: So many epochs, the first ones, see the faces reduced to `early_side`, where
             an epoch costs a fraction (progressive resizing). Validation is always at 48 × 48.

@@ -44,7 +44,7 @@ def check_predecessors(runs: Sequence[Path], split: SplitConfig) -> None:
 
 
 def start_from(model: keras.Model, finished: Path) -> None:
-    """Give a network the weights of a finished run of the same network.
+    """Give a network the weights of a finished run, whose network has the same shapes.
 
     Its vote head stays as it is: a finished run keeps only a part of its own.
 
@@ -53,13 +53,14 @@ def start_from(model: keras.Model, finished: Path) -> None:
         finished: The finished run's `.keras` file.
 
     Raises:
-        ModelError: if it is another network.
+        ModelError: if its weights have other shapes.
     """
     source = _weighted_layers(keras.models.load_model(finished, compile=False))
     target = _weighted_layers(model)
     if [_shapes(weights) for _, weights in source] != [_shapes(weights) for _, weights in target]:
         raise ModelError(
-            f"{finished} is another network than this experiment's: give both the same [network]."
+            f"{finished} has weights of other shapes than this experiment's network: give both the "
+            "same [network], but for the activation and the dropout."
         )
     for (_, weights), (layer, _) in zip(source, target, strict=True):
         layer.set_weights(weights)
