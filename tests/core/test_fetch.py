@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mien.core.errors import SourceError
+from mien.core.errors import OutputError, SourceError
 from mien.core.fetch import fetch
 
 CONTENT = bytes(range(256)) * 4_000
@@ -195,5 +195,5 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     source = tmp_path / "source.bin"
     source.write_bytes(CONTENT)
-    with pytest.raises(SourceError, match=r"copy\.bin\.part cannot be written"):
+    with pytest.raises(OutputError, match=r"copy\.bin\.part cannot be written"):
         fetch(str(source), tmp_path / "file" / "copy.bin")

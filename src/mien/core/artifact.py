@@ -1,85 +1,197 @@
-"""The artifact: an ONNX network and the sidecar that says how to use it.
+"""The artifact: a network and the sidecar that says how to use it.
 
-`emotion.onnx` reads `faces`, float32 (N, 48, 48, 1) in [0, 1], and returns `probabilities`,
-float32 (N, 7), each row summing to 1, in the order of `mien.EMOTIONS`; and, unless it was exported
-without training faces at hand, `face_likeness`, float32 (N, 1): how much each picture looks like a
-face at all, 0 and above for nine of ten faces. `emotion.json` beside it holds what the network does
-not say itself. The two are written together and belong together: the sidecar holds the network's
-SHA-256.
+`emotion.onnx` reads crops of faces and answers with one or more **heads**, rows that sum to 1, each
+over classes of its own; mien's networks have one for FER2013's labels and one for what FER+'s
+raters say. `emotion.json` beside it holds what the graph does not say itself: how a crop becomes
+the input, the classes of each head, and the **readings**, each of which makes the probabilities of
+its labels out of the heads. The two are written together and belong together: the sidecar holds the
+network's SHA-256.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from importlib import resources
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from mien.core.errors import ModelError
-from mien.core.files import write_atomically
-from mien.core.labels import EMOTIONS
-from mien.core.preprocess import FACE_SIZE
+from mien.core.errors import ModelError, SettingError
+from mien.core.preprocess import FER2013_INPUT, NetworkInput
+from mien.core.sidecar import (
+    as_integer,
+    as_number,
+    as_text,
+    as_texts,
+    bundled,
+    check_characters,
+    check_names,
+    is_number,
+    naming_sidecar,
+    read_network,
+    read_sidecar,
+    write_pair,
+)
 
 ARTIFACT_NAME = "emotion.onnx"
 """What export names the network; the sidecar is named alike."""
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """The sidecar's format; a reader refuses any other."""
 
-PIXEL_SCALE = 1 / 255
-"""What a grey value (0 to 255) is multiplied by; `mien.core.preprocess` does it."""
+MOST_LABELS = 16
+"""A reading has no more labels than this: as many colours can be told apart, just."""
 
 
 @dataclass(frozen=True, slots=True)
 class Framing:
-    """How to get from a detector's box to the square that FER2013 would have cut out.
+    """How to get from a detector's box to the square that the network's training faces show.
 
     Attributes:
         scale: Side of the square as a multiple of the box's longer side.
         offset_x: Shift of the square's centre to the right of the box's, in box widths.
         offset_y: Shift of the square's centre down from the box's, in box heights.
+
+    Raises:
+        ModelError: if a value is no number, or the scale or a shift is beyond any face.
     """
 
     scale: float
     offset_x: float
     offset_y: float
 
+    def __post_init__(self) -> None:
+        for name, least, most in (("scale", 0.1, 10), ("offset_x", -5, 5), ("offset_y", -5, 5)):
+            value = getattr(self, name)
+            if not is_number(value) or not least <= value <= most:
+                raise ModelError(
+                    f"The crop has the {name} {value!r}; expected a number from {least} to {most}."
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One way to make probabilities out of the network's heads: whose words they are in.
+
+    The columns of `labels` are taken out of each head and renormalised, the heads are added up by
+    their shares, and the sum is calibrated: `mien.classifier.reading.read` does it.
+
+    Attributes:
+        labels: What it tells apart, in the order of the probabilities; 1 to 16.
+        shares: The weight of each head that it reads, by the head's name; they sum to 1.
+        temperature: The logarithms of the sum are divided by this, and its rows renormalised, to
+            calibrate it (`mien.classifier.reading.apply_temperature`); 1.0 changes nothing.
+        metrics: What was measured of it on validation faces; JSON values.
+
+    Raises:
+        ModelError: if a value is not valid.
+    """
+
+    labels: tuple[str, ...]
+    shares: Mapping[str, float]
+    temperature: float = 1.0
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_names("labels", self.labels)
+        if len(self.labels) > MOST_LABELS:
+            raise ModelError(
+                f"There are {len(self.labels)} labels; expected 1 to {MOST_LABELS} of them."
+            )
+        shares = list(self.shares.values())
+        if not all(is_number(share) and 0 <= share <= 1 for share in shares) or not math.isclose(
+            sum(shares), 1.0, abs_tol=1e-6
+        ):
+            raise ModelError(
+                f"The shares of the heads are {dict(self.shares)}; expected numbers from 0 to 1 "
+                "that sum to 1."
+            )
+        if not is_number(self.temperature) or not 0.01 <= self.temperature <= 100:
+            raise ModelError(
+                f"The temperature is {self.temperature!r}; expected a number from 0.01 to 100."
+            )
+
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A network in ONNX and what its sidecar says.
+    """A network's file and what its sidecar says.
 
     Attributes:
         onnx_path: The network's file.
-        sha256: SHA-256 of that file, in hexadecimal.
         experiment: Name of the experiment that it was trained by.
-        labels: The emotion of each output, in order.
-        input_size: Side of the input in pixels.
-        pixel_scale: What grey values (0 to 255) are multiplied by before they enter.
-        temperature: Divide the logits by this to calibrate the probabilities; 1.0 changes
-            nothing. See `apply_temperature`.
+        heads: The classes of each head, in the order of its columns, by the output's name.
+        readings: What can be read out of the heads, by name.
+        default_reading: The reading that is used where none is named.
+        input: How a crop becomes the network's input.
+        face_likeness: Name of the output, (N, 1), that holds the log odds of being a face; None
+            where there is none.
+        features: Name of the output, (N, F), that holds what the heads read; None where there is
+            none.
         crop: The framing that the network wants, by the detector's name.
         metrics: What was measured of it, as `mien evaluate` names it; may be empty.
+        sha256: SHA-256 of the network's file, in hexadecimal; empty until it is written.
         format_version: The sidecar's format.
+
+    Raises:
+        ModelError: if two of these do not fit together, or a value is not valid.
     """
 
     onnx_path: Path
-    sha256: str
     experiment: str
-    labels: tuple[str, ...] = EMOTIONS
-    input_size: int = FACE_SIZE
-    pixel_scale: float = PIXEL_SCALE
-    temperature: float = 1.0
+    heads: Mapping[str, tuple[str, ...]]
+    readings: Mapping[str, Reading]
+    default_reading: str
+    input: NetworkInput = FER2013_INPUT
+    face_likeness: str | None = None
+    features: str | None = None
     crop: Mapping[str, Framing] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
+    sha256: str = ""
     format_version: int = FORMAT_VERSION
+
+    def __post_init__(self) -> None:
+        check_characters("name of the experiment", self.experiment)
+        extra = [name for name in (self.face_likeness, self.features) if name is not None]
+        check_names("outputs", [*self.heads, *extra])
+        for head, classes in self.heads.items():
+            check_names(f"classes of the head {head!r}", classes)
+        check_names("readings", list(self.readings))
+        for name, reading in self.readings.items():
+            self._check_reading(name, reading)
+        if self.default_reading not in self.readings:
+            raise ModelError(
+                f"The default reading is {self.default_reading!r}; the artifact has "
+                f"{' and '.join(self.readings)}."
+            )
+
+    def reading(self, name: str | None = None) -> Reading:
+        """Return the reading of that name; the default one if None.
+
+        Raises:
+            SettingError: if there is none of that name.
+        """
+        name = self.default_reading if name is None else name
+        if name not in self.readings:
+            raise SettingError(
+                f"The artifact {self.experiment} has no reading {name!r}: expected "
+                f"{' or '.join(self.readings)}."
+            )
+        return self.readings[name]
+
+    def _check_reading(self, name: str, reading: Reading) -> None:
+        for head in reading.shares:
+            if head not in self.heads:
+                raise ModelError(
+                    f"The reading {name!r} reads the head {head!r}; the network has "
+                    f"{', '.join(self.heads)}."
+                )
+            missing = set(reading.labels) - set(self.heads[head])
+            if missing:
+                raise ModelError(
+                    f"The reading {name!r} has the labels {', '.join(sorted(missing))}, which the "
+                    f"head {head!r} does not know: it has {', '.join(self.heads[head])}."
+                )
 
 
 def load_artifact(onnx_path: Path | None = None) -> Artifact:
@@ -94,7 +206,7 @@ def load_artifact(onnx_path: Path | None = None) -> Artifact:
             another format, lacks a key or holds a wrong value, or the network is not the one it was
             written for.
     """
-    path = _bundled() if onnx_path is None else onnx_path
+    path = bundled(ARTIFACT_NAME) if onnx_path is None else onnx_path
     try:
         return _load(path, path.with_suffix(".json"))
     except OSError as error:
@@ -103,144 +215,95 @@ def load_artifact(onnx_path: Path | None = None) -> Artifact:
 
 def _load(path: Path, sidecar: Path) -> Artifact:
     if not path.is_file():
-        raise ModelError(f"There is no network {path}: `mien export` writes one.")
+        raise ModelError(
+            f"There is no network {path}: `mien train` and `mien export` write one; without a path "
+            "mien takes the one that ships."
+        )
     if not sidecar.is_file():
         raise ModelError(
             f"{path} has no sidecar: expected {sidecar} beside it. Copy it from where the network "
             "came from, or write both with `mien export`."
         )
     artifact = _parse(path, sidecar)
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if found != artifact.sha256:
-        raise ModelError(
-            f"{path} is not the network that {sidecar.name} was written for: its SHA-256 is "
-            f"{found}, expected {artifact.sha256}. The file is damaged or was exchanged: copy both "
-            "anew, or write both with `mien export`."
-        )
+    read_network(path, artifact.sha256)
     return artifact
 
 
-def write_artifact(
-    network: bytes,
-    onnx_path: Path,
-    *,
-    experiment: str,
-    temperature: float = 1.0,
-    crop: Mapping[str, Framing] | None = None,
-    metrics: Mapping[str, Any] | None = None,
-) -> Artifact:
-    """Write a network and its sidecar.
-
-    Each file is replaced as a whole. Whoever is stopped between the two leaves a pair that
-    `load_artifact` refuses.
+def write_artifact(network: bytes, artifact: Artifact) -> Artifact:
+    """Write a network and its sidecar; see `write_pair`.
 
     Args:
-        network: The ONNX file's content, of the input and output that this module describes.
-        onnx_path: Where to; the sidecar goes beside it with the suffix `.json`.
-        experiment: Name of the experiment that it was trained by.
-        temperature: See `Artifact`; above 0.
-        crop: The framing that the network wants, by the detector's name.
-        metrics: What was measured of it; JSON values only.
+        network: The ONNX file's content.
+        artifact: What to write of it, to `artifact.onnx_path` and beside it with the suffix
+            `.json`; its `sha256` is found here.
 
     Returns:
         The artifact, as `load_artifact` would read it.
-
-    Raises:
-        ModelError: if `temperature` is not a number above 0.
     """
-    artifact = Artifact(
-        onnx_path=onnx_path,
-        sha256=hashlib.sha256(network).hexdigest(),
-        experiment=experiment,
-        temperature=_check_temperature(temperature, str(onnx_path)),
-        crop=dict(crop or {}),
-        metrics=dict(metrics or {}),
-    )
-    content = asdict(artifact)
+    artifact = replace(artifact, sha256=hashlib.sha256(network).hexdigest())
+    content = asdict(_of_plain_dicts(artifact))
     # The sidecar lies beside the network, wherever the two are copied to.
     del content["onnx_path"]
-    write_atomically(onnx_path, network)
-    write_atomically(onnx_path.with_suffix(".json"), json.dumps(content, indent=2) + "\n")
+    write_pair(artifact.onnx_path, network, content)
     return artifact
 
 
-def apply_temperature(
-    probabilities: NDArray[np.float32], temperature: float
-) -> NDArray[np.float32]:
-    """Divide the logits behind `probabilities` by `temperature` (Guo et al. 2017, section 4.2).
-
-    Args:
-        probabilities: (N, C) float32, each row sums to 1.
-        temperature: Above 0; above 1 makes the probabilities less sure, 1 leaves them alone.
-
-    Returns:
-        (N, C) float32, each row sums to 1; the order within a row stays.
-    """
-    if temperature == 1.0:
-        return probabilities
-    # log(p) is the logits up to a constant per row, which softmax ignores.
-    logits = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny)) / np.float32(temperature)
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    calibrated: NDArray[np.float32] = powers / powers.sum(axis=1, keepdims=True)
-    return calibrated
-
-
-def _bundled() -> Path:
-    return Path(str(resources.files("mien"))) / "assets" / "emotion.onnx"
+def _of_plain_dicts(artifact: Artifact) -> Artifact:
+    """Return the same artifact without other kinds of mappings, which cannot be copied."""
+    return replace(
+        artifact,
+        heads=dict(artifact.heads),
+        readings={
+            name: replace(reading, shares=dict(reading.shares), metrics=dict(reading.metrics))
+            for name, reading in artifact.readings.items()
+        },
+        crop=dict(artifact.crop),
+        metrics=dict(artifact.metrics),
+    )
 
 
 def _parse(onnx_path: Path, sidecar: Path) -> Artifact:
-    try:
-        content = json.loads(sidecar.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ModelError(f"{sidecar} is not a JSON file: {error}.") from None
-    if not isinstance(content, dict):
-        raise ModelError(f"{sidecar} holds a {type(content).__name__}; expected a JSON object.")
+    content = read_sidecar(sidecar)
     version = content.get("format_version")
     if version != FORMAT_VERSION:
         raise ModelError(
-            f"{sidecar} is of format {version!r}; this mien reads format {FORMAT_VERSION}. "
-            "Install the mien that wrote it, or export the network anew."
+            f"{sidecar} is of format {version!r}; this mien reads format {FORMAT_VERSION}. Export "
+            "the network anew from its Keras file:  mien export NETWORK.keras --out FOLDER"
         )
-    try:
-        artifact = Artifact(
+    with naming_sidecar(sidecar, "export the network anew with `mien export`"):
+        return Artifact(
             onnx_path=onnx_path,
-            sha256=str(content["sha256"]),
-            experiment=str(content["experiment"]),
-            labels=tuple(content["labels"]),
-            input_size=int(content["input_size"]),
-            pixel_scale=float(content["pixel_scale"]),
-            temperature=_check_temperature(content["temperature"], str(sidecar)),
+            experiment=as_text(content["experiment"]),
+            heads={name: as_texts(classes) for name, classes in content["heads"].items()},
+            readings={name: _reading(each) for name, each in content["readings"].items()},
+            default_reading=as_text(content["default_reading"]),
+            input=_network_input(content["input"]),
+            face_likeness=_optional_text(content.get("face_likeness")),
+            features=_optional_text(content.get("features")),
             crop={name: Framing(**framing) for name, framing in content["crop"].items()},
             metrics=dict(content["metrics"]),
-        )
-    except KeyError as error:
-        raise ModelError(
-            f"{sidecar} lacks the key {error}: export the network anew with `mien export`."
-        ) from None
-    except (TypeError, ValueError, AttributeError) as error:
-        raise ModelError(f"{sidecar} holds a value of the wrong type: {error}.") from None
-    _check_fits(artifact, sidecar)
-    return artifact
-
-
-def _check_fits(artifact: Artifact, sidecar: Path) -> None:
-    if artifact.labels != EMOTIONS:
-        raise ModelError(
-            f"{sidecar} lists the labels {', '.join(map(str, artifact.labels))}; expected "
-            f"{', '.join(EMOTIONS)}, in this order (FER2013's labels 0 to 6)."
-        )
-    if artifact.input_size != FACE_SIZE or not math.isclose(
-        artifact.pixel_scale, PIXEL_SCALE, rel_tol=1e-6
-    ):
-        raise ModelError(
-            f"{sidecar} asks for faces of {artifact.input_size} pixels scaled by "
-            f"{artifact.pixel_scale:.6g}; mien gives {FACE_SIZE} pixels scaled by "
-            f"{PIXEL_SCALE:.6g} (1/255)."
+            sha256=as_text(content["sha256"]),
         )
 
 
-def _check_temperature(value: Any, where: str) -> float:
-    if not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
-        raise ModelError(f"{where}: the temperature is {value!r}; expected a number above 0.")
-    return float(value)
+def _network_input(content: Mapping[str, Any]) -> NetworkInput:
+    return NetworkInput(
+        name=as_text(content["name"]),
+        side=as_integer(content["side"]),
+        channels=as_integer(content["channels"]),
+        mean=tuple(map(as_number, content["mean"])),
+        scale=tuple(map(as_number, content["scale"])),
+    )
+
+
+def _reading(content: Mapping[str, Any]) -> Reading:
+    return Reading(
+        labels=as_texts(content["labels"]),
+        shares=dict(content["shares"]),
+        temperature=content["temperature"],
+        metrics=dict(content["metrics"]),
+    )
+
+
+def _optional_text(value: Any) -> str | None:
+    return None if value is None else as_text(value)

@@ -1,8 +1,10 @@
-"""Everything that mien raises on purpose.
+"""What mien raises where an input, a file or a setting is wrong.
 
     MienError
     ├── DataError            a data set, CSV file or table is not what it should be
     ├── ModelError           an artifact, a network or an experiment file is not usable
+    ├── OutputError          a file cannot be written, or would take the place of another
+    ├── SettingError         an option or a name that was chosen is not valid
     ├── SourceError          a camera, video, picture or address cannot be opened or read
     └── MissingExtraError    an optional dependency is not installed
 
@@ -20,6 +22,14 @@ class DataError(MienError):
 
 class ModelError(MienError):
     """An artifact, a network or an experiment file is not usable."""
+
+
+class OutputError(MienError):
+    """A file cannot be written, or would take the place of another one."""
+
+
+class SettingError(MienError):
+    """An option or a name that was chosen is not valid."""
 
 
 class SourceError(MienError):

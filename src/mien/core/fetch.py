@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from mien.core.errors import SourceError
+from mien.core.errors import OutputError, SourceError
 
 Progress = Callable[[int, int | None], None]
 
@@ -56,7 +56,7 @@ def fetch(
         _check_hash(url, part, sha256)
         part.replace(destination)
     except OSError as error:
-        raise SourceError(f"{part} cannot be written: {error.strerror or error}.") from error
+        raise OutputError(f"{part} cannot be written: {error.strerror or error}.") from error
     _tag_file(part).unlink(missing_ok=True)
     return destination
 

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from mien.core.errors import SourceError
+from mien.core.errors import OutputError
 
 
 def refuse_overwriting(inputs: Iterable[Path | None], outputs: Iterable[Path | None]) -> None:
@@ -19,7 +19,7 @@ def refuse_overwriting(inputs: Iterable[Path | None], outputs: Iterable[Path | N
         outputs: What is to be written. None is nothing.
 
     Raises:
-        SourceError: if two names mean one file, or an output's is that of a folder; nothing has
+        OutputError: if two names mean one file, or an output's is that of a folder; nothing has
             been touched by then.
     """
     read = {path.resolve() for path in inputs if path is not None}
@@ -29,13 +29,13 @@ def refuse_overwriting(inputs: Iterable[Path | None], outputs: Iterable[Path | N
             continue
         file = path.resolve()
         if is_folder(file):
-            raise SourceError(f"{path} is a folder: name a file to write to.")
+            raise OutputError(f"{path} is a folder: name a file to write to.")
         if file in read:
-            raise SourceError(
+            raise OutputError(
                 f"{path} is an input and would be overwritten: name another file to write to."
             )
         if file in written:
-            raise SourceError(
+            raise OutputError(
                 f"{path} is named for two outputs, and one would be overwritten: name a file for "
                 "each."
             )

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import operator
 from pathlib import Path
 
 import onnxruntime
 
-from mien.core.errors import ModelError
+from mien.core.errors import ModelError, SettingError
 
+_UNKNOWN_OPERATOR = ("not a registered function/op", "No Op registered")
+_EXTERNAL_DATA = "External data path"
+_EXTERNAL_FOLDER_KEY = "session.model_external_initializers_file_folder_path"
+_NOWHERE = "/dev/null/mien opens no other file"
 _WARNING, _ERROR = 2, 3  # ONNX Runtime's levels of logging
 
 
@@ -30,34 +35,62 @@ def open_session(
             ONNX Runtime is then not to warn of each.
 
     Raises:
-        ModelError: if it is no such network, or ONNX Runtime has no such provider.
+        ModelError: if it is no such network.
+        SettingError: if ONNX Runtime has no such provider, or the threads are no whole number.
     """
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or 0
+    options.intra_op_num_threads = _thread_count(threads)
     options.log_severity_level = _ERROR if has_false_shapes else _WARNING
     # It keeps a plan of the memory for every shape that it meets: with faces coming and going it
     # would grow for a long time, and is no faster.
     options.enable_mem_pattern = False
     # Threads that spin while they wait take the cores from the decoder and one another.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if isinstance(model, bytes):
+        # Weights in another file would be looked for in the working folder; no hash covers them.
+        options.add_session_config_entry(_EXTERNAL_FOLDER_KEY, _NOWHERE)
     providers = [_provider(provider)]
     try:
         return onnxruntime.InferenceSession(model, options, providers=providers)
     except Exception as error:  # ONNX Runtime's own errors share no narrower base.
+        if isinstance(model, bytes) and (_EXTERNAL_DATA in str(error) or _NOWHERE in str(error)):
+            raise ModelError(
+                f"{name} keeps weights in another file, which its SHA-256 does not cover; expected "
+                "one file with all of them. Save it anew without external data: "
+                "onnx.save(onnx.load(path), path)."
+            ) from None
+        advice = ""
+        if any(found in str(error) for found in _UNKNOWN_OPERATOR):
+            advice = " Expected operators of ONNX itself: export it without others."
         raise ModelError(
-            f"ONNX Runtime {onnxruntime.__version__} cannot open {name}: {error}"
+            f"ONNX Runtime {onnxruntime.__version__} cannot open {name}: {error}.{advice}"
         ) from error
+
+
+def _thread_count(threads: int | None) -> int:
+    """Return the number as ONNX Runtime takes it: 0 for as many as there are cores."""
+    try:
+        count = operator.index(threads or 0)
+    except TypeError:
+        count = -1
+    if count < 0:
+        raise SettingError(
+            f"Found threads={threads!r}; expected a whole number, or None for one per core."
+        )
+    return count
 
 
 def _provider(name: str) -> str:
     """Return ONNX Runtime's own name of a provider: `CPUExecutionProvider` of `cpu`."""
+    if not isinstance(name, str):
+        raise SettingError(f"Found the provider {name!r}; expected its name, such as 'cpu'.")
     suffix = "ExecutionProvider"
     available: dict[str, str] = {
         full.removesuffix(suffix).lower(): full for full in onnxruntime.get_available_providers()
     }
     full = available.get(name.removesuffix(suffix).lower())
     if full is None:
-        raise ModelError(
+        raise SettingError(
             f"This ONNX Runtime has no provider {name!r}: expected {', '.join(available)}. Others "
             "come with other builds of it, such as onnxruntime-gpu."
         )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from mien.core.labels import EMOTIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,26 @@ class Face:
     landmarks: NDArray[np.float32] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class MissedLimit:
+    """A limit of `mien.QualityGate` that a face missed, and by how much.
+
+    Attributes:
+        limit: Its name, such as `min_side_px`.
+        value: What was measured.
+        bound: The least, or for `max_…` the most, that passes.
+    """
+
+    limit: str
+    value: float
+    bound: float
+
+    def __str__(self) -> str:
+        """Such as `min_side_px 17.2 < 20`."""
+        sign = ">" if self.limit.startswith("max_") else "<"
+        return f"{self.limit} {self.value:.3g} {sign} {self.bound:g}"
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceEmotion:
     """One face in one frame, and what it shows: the row that every front door hands out.
@@ -73,14 +96,27 @@ class FaceEmotion:
         track_id: The person's number, from 1, the same in every frame; 0 where nothing is tracked.
         box: Where the face is.
         detection_score: The detector's confidence, 0 to 1.
-        emotion: One of `mien.EMOTIONS`.
+        emotion: One of `labels`.
         confidence: The probability of `emotion`, 0 to 1.
-        probabilities: (7,) float32 in the order of `mien.EMOTIONS`, sums to 1; read-only.
+        probabilities: (C,) float32 in the order of `labels`, sums to 1; read-only.
         uncertain: True where the label should not be relied upon.
         detected: True if a detector found the face in this very frame, False if it was carried
             here from an earlier one.
-        raw_probabilities: (7,) float32: `probabilities` before they were smoothed over time; None
+        raw_probabilities: (C,) float32: `probabilities` before they were smoothed over time; None
             where nothing was smoothed.
+        labels: What the network tells apart: `mien.EMOTIONS`, or what another artifact has.
+        reading: Name of the artifact's reading that the probabilities are; None where that is not
+            known, as in records of mien 0.1.
+        missed_limits: Why the face is uncertain: each limit of the gate that it missed.
+        yaw_degrees: How far the head was turned to the side when the face was last classified,
+            above 0 to the right of the picture; None, like the other two, without five landmarks.
+        pitch_degrees: How far it was turned up or, below 0, down.
+        roll_degrees: How far it was turned clockwise within the picture. See
+            `mien.faces.angles.HeadAngles` for the ranges.
+        whole_probabilities: (C,) float32: what a network over time says of all that the person
+            showed so far, sums to 1; None without one.
+        temporal_sha256: SHA-256 of the network over time that `probabilities` and
+            `whole_probabilities` are of; None without one.
     """
 
     frame: int
@@ -94,3 +130,43 @@ class FaceEmotion:
     uncertain: bool
     detected: bool = True
     raw_probabilities: NDArray[np.float32] | None = None
+    labels: tuple[str, ...] = EMOTIONS
+    reading: str | None = None
+    missed_limits: tuple[MissedLimit, ...] = ()
+    yaw_degrees: float | None = None
+    pitch_degrees: float | None = None
+    roll_degrees: float | None = None
+    whole_probabilities: NDArray[np.float32] | None = None
+    temporal_sha256: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result in plain types, as `json.dumps` takes them.
+
+        Its keys are the attributes' names. `box` and each of `missed_limits` are dictionaries of
+        their attributes, `probabilities`, `raw_probabilities` and `whole_probabilities` (None where
+        there are none) of numbers by label; `labels` is left out.
+        """
+        raw, whole = self.raw_probabilities, self.whole_probabilities
+        return {
+            "frame": int(self.frame),
+            "timestamp_ms": float(self.timestamp_ms),
+            "track_id": int(self.track_id),
+            "box": {name: float(value) for name, value in asdict(self.box).items()},
+            "detection_score": float(self.detection_score),
+            "emotion": self.emotion,
+            "confidence": float(self.confidence),
+            "probabilities": self._by_label(self.probabilities),
+            "uncertain": bool(self.uncertain),
+            "detected": bool(self.detected),
+            "raw_probabilities": None if raw is None else self._by_label(raw),
+            "reading": self.reading,
+            "missed_limits": [asdict(limit) for limit in self.missed_limits],
+            "yaw_degrees": self.yaw_degrees,
+            "pitch_degrees": self.pitch_degrees,
+            "roll_degrees": self.roll_degrees,
+            "whole_probabilities": None if whole is None else self._by_label(whole),
+            "temporal_sha256": self.temporal_sha256,
+        }
+
+    def _by_label(self, values: NDArray[np.float32]) -> dict[str, float]:
+        return dict(zip(self.labels, map(float, values), strict=True))
