@@ -1,0 +1,1 @@
+"""From crops of faces to what the network says of them: an artifact is opened, checked and run."""
