@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from mien.core.errors import DataError
+from mien.data.dataset import Dataset
 from mien.data.download import download, download_fer2013
-from mien.data.fer2013 import Dataset, load_dataset
+from mien.data.fer2013 import load_dataset
 from mien.data.ferplus import load_votes
 from mien.data.synthetic import synthetic_dataset, write_csv
 

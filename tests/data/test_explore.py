@@ -10,8 +10,8 @@ pytest.importorskip("seaborn", reason="needs mien[train]")
 
 from mien.cli import main
 from mien.core.errors import DataError
+from mien.data.dataset import Dataset
 from mien.data.explore import explore
-from mien.data.fer2013 import Dataset
 from mien.data.synthetic import synthetic_dataset, write_csv
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -13,19 +14,19 @@ from numpy.typing import NDArray
 from mien.core.errors import DataError
 from mien.core.labels import EMOTIONS
 from mien.core.preprocess import FACE_SIZE
+from mien.data.classes import FER2013_CLASSES
+from mien.data.usage import USAGE_OF_NAME, USAGES
 
 PIXELS = FACE_SIZE * FACE_SIZE
-USAGES = ("Training", "PublicTest", "PrivateTest")
+_LABELS_EXPECTED = f"0 to {len(EMOTIONS) - 1}, or {', '.join(EMOTIONS)}"
 
 # So many rows, with the arrays that come of them, fit into a processor's second-level cache.
 _ROWS_AT_ONCE = 12
 _BUFFER_BYTES = 1 << 18
-_LABELS = {str(label).encode(): label for label in range(len(EMOTIONS))}
-_USAGES = {usage.encode(): usage for usage in USAGES}
 _AROUND_CELLS = b' "\r\n'
 _SHOWN_CHARACTERS = 20
 
-_Value = TypeVar("_Value")
+_Value = TypeVar("_Value", int, str)
 
 
 class Columns(NamedTuple):
@@ -54,6 +55,20 @@ class _Row(NamedTuple):
         )
 
 
+def has_fer2013_header(path: Path) -> bool:
+    """Say whether a file's header names FER2013's columns and no others, with commas between them.
+
+    A file whose header cannot be read or is empty counts as one: `parse_csv` says what is wrong.
+    """
+    try:
+        with path.open("rb") as file:
+            header = file.readline(_BUFFER_BYTES)
+    except OSError:
+        return True
+    names = _names(header)
+    return not any(names) or set(map(str.lower, names)) <= {"emotion", "pixels", "usage"}
+
+
 def parse_csv(path: Path) -> Columns:
     """Parse a CSV file with a column `pixels` and, in any order, `emotion` and `Usage`.
 
@@ -80,9 +95,9 @@ def parse_csv(path: Path) -> Columns:
                 faces[count : count + len(group)] = _parse_faces(group, names)
                 count += len(group)
                 if "emotion" in names:
-                    labels += _look_up(group, names, "emotion", _LABELS)
+                    labels += _look_up(group, names, "emotion", _label, _LABELS_EXPECTED)
                 if "Usage" in names:
-                    usage += _look_up(group, names, "Usage", _USAGES)
+                    usage += _look_up(group, names, "Usage", _usage, ", ".join(USAGES))
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}.") from None
     if not count:
@@ -95,18 +110,22 @@ def parse_csv(path: Path) -> Columns:
 
 
 def _column_names(header: bytes, path: Path) -> list[str]:
-    text = header.removeprefix(b"\xef\xbb\xbf").decode("utf-8", errors="replace").strip()
-    if not text:
+    names = _names(header)
+    if not any(names):
         raise DataError(f"{path} is empty; expected a header and one row a face.")
     known = {name.lower(): name for name in ("emotion", "pixels", "Usage")}
-    names = [cell.strip(' "') for cell in text.split(",")]
     columns = [known.get(name.lower(), "") for name in names]
     if "pixels" not in columns or "" in columns or len(set(columns)) < len(columns):
         raise DataError(
-            f"{path}, line 1: found the header {text[:80]!r}; expected the column 'pixels' and, "
-            "besides, only 'emotion' and 'Usage', each once."
+            f"{path}, line 1: found the header {','.join(names)[:80]!r}; expected the column "
+            "'pixels' and, besides, only 'emotion' and 'Usage', each once."
         )
     return columns
+
+
+def _names(header: bytes) -> list[str]:
+    text = header.removeprefix(b"\xef\xbb\xbf").decode("utf-8", errors="replace").strip()
+    return [cell.strip(' "') for cell in text.split(",")]
 
 
 def _rows(lines: Iterable[bytes], names: list[str], path: Path) -> Iterator[_Row]:
@@ -124,16 +143,31 @@ def _rows(lines: Iterable[bytes], names: list[str], path: Path) -> Iterator[_Row
         yield row
 
 
+@cache
+def _label(cell: bytes) -> int | None:
+    return FER2013_CLASSES.label_of(cell.decode("utf-8", errors="replace"))
+
+
+@cache
+def _usage(cell: bytes) -> str | None:
+    return USAGE_OF_NAME.get(cell.decode("utf-8", errors="replace").casefold())
+
+
 def _look_up(
-    rows: list[_Row], names: list[str], column: str, value_of: Mapping[bytes, _Value]
+    rows: list[_Row],
+    names: list[str],
+    column: str,
+    value_of: Callable[[bytes], _Value | None],
+    expected: str,
 ) -> list[_Value]:
     index = names.index(column)
-    try:
-        return [value_of[row.cells[index]] for row in rows]
-    except KeyError:
-        row = next(row for row in rows if row.cells[index] not in value_of)
-        expected = ", ".join(cell.decode() for cell in value_of)
-        raise row.error(column, _show(row.cells[index]), f"one of {expected}") from None
+    values = []
+    for row in rows:
+        value = value_of(row.cells[index])
+        if value is None:
+            raise row.error(column, _show(row.cells[index]), f"one of {expected}")
+        values.append(value)
+    return values
 
 
 def _parse_faces(rows: list[_Row], names: list[str]) -> NDArray[np.uint8]:

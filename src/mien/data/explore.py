@@ -19,9 +19,10 @@ from mien.core.errors import DataError
 from mien.core.files import write_atomically
 from mien.core.labels import EMOTIONS
 from mien.data import explore_figures
-from mien.data.csv_file import USAGES
-from mien.data.fer2013 import Dataset, load_dataset
+from mien.data.dataset import Dataset
+from mien.data.fer2013 import load_dataset
 from mien.data.split import groups_of_copies
+from mien.data.usage import USAGES
 
 LOW_CONTRAST = 5
 """Grey values; a picture of a face deviates by more."""

@@ -7,8 +7,8 @@
 | Kaggle's `fer2013.csv` | `emotion,pixels,Usage` |
 | Kaggle's `icml_face_data.csv` | `emotion, Usage, pixels` |
 
-`pixels` is 2,304 values from 0 to 255, separated by spaces, row by row. A folder that holds a
-folder of pictures per emotion is read as well.
+`pixels` is 2,304 values from 0 to 255, separated by spaces, row by row. Other tables of faces, and
+a folder that holds a folder of pictures per class, are read as well.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +23,10 @@ from numpy.typing import NDArray
 
 from mien.core.errors import DataError
 from mien.core.files import write_atomically
-from mien.data.csv_file import Columns, parse_csv
+from mien.data.classes import FER2013_CLASSES, ClassTable
+from mien.data.csv_file import Columns, has_fer2013_header, parse_csv
+from mien.data.dataset import Dataset
+from mien.data.own_table import read_table
 from mien.data.picture_folder import read_picture_folder
 
 # Bump when the parser would read the same bytes differently.
@@ -32,44 +34,31 @@ _CACHE_VERSION = 2
 _CHECKSUM_BYTES = 32
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Dataset:
-    """Grey faces and what a file says of them.
+def load_dataset(path: Path, classes: ClassTable = FER2013_CLASSES, *, groups: str = "") -> Dataset:
+    """Read a CSV file of faces, or a folder with a folder of pictures per class.
 
-    Attributes:
-        faces_u8: (N, 48, 48) uint8.
-        labels: (N,) int64 labels, 0 to 6, or None where the file has none.
-        usage: (N,) strings, "Training", "PublicTest" or "PrivateTest", or None where the file
-            has none.
-        source: The file or folder that was read.
-    """
-
-    faces_u8: NDArray[np.uint8]
-    labels: NDArray[np.int64] | None
-    usage: NDArray[np.str_] | None
-    source: Path
-
-
-def load_dataset(path: Path) -> Dataset:
-    """Read a CSV file of faces, or a folder with a folder of pictures per emotion.
-
-    A CSV file is parsed once; its arrays are kept beside it in `.mien_cache/`, where the folder
-    can be written to, and read from there until the file changes.
+    A CSV file in one of FER2013's forms is parsed once; its arrays are kept beside it in
+    `.mien_cache/`, where the folder can be written to, and read from there until the file changes.
 
     Args:
-        path: See this module's description, `parse_csv` and `read_picture_folder`.
+        path: See this module's description, `parse_csv`, `mien.data.own_table.read_table` and
+            `mien.data.picture_folder.read_picture_folder`.
+        classes: What the labels mean, and what the file calls them.
+        groups: The column that names each face's group; for a folder a regular expression.
 
     Raises:
         DataError: if the path does not exist, or its content is not what it should be; the
             message says in which file, row (the line after the header is row 1) and column.
     """
     if path.is_dir():
-        faces_u8, labels = read_picture_folder(path)
-        return Dataset(faces_u8, labels, None, path)
+        return read_picture_folder(path, classes, groups)
     if not path.is_file():
         raise DataError(
-            f"There is no {path}: `mien data download` fetches FER2013 into the folder data/."
+            f"There is no {path}: expected a CSV file or a folder of faces. `mien data download` "
+            "fetches FER2013 into the folder data/."
         )
+    if classes is not FER2013_CLASSES or groups or not has_fer2013_header(path):
+        return read_table(path, classes, groups)
     cache = path.parent / ".mien_cache" / f"{path.name}.npz"
     columns = _read_cache(cache, path) or _parse_and_cache(cache, path)
     return Dataset(*columns, path)

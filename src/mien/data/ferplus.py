@@ -71,6 +71,40 @@ def agreed_labels(votes: NDArray[np.float32]) -> NDArray[np.int64]:
     return np.where(of_emotion.max(axis=1) > 5, of_emotion.argmax(axis=1), -1)
 
 
+def majority_votes(votes: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return what most raters chose, by the rule under which FER+'s figures are published.
+
+    Single votes are dropped; of those that are left, one class must have more than half, and it
+    must be an expression (Barsoum et al. 2016, section 4, "majority voting").
+
+    Args:
+        votes: (N, 10) counts of votes.
+
+    Returns:
+        (N,) indices of `VOTE_CLASSES`, 0 (neutral) to 7 (contempt), and -1 where there is none.
+    """
+    kept = np.where(votes > 1, votes, 0)
+    most = kept.argmax(axis=1)
+    expressions = VOTE_CLASSES.index("contempt") + 1
+    clear = (kept.max(axis=1) > kept.sum(axis=1) / 2) & (most < expressions)
+    return np.where(clear, most, -1)
+
+
+def emotion_shares(votes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return how the votes for the seven emotions are shared out among them.
+
+    Args:
+        votes: (N, 10) counts of votes.
+
+    Returns:
+        (N, 7) float32 in the order of `EMOTIONS`; a row sums to 1, or is 0 where no rater named one
+        of the seven.
+    """
+    of_emotion = votes[:, [VOTE_CLASSES.index(emotion) for emotion in EMOTIONS]]
+    shares: NDArray[np.float32] = of_emotion / np.maximum(of_emotion.sum(axis=1, keepdims=True), 1)
+    return shares
+
+
 def _parse_votes(row: list[str], place: str) -> list[int]:
     if len(row) != len(_FIRST_COLUMNS) + len(_VOTE_COLUMNS):
         raise DataError(

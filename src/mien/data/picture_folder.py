@@ -1,87 +1,179 @@
-"""A reader for a folder that holds a folder of pictures per emotion."""
+"""A reader for a folder that holds a folder of pictures per class.
+
+Above the folders of the classes there may be one for each use: `train`, `val`, `test`. Folders
+inside a class are read too; the first one names the group (a person, say) of its pictures.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.errors import DataError
-from mien.core.labels import EMOTIONS
 from mien.core.preprocess import FACE_SIZE
-
-_OTHER_NAMES = {
-    "anger": "angry",
-    "disgusted": "disgust",
-    "fearful": "fear",
-    "happiness": "happy",
-    "sadness": "sad",
-    "surprised": "surprise",
-}
-_SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+from mien.data.classes import LEFT_OUT, ClassTable, unknown_names
+from mien.data.dataset import Dataset, Skipped
+from mien.data.usage import USAGE_OF_NAME
+from mien.media.image import scale_square
 
 
-def read_picture_folder(folder: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Read every picture of a face in a folder per emotion.
+class _Picture(NamedTuple):
+    path: Path
+    label: int
+    usage: str
+    group: str
+
+
+def read_picture_folder(folder: Path, classes: ClassTable, groups: str = "") -> Dataset:
+    """Read every picture of a face in a folder per class.
 
     Args:
-        folder: Holds folders such as `angry` or `happiness`; hidden ones are passed over.
+        folder: Holds folders named after classes; hidden ones are passed over.
+        classes: The classes, and what the folders call them.
+        groups: A regular expression that finds the group in a picture's path below its class
+            (the first bracket of it, or all of it); empty for the folder inside the class.
 
     Returns:
-        (N, 48, 48) uint8 faces and (N,) int64 labels, by folder and then by name. Of a picture
-        that is not square, the square in its middle is taken.
+        By use, class and name. Of a picture that is not square, the square in its middle is taken.
+        What cannot be read as a picture is skipped.
 
     Raises:
-        DataError: if a folder is not named after an emotion, a picture cannot be read, or there
-            is none.
+        DataError: if a folder is not named after a class, no picture can be read, or the
+            expression finds no group in a picture's path.
     """
-    pictures = list(_pictures(folder))
-    if not pictures:
-        raise DataError(
-            f"{folder} holds no picture in a folder named after an emotion; expected pictures in "
-            f"{folder / EMOTIONS[0]}, {folder / EMOTIONS[1]} and so on."
-        )
-    faces_u8 = np.stack([_read_face(picture) for _, picture in pictures])
-    return faces_u8, np.array([label for label, _ in pictures], dtype=np.int64)
-
-
-def _pictures(folder: Path) -> Iterator[tuple[int, Path]]:
-    for directory in _visible(folder):
-        if not directory.is_dir():
+    skipped: list[Skipped] = []
+    faces, pictures = [], []
+    for picture in _pictures(folder, classes, groups):
+        if picture.label == LEFT_OUT:
+            skipped.append(Skipped(str(picture.path.relative_to(folder)), "left out by the recipe"))
             continue
-        name = directory.name.lower()
-        emotion = _OTHER_NAMES.get(name, name)
-        if emotion not in EMOTIONS:
-            raise DataError(
-                f"{directory} is not named after an emotion ({', '.join(EMOTIONS)}): rename it, "
-                "move it away, or name the folder that holds the emotions."
-            )
-        for picture in _visible(directory):
-            if picture.suffix.lower() in _SUFFIXES:
-                yield EMOTIONS.index(emotion), picture
+        face = read_face(picture.path)
+        if face is None:
+            name = str(picture.path.relative_to(folder))
+            skipped.append(Skipped(name, "not a picture that can be read"))
+            continue
+        faces.append(face)
+        pictures.append(picture)
+    if not pictures:
+        why = f" ({len(skipped)} files were skipped: {skipped[0].reason})" if skipped else ""
+        raise DataError(
+            f"{folder} holds no picture that can be read in a folder named after a class{why}; "
+            f"expected pictures in {folder / classes.names[0]}, {folder / classes.names[1]} and so "
+            "on."
+        )
+    has_usage = any(picture.usage for picture in pictures)
+    has_groups = any(picture.group for picture in pictures)
+    return Dataset(
+        faces_u8=np.stack(faces),
+        labels=np.array([picture.label for picture in pictures], dtype=np.int64),
+        usage=np.array([picture.usage for picture in pictures]) if has_usage else None,
+        source=folder,
+        classes=classes,
+        groups=np.array([_group(picture) for picture in pictures]) if has_groups else None,
+        files=tuple(str(picture.path.relative_to(folder)) for picture in pictures),
+        skipped=tuple(skipped),
+    )
+
+
+def read_face(path: Path) -> NDArray[np.uint8] | None:
+    """Read a picture as a face: grey, the square in its middle, scaled to 48 × 48.
+
+    Returns:
+        (48, 48) uint8; None if the file is not a picture that OpenCV reads.
+    """
+    try:
+        grey = cv2.imdecode(np.fromfile(path, dtype=np.uint8), cv2.IMREAD_GRAYSCALE)
+    except (OSError, cv2.error):  # An empty buffer, or a picture of too many pixels.
+        return None
+    return None if grey is None else square_face(grey)
+
+
+def square_face(grey: NDArray[Any]) -> NDArray[np.uint8]:
+    """Cut the square in the middle out of a grey picture, and scale it to 48 × 48.
+
+    Args:
+        grey: (H, W) uint8.
+
+    Returns:
+        (48, 48) uint8.
+    """
+    height, width = grey.shape
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    square = grey[top : top + side, left : left + side]
+    return scale_square(square, FACE_SIZE)
+
+
+def _pictures(folder: Path, classes: ClassTable, groups: str) -> Iterator[_Picture]:
+    pattern = _compile(groups)
+    of_class = _folders_of_classes(folder)
+    names = [entry.name for _, entry in of_class]
+    if any(classes.label_of(name) is None for name in names):
+        raise unknown_names(names, classes, str(folder))
+    for usage, directory in of_class:
+        label = classes.label_of(directory.name)
+        assert label is not None
+        for path in _files(directory):
+            below = path.relative_to(directory)
+            yield _Picture(path, label, usage, _group_of(below, pattern, path))
+
+
+def class_folders(folder: Path) -> list[str]:
+    """Return the names of the folders of classes in a folder of faces, for each use anew."""
+    return [entry.name for _, entry in _folders_of_classes(folder)]
+
+
+def _folders_of_classes(folder: Path) -> list[tuple[str, Path]]:
+    """Return the folder of each class with the use of its faces; "" where no use is named."""
+    directories = [entry for entry in _visible(folder) if entry.is_dir()]
+    uses = {entry: USAGE_OF_NAME.get(entry.name.strip().casefold()) for entry in directories}
+    if directories and all(uses.values()):
+        of_use = [(str(usage), entry) for use, usage in uses.items() for entry in _visible(use)]
+    else:
+        of_use = [("", entry) for entry in directories]
+    return [(usage, entry) for usage, entry in of_use if entry.is_dir()]
+
+
+def _compile(groups: str) -> re.Pattern[str] | None:
+    try:
+        return re.compile(groups) if groups else None
+    except re.error as error:
+        raise DataError(
+            f"{groups!r} is not a regular expression ({error}); for a folder, groups is one that "
+            "finds the group in a picture's path, such as '^[^_]+' for anna_01.jpg."
+        ) from None
+
+
+def _group_of(below: Path, pattern: re.Pattern[str] | None, path: Path) -> str:
+    if pattern is None:
+        return below.parts[0] if len(below.parts) > 1 else ""
+    match = pattern.search(below.as_posix())
+    if match is None:
+        raise DataError(
+            f"{path}: the expression {pattern.pattern!r} finds no group in {below.as_posix()!r}."
+        )
+    return match[1] if pattern.groups else match[0]
+
+
+def _group(picture: _Picture) -> str:
+    # A picture without a group stands alone.
+    return picture.group or str(picture.path)
+
+
+def _files(directory: Path) -> Iterator[Path]:
+    for entry in _visible(directory):
+        if entry.is_dir():
+            yield from _files(entry)
+        elif entry.is_file():
+            yield entry
 
 
 def _visible(folder: Path) -> list[Path]:
     # Notebooks and macOS leave hidden copies behind.
     return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
-
-
-def _read_face(path: Path) -> NDArray[np.uint8]:
-    content = np.fromfile(path, dtype=np.uint8)
-    try:
-        grey = cv2.imdecode(content, cv2.IMREAD_GRAYSCALE)
-    except cv2.error:  # An empty buffer, or a picture of too many pixels.
-        grey = None
-    if grey is None:
-        raise DataError(f"{path} is not a picture that can be read: replace it or delete it.")
-    height, width = grey.shape
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    square = grey[top : top + side, left : left + side]
-    # INTER_LINEAR skips pixels when it shrinks by more than two.
-    interpolation = cv2.INTER_AREA if side > FACE_SIZE else cv2.INTER_LINEAR
-    face = cv2.resize(square, (FACE_SIZE, FACE_SIZE), interpolation=interpolation)
-    return np.asarray(face, dtype=np.uint8)

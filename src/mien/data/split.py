@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,6 +15,7 @@ def split_train_validation(
     faces_u8: NDArray[np.uint8],
     validation_fraction: float,
     seed: int,
+    groups: NDArray[np.str_] | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Split faces into training and validation, stratified by label.
 
@@ -25,6 +28,8 @@ def split_train_validation(
         faces_u8: (N, 48, 48) uint8.
         validation_fraction: Share of the faces of each label that go to validation, in (0, 1).
         seed: The same seed gives the same split.
+        groups: (N,) names; the faces of a group stay together too. A group may have faces of every
+            label, so that the shares of the labels are met as well as they can be.
 
     Returns:
         Indices of the training faces and of the validation faces, each in ascending order.
@@ -38,17 +43,80 @@ def split_train_validation(
         raise DataError(
             f"Found a validation fraction of {validation_fraction}; expected 0 < f < 1."
         )
+    if groups is not None:
+        # Of few groups, one at least.
+        folds = max(2, min(round(1 / validation_fraction), len(np.unique(groups))))
+        in_fold = fold_of_faces(labels, faces_u8, groups, folds, seed)
+        return np.flatnonzero(in_fold != 0), np.flatnonzero(in_fold == 0)
     group_of_face = groups_of_copies(faces_u8)
     _, first_face, group_size = np.unique(group_of_face, return_index=True, return_counts=True)
     random = np.random.default_rng(seed)
     in_validation = np.zeros(len(first_face), dtype=bool)
     for label in np.unique(labels):
-        groups = np.flatnonzero(labels[first_face] == label)
-        random.shuffle(groups)
-        wanted = validation_fraction * group_size[groups].sum()
-        in_validation[groups[np.cumsum(group_size[groups]) <= wanted]] = True
+        pictures = np.flatnonzero(labels[first_face] == label)
+        random.shuffle(pictures)
+        wanted = validation_fraction * group_size[pictures].sum()
+        in_validation[pictures[np.cumsum(group_size[pictures]) <= wanted]] = True
     is_validation = in_validation[group_of_face]
     return np.flatnonzero(~is_validation), np.flatnonzero(is_validation)
+
+
+def fold_of_faces(
+    labels: NDArray[np.int64],
+    faces_u8: NDArray[np.uint8],
+    groups: NDArray[np.str_] | None,
+    folds: int,
+    seed: int,
+) -> NDArray[np.int64]:
+    """Cut faces into folds of about equal shares of each label.
+
+    Args:
+        labels: (N,) labels.
+        faces_u8: (N, 48, 48) uint8; copies of a face are in one fold.
+        groups: (N,) names; the faces of a group are in one fold. None for none.
+        folds: How many, at least 2.
+        seed: The same seed gives the same folds.
+
+    Returns:
+        (N,) the fold of each face, from 0.
+
+    Raises:
+        DataError: if there are fewer groups than folds.
+    """
+    # `mien data check` counts copies without it.
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    together = _together(groups_of_copies(faces_u8), groups)
+    count = int(together.max()) + 1 if len(together) else 0
+    if count < folds:
+        raise DataError(
+            f"Found {count} {'different faces' if groups is None else 'groups'}; expected at least "
+            f"{folds}, one for each fold: give fewer folds, or a larger validation_fraction."
+        )
+    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    in_fold = np.zeros(len(labels), np.int64)
+    with warnings.catch_warnings():
+        # A class of fewer faces than folds is missing in some, which is said elsewhere.
+        warnings.filterwarnings("ignore", message="The least populated class")
+        for number, (_, chosen) in enumerate(splitter.split(faces_u8, labels, together)):
+            in_fold[chosen] = number
+    return in_fold
+
+
+def _together(copies: NDArray[np.int64], groups: NDArray[np.str_] | None) -> NDArray[np.int64]:
+    """Number what must not be torn apart: faces joined by a group, by copies, or by a chain."""
+    if groups is None:
+        return copies
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    _, group = np.unique(groups, return_inverse=True)
+    nodes = int(copies.max()) + 1
+    edges = coo_array(
+        (np.ones(len(copies)), (copies, nodes + group)), shape=(nodes + int(group.max()) + 1,) * 2
+    )
+    _, component = connected_components(edges, directed=False)
+    return np.unique(component[copies], return_inverse=True)[1].astype(np.int64)
 
 
 def stratified_part(labels: NDArray[np.int64], part: float, seed: int) -> NDArray[np.int64]:

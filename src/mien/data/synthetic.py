@@ -13,7 +13,7 @@ from mien.core.files import write_atomically
 from mien.core.labels import EMOTIONS
 from mien.core.preprocess import FACE_SIZE
 from mien.data.csv_file import PIXELS
-from mien.data.fer2013 import Dataset
+from mien.data.dataset import Dataset
 
 # Faces are drawn four times as big and scaled down: smooth lines, shifts of a quarter pixel.
 _SCALE = 4

@@ -1,0 +1,95 @@
+"""Which classes faces are sorted into, and by what names a data set may call them."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from mien.core.errors import DataError
+from mien.core.labels import EMOTIONS
+
+LEFT_OUT = -1
+"""What `ClassTable.label_of` says of a name whose faces are to be left out."""
+
+MOST_CLASSES = 16
+
+
+def _plain(name: str) -> str:
+    return unicodedata.normalize("NFC", name).strip().casefold()
+
+
+@dataclass(frozen=True, slots=True)
+class ClassTable:
+    """The classes of a network, and the other names that data sets give them.
+
+    Capitals, spaces around a name and the way that Unicode composes its letters do not matter. A
+    whole number names the class of that index, unless the table says otherwise.
+
+    Attributes:
+        names: Two to sixteen, in the order of the network's outputs.
+        other_names: A name that the data use, and the class that it means.
+        left_out: Names whose faces are left out.
+
+    Raises:
+        DataError: if the names are too few or too many, empty or not distinct, or another name
+            means a class that is not there.
+    """
+
+    names: tuple[str, ...]
+    other_names: Mapping[str, str] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not 2 <= len(self.names) <= MOST_CLASSES:
+            raise DataError(f"Found {len(self.names)} classes; expected 2 to {MOST_CLASSES}.")
+        if len({_plain(name) for name in self.names} - {""}) < len(self.names):
+            raise DataError(
+                f"Found the classes {', '.join(map(repr, self.names))}; expected names that are "
+                "not empty and differ in more than capitals and spaces."
+            )
+        for other, name in self.other_names.items():
+            if name not in self.names:
+                raise DataError(
+                    f"The other name {other!r} stands for {name!r}, which is no class; expected "
+                    f"one of {', '.join(self.names)}."
+                )
+
+    def label_of(self, name: str) -> int | None:
+        """Return the class that a data set calls so.
+
+        Returns:
+            Its index in `names`, `LEFT_OUT`, or None if the table does not know the name.
+        """
+        return self._labels().get(_plain(name))
+
+    def _labels(self) -> dict[str, int]:
+        labels = {str(index): index for index in range(len(self.names))}
+        labels |= {_plain(name): index for index, name in enumerate(self.names)}
+        labels |= {_plain(o): self.names.index(n) for o, n in self.other_names.items()}
+        return labels | {_plain(name): LEFT_OUT for name in self.left_out}
+
+
+FER2013_CLASSES = ClassTable(
+    EMOTIONS,
+    {
+        "anger": "angry",
+        "disgusted": "disgust",
+        "fearful": "fear",
+        "happiness": "happy",
+        "sadness": "sad",
+        "surprised": "surprise",
+    },
+)
+"""FER2013's seven emotions, with the names that other data sets give them."""
+
+
+def unknown_names(found: Iterable[str], classes: ClassTable, where: str) -> DataError:
+    """Say which names a table does not know, and how to tell it."""
+    unknown = sorted({name for name in found if classes.label_of(name) is None})
+    shown = ", ".join(map(repr, unknown[:12])) + (", …" if len(unknown) > 12 else "")
+    return DataError(
+        f"{where} has faces of {shown}; the classes are {', '.join(classes.names)}. Name your own "
+        "in the recipe's table [classes]: names, other_names for what the data call them, left_out "
+        "for what is not to be learnt."
+    )

@@ -1,0 +1,181 @@
+"""From clips to what the classifier says of the face in each, found as the engine finds it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.core.errors import SourceError
+from mien.core.files import write_atomically
+from mien.data.clips import Clip, ClipSet, unit_of
+from mien.data.dataset import Skipped
+from mien.data.face_sequences import FaceSequence, describe_crops
+from mien.engine.settings import EngineSettings
+from mien.engine.stages import FaceLocator
+from mien.media.frames import open_frames
+from mien.recognizer import Recognizer
+
+CACHE = Path(".mien_cache") / "face_sequences"
+"""Where what the classifier said is kept, seen from the folder of the clips."""
+
+SECOND_PERSON = 0.25
+"""A clip shows two people where a second face, of half the first one's size at least, is there in
+this part of its frames."""
+
+_VERSION = 1  # Bump when the same clip would give other sequences.
+
+
+@dataclass(frozen=True, slots=True)
+class ClipSequences:
+    """Clips as sequences.
+
+    Attributes:
+        sequences: Of each usable clip, in order; the truth at each moment is the clip's emotion.
+        odd: The other clips, and what is odd about each: unreadable, without a face, two people.
+    """
+
+    sequences: tuple[FaceSequence, ...]
+    odd: tuple[Skipped, ...]
+
+
+class _OddClipError(Exception):
+    """A clip from which nothing can be learned, and why."""
+
+
+def read_clips(
+    clips: Iterable[Clip],
+    of: ClipSet,
+    recognizer: Recognizer,
+    say: Callable[[str], None],
+) -> ClipSequences:
+    """Find, follow, cut out and classify the face of each clip.
+
+    What came out is kept beside the clips, by the artifact's SHA-256, its reading, the detector and
+    the file's size and time, and not computed again.
+
+    Args:
+        clips: The clips.
+        of: The set that they belong to.
+        recognizer: Whose detector, crop and classifier to use.
+        say: Called with a line before the first clip that is not in the cache.
+    """
+    folder = of.source if of.source.is_dir() else of.source.parent
+    sequences, odd = [], []
+    is_said = False
+    for clip in clips:
+        cache = folder / CACHE / f"{_key(clip, recognizer)}.npz"
+        if not cache.is_file() and not is_said:
+            is_said = True
+            say(f"The faces of the clips are found and classified; kept in {folder / CACHE}")
+        try:
+            arrays = _kept(cache) or _computed(clip, recognizer, cache)
+        except _OddClipError as problem:
+            odd.append(Skipped(clip.name, str(problem)))
+            continue
+        sequences.append(_sequence(clip, arrays, len(recognizer.classifier.labels)))
+    return ClipSequences(tuple(sequences), tuple(odd))
+
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def _key(clip: Clip, recognizer: Recognizer) -> str:
+    status = clip.path.stat() if clip.path.is_file() else None
+    classifier = recognizer.classifier
+    parts = (
+        *(_VERSION, str(clip.path.resolve()), clip.start_ms, clip.end_ms),
+        *(classifier.reading_name, recognizer.detector.name),
+        status and (status.st_size, status.st_mtime_ns),
+    )
+    digest = hashlib.sha256(repr(parts).encode(errors="backslashreplace")).hexdigest()
+    return f"{classifier.artifact.sha256}_{digest[:16]}"
+
+
+def _kept(cache: Path) -> Arrays | None:
+    if not cache.is_file():
+        return None
+    with np.load(cache) as file:
+        arrays = dict(file)
+    if "problem" in arrays:
+        raise _OddClipError(str(arrays["problem"]))
+    return arrays
+
+
+def _computed(clip: Clip, recognizer: Recognizer, cache: Path) -> Arrays:
+    try:
+        content = _describe(clip, recognizer)
+    except (SourceError, _OddClipError) as error:
+        text = f"cannot be read: {error}" if isinstance(error, SourceError) else str(error)
+        _keep(cache, {"problem": np.array(text)})
+        raise _OddClipError(text) from None
+    _keep(cache, content)
+    return content
+
+
+def _keep(cache: Path, content: Arrays) -> None:
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **content)
+    write_atomically(cache, buffer.getvalue())
+
+
+def _describe(clip: Clip, recognizer: Recognizer) -> Arrays:
+    """Return the moments of the clip's one face."""
+    locator = FaceLocator(recognizer, EngineSettings())
+    times_ms: dict[int, list[float]] = defaultdict(list)
+    sides: dict[int, list[float]] = defaultdict(list)
+    # By frame, as the engine classifies several faces in turns.
+    seen: dict[int, set[int]] = defaultdict(set)
+    crops: dict[int, list[NDArray[np.uint8]]] = defaultdict(list)
+    with open_frames(clip.path) as frames:
+        for frame in frames:
+            if frame.timestamp_ms < clip.start_ms:
+                continue
+            if frame.timestamp_ms >= clip.end_ms:
+                break
+            located = locator.locate(frame)
+            for tracked in located.faces:
+                seen[tracked.track_id].add(frame.index)
+            for index, crop_u8 in zip(located.due, located.crops_u8, strict=True):
+                face = located.faces[index]
+                times_ms[face.track_id].append(frame.timestamp_ms)
+                sides[face.track_id].append(max(face.face.box.width, face.face.box.height))
+                crops[face.track_id].append(crop_u8)
+    if not crops:
+        raise _OddClipError("no face was found in it")
+    first = max(crops, key=lambda track: len(crops[track]) * float(np.median(sides[track])))
+    for other in crops.keys() - {first}:
+        is_large = np.median(sides[other]) >= np.median(sides[first]) / 2
+        if is_large and len(seen[other] & seen[first]) >= SECOND_PERSON * len(seen[first]):
+            raise _OddClipError("it shows two people")
+    described = describe_crops(recognizer.classifier, np.stack(crops[first]))
+    features, probabilities, quality = described
+    if (quality[:, -1] < 0).mean() > 0.5:
+        raise _OddClipError("what was found in it looks like no face")
+    return {
+        "timestamps_ms": np.array(times_ms[first]),
+        "features": features,
+        "probabilities": probabilities,
+        "quality": quality,
+    }
+
+
+def _sequence(clip: Clip, arrays: Arrays, labels: int) -> FaceSequence:
+    truth = np.eye(labels, dtype=np.float32)[clip.label]
+    return FaceSequence(
+        name=clip.name,
+        subject=unit_of(clip),
+        timestamps_ms=arrays["timestamps_ms"],
+        features=arrays["features"],
+        probabilities=arrays["probabilities"],
+        quality=arrays["quality"],
+        truth=np.tile(truth, (len(arrays["timestamps_ms"]), 1)),
+        clip_truth=truth,
+    )

@@ -1,0 +1,297 @@
+"""Video clips with an emotion each: a folder per emotion, a manifest, RAVDESS's or CREMA-D's names.
+
+| what | how a clip's emotion and subject are known |
+|---|---|
+| manifest | CSV: `path,emotion` and perhaps `start_ms,end_ms`, `subject`, `fold` |
+| RAVDESS | `02-01-06-01-02-01-12.mp4`: the third number, and the last one, the actor |
+| CREMA-D | `1001_DFA_ANG_XX.flv`: the third word, and the first one, the actor |
+| folder per emotion | the folder; a folder inside it names the subject |
+
+RAVDESS is Livingstone and Russo 2018 (doi 10.1371/journal.pone.0196391), CREMA-D Cao et al. 2014
+(doi 10.1109/TAFFC.2014.2336244). Neither is bundled, and neither licence allows everything.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from mien.core.errors import DataError
+from mien.data.classes import FER2013_CLASSES, LEFT_OUT, ClassTable, unknown_names
+from mien.data.dataset import Skipped
+from mien.data.usage import TRAINING, USAGE_OF_NAME, VALIDATION
+from mien.media.picture_files import is_picture
+
+VIDEO_SUFFIXES = frozenset(
+    {".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"}
+)
+"""What is taken for a clip, by the end of its name."""
+
+_RAVDESS = re.compile(r"(\d\d)-\d\d-(\d\d)-\d\d-\d\d-\d\d-(\d\d)")
+_RAVDESS_EMOTIONS = {
+    "01": "neutral",
+    "02": "calm",
+    "03": "happy",
+    "04": "sad",
+    "05": "angry",
+    "06": "fear",
+    "07": "disgust",
+    "08": "surprise",
+}
+_RAVDESS_SOUND_ONLY = "03"
+_CREMA_D = re.compile(r"(\d{4})_[A-Z]{3}_([A-Z]{3})_[A-Z]{2}")
+_CREMA_D_EMOTIONS = {
+    "ANG": "angry",
+    "DIS": "disgust",
+    "FEA": "fear",
+    "HAP": "happy",
+    "NEU": "neutral",
+    "SAD": "sad",
+}
+
+CLIP_CLASSES = replace(FER2013_CLASSES, left_out=("calm",))
+"""FER2013's seven emotions. RAVDESS's *calm* is none of them and is left out; give a table whose
+`other_names` map it (to neutral, say) to take it in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """One clip.
+
+    Attributes:
+        path: Its file.
+        name: What it is called in reports: its path seen from the set, and the part of it.
+        label: Index into the names of the set's classes.
+        subject: Who it shows; empty where it is not known.
+        fold: Which part of the set it belongs to, as the manifest says; empty for none.
+        start_ms: Where it begins in the file.
+        end_ms: Where it ends; infinite for the file's end.
+    """
+
+    path: Path
+    name: str
+    label: int
+    subject: str = ""
+    fold: str = ""
+    start_ms: float = 0.0
+    end_ms: float = math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class ClipSet:
+    """Clips, and what was found besides.
+
+    Attributes:
+        source: The folder or manifest.
+        clips: In the order of their names, or of the manifest's rows.
+        classes: What the labels mean.
+        skipped: What was found and is no clip to learn from.
+    """
+
+    source: Path
+    clips: tuple[Clip, ...]
+    classes: ClassTable
+    skipped: tuple[Skipped, ...]
+
+    @property
+    def has_subjects(self) -> bool:
+        """Whether it is known of every clip who it shows."""
+        return all(clip.subject for clip in self.clips)
+
+
+def holds_clips(path: Path) -> bool:
+    """Whether a path is a manifest of clips, or a folder with videos and without pictures."""
+    if path.is_dir():
+        return any(_videos(path)) and not any(map(is_picture, path.rglob("*")))
+    if path.suffix.lower() != ".csv" or not path.is_file():
+        return False
+    rows = _rows(path, most=1)
+    return bool(rows) and Path(rows[0].get("path") or "").suffix.lower() in VIDEO_SUFFIXES
+
+
+def load_clips(path: Path, classes: ClassTable = CLIP_CLASSES) -> ClipSet:
+    """Find the clips of a folder or of a manifest; no video is opened.
+
+    Args:
+        path: See this module's description. Paths in a manifest are seen from its folder.
+        classes: The classes, and what folders or the manifest call them.
+
+    Raises:
+        DataError: if there is no such path, no clip in it, or a manifest's row is not valid.
+    """
+    if path.is_dir():
+        clips, skipped = _of_folder(path, classes)
+    elif path.is_file():
+        clips, skipped = _of_manifest(path, classes)
+    else:
+        raise DataError(f"There is no {path}: expected a folder of clips, or a manifest (CSV).")
+    if not clips:
+        why = f" ({len(skipped)} passed over: {skipped[0].reason})" if skipped else ""
+        raise DataError(
+            f"{path} holds no clip whose emotion is known{why}; expected videos in folders named "
+            f"after {', '.join(classes.names)}, RAVDESS's or CREMA-D's names, or a manifest with "
+            "the columns path,emotion."
+        )
+    return ClipSet(path, tuple(clips), classes, tuple(skipped))
+
+
+def split_clips(clips: ClipSet, fraction: float, seed: int) -> tuple[list[Clip], list[Clip]]:
+    """Split clips into those that train and those that choose, no subject on both sides.
+
+    Where every clip has a fold and these are uses (`train`, `validation`), they decide, and clips
+    of other uses are on neither side. Of other folds the last one by name chooses. Without folds a
+    random part of the subjects does, and where subjects are not known, of the files.
+
+    Args:
+        clips: The clips.
+        fraction: Share of the clips that choose, in (0, 1), where there are no folds.
+        seed: The same seed gives the same split.
+
+    Raises:
+        DataError: if one side would be empty.
+    """
+    folds = sorted({clip.fold for clip in clips.clips})
+    uses = {fold: USAGE_OF_NAME.get(fold.casefold()) for fold in folds}
+    if all(uses.values()):
+        training = [clip for clip in clips.clips if uses[clip.fold] == TRAINING]
+        validation = [clip for clip in clips.clips if uses[clip.fold] == VALIDATION]
+    elif len(folds) > 1:
+        training = [clip for clip in clips.clips if clip.fold != folds[-1]]
+        validation = [clip for clip in clips.clips if clip.fold == folds[-1]]
+    else:
+        chosen = _part_of_units(clips, fraction, seed)
+        training = [clip for clip in clips.clips if unit_of(clip) not in chosen]
+        validation = [clip for clip in clips.clips if unit_of(clip) in chosen]
+    if not training or not validation:
+        raise DataError(
+            f"{clips.source} gives {len(training)} clips to train on and {len(validation)} to "
+            "choose by; expected clips of two subjects at least, or the folds train and validation."
+        )
+    shared = {unit_of(clip) for clip in training} & {unit_of(clip) for clip in validation}
+    if shared:
+        raise DataError(
+            f"The folds of {clips.source} put {', '.join(sorted(shared)[:5])} on both sides; "
+            "expected a subject's clips on one."
+        )
+    return training, validation
+
+
+def _part_of_units(clips: ClipSet, fraction: float, seed: int) -> set[str]:
+    """Choose subjects (or files) at random until they have a share of the clips, but not all."""
+    units = sorted({unit_of(clip) for clip in clips.clips})
+    np.random.default_rng(seed).shuffle(units)
+    chosen: set[str] = set()
+    for unit in units[:-1]:
+        if sum(unit_of(clip) in chosen for clip in clips.clips) >= fraction * len(clips.clips):
+            break
+        chosen.add(unit)
+    return chosen
+
+
+def unit_of(clip: Clip) -> str:
+    """Return what a split keeps together: the subject, or the file where that is not known."""
+    return clip.subject or str(clip.path)
+
+
+def _videos(folder: Path) -> Iterator[Path]:
+    for entry in sorted(folder.iterdir()):
+        if entry.name.startswith("."):
+            continue  # Notebooks and macOS leave hidden copies behind.
+        if entry.is_dir():
+            yield from _videos(entry)
+        elif entry.suffix.lower() in VIDEO_SUFFIXES:
+            yield entry
+
+
+def _of_folder(folder: Path, classes: ClassTable) -> tuple[list[Clip], list[Skipped]]:
+    clips, skipped = [], []
+    for path in _videos(folder):
+        name = path.relative_to(folder).as_posix()
+        emotion, subject, problem = _read_name(path, folder)
+        label = None if emotion is None else classes.label_of(emotion)
+        if problem or label is None or label == LEFT_OUT:
+            problem = problem or (
+                f"{emotion!r} is left out" if label == LEFT_OUT else "no emotion is known of it"
+            )
+            skipped.append(Skipped(name, problem))
+        else:
+            clips.append(Clip(path, name, label, subject))
+    return clips, skipped
+
+
+def _read_name(path: Path, folder: Path) -> tuple[str | None, str, str]:
+    """Return a file's emotion, its subject and why it is no clip to learn from."""
+    if ravdess := _RAVDESS.fullmatch(path.stem):
+        modality, emotion, actor = ravdess.groups()
+        problem = "sound only" if modality == _RAVDESS_SOUND_ONLY else ""
+        return _RAVDESS_EMOTIONS.get(emotion), f"actor {actor}", problem
+    if crema_d := _CREMA_D.fullmatch(path.stem):
+        actor, emotion = crema_d.groups()
+        return _CREMA_D_EMOTIONS.get(emotion), f"actor {actor}", ""
+    emotion, *inside = path.relative_to(folder).parts[:-1] or (None,)
+    return emotion, inside[0] if inside else "", ""
+
+
+def _rows(path: Path, most: int | None = None) -> list[dict[str, str]]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, skipinitialspace=True)
+            rows: list[dict[str, str]] = []
+            for row in reader:
+                if most is not None and len(rows) == most:
+                    break
+                rows.append({(k or "").strip().casefold(): v or "" for k, v in row.items()})
+            return rows
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} is not a CSV file in UTF-8: {error}.") from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}.") from None
+
+
+def _of_manifest(path: Path, classes: ClassTable) -> tuple[list[Clip], list[Skipped]]:
+    rows = _rows(path)
+    if rows and not {"path", "emotion"} <= rows[0].keys():
+        raise DataError(
+            f"{path}, line 1: found the columns {', '.join(rows[0])}; expected path,emotion, and "
+            "perhaps start_ms,end_ms, subject and fold."
+        )
+    names = [row["emotion"].strip() for row in rows]
+    if any(classes.label_of(name) is None for name in names):
+        raise unknown_names(names, classes, str(path))
+    clips, skipped = [], []
+    for number, (row, name) in enumerate(zip(rows, names, strict=True), start=2):
+        where = f"{path}, line {number}"
+        label = classes.label_of(name)
+        assert label is not None
+        start_ms = _milliseconds(row, "start_ms", 0.0, where)
+        end_ms = _milliseconds(row, "end_ms", math.inf, where)
+        if end_ms <= start_ms:
+            raise DataError(f"{where}: it ends at {end_ms:g} ms and begins at {start_ms:g} ms.")
+        part = "" if (start_ms, end_ms) == (0.0, math.inf) else f" from {start_ms:g} ms"
+        called = row["path"].strip() + part
+        if label == LEFT_OUT:
+            skipped.append(Skipped(called, f"{name!r} is left out"))
+            continue
+        subject, fold = row.get("subject", "").strip(), row.get("fold", "").strip()
+        file = path.parent / row["path"].strip()
+        clips.append(Clip(file, called, label, subject, fold, start_ms, end_ms))
+    return clips, skipped
+
+
+def _milliseconds(row: dict[str, str], column: str, default: float, where: str) -> float:
+    text = row.get(column, "").strip()
+    if not text:
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value >= 0):
+        raise DataError(f"{where}, column {column}: found {text!r}; expected milliseconds.")
+    return value

@@ -1,0 +1,50 @@
+"""Grey faces and what is known of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.data.classes import FER2013_CLASSES, ClassTable
+
+
+class Skipped(NamedTuple):
+    """Something in a data set that is no face.
+
+    Attributes:
+        name: The file, or the row.
+        reason: Why it was skipped.
+    """
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dataset:
+    """Grey faces and what a file or folder says of them.
+
+    Attributes:
+        faces_u8: (N, 48, 48) uint8.
+        labels: (N,) int64 indices into the names of `classes`, or None where there are none.
+        usage: (N,) strings out of `mien.data.usage.USAGES`, or None where there are none.
+        source: The file or folder that was read.
+        classes: What the labels mean.
+        groups: (N,) strings; the faces of one group (a person, say) belong on one side of a split.
+            None where there are no groups.
+        files: The picture that each face came from, seen from `source`; None where there is none.
+        skipped: What was found and not read.
+    """
+
+    faces_u8: NDArray[np.uint8]
+    labels: NDArray[np.int64] | None
+    usage: NDArray[np.str_] | None
+    source: Path
+    classes: ClassTable = FER2013_CLASSES
+    groups: NDArray[np.str_] | None = None
+    files: tuple[str, ...] | None = None
+    skipped: tuple[Skipped, ...] = ()

@@ -1,0 +1,52 @@
+"""Which classes a data set has, where nobody has named them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from mien.core.errors import DataError
+from mien.core.labels import EMOTIONS
+from mien.data.classes import FER2013_CLASSES, MOST_CLASSES, ClassTable
+from mien.data.own_table import label_cells
+from mien.data.picture_folder import class_folders
+
+
+def infer_classes(path: Path) -> ClassTable:
+    """Name the classes of labelled faces as these are named.
+
+    Names that are FER2013's, in its words or those of other data sets, become its emotions in its
+    order; of other names each is a class, in alphabetical order.
+
+    Args:
+        path: A CSV file, or a folder with a folder of pictures per class.
+
+    Raises:
+        DataError: if there is no such data, it has no labels, or too many or too few.
+    """
+    if not path.exists():
+        raise DataError(f"There is no {path}: expected a folder of faces or a CSV file.")
+    names = class_folders(path) if path.is_dir() else label_cells(path)
+    found = sorted({name.strip() for name in names} - {""})
+    if not 2 <= len(found) <= MOST_CLASSES:
+        shown = ", ".join(map(repr, found[:12])) + (", …" if len(found) > 12 else "")
+        raise DataError(
+            f"{path} has {len(found)} classes ({shown or 'none'}); expected 2 to {MOST_CLASSES}. "
+            "Name them in a recipe's table [classes], with other_names for what the data call them "
+            "and left_out for what is not to be learnt."
+        )
+    return _as_emotions(found) or ClassTable(tuple(found))
+
+
+def _as_emotions(found: Iterable[str]) -> ClassTable | None:
+    """Return the emotions of FER2013 that these names mean; None unless all mean one."""
+    labels = {name: FER2013_CLASSES.label_of(name) for name in found}
+    known = {name: EMOTIONS[label] for name, label in labels.items() if label is not None}
+    if len(known) < len(labels):
+        return None
+    emotions = tuple(emotion for emotion in EMOTIONS if emotion in known.values())
+    if len(emotions) < 2:
+        return None
+    return ClassTable(
+        emotions, {name: emotion for name, emotion in known.items() if name != emotion}
+    )

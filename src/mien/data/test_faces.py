@@ -1,0 +1,101 @@
+"""Recognise FER2013's test faces one by one, whatever file they come in.
+
+Each face has a fingerprint of 143 bits: the signs of its lowest cosine frequencies (12 × 12 less
+the mean; the perceptual hash of Zauner 2010, with more of them). A face is taken for the test face
+whose fingerprint differs in the fewest bits, if those are at most `MOST_DIFFERENT_BITS`: JPEG moves
+a few signs, another photograph half of them. `python benchmarks/test_fingerprints.py` prints how
+many bits JPEG and scaling change, and how many training faces are taken for test faces.
+
+The fingerprints lie beside this module, made by `scripts/fingerprint_test_faces.py`. No picture can
+be drawn from them.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+LOWEST_FREQUENCIES = 12
+"""So many of the lowest cosine frequencies in each direction make the fingerprint."""
+
+MOST_DIFFERENT_BITS = 10
+"""A fingerprint that differs from a test face's in more bits is that of another photograph."""
+
+_TABLE = "fer2013_test_fingerprints.npy"
+_NEAR_COPIES = "fer2013_near_copies.txt"
+_FACES_AT_ONCE = 2000
+
+
+def find_test_faces(faces_u8: NDArray[np.uint8]) -> NDArray[np.intp]:
+    """Say which of FER2013's test faces each face is.
+
+    Args:
+        faces_u8: (N, 48, 48) uint8.
+
+    Returns:
+        (N,) rows of `test_with_emotions.csv`, -1 for a face that is none of them; of test faces
+        that are copies of one another the first.
+    """
+    table = _known_signs()
+    rows = np.full(len(faces_u8), -1, np.intp)
+    for start in range(0, len(faces_u8), _FACES_AT_ONCE):
+        part = slice(start, start + _FACES_AT_ONCE)
+        # Of two rows of signs, the product sums to the equal bits less the different ones.
+        agreement = _signs(fingerprint(faces_u8[part])) @ table.T
+        nearest = agreement.argmax(axis=1)
+        different = (table.shape[1] - agreement[np.arange(len(nearest)), nearest]) / 2
+        rows[part] = np.where(different <= MOST_DIFFERENT_BITS, nearest, -1)
+    return rows
+
+
+def are_near_copies(rows: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Say which test faces lie among FER2013's training faces too, cropped anew or mirrored.
+
+    The list was made by `python scripts/find_near_copies.py data/test_with_emotions.csv
+    data/train.csv --write FILE`; exact copies are not in it.
+
+    Args:
+        rows: (N,) rows of `test_with_emotions.csv`, as `find_test_faces` gives them.
+
+    Returns:
+        (N,) bool.
+    """
+    return np.isin(rows, _near_copy_rows())
+
+
+def fingerprint(faces_u8: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Compute fingerprints.
+
+    Args:
+        faces_u8: (N, 48, 48) uint8.
+
+    Returns:
+        (N, 18) uint8: 143 bits, and one that is always 0.
+    """
+    side = LOWEST_FREQUENCIES
+    bits = np.zeros((len(faces_u8), side * side - 1), np.bool_)
+    for row, face in enumerate(faces_u8):
+        bits[row] = cv2.dct(face.astype(np.float32))[:side, :side].ravel()[1:] > 0
+    return np.packbits(bits, axis=1)
+
+
+def _signs(fingerprints: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Unpack fingerprints to (N, 143) float32, -1 and 1."""
+    bits = np.unpackbits(fingerprints, axis=1, count=LOWEST_FREQUENCIES**2 - 1)
+    return bits.astype(np.float32) * 2 - 1
+
+
+@cache
+def _near_copy_rows() -> NDArray[np.intp]:
+    with resources.files("mien.data").joinpath(_NEAR_COPIES).open(encoding="utf-8") as file:
+        return np.loadtxt(file, dtype=np.intp)
+
+
+@cache
+def _known_signs() -> NDArray[np.float32]:
+    with resources.files("mien.data").joinpath(_TABLE).open("rb") as file:
+        return _signs(np.load(file))

@@ -1,0 +1,146 @@
+"""Clips as data: names, manifests, splits, and what the engine sees in them."""
+
+import json
+
+import numpy as np
+import pytest
+
+from mien.core.errors import DataError
+from mien.data.classes import ClassTable
+from mien.data.clip_sequences import read_clips
+from mien.data.clips import CLIP_CLASSES, holds_clips, load_clips, split_clips
+from mien.data.explore_clips import explore_clips
+from mien.recognizer import Recognizer
+
+
+def touch(folder, *names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+
+
+def found(clips):
+    return {clip.name: (clips.classes.names[clip.label], clip.subject) for clip in clips.clips}
+
+
+def test_names_of_ravdess_and_crema_d_and_folders_are_understood(tmp_path):
+    touch(
+        tmp_path,
+        *("Actor_12/02-01-06-01-02-01-12.mp4", "Actor_12/02-01-02-01-02-01-12.mp4"),
+        *("Actor_03/03-01-03-01-02-01-03.mp4", "1001_DFA_ANG_XX.flv", "1001_DFA_XYZ_XX.flv"),
+        *("surprised/ann/a.mov", "happy/b.webm", "holiday/c.mp4", "d.avi", "notes.txt", ".x.mp4"),
+    )
+    clips = load_clips(tmp_path)
+    assert found(clips) == {
+        "1001_DFA_ANG_XX.flv": ("angry", "actor 1001"),
+        "Actor_12/02-01-06-01-02-01-12.mp4": ("fear", "actor 12"),
+        "happy/b.webm": ("happy", ""),
+        "surprised/ann/a.mov": ("surprise", "ann"),
+    }
+    assert dict(clips.skipped) == {
+        "1001_DFA_XYZ_XX.flv": "no emotion is known of it",
+        "Actor_03/03-01-03-01-02-01-03.mp4": "sound only",
+        "Actor_12/02-01-02-01-02-01-12.mp4": "'calm' is left out",
+        "d.avi": "no emotion is known of it",
+        "holiday/c.mp4": "no emotion is known of it",
+    }
+    assert holds_clips(tmp_path)
+    calm = ClassTable(CLIP_CLASSES.names, {**CLIP_CLASSES.other_names, "calm": "neutral"})
+    assert found(load_clips(tmp_path, calm))["Actor_12/02-01-02-01-02-01-12.mp4"][0] == "neutral"
+
+
+def test_a_manifest_names_parts_of_files(tmp_path):
+    manifest = tmp_path / "clips.csv"
+    manifest.write_text(
+        "path,emotion,start_ms,end_ms,subject,fold\n"
+        "a.mp4,anger,,,ann,train\n"
+        "a.mp4,happy,1500,4000,ann,train\n"
+        "b.mp4,sad,,,bob,val\n"
+        "b.mp4,calm,,,bob,val\n"
+    )
+    clips = load_clips(manifest)
+    assert holds_clips(manifest)
+    assert found(clips)["a.mp4 from 1500 ms"] == ("happy", "ann")
+    assert clips.clips[1].end_ms == 4000
+    training, validation = split_clips(clips, 0.5, seed=0)
+    assert [clip.name for clip in training] == ["a.mp4", "a.mp4 from 1500 ms"]
+    assert [clip.name for clip in validation] == ["b.mp4"]
+    manifest.write_text(manifest.read_text().replace("bob,val", "ann,val"))
+    with pytest.raises(DataError, match="put ann on both sides"):
+        split_clips(load_clips(manifest), 0.5, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("a.mp4,joyful,", "'joyful'"),
+        ("a.mp4,happy,soon", "line 2, column start_ms: found 'soon'"),
+        ("a.mp4,happy,-5", "line 2, column start_ms"),
+    ],
+)
+def test_a_wrong_row_is_named(tmp_path, row, message):
+    manifest = tmp_path / "clips.csv"
+    manifest.write_text(f"path,emotion,start_ms\n{row}\n")
+    with pytest.raises(DataError, match=message):
+        load_clips(manifest)
+
+
+def test_a_split_keeps_a_subject_on_one_side(tmp_path):
+    names = [
+        f"{actor}_DFA_{emotion}_XX.flv" for actor in range(1001, 1021) for emotion in ("ANG", "HAP")
+    ]
+    touch(tmp_path, *names)
+    clips = load_clips(tmp_path)
+    training, validation = split_clips(clips, 0.2, seed=3)
+    assert len(validation) == 8
+    assert len(training) == 32
+    assert not {c.subject for c in training} & {c.subject for c in validation}
+    assert split_clips(clips, 0.2, seed=3) == (training, validation)
+
+
+@pytest.fixture
+def recognizer(brightness_network, without_yunet, tmp_path):
+    del without_yunet
+    return Recognizer(brightness_network(tmp_path / "emotion.onnx"), detector="haar", threads=1)
+
+
+@pytest.fixture
+def clips(tmp_path, astronaut_bgr, write_video):
+    """A clip with a face, one without, one with two people, and one that is no video."""
+    face, folder = astronaut_bgr[:240, 60:400], tmp_path / "clips"
+    pictures = {
+        "1001_DFA_HAP_XX.mp4": [np.roll(face, 2 * i, axis=1) for i in range(12)],
+        "1002_DFA_HAP_XX.mp4": [np.full_like(face, 90)] * 4,
+        "1003_DFA_SAD_XX.mp4": [np.hstack([face, face])] * 8,
+    }
+    folder.mkdir()
+    for name, frames in pictures.items():
+        write_video(folder / name, frames, fps=10)
+    (folder / "1004_DFA_ANG_XX.mp4").write_bytes(b"no video")
+    return folder
+
+
+def test_odd_clips_are_counted_and_named(clips, recognizer, tmp_path):
+    said = []
+    report = explore_clips(clips, recognizer, tmp_path / "out", said.append)
+    assert report.clips["happy"] == sum(report.clips.values()) == 1
+    assert len(said) == 1
+    assert report.odd["1002_DFA_HAP_XX.mp4"] == "no face was found in it"
+    assert report.odd["1003_DFA_SAD_XX.mp4"] == "it shows two people"
+    assert report.odd["1004_DFA_ANG_XX.mp4"].startswith("cannot be read: ")
+    assert json.loads((tmp_path / "out" / "clips.json").read_text())["odd"] == report.odd
+    assert "3 left out" in "\n".join(report.lines())
+    assert explore_clips(clips, recognizer, tmp_path / "out", said.append) == report
+    assert len(said) == 1
+
+
+def test_the_sequence_of_a_clip_is_what_the_classifier_says_of_its_face(clips, recognizer):
+    whole = load_clips(clips)
+    (sequence,) = read_clips(whole.clips[:1], whole, recognizer, print).sequences
+    assert sequence.subject == "actor 1001"
+    # Every 100 ms at 10 frames a second: each frame.
+    assert sequence.timestamps_ms == pytest.approx(100 * np.arange(12))
+    assert sequence.probabilities.shape == sequence.truth.shape == (12, 7)
+    assert sequence.probabilities.sum(axis=1) == pytest.approx(1, abs=1e-5)
+    assert (sequence.quality[:, 0] > 20).all()
+    assert sequence.clip_truth.argmax() == 3

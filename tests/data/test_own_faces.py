@@ -1,0 +1,175 @@
+"""Faces as people bring them: their own names, separators, folders and pictures."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from mien.core.errors import DataError
+from mien.data.check import check_faces
+from mien.data.classes import ClassTable
+from mien.data.fer2013 import load_dataset
+from mien.data.synthetic import synthetic_dataset
+
+FACES = synthetic_dataset(24, seed=7).faces_u8
+GERMAN = ClassTable(
+    ("wütend", "fröhlich", "verächtlich"),
+    {"wut": "wütend", "7": "verächtlich"},
+    left_out=("unklar",),
+)
+
+
+def write(path: Path, picture: np.ndarray) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(cv2.imencode(path.suffix, picture)[1].tobytes())
+    return path.name
+
+
+def test_other_names_digits_and_names_that_are_left_out(tmp_path):
+    # The second ü is written as u and a separate diaeresis, as macOS does.
+    for number, name in enumerate(["WUT", "fro\u0308hlich", "7", "1", "unklar"]):
+        write(tmp_path / name / "x.png", FACES[number])
+    (tmp_path / "1" / "notes.txt").write_text("no picture")
+    faces = load_dataset(tmp_path, GERMAN)
+    by_folder = {
+        Path(file).parts[0]: label for file, label in zip(faces.files, faces.labels, strict=True)
+    }
+    assert by_folder == {"WUT": 0, "fro\u0308hlich": 1, "7": 2, "1": 1}
+    assert {(name.replace("\\", "/"), reason) for name, reason in faces.skipped} == {
+        ("1/notes.txt", "not a picture that can be read"),
+        ("unklar/x.png", "left out by the recipe"),
+    }
+
+
+def test_folders_for_each_use_and_a_folder_for_each_person(tmp_path):
+    write(tmp_path / "train/happy/anna/1.png", FACES[0])
+    write(tmp_path / "train/happy/anna/2.png", FACES[1])
+    write(tmp_path / "Val/sad/ben/1.png", FACES[2])
+    write(tmp_path / "test/sad/alone.png", FACES[3])
+    faces = load_dataset(tmp_path)
+    rows = {
+        Path(file).name if "anna" in file else Path(file).parts[0]: (use, group)
+        for file, use, group in zip(faces.files, faces.usage, faces.groups, strict=True)
+    }
+    assert rows["1.png"] == rows["2.png"] == ("Training", "anna")
+    assert rows["Val"] == ("Validation", "ben")
+    assert rows["test"][0] == "Test"
+    assert rows["test"][1] not in ("anna", "ben", "")
+
+
+def test_a_person_in_the_name_of_a_file(tmp_path):
+    for name in ("anna_1", "anna_2", "ben_1"):
+        write(tmp_path / "happy" / f"{name}.png", FACES[0])
+    assert load_dataset(tmp_path, groups="^([a-z]+)_").groups.tolist() == ["anna", "anna", "ben"]
+    with pytest.raises(DataError, match="finds no group"):
+        load_dataset(tmp_path, groups="x_(.*)")
+    with pytest.raises(DataError, match="regular expression"):
+        load_dataset(tmp_path, groups="(")
+
+
+def test_a_table_with_semicolons_names_paths_and_other_columns(tmp_path):
+    write(tmp_path / "pictures/a.png", cv2.resize(FACES[0], (120, 90)))
+    write(tmp_path / "pictures/b.jpg", cv2.cvtColor(FACES[1], cv2.COLOR_GRAY2BGR))
+    (tmp_path / "pictures/c.png").write_bytes(b"rubbish")
+    table = tmp_path / "faces.csv"
+    table.write_text(
+        "\ufeffPath;Age;Label;Person;Split\n"
+        "pictures/a.png;31;Wut;p1;train\n"
+        "pictures/b.jpg;44;fröhlich;p2;test\n\n"
+        "pictures/c.png;44;fröhlich;p2;val\n"
+        "pictures/a.png;44;unklar;p2;val\n",
+        encoding="utf-8",
+    )
+    faces = load_dataset(table, GERMAN, groups="person")
+    assert faces.labels.tolist() == [0, 1]
+    assert faces.usage.tolist() == ["Training", "Test"]
+    assert faces.groups.tolist() == ["p1", "p2"]
+    assert faces.files == ("pictures/a.png", "pictures/b.jpg")
+    assert [skipped.name for skipped in faces.skipped] == ["row 3, pictures/c.png", "row 4"]
+    assert abs(faces.faces_u8[1].astype(int) - FACES[1]).mean() < 6
+
+
+def test_pixels_of_any_square_in_grey_or_colour(tmp_path):
+    grey = " ".join(["7"] * 100)
+    colour = " ".join(["255 0 0"] * 64**2)
+    table = tmp_path / "faces.csv"
+    table.write_text(f"id\tpixels\temotion\n1\t{grey}\thappy\n2\t{colour}\t4\n")
+    faces = load_dataset(table)
+    assert faces.labels.tolist() == [3, 4]
+    assert np.unique(faces.faces_u8[0]).tolist() == [7]
+    assert np.unique(faces.faces_u8[1]).tolist() == [76]  # the luminance of pure red
+
+
+def test_fer2013s_form_with_names_in_the_place_of_digits(tmp_path):
+    table = tmp_path / "faces.csv"
+    pixels = " ".join(map(str, FACES[0].ravel()))
+    table.write_text(f"emotion,pixels,Usage\nHappy,{pixels},train\nanger,{pixels},Test\n")
+    faces = load_dataset(table)
+    assert faces.labels.tolist() == [3, 0]
+    assert faces.usage.tolist() == ["Training", "Test"]
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [
+        ("path;emotion\nx.png\n", "row 1: found 1 columns; expected 2"),
+        ("path;emotion\nx.png;bored\n", "has faces of 'bored'"),
+        ("path;emotion\nx.png;happy\n", "no face that can be read, in 1 rows"),
+        ("id;pixels\n1;1 2\n", "row 1, column pixels: found 2 values"),
+        ("id;pixels\n1;1 2 3 x\n", "row 1, column pixels: expected whole numbers"),
+        ("id;pixels\n1;1 2 3 256\n", "row 1, column pixels: expected whole numbers"),
+        ("id;pixels;set\n1;1 2 3 4;exam\n", "row 1: found the use 'exam'"),
+        ("id;name\n1;2\n", "expected 'pixels'"),
+    ],
+)
+def test_what_is_wrong_with_a_table_is_said(tmp_path, content, part):
+    table = tmp_path / "faces.csv"
+    table.write_text(content)
+    with pytest.raises(DataError) as raised:
+        load_dataset(table)
+    assert part in str(raised.value)
+    assert str(table) in str(raised.value)
+
+
+def test_a_missing_group_column_is_named(tmp_path):
+    table = tmp_path / "faces.csv"
+    table.write_text("path;emotion\nx.png;happy\n")
+    with pytest.raises(DataError, match="'person'"):
+        load_dataset(table, groups="person")
+
+
+@pytest.mark.parametrize(
+    ("names", "others", "part"),
+    [
+        (("one",), {}, "1 classes"),
+        (tuple(map(str, range(17))), {}, "17 classes"),
+        (("happy", " HAPPY"), {}, "differ"),
+        (("happy", ""), {}, "not empty"),
+        (("happy", "sad"), {"froh": "glad"}, "'glad'"),
+    ],
+)
+def test_a_table_of_classes_that_cannot_be_is_refused(names, others, part):
+    with pytest.raises(DataError, match=part):
+        ClassTable(names, others)
+
+
+def test_the_check_says_what_there_is_and_what_to_mind(tmp_path):
+    for number in range(22):
+        write(tmp_path / f"train/wut/anna/{number}.png", FACES[number])
+    write(tmp_path / "train/fröhlich/ben/1.png", FACES[22])
+    write(tmp_path / "val/fröhlich/ben/2.png", FACES[0])
+    (tmp_path / "val/fröhlich/ben/3.jpg").write_bytes(b"")
+    lines = "\n".join(check_faces(tmp_path, GERMAN))
+    assert "24 faces" in lines
+    assert "22  wütend\n" in lines
+    assert "2  fröhlich   few" in lines
+    assert "0  verächtlich   none" in lines
+    assert "23 Training, 1 Validation" in lines
+    assert "none is for the test" in lines
+    assert "2 groups of 2 to 22 faces" in lines
+    assert "1 groups have faces for more than one use: ben" in lines
+    assert "1 skipped, not a picture that can be read: " in lines
+    assert "1 are exact copies" in lines
+    assert "1 pictures have copies with different labels" in lines
+    assert "test faces" not in lines
