@@ -1,10 +1,7 @@
-"""Keras networks, one file per family, and the one function that builds them."""
+"""Networks: their shapes in `config`, without Keras; one file per family; `build` makes them."""
 
-from mien.models.build import (
-    NetworkConfig,
-    build_network,
-    count_multiply_adds,
-    to_plain_float32,
-)
+import os
 
-__all__ = ["NetworkConfig", "build_network", "count_multiply_adds", "to_plain_float32"]
+# TensorFlow reads it when it is imported. By itself it turns oneDNN's kernels on for some
+# processors only, and without them convolutions train several times slower on the others.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
+import importlib
 import math
-from typing import Annotated, Any
+from typing import Any
 
 import keras
 import numpy as np
 from keras import layers
-from pydantic import Field
+from numpy.typing import NDArray
 
-from mien.core.labels import EMOTIONS, VOTE_CLASSES
 from mien.core.preprocess import FACE_SIZE
+from mien.models.config import NetworkConfig, PretrainedConfig
+from mien.models.heads import FEATURES, HEADS, LABEL_HEAD, VOTE_HEAD
 from mien.models.normalization import FusedBatchNormalization
-from mien.models.residual import ResidualConfig, build_residual
-from mien.models.vgg import VGGConfig, build_vgg
-
-NetworkConfig = Annotated[VGGConfig | ResidualConfig, Field(discriminator="family")]
 
 
 def build_network(
-    config: VGGConfig | ResidualConfig,
+    config: NetworkConfig,
     *,
     precision: str = "float32",
+    classes: int = len(HEADS[LABEL_HEAD]),
     vote_head: bool = False,
     any_size: bool = False,
 ) -> keras.Model:
@@ -32,47 +31,77 @@ def build_network(
         config: The network's shape.
         precision: Keras' dtype policy to compute in, "float32" or "mixed_bfloat16"; the weights
             and the probabilities are float32 in both.
+        classes: How many the label head tells apart.
         vote_head: Whether a second softmax predicts the votes of FER+'s raters.
         any_size: Whether it takes faces of other sizes than 48 × 48 too, as a network that
             averages over positions can; the weights are the same.
 
     Returns:
-        A functional model from (N, 48, 48, 1) float32 in [0, 1] to (N, 7) probabilities; with a
-        vote head to (N, 17), these seven and then the ten shares of `VOTE_CLASSES`.
+        A functional model from (N, 48, 48, 1) float32 in [0, 1] to named outputs: `LABEL_HEAD`,
+        with a vote head `VOTE_HEAD`, and `FEATURES` (see `mien.models.heads`).
     """
     previous = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision)
     try:
         side = None if any_size else FACE_SIZE
         inputs = keras.Input((side, side, 1), name="faces", dtype="float32")
-        if isinstance(config, VGGConfig):
-            features = build_vgg(config, inputs)
-        else:
-            features = build_residual(config, inputs)
-        outputs = _softmax_head(features, len(EMOTIONS), "probabilities")
+        family = importlib.import_module(f"mien.models.{config.family}")
+        features = family.build(config, inputs)
+        outputs = {LABEL_HEAD: _softmax_head(features, LABEL_HEAD, classes)}
         if vote_head:
-            votes = _softmax_head(features, len(VOTE_CLASSES), "votes")
-            outputs = layers.Concatenate(dtype="float32")([outputs, votes])
-        return keras.Model(inputs, outputs, name=config.family)
+            outputs[VOTE_HEAD] = _softmax_head(features, VOTE_HEAD, len(HEADS[VOTE_HEAD]))
+        return keras.Model(inputs, {FEATURES: features, **outputs}, name=config.family)
     finally:
         keras.config.set_dtype_policy(previous)
 
 
-def _softmax_head(features: keras.KerasTensor, classes: int, name: str) -> keras.KerasTensor:
-    return layers.Dense(classes, activation="softmax", dtype="float32", name=name)(features)
-
-
-def to_plain_float32(model: keras.Model, *, vote_share: float = 0.0) -> keras.Model:
-    """Copy `model` with standard Keras layers in float32, for a file that any Keras 3 opens.
+def load_pretrained(
+    network: keras.Model, config: NetworkConfig, faces_u8: NDArray[np.uint8]
+) -> None:
+    """Give a network the weights published for its family, if its shape asks for them.
 
     Args:
-        model: A network of `build_network`.
-        vote_share: Weight of the vote head in the probabilities, 0 to 1: the mean of the two
-            heads, the votes' seven emotions having been made to sum to 1. Without a vote head
-            it means nothing.
+        network: What `build_network` made of `config`.
+        config: The network's shape.
+        faces_u8: (N, 48, 48) uint8, training faces.
+
+    Raises:
+        MissingExtraError: if the package with the weights is not installed.
+        ModelError: if its file is another one, or none can be had.
+    """
+    if isinstance(config, PretrainedConfig) and config.pretrained:
+        family = importlib.import_module(f"mien.models.{config.family}")
+        family.load_pretrained(network, config, faces_u8)
+
+
+def _softmax_head(features: keras.KerasTensor, head: str, classes: int) -> keras.KerasTensor:
+    dense = layers.Dense(classes, activation="softmax", dtype="float32", name=head)
+    return dense(features)
+
+
+def join_heads(network: keras.Model) -> keras.Model:
+    """Return a network with its heads side by side in one output, for one loss over both.
+
+    Args:
+        network: A network of `build_network`, with which the result shares its weights.
 
     Returns:
-        A model from (N, 48, 48, 1) to (N, 7).
+        A model to (N, C), the probabilities of the labels; with a vote head to (N, C + 10), these
+        and then the ten of the votes.
+    """
+    heads = [network.output[head] for head in HEADS if head in network.output]
+    joined = layers.Concatenate(dtype="float32")(heads) if len(heads) > 1 else heads[0]
+    return keras.Model(network.inputs[0], joined, name=network.name)
+
+
+def to_plain_float32(network: keras.Model) -> keras.Model:
+    """Copy a network with standard Keras layers in float32, for a file that any Keras 3 opens.
+
+    Args:
+        network: A network of `build_network`.
+
+    Returns:
+        A model with the same outputs.
     """
 
     def plain(layer: keras.layers.Layer) -> keras.layers.Layer:
@@ -81,27 +110,9 @@ def to_plain_float32(model: keras.Model, *, vote_share: float = 0.0) -> keras.Mo
             return layers.BatchNormalization.from_config(layer_config)
         return type(layer).from_config(layer_config)
 
-    # Without the compilation, whose loss and metric are not plain Keras.
-    uncompiled = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
-    copy = keras.models.clone_model(uncompiled, clone_function=plain)
-    copy.set_weights(model.get_weights())
-    emotions = copy.get_layer("probabilities")
-    if model.output_shape[-1] == len(EMOTIONS):
-        return copy
-    if vote_share == 0:
-        return keras.Model(copy.input, emotions.output, name=model.name)
-    votes = layers.Dense(len(EMOTIONS), activation="softmax", name="votes_for_emotions")
-    blended = layers.Add(name="blended_probabilities")(
-        [
-            layers.Rescaling(1 - vote_share)(emotions.output),
-            layers.Rescaling(vote_share)(votes(emotions.input)),
-        ]
-    )
-    # A softmax over seven of the ten logits is the ten shares restricted to these and renormalised.
-    columns = np.array([VOTE_CLASSES.index(emotion) for emotion in EMOTIONS])
-    kernel, bias = copy.get_layer("votes").get_weights()
-    votes.set_weights([kernel[:, columns], bias[columns]])
-    return keras.Model(copy.input, blended, name=model.name)
+    copy = keras.models.clone_model(network, clone_function=plain)
+    copy.set_weights(network.get_weights())
+    return copy
 
 
 def count_multiply_adds(model: keras.Model) -> int:

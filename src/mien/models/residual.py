@@ -9,51 +9,14 @@ et al. 2018, arXiv 1709.01507), at next to no multiply-adds.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
-
 import keras
 from keras import layers
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from mien.models.config import ResidualConfig
 from mien.models.normalization import FusedBatchNormalization
 
 
-class ResidualConfig(BaseModel):
-    """`[network]` of an experiment file with `family = "residual"`.
-
-    Attributes:
-        family: "residual".
-        stem_filters: Filters of the 3 × 3 convolution that turns 48 × 48 into 24 × 24.
-        filters: Filters of each stage; every stage but the first halves height and width.
-        blocks_per_stage: Residual blocks of two 3 × 3 convolutions, one number per stage.
-        squeeze_reduction: Every block weighs its channels, by way of this many times fewer of them;
-            0 for blocks that do not.
-        activation: What follows a convolution and a block, "relu" or "silu" (Ramachandran et al.
-            2017, arXiv 1710.05941).
-        dropout: Rate of the dropout before the softmax.
-    """
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-    family: Literal["residual"]
-    stem_filters: int = Field(ge=1)
-    filters: list[Annotated[int, Field(ge=1)]] = Field(min_length=1, max_length=4)
-    blocks_per_stage: list[Annotated[int, Field(ge=1)]] = Field(min_length=1, max_length=4)
-    squeeze_reduction: int = Field(default=0, ge=0)
-    activation: Literal["relu", "silu"] = "relu"
-    dropout: float = Field(ge=0, lt=1)
-
-    @model_validator(mode="after")
-    def _every_stage_has_blocks(self) -> ResidualConfig:
-        if len(self.filters) != len(self.blocks_per_stage):
-            raise ValueError(
-                f"filters has {len(self.filters)} stages, blocks_per_stage "
-                f"{len(self.blocks_per_stage)}: give one number for each stage in both"
-            )
-        return self
-
-
-def build_residual(config: ResidualConfig, inputs: keras.KerasTensor) -> keras.KerasTensor:
+def build(config: ResidualConfig, inputs: keras.KerasTensor) -> keras.KerasTensor:
     """Stack the stem and the stages on `inputs`, and average over positions.
 
     Args:

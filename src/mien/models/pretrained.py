@@ -1,0 +1,39 @@
+"""Where published weights lie."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from pathlib import Path
+
+from mien.core.errors import MissingExtraError, ModelError
+
+
+def find_weights(package: str, file: str, sha256: str) -> Path:
+    """Return a file of weights in an installed package, which is not imported.
+
+    Args:
+        package: Name to import the package by.
+        file: Path of the file in the package.
+        sha256: The file's SHA-256, in hexadecimal digits.
+
+    Raises:
+        MissingExtraError: if the package is not installed.
+        ModelError: if it does not hold the file, or another one under its name.
+    """
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise MissingExtraError(package.replace("_", "-"), "pretrained")
+    path = Path(spec.submodule_search_locations[0]) / file
+    if not path.is_file():
+        raise ModelError(
+            f"There is no {path}: expected it in the package {package}. Install it anew: "
+            "pip install --force-reinstall 'mien[pretrained]'."
+        )
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != sha256:
+        raise ModelError(
+            f"{path} has the SHA-256 {found}, expected {sha256}: it is another file than the one "
+            "that mien reads. pip install --force-reinstall 'mien[pretrained]' brings that."
+        )
+    return path
