@@ -4,7 +4,7 @@ import pytest
 
 from mien.core.artifact import Framing
 from mien.core.types import Box, Face
-from mien.faces.crop import FRAMINGS, crop_face, crop_faces
+from mien.faces.crop import crop_face, crop_faces
 
 AS_IT_IS = Framing(scale=1.0, offset_x=0.0, offset_y=0.0)
 
@@ -74,7 +74,7 @@ def test_a_tilted_face_is_turned_upright(degrees):
 
 
 def test_both_detectors_frame_the_same_face_alike(astronaut_bgr, yunet_file):
-    from mien.faces.detect import HaarDetector
+    from mien.faces.detect import FRAMINGS, HaarDetector
     from mien.faces.yunet import YuNetDetector
 
     haar, yunet = (

@@ -1,8 +1,10 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import cv2
 import numpy as np
 import pytest
 
-from mien.core.errors import MissingExtraError, ModelError
+from mien.core.errors import MissingExtraError, ModelError, SettingError
 from mien.faces import mtcnn
 from mien.faces.detect import HaarDetector, make_detector
 from mien.faces.yunet import YUNET_SCORE, YuNetDetector
@@ -89,7 +91,7 @@ def test_auto_is_haar_where_there_is_no_file():
 
 
 def test_an_unknown_detector_is_named():
-    with pytest.raises(ModelError, match=r"'mtccn': expected auto, yunet, haar"):
+    with pytest.raises(SettingError, match=r"'mtccn': expected auto, yunet, haar"):
         make_detector("mtccn")
 
 
@@ -115,3 +117,15 @@ def test_what_a_detector_lacks_is_said(monkeypatch, tmp_path):
     monkeypatch.setenv("MIEN_BLAZEFACE", str(other))
     with pytest.raises(ModelError, match="is not the BlazeFace that mien knows"):
         make_detector("mediapipe")
+
+
+def test_several_threads_find_what_one_finds(detector, astronaut_bgr):
+    small = cv2.resize(astronaut_bgr, (256, 256))
+    pictures = [small, small[:150], small[:, 50:], np.zeros_like(small)]
+
+    def boxes_of(picture):
+        return [face.box for face in detector.detect(picture)]
+
+    expected = [boxes_of(picture) for picture in pictures]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(boxes_of, pictures * 8)) == expected * 8

@@ -4,12 +4,13 @@ import cv2
 import numpy as np
 import pytest
 
-from mien.core.errors import ModelError
+from mien.classifier.classifier import Classifier
+from mien.core.errors import SettingError
 from mien.core.labels import EMOTIONS
-from mien.core.types import Box, Face
-from mien.faces.crop import FRAMINGS, crop_face
-from mien.faces.gate import QualityGate, measure_quality
-from mien.recognizer import Recognizer
+from mien.core.types import Box, Face, MissedLimit
+from mien.faces.crop import crop_face
+from mien.faces.detect import FRAMINGS
+from mien.faces.gate import Quality, QualityGate, measure_quality, parse_limits
 
 PICTURE = (512, 512)
 FACE = Face(Box(175.0, 62.0, 92.0, 114.0), 0.9)
@@ -21,20 +22,74 @@ def crop_u8(astronaut_bgr):
 
 
 @pytest.fixture(scope="module")
-def recognizer():
-    return Recognizer(detector="haar", threads=1)
+def classifier():
+    return Classifier(threads=1)
 
 
 @pytest.fixture
-def passes(recognizer, crop_u8):
+def passes(classifier, crop_u8):
     """Return the function that asks the gate about a crop, as it ships."""
 
     def ask(crop_u8=crop_u8, face=FACE, confidence=0.9):
-        _, likeness = recognizer.classify_with_likeness(crop_u8[np.newaxis])
+        likeness = classifier.classify(crop_u8[np.newaxis]).likeness
         quality = measure_quality(crop_u8, float(likeness[0]), face, PICTURE)
-        return QualityGate().passes(quality, confidence)
+        return not QualityGate().missed(quality, confidence)
 
     return ask
+
+
+def test_the_limits_that_a_face_missed_are_named_with_their_measure():
+    quality = Quality(17.2, 1.0, 250.0, 50.0, 0.5, math.inf)
+    missed = QualityGate().missed(quality, 0.25)
+    assert list(map(str, missed)) == [
+        "min_side_px 17.2 < 20",
+        "max_brightness 250 > 245",
+        "min_confidence 0.25 < 0.3",
+    ]
+    assert missed[0] == MissedLimit("min_side_px", 17.2, 20.0)
+    gate = QualityGate().with_limits(parse_limits(["min_side_px=10", "max_brightness=255"]))
+    assert [each.limit for each in gate.missed(quality, 0.25)] == ["min_confidence"]
+
+
+@pytest.mark.parametrize(
+    ("angles", "missed"),
+    [
+        ((39.0, -19.0, 170.0), []),  # crops are turned upright by the roll
+        ((52.34, 5.0, 0.0), ["max_yaw_degrees 52.3 > 40"]),
+        ((-52.34, 5.0, 0.0), ["max_yaw_degrees 52.3 > 40"]),
+        ((0.0, -28.0, 0.0), ["max_pitch_degrees 28 > 25"]),
+        ((None, None, None), []),
+    ],
+)
+def test_a_head_turned_too_far_to_either_side_misses_a_limit(angles, missed):
+    quality = Quality(100.0, 1.0, 120.0, 50.0, 0.5, math.inf, *angles)
+    assert list(map(str, QualityGate().missed(quality, 0.9))) == missed
+    gate = QualityGate(max_yaw_degrees=180, max_pitch_degrees=90)
+    assert not gate.missed(quality, 0.9)
+
+
+def test_angles_are_measured_where_there_are_landmarks(crop_u8):
+    points = np.array([[200, 102], [247, 103], [220, 125], [199, 143], [240, 144]], np.float32)
+    with_landmarks = measure_quality(crop_u8, 0.0, Face(FACE.box, 0.9, points), PICTURE)
+    assert abs(with_landmarks.yaw_degrees) < 10
+    assert abs(with_landmarks.pitch_degrees) < 10
+    assert abs(with_landmarks.roll_degrees) < 10
+    without = measure_quality(crop_u8, 0.0, FACE, PICTURE)
+    assert without.yaw_degrees is without.pitch_degrees is without.roll_degrees is None
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("min_confidense=0.5", "no limit 'min_confidense'.*expected min_side_px, "),
+        ("min_confidence", "'min_confidence' is no limit.*NAME=NUMBER"),
+        ("min_confidence=high", "NAME=NUMBER"),
+        ("min_confidence=70", "min_confidence is 70.0; expected 0 to 1"),
+    ],
+)
+def test_a_wrong_limit_is_refused(word, message):
+    with pytest.raises(SettingError, match=message):
+        QualityGate().with_limits(parse_limits([word]))
 
 
 def test_a_good_face_passes(passes):
@@ -70,13 +125,13 @@ def test_half_a_face_does_not(passes, astronaut_bgr, shift):
     assert not passes(crop_face(astronaut_bgr, Face(box, 0.9), FRAMINGS["yunet"]))
 
 
-def test_a_drawn_smile_is_no_certain_happiness(passes, recognizer):
+def test_a_drawn_smile_is_no_certain_happiness(passes, classifier):
     smiley = np.full((48, 48), 200, np.uint8)
     cv2.circle(smiley, (24, 24), 20, 90, 2)
     for eye_x in (17, 31):
         cv2.circle(smiley, (eye_x, 19), 3, 60, -1)
     cv2.ellipse(smiley, (24, 26), (10, 8), 0, 20, 160, 60, 2)
-    happy = recognizer.classify(smiley[np.newaxis])[0][EMOTIONS.index("happy")]
+    happy = classifier.classify(smiley[np.newaxis]).probabilities[0][EMOTIONS.index("happy")]
     assert not passes(smiley, confidence=float(happy))
 
 
@@ -87,10 +142,11 @@ def test_a_drawn_smile_is_no_certain_happiness(passes, recognizer):
         ("min_confidence", 70),
         ("min_inside", -1),
         ("min_likeness", math.nan),
+        ("max_yaw_degrees", -1),
     ],
 )
 def test_a_limit_that_no_face_could_meet_or_miss_is_refused(name, value):
-    with pytest.raises(ModelError, match=f"{name} is {value}; expected"):
+    with pytest.raises(SettingError, match=f"{name} is {value}; expected"):
         QualityGate(**{name: value})
 
 

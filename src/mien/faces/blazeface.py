@@ -7,6 +7,8 @@ were installed beside mien; `docs/engine.md` says how to take the file alone.
 
 from __future__ import annotations
 
+import threading
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +51,7 @@ class BlazeFaceDetector:
 
     def __init__(self) -> None:
         content = np.frombuffer(read_blazeface(), np.uint8)
+        self._lock = threading.Lock()  # OpenCV's network keeps its input
         try:
             self._network = cv2.dnn.readNetFromTFLite(content)
         except cv2.error as error:
@@ -57,12 +60,12 @@ class BlazeFaceDetector:
     def detect(self, image_bgr: NDArray[np.uint8]) -> list[Face]:
         """Return the faces, the largest first; see `mien.faces.detect.Detector`."""
         side = max(image_bgr.shape[:2])
-        self._network.setInput(
-            cv2.dnn.blobFromImage(
-                _square(image_bgr), 1 / 127.5, (_SIDE, _SIDE), (127.5,) * 3, swapRB=True
-            )
+        pixels = cv2.dnn.blobFromImage(
+            _square(image_bgr), 1 / 127.5, (_SIDE, _SIDE), (127.5,) * 3, swapRB=True
         )
-        answers, odds = self._network.forward(("regressors", "classificators"))
+        with self._lock:
+            self._network.setInput(pixels)
+            answers, odds = self._network.forward(("regressors", "classificators"))
         scores = 1 / (1 + np.exp(-np.clip(odds[0, :, 0], -80, 80)))
         good = scores >= BLAZEFACE_SCORE
         scores = scores[good]

@@ -4,32 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from types import MappingProxyType
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.artifact import Framing
-from mien.core.preprocess import FACE_SIZE
+from mien.core.preprocess import FER2013_INPUT, NetworkInput
 from mien.core.types import Face
-
-FRAMINGS = MappingProxyType(
-    {
-        "haar": Framing(scale=1.05, offset_x=0.0, offset_y=0.0),
-        "yunet": Framing(scale=0.97, offset_x=0.0, offset_y=-0.01),
-        "mediapipe": Framing(scale=1.17, offset_x=0.0, offset_y=-0.11),
-        "mtcnn": Framing(scale=0.94, offset_x=0.01, offset_y=0.0),
-    }
-)
-"""How FER2013 frames a face, relative to the box of each detector.
-
-The medians over FER2013's training faces, as `benchmarks/measure_framing.py` prints them.
-"""
+from mien.media.image import scale_square
 
 
-def crop_face(image_bgr: NDArray[np.uint8], face: Face, framing: Framing) -> NDArray[np.uint8]:
-    """Cut one face out as the grey square that the network reads.
+def crop_face(
+    image_bgr: NDArray[np.uint8],
+    face: Face,
+    framing: Framing,
+    wanted: NetworkInput = FER2013_INPUT,
+) -> NDArray[np.uint8]:
+    """Cut one face out as the square that the network reads.
 
     A face with landmarks is turned upright. Where the square reaches beyond the picture, the
     picture's border is repeated.
@@ -37,41 +29,48 @@ def crop_face(image_bgr: NDArray[np.uint8], face: Face, framing: Framing) -> NDA
     Args:
         image_bgr: (H, W, 3) uint8, BGR.
         face: A face in that picture, in its pixels.
-        framing: From the face's box to the square; see `FRAMINGS`.
+        framing: From the face's box to the square; see `mien.faces.detect.FRAMINGS`.
+        wanted: What the network reads.
 
     Returns:
-        (48, 48) uint8, 0 is black.
+        (side, side) uint8, grey, 0 is black; (side, side, 3) uint8, RGB, where the network reads
+        three channels.
     """
     box = face.box
     side = framing.scale * max(box.width, box.height)
     centre_x = box.x + box.width * (0.5 + framing.offset_x)
     centre_y = box.y + box.height * (0.5 + framing.offset_y)
+    colours = cv2.COLOR_BGR2GRAY if wanted.channels == 1 else cv2.COLOR_BGR2RGB
     if face.landmarks is None:
-        return _grey_square(image_bgr, centre_x, centre_y, side, FACE_SIZE)
+        return _square(image_bgr, centre_x, centre_y, side, wanted.side, colours)
     # The circle around the square holds it at any angle. Twice the size leaves enough detail for
     # turning, after which averaging pixels in fours takes the blur away.
-    large = 2 * FACE_SIZE
+    large = 2 * wanted.side
     around = round(large * math.sqrt(2))
-    circle = _grey_square(image_bgr, centre_x, centre_y, side * around / large, around)
+    circle = _square(image_bgr, centre_x, centre_y, side * around / large, around, colours)
     middle = (around - 1) / 2
     turn = cv2.getRotationMatrix2D((middle, middle), _tilt_degrees(face.landmarks), 1.0)
     turn -= np.array([[0.0, 0.0, (around - large) / 2]])
     upright = cv2.warpAffine(circle, turn, (large, large), borderMode=cv2.BORDER_REPLICATE)
-    shrunk = cv2.resize(upright, (FACE_SIZE, FACE_SIZE), interpolation=cv2.INTER_AREA)
+    shrunk = cv2.resize(upright, (wanted.side, wanted.side), interpolation=cv2.INTER_AREA)
     return np.asarray(shrunk, dtype=np.uint8)
 
 
 def crop_faces(
-    image_bgr: NDArray[np.uint8], faces: Sequence[Face], framing: Framing
+    image_bgr: NDArray[np.uint8],
+    faces: Sequence[Face],
+    framing: Framing,
+    wanted: NetworkInput = FER2013_INPUT,
 ) -> NDArray[np.uint8]:
     """Cut several faces out of one picture; see `crop_face`.
 
     Returns:
-        (N, 48, 48) uint8, in the order of `faces`; N may be 0.
+        (N, side, side) uint8 grey or (N, side, side, 3) uint8 RGB, in the order of `faces`; N may
+        be 0.
     """
-    crops = np.empty((len(faces), FACE_SIZE, FACE_SIZE), dtype=np.uint8)
+    crops = np.empty((len(faces), *wanted.crop_shape), dtype=np.uint8)
     for crop, face in zip(crops, faces, strict=True):
-        crop[:] = crop_face(image_bgr, face, framing)
+        crop[:] = crop_face(image_bgr, face, framing, wanted)
     return crops
 
 
@@ -87,26 +86,30 @@ def _tilt_degrees(landmarks: NDArray[np.float32]) -> float:
     return math.degrees(math.atan2(across[1] - down[0], across[0] + down[1]))
 
 
-def _grey_square(
-    image_bgr: NDArray[np.uint8], centre_x: float, centre_y: float, side: float, size: int
+def _square(
+    image_bgr: NDArray[np.uint8],
+    centre_x: float,
+    centre_y: float,
+    side: float,
+    size: int,
+    colours: int,
 ) -> NDArray[np.uint8]:
-    """Return the square of `side` pixels around a point, grey, (size, size)."""
+    """Return the square of `side` pixels around a point, as one of `size`, in other colours."""
     pixels = max(round(side), 1)
     left, top = round(centre_x - pixels / 2), round(centre_y - pixels / 2)
-    grey = _cut(image_bgr, left, top, pixels)
-    # INTER_LINEAR skips pixels when it shrinks by more than two, and so makes up edges.
-    interpolation = cv2.INTER_AREA if pixels > size else cv2.INTER_LINEAR
-    resized = cv2.resize(grey, (size, size), interpolation=interpolation)
-    return np.asarray(resized, dtype=np.uint8)
+    square = _cut(image_bgr, left, top, pixels, colours)
+    return scale_square(square, size)
 
 
-def _cut(image_bgr: NDArray[np.uint8], left: int, top: int, side: int) -> NDArray[np.uint8]:
-    """Return the square of `side` pixels at (`left`, `top`), grey, the border repeated outside."""
+def _cut(
+    image_bgr: NDArray[np.uint8], left: int, top: int, side: int, colours: int
+) -> NDArray[np.uint8]:
+    """Return the square of `side` pixels at (`left`, `top`), the border repeated outside."""
     height, width = image_bgr.shape[:2]
     y, y_end, above, below = _inside(top, side, height)
     x, x_end, before, behind = _inside(left, side, width)
-    grey = cv2.cvtColor(image_bgr[y:y_end, x:x_end], cv2.COLOR_BGR2GRAY)
-    square = cv2.copyMakeBorder(grey, above, below, before, behind, cv2.BORDER_REPLICATE)
+    part = cv2.cvtColor(image_bgr[y:y_end, x:x_end], colours)
+    square = cv2.copyMakeBorder(part, above, below, before, behind, cv2.BORDER_REPLICATE)
     return np.asarray(square, dtype=np.uint8)
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
+import threading
 from collections.abc import Callable
+from importlib import resources
 from pathlib import Path
 
-from mien.core.errors import ModelError, SourceError
+from mien.core.errors import ModelError, OutputError, SourceError
 
 YUNET_SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
 
@@ -19,9 +21,16 @@ YUNET_URL = (
     "models/face_detection_yunet/face_detection_yunet_2023mar.onnx"
 )
 
+YUNET_NAME = YUNET_URL.rpartition("/")[2]
+
 YUNET_VARIABLE = "MIEN_YUNET"
 """Environment variable that names a YuNet file to use instead of the one in the cache."""
 
+OFFLINE_VARIABLE = "MIEN_OFFLINE"
+"""Environment variable that keeps the commands from fetching anything by themselves."""
+
+FETCH_S = 10.0
+"""A command waits no longer than this for YuNet."""
 
 BLAZEFACE_SHA256 = "bbff11cebd1eb27a1e004cae0b0e63ec8c551cbf34a4451148b4908b8db3eca8"
 
@@ -40,10 +49,16 @@ def cache_folder() -> Path:
     return Path(base) / "mien"
 
 
+def bundled_folder() -> Path:
+    """Return the folder inside the package where a published wheel has YuNet, with its licence."""
+    return Path(str(resources.files("mien"))) / "assets"
+
+
 def find_yunet() -> Path | None:
     """Return YuNet's file, None where there is none.
 
-    The file that the environment variable `MIEN_YUNET` names goes before the one in the cache.
+    The file that the environment variable `MIEN_YUNET` names goes before the one that a published
+    wheel carries, and that before the one in the cache.
 
     Raises:
         ModelError: if `MIEN_YUNET` names a file that is not there.
@@ -56,8 +71,9 @@ def find_yunet() -> Path | None:
                 f"{YUNET_VARIABLE} names {path}, which is not a file: correct or unset it."
             )
         return path
-    cached = cache_folder() / YUNET_URL.rpartition("/")[2]
-    return cached if cached.is_file() else None
+    folders = (bundled_folder(), cache_folder())
+    files = (folder / YUNET_NAME for folder in folders)
+    return next((file for file in files if file.is_file()), None)
 
 
 def read_yunet(path: Path) -> bytes:
@@ -100,34 +116,61 @@ def _read_checked(path: Path, name: str, sha256: str, advice: str) -> bytes:
     return content
 
 
-def fetch_yunet_once(say: Callable[[str], None]) -> None:
-    """Try to fetch YuNet if there is none and this has never been tried.
+def fetch_detector(name: str, say: Callable[[str], None], *, offline: bool = False) -> None:
+    """Try to fetch YuNet where a command would use it, there is none and this was never tried.
 
-    A failure is said, not raised: Haar finds faces without any file.
+    A failure is said, not raised: Haar finds faces without any file. Nothing in the library calls
+    this: neither an import nor a constructor opens a socket.
 
     Args:
+        name: The detector that is asked for; only `auto` and `yunet` would use it.
         say: Called with each line for the user.
+        offline: Fetch nothing; so does the environment variable `MIEN_OFFLINE`, unless it is
+            empty or 0.
     """
     tried = cache_folder() / "yunet-was-tried"
-    if find_yunet() is not None or tried.exists():
+    is_offline = offline or os.environ.get(OFFLINE_VARIABLE, "") not in ("", "0")
+    if name not in ("auto", "yunet") or is_offline or find_yunet() is not None or tried.exists():
         return
-    say("Fetching the face detector YuNet (0.2 MB, this once) ...")
-    try:
-        download_yunet()
+    failure = _fetch_in_time()
+    if failure is None:
+        say("Fetched the face detector YuNet (0.2 MB), this once.")
         return
-    except SourceError as error:
-        say(f"{error} Going on with the detector haar;  mien models download  tries again.")
+    again = "mien models download  tries again"
     try:
         tried.parent.mkdir(parents=True, exist_ok=True)
         tried.touch()
     except OSError as error:
-        say(f"{tried} cannot be written ({error.strerror}): the next start will try again.")
+        again = f"{tried} cannot be written ({error.strerror}), so that the next start tries again"
+    say(f"The face detector YuNet was not fetched: {failure} Going on with haar;  {again}.")
 
 
-def download_yunet(progress: Callable[[int, int | None], None] | None = None) -> Path:
-    """Fetch YuNet (MIT, 233 kB) from opencv_zoo into the user's cache.
+def _fetch_in_time() -> str | None:
+    """Download YuNet within `FETCH_S`; return why it failed, or None."""
+    failures: list[str] = []
+
+    def download() -> None:
+        try:
+            download_yunet()
+        except (OutputError, SourceError) as error:
+            failures.append(str(error))
+
+    # Looking up a name has no time limit of its own: the thread is left to itself if it hangs.
+    thread = threading.Thread(target=download, name="mien-fetch", daemon=True)
+    thread.start()
+    thread.join(FETCH_S)
+    if thread.is_alive():
+        return f"it did not come within {FETCH_S:g} s."
+    return failures[0] if failures else None
+
+
+def download_yunet(
+    folder: Path | None = None, progress: Callable[[int, int | None], None] | None = None
+) -> Path:
+    """Fetch YuNet (MIT, 233 kB) from opencv_zoo.
 
     Args:
+        folder: Where to; the user's cache if None.
         progress: Called with the bytes that have come and the bytes in all.
 
     Returns:
@@ -138,6 +181,6 @@ def download_yunet(progress: Callable[[int, int | None], None] | None = None) ->
     """
     from mien.core.fetch import fetch  # Opens sockets: only when somebody asks for a download.
 
-    destination = cache_folder() / YUNET_URL.rpartition("/")[2]
+    destination = (folder or cache_folder()) / YUNET_NAME
     fetch(YUNET_URL, destination, sha256=YUNET_SHA256, progress=progress)
     return destination

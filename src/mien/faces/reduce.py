@@ -1,7 +1,8 @@
-"""Making a picture smaller before faces are sought in it, and putting the faces back."""
+"""Making a picture smaller before faces are detected in it, and putting the faces back."""
 
 from __future__ import annotations
 
+import sys
 from copy import copy
 from typing import Self
 
@@ -9,10 +10,37 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.core.errors import SettingError
 from mien.core.types import Box, Face
 
 DETECTION_SIDE = 640
-"""Pictures are reduced until their longer side is this many pixels, before faces are sought."""
+"""Pictures are reduced until their longer side is this many pixels, before faces are detected."""
+
+SMALLEST_DETECTION_SIDE = 64
+"""Smaller pictures than this show no face."""
+
+
+def parse_detect_size(detect_size: int | str) -> int:
+    """Return the longest side, in pixels, that a user's `detect_size` means.
+
+    Args:
+        detect_size: Pixels, or `full` for pictures as large as they are.
+
+    Raises:
+        SettingError: if it is neither, or less than `SMALLEST_DETECTION_SIDE`.
+    """
+    if detect_size == "full":
+        return sys.maxsize
+    try:
+        longest_side = int(detect_size)
+    except (ValueError, TypeError):
+        longest_side = 0
+    if longest_side < SMALLEST_DETECTION_SIDE:
+        raise SettingError(
+            f"The detection size is {detect_size!r}: expected full, or a number of pixels of at "
+            f"least {SMALLEST_DETECTION_SIDE}."
+        )
+    return longest_side
 
 
 class Resizable:

@@ -6,18 +6,20 @@ it takes a part of that; after `STRIPS` of them the whole picture has been seen.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.types import Box, Face
 from mien.faces.detect import ResizableDetector
+from mien.faces.part import keeps_margin, moved
 
 STRIPS = 4
 
-OVERLAP = 1 / 10
+OVERLAP = 1 / 8
 """Neighbouring strips share this part of the longer side: a small face is whole in one of them."""
+
+LARGEST = 1 / 8
+"""A face is small up to this part of the longer side; larger ones need no large picture."""
 
 
 class Sweep:
@@ -32,7 +34,7 @@ class Sweep:
         self._turn = 0
 
     def detect(self, image_bgr: NDArray[np.uint8]) -> list[Face]:
-        """Return the faces that lie within the next strip as a whole.
+        """Return the small faces that lie within the next strip as a whole.
 
         Args:
             image_bgr: (H, W, 3) uint8, BGR; the next frame.
@@ -49,18 +51,15 @@ class Sweep:
         scale = min(self._detector.longest_side / longer, 1.0)
         side = round(max(strip.shape[:2]) * scale)
         found = self._detector.resized(side).detect(strip)
-        shift = np.array([begin, 0] if across else [0, begin])
-        return [_moved(face, shift) for face in found if _is_whole(face.box, strip.shape)]
+        left, top = (begin, 0) if across else (0, begin)
+        small = [face for face in found if max(face.box.width, face.box.height) <= LARGEST * longer]
+        return [
+            face
+            for face in (moved(one, left, top) for one in small)
+            if keeps_margin(*_along(face.box, across), begin, begin + length, longer)
+        ]
 
 
-def _moved(face: Face, shift: NDArray[np.int64]) -> Face:
-    box = replace(face.box, x=face.box.x + float(shift[0]), y=face.box.y + float(shift[1]))
-    landmarks = face.landmarks
-    if landmarks is not None:
-        landmarks = (landmarks + shift).astype(np.float32)
-    return replace(face, box=box, landmarks=landmarks)
-
-
-def _is_whole(box: Box, shape: tuple[int, ...]) -> bool:
-    """Whether a box lies within a strip; one at its edge is a neighbour's, or a large face's."""
-    return box.x > 0 and box.y > 0 and box.right < shape[1] and box.bottom < shape[0]
+def _along(box: Box, across: bool) -> tuple[float, float]:
+    """Where a box begins and ends along the picture's longer side."""
+    return (box.x, box.right) if across else (box.y, box.bottom)

@@ -10,7 +10,10 @@ import pytest
 from numpy.typing import NDArray
 
 from mien.core.types import Box, Face
-from mien.faces.track import FaceTracker, assign, intersection_over_union
+from mien.faces.assign import assign, intersection_over_union
+from mien.faces.likeness import look_of
+from mien.faces.track import View
+from mien.faces.tracker import FaceTracker
 
 WIDTH, HEIGHT, FPS = 480, 270, 30
 SIDE = 80
@@ -168,6 +171,44 @@ def test_another_shot_begins_new_tracks_at_the_same_place():
     assert numbers_after == {2: [2]}
 
 
+def likeness(one: NDArray, other: NDArray) -> float:
+    looks = []
+    for picture in (one, other):
+        grey = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.uint8)
+        looks.append(look_of(grey, np.array([SIDE / 2, SIDE / 2]), SIDE))
+    return float(looks[0] @ looks[1])
+
+
+@pytest.mark.parametrize("seed", [2, 3, 4])
+def test_another_face_in_the_same_place_is_another_person_though_the_shot_goes_on(
+    seed, monkeypatch
+):
+    # Its edges run as the first one's do, more or less, as those of faces framed alike.
+    other = 255 - cv2.addWeighted(texture(1), 0.55, texture(seed), 0.45, 0)
+    assert 0.3 < likeness(texture(1), other) < 0.5
+    tracker = FaceTracker()
+    numbers = []
+    for index in range(2 * FPS):
+        image = texture(99, HEIGHT, WIDTH, grain=8).copy()
+        image[90 : 90 + SIDE, 200 : 200 + SIDE] = texture(1) if index < FPS else other
+        followed = tracker.carry(image, index * 1000 / FPS)
+        assert followed == (index not in (0, FPS))
+        if not followed or index % 4 == 0:
+            tracker.correct([Face(Box(200, 90, SIDE, SIDE), 0.9)])
+        (tracked,) = tracker.faces()
+        numbers.append(tracked.track_id)
+    assert numbers == [1] * FPS + [2] * FPS
+
+
+def test_a_face_that_a_hand_hides_at_once_keeps_its_number():
+    def hand(time: float) -> tuple[float, float] | None:
+        return (200, 130) if 1 <= time < 1.6 else None
+
+    frames = play([(1, still(200, 90)), (7, hand)], 2.5)
+    numbers, _ = follow(FaceTracker(), frames, found=lambda seed: seed == 1)
+    assert numbers == {1: [1]}
+
+
 def test_a_change_of_size_in_mid_video_is_no_error():
     tracker = FaceTracker()
     for side in (100, 300, 60):
@@ -211,3 +252,138 @@ def test_a_doubtful_face_confirms_a_track_and_starts_none():
     (tracked,) = tracker.faces()
     assert tracked.detected
     assert tracked.face.box == truth[1]
+
+
+def seen_through(view_of, boxes, image=None):
+    """The boxes that a tracker shows of one face in a still picture, found as given, by view."""
+    image = texture(99, HEIGHT, WIDTH, grain=3) if image is None else image
+    tracker, shown = FaceTracker(), []
+    for index, box in enumerate(boxes):
+        tracker.carry(image, index * 100)
+        tracker.correct([Face(box, 0.9)], view_of(index))
+        shown.append([tracked.face.box for tracked in tracker.faces()])
+    return shown
+
+
+@pytest.mark.parametrize(
+    "part", [Box(200, 90, 40, 80), Box(230, 100, 50, 60), Box(180, 90, 60, 80)]
+)
+def test_a_piece_of_a_face_in_a_part_of_the_picture_is_no_other_place_of_it(part):
+    whole = Box(200, 90, 80, 80)
+    shown = seen_through(lambda i: View.PART if i else View.WHOLE, [whole, part, part, part])
+    assert [len(boxes) for boxes in shown] == [1, 1, 1, 1]
+    assert intersection_over_union(shown[-1][0], whole) > 0.97
+
+
+def test_a_part_of_the_picture_adds_the_faces_that_come_in():
+    shown = seen_through(
+        lambda i: View.PART if i else View.WHOLE, [Box(200, 90, 80, 80), Box(40, 40, 30, 30)]
+    )
+    assert len(shown[-1]) == 2
+
+
+def test_one_detection_that_contradicts_the_track_is_doubted_and_two_are_believed():
+    whole, half = Box(200, 90, 80, 80), Box(200, 90, 40, 80)
+    shown = seen_through(lambda _: View.WHOLE, [whole, whole, half, whole, half, half])
+    overlaps = [intersection_over_union(boxes[0], whole) for boxes in shown]
+    assert min(overlaps[:5]) > 0.97
+    assert intersection_over_union(shown[5][0], half) > 0.95
+
+
+def test_a_reduced_picture_in_which_boxes_are_off_moves_no_still_face():
+    whole, off = Box(200, 90, 80, 80), Box(206, 88, 76, 90)
+    shown = seen_through(lambda i: View.REDUCED if i % 5 else View.WHOLE, [whole, *[off] * 4] * 3)
+    assert all(intersection_over_union(boxes[0], whole) > 0.97 for boxes in shown)
+
+
+def test_a_face_that_the_frame_cuts_keeps_its_size():
+    boxes = [Box(10, 90, 80, 80), Box(-2, 90, 70, 80), Box(0, 90, 60, 80), Box(-1, 90, 55, 80)]
+    shown = seen_through(lambda _: View.WHOLE, boxes)
+    assert all(abs(found[0].width - 80) < 3 for found in shown)
+
+
+def test_two_boxes_of_one_face_are_one_person():
+    tracker = FaceTracker()
+    tracker.carry(texture(99, HEIGHT, WIDTH), 0)
+    tracker.correct([Face(Box(200, 90, 80, 80), 0.9), Face(Box(220, 120, 40, 45), 0.8)])
+    (tracked,) = tracker.faces()
+    assert tracked.face.box == Box(200, 90, 80, 80)
+
+
+def landmarks_in(box: Box) -> NDArray[np.float32]:
+    places = [(0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.35, 0.8), (0.65, 0.8)]
+    corner, sides = np.array([[box.x, box.y], [box.width, box.height]])
+    return (corner + sides * np.array(places)).astype(np.float32)
+
+
+def test_a_small_face_before_a_larger_one_is_another_person():
+    large, small = Box(200, 60, 100, 120), Box(225, 125, 50, 60)
+    faces = [Face(box, 0.9, landmarks_in(box)) for box in (large, small)]
+    tracker = FaceTracker()
+    for ms in (0, 40, 80):
+        tracker.carry(texture(99, HEIGHT, WIDTH), ms)
+        tracker.correct(faces)
+        assert [tracked.face.box for tracked in tracker.faces()] == [large, small]
+
+
+def test_a_face_whose_size_doubles_within_two_seconds_is_followed():
+    tracker = FaceTracker()
+    big = texture(3, 2 * SIDE, 2 * SIDE, grain=6)
+    random = np.random.default_rng(1)
+    for number in range(2 * FPS):
+        side = round(SIDE * 2 ** (number / FPS / 2))
+        box = Box(240 - side / 2, 135 - side / 2, side, side)
+        image = texture(99, HEIGHT, WIDTH, grain=8).copy()
+        square = image[round(box.y) : round(box.y) + side, round(box.x) : round(box.x) + side]
+        square[:] = cv2.resize(big, (side, side), interpolation=cv2.INTER_AREA)
+        tracker.carry(image, number * 1000 / FPS)
+        if number % 4 == 0:
+            noise = random.normal(0, 0.02 * side, 4)
+            found = Box(*(np.array([box.x, box.y, side, side]) + noise).tolist())
+            tracker.correct([Face(found, 0.9)], View.REDUCED if number % 16 else View.WHOLE)
+        (tracked,) = tracker.faces()
+        assert abs(tracked.face.box.width / side - 1) < 0.1
+
+
+def test_a_face_that_grew_is_to_be_seen_at_the_detectors_own_size_again():
+    # What a reduced picture shows too large by 4 % when it is small, it shows too small later.
+    tracker, big = FaceTracker(), texture(3, 2 * SIDE, 2 * SIDE, grain=6)
+    off = []
+    for number in range(2 * FPS):
+        side = round(SIDE * 2 ** (number / FPS / 2))
+        box = Box(240 - side / 2, 135 - side / 2, side, side)
+        image = texture(99, HEIGHT, WIDTH, grain=8).copy()
+        square = image[round(box.y) : round(box.y) + side, round(box.x) : round(box.x) + side]
+        square[:] = cv2.resize(big, (side, side), interpolation=cv2.INTER_AREA)
+        tracker.carry(image, number * 1000 / FPS)
+        if number % 4 == 0:
+            whole = number == 0 or tracker.has_changed_size()
+            wrong = 1 if whole else 1.04 - 0.16 * number / (2 * FPS)
+            found = Box(box.x, box.y, side * wrong, side)
+            tracker.correct([Face(found, 0.9)], View.WHOLE if whole else View.REDUCED)
+            assert not tracker.has_changed_size()
+        (tracked,) = tracker.faces()
+        off.append(tracked.face.box.width / side - 1)
+    assert np.abs(off).max() < 0.06
+
+
+def test_a_still_face_under_noise_keeps_its_size_and_place_however_long_it_is_carried():
+    still_face, noise = texture(1, HEIGHT, WIDTH), np.random.default_rng(2)
+    tracker = FaceTracker(keep_ms=10_000)
+    for number in range(3 * FPS):
+        noisy = np.clip(still_face + noise.normal(0, 4, still_face.shape), 0, 255)
+        tracker.carry(noisy.astype(np.uint8), number * 1000 / FPS)
+        if number == 0:
+            tracker.correct([Face(Box(200, 90, 80, 80), 0.9)])
+    (tracked,) = tracker.faces()
+    box = tracked.face.box
+    assert box.width == pytest.approx(80, rel=0.005)
+    assert (box.x, box.y) == pytest.approx((200, 90), abs=0.4)
+
+
+def test_a_face_at_the_edge_of_the_frame_is_still_in_pictures_of_any_size():
+    # YuNet sees it a little nearer to the edge in the one picture, a little farther in the other.
+    cut, near = Box(200, 1, 80, 80), Box(203, 3, 76, 86)
+    shown = seen_through(lambda i: View.REDUCED if i % 4 else View.WHOLE, [cut, *[near] * 3] * 3)
+    widths = [boxes[0].width for boxes in shown]
+    assert np.ptp(widths) < 0.03 * 80
