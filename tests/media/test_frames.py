@@ -1,15 +1,52 @@
+import itertools
 import os
 import struct
 import sys
 import wave
+from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
 
-from mien.core.errors import SourceError
-from mien.media.frames import _Timeline, camera_index, open_frames
+from mien.core.errors import SettingError, SourceError
+from mien.media import capture
+from mien.media.frames import camera_index, open_frames
+
+
+@pytest.fixture
+def jpegs():
+    """Return the function that encodes so many pictures."""
+    random = np.random.default_rng(0)
+
+    def encode(count):
+        # FFmpeg would not know a stream by its first bytes if they were few.
+        pictures = random.integers(0, 255, (count, 48, 64, 3), dtype=np.uint8)
+        return [cv2.imencode(".jpg", picture)[1].tobytes() for picture in pictures]
+
+    return encode
+
+
+def write_times(path, times_ms):
+    """Write a video whose frames have given times, in milliseconds."""
+    av = pytest.importorskip("av", reason="needs mien[video]")
+    with av.open(path, "w") as file:
+        video = file.add_stream("libx264", rate=25, options={"tune": "zerolatency"})
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        video.codec_context.time_base = Fraction(1, 1000)
+        for picture, ms in zip(grey_pictures(len(times_ms)), times_ms, strict=True):
+            frame = av.VideoFrame.from_ndarray(picture, format="bgr24")
+            frame.pts, frame.time_base = ms, Fraction(1, 1000)
+            file.mux(video.encode(frame))
+        file.mux(video.encode(None))
+
+
+def multipart(jpegs):
+    """The body of an answer that replaces one picture by the next, as network cameras send it."""
+    head = b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n"
+    return b"".join(head % len(jpeg) + jpeg + b"\r\n" for jpeg in jpegs)
 
 
 def grey_pictures(count, height=48, width=64):
@@ -66,13 +103,44 @@ def test_rotation_metadata_turns_the_frames(tmp_path, write_video):
     assert image[-20:].mean() > 195
 
 
+def test_frames_are_turned_as_asked(tmp_path, write_video):
+    picture = np.zeros((48, 64, 3), np.uint8)
+    picture[:, 32:] = 255  # bright on the right
+    write_video(tmp_path / "clip.mp4", [picture] * 2)
+    (tmp_path / "pictures").mkdir()
+    cv2.imwrite(str(tmp_path / "pictures" / "a.png"), picture)
+    for source in (tmp_path / "clip.mp4", tmp_path / "pictures"):
+        for degrees, bright in ((90, np.s_[40:, :]), (180, np.s_[:, :24]), (270, np.s_[:24, :])):
+            with open_frames(source, rotate_degrees=degrees) as frames:
+                image = next(iter(frames)).image_bgr
+            assert image.shape[:2] == ((48, 64) if degrees == 180 else (64, 48))
+            assert image[bright].mean() > 195
+            assert image.mean() < 150
+    with pytest.raises(SettingError, match=r"Found 45 degrees.* 0, 90, 180 or 270"):
+        open_frames(tmp_path / "clip.mp4", rotate_degrees=45)
+
+
+def test_a_moving_gif_is_a_video(tmp_path):
+    animation = cv2.Animation()
+    animation.frames = grey_pictures(4)
+    animation.durations = [100] * 4
+    cv2.imwriteanimation(str(tmp_path / "moves.gif"), animation)
+    with open_frames(tmp_path / "moves.gif") as frames:
+        assert [frame.timestamp_ms for frame in frames] == pytest.approx([0, 100, 200, 300])
+    with open_frames(tmp_path) as frames:
+        assert len(list(frames)) == 1
+
+
 def test_a_folder_gives_its_pictures_by_name(tmp_path):
     for name, grey in (("b.png", 20), ("a.JPG", 10), ("c.bmp", 30)):
         cv2.imwrite(str(tmp_path / name), np.full((5, 6, 3), grey, np.uint8))
     (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / ".DS_Store").touch()
+    (tmp_path / "._a.JPG").write_bytes(b"what macOS leaves")
     (tmp_path / "folder.jpg").mkdir()
     with open_frames(tmp_path) as frames:
         assert frames.frame_count == 3
+        assert [path.name for path in frames.passed_over] == ["notes.txt"]
         found = [(frame.timestamp_ms, int(frame.image_bgr.mean())) for frame in frames]
     assert found == [(0, 10), (1000, 20), (2000, 30)]
 
@@ -91,6 +159,55 @@ def test_a_picture_is_a_source_of_one_frame(tmp_path):
 )
 def test_what_names_a_camera(source, index):
     assert camera_index(source) == index
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "ts"])
+def test_a_video_comes_through_a_pipe(tmp_path, standard_input, suffix):
+    path = tmp_path / f"clip.{suffix}"
+    write_times(path, [0, 100, 200, 500, 540])
+    with standard_input(path.read_bytes()), open_frames("-") as frames:
+        assert (frames.name, frames.frame_count, frames.is_live) == ("standard input", None, False)
+        assert [frame.timestamp_ms for frame in frames] == pytest.approx([0, 100, 200, 500, 540])
+
+
+def test_a_file_on_standard_input_is_read_as_a_file(tmp_path, write_video):
+    path = write_video(tmp_path / "clip.mp4", grey_pictures(5))
+    before = os.dup(0)
+    with path.open("rb") as file:
+        os.dup2(file.fileno(), 0)
+    try:
+        with open_frames("-") as frames:
+            assert frames.frame_count == len(list(frames)) == 5
+    finally:
+        os.dup2(before, 0)
+        os.close(before)
+
+
+def test_a_pipe_that_holds_no_video_is_told(standard_input, tmp_path, write_video):
+    # Too large for FFmpeg to have it all in its buffer.
+    noise = np.random.default_rng(0).integers(0, 255, (20, 240, 320, 3), dtype=np.uint8)
+    index_last = write_video(tmp_path / "clip.mp4", noise).read_bytes()
+    for content in (b"", b"text" * 1000, index_last):
+        with (
+            standard_input(content),
+            pytest.raises(SourceError, match=r"standard input holds no video.*\+faststart"),
+            open_frames("-") as frames,
+        ):
+            list(frames)
+
+
+def test_pictures_of_a_folder_that_cannot_be_read_are_passed_over_and_named(tmp_path):
+    for name in ("a.png", "c.png"):
+        cv2.imwrite(str(tmp_path / name), np.zeros((5, 6, 3), np.uint8))
+    (tmp_path / "b.png").write_bytes(b"not a picture")
+    (tmp_path / "d.png").touch()
+    found = []
+    with (
+        pytest.raises(SourceError, match=r"2 of 4 .* the others were used.*b\.png.*d\.png"),
+        open_frames(tmp_path) as frames,
+    ):
+        found.extend((frame.index, frame.timestamp_ms) for frame in frames)
+    assert found == [(0, 0), (2, 2000)]
 
 
 def write_sound(path):
@@ -194,19 +311,50 @@ def test_an_unusual_rate_is_kept(tmp_path, write_video, fps):
         assert frames.frame_count == 20
 
 
+def clock_of(steps_ms):
+    """A `time` whose monotonic clock moves on by each of the steps from one frame to the next."""
+    ticks = itertools.accumulate(itertools.chain(steps_ms, itertools.repeat(0)))
+    return SimpleNamespace(monotonic=lambda: next(ticks) / 1000)
+
+
 @pytest.mark.parametrize(
-    ("is_live", "positions", "times"),
+    "steps_ms",
     [
-        pytest.param(False, [40, 80, 400, 30_000], [40, 80, 400, 30_000], id="uneven file"),
-        pytest.param(False, [0, 0, 0, 0], [0, 40, 80, 120], id="file without times"),
-        pytest.param(True, [9e6, 9e6 + 40, 9e6 + 90], [0, 40, 90], id="stream from the middle"),
-        pytest.param(True, [0, 40, 9e6, 9e6 + 50], [0, 40, 80, 130], id="jump ahead"),
-        pytest.param(True, [9e6, 9e6 + 40, 0, 50], [0, 40, 80, 130], id="clock begins anew"),
+        pytest.param([200] * 12, id="5 a second"),
+        pytest.param([20] * 12, id="50 a second"),
+        pytest.param([100] * 6 + [4000] + [100] * 5, id="stalls"),
     ],
 )
-def test_times_never_run_backwards_or_leap(is_live, positions, times):
-    timeline = _Timeline(25, is_live)
-    assert [timeline.place(position) for position in positions] == pytest.approx(times)
+@pytest.mark.parametrize("is_multipart", [True, False], ids=["multipart", "bare JPEGs"])
+def test_a_network_camera_without_timestamps_follows_the_clock(
+    serve_http, jpegs, monkeypatch, steps_ms, is_multipart
+):
+    address = serve_http(
+        multipart(jpegs(12)) if is_multipart else b"".join(jpegs(12)),
+        "multipart/x-mixed-replace; boundary=frame" if is_multipart else "video/x-motion-jpeg",
+        "camera.mjpeg",
+    )
+    monkeypatch.setattr(capture, "time", clock_of(steps_ms))
+    found = []
+    with (
+        pytest.raises(SourceError, match="stopped giving frames after 12"),
+        open_frames(address) as frames,
+    ):
+        found.extend(frame.timestamp_ms for frame in frames)
+    assert np.diff(found) == pytest.approx(steps_ms[1:])
+
+
+def test_a_stream_with_timestamps_keeps_them(serve_http, tmp_path, monkeypatch):
+    times_ms = np.cumsum([0, 40, 40, 200, 40, 600, 33, 33, 34] + [40] * 20).tolist()
+    write_times(tmp_path / "stream.ts", times_ms)
+    address = serve_http((tmp_path / "stream.ts").read_bytes(), "video/mp2t")
+    # They come in bursts, as those of a playlist do.
+    monkeypatch.setattr(capture, "time", clock_of([0] * 9 + [6000] + [0] * 50))
+    found = []
+    with pytest.raises(SourceError, match="stopped giving frames"), open_frames(address) as frames:
+        found.extend(frame.timestamp_ms for frame in frames)
+    assert found == pytest.approx(times_ms[: len(found)], abs=1)
+    assert len(found) > 20
 
 
 def test_a_stream_that_does_not_answer_is_named_without_its_password():

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mien.core.errors import SourceError
+from mien.core.errors import OutputError, SourceError
 from mien.media.frames import open_frames
 from mien.media.sink import LONGEST_FILL_MS, VideoSink
 
@@ -99,7 +99,7 @@ def test_a_full_disk_is_told_and_leaves_the_old_file(tmp_path, full_disk):
     path.write_text("old")
     random = np.random.default_rng(0)
     noise = [random.integers(0, 255, (48, 64, 3), np.uint8) for _ in range(40)]
-    with pytest.raises(SourceError, match=r"of 40 frames reached the disk"), full_disk(20_000):
+    with pytest.raises(OutputError, match=r"of 40 frames reached the disk"), full_disk(20_000):
         write_all(path, noise)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
@@ -118,7 +118,7 @@ def test_the_file_has_the_rights_that_the_user_gives_to_new_files(tmp_path):
 def test_a_place_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").touch()
     with (
-        pytest.raises(SourceError, match=r"out\.mp4 cannot be written"),
+        pytest.raises(OutputError, match=r"out\.mp4 cannot be written"),
         VideoSink(tmp_path / "file" / "out.mp4", 10) as video,
     ):
         video.write(picture())

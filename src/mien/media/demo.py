@@ -16,13 +16,14 @@ def demo_video() -> Path:
 
 
 def open_frames_or_demo(
-    source: int | str | Path | None, say: Callable[[str], None]
+    source: int | str | Path | None, say: Callable[[str], None], *, rotate_degrees: int = 0
 ) -> tuple[FrameSource, str | Path]:
     """Open a source; where that is camera 0 and there is none, the bundled video.
 
     Args:
         source: See `mien.media.frames.open_frames`.
         say: Called with a line for the user if the bundled video takes over.
+        rotate_degrees: See `mien.media.frames.open_frames`.
 
     Returns:
         The opened source, and what it was opened from.
@@ -31,7 +32,7 @@ def open_frames_or_demo(
         SourceError: if the source cannot be opened.
     """
     try:
-        return open_frames(source), str(source)
+        return open_frames(source, rotate_degrees=rotate_degrees), str(source)
     except SourceError:
         if camera_index(source) != 0:
             raise

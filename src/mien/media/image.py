@@ -15,11 +15,13 @@ from mien.core.errors import SourceError
 
 
 def to_bgr_u8(image: NDArray[Any]) -> NDArray[np.uint8]:
-    """Turn a grey, colour or transparent picture of 8 or 16 bits into BGR of 8 bits.
+    """Turn a grey, colour or transparent picture of 8 to 16 bits into BGR of 8 bits.
 
     Args:
         image: (H, W), (H, W, 1), (H, W, 3) in BGR or (H, W, 4) in BGRA order; uint8 or uint16.
-            Transparency is dropped.
+            Transparency is dropped. Of the depths in use (8, 10, 12, 14 and 16 bits), the values of
+            a uint16 picture are taken for those of the least that holds them all: industrial
+            cameras put 10 or 12 bits, and careless programs 8, into 16.
 
     Returns:
         (H, W, 3) uint8; `image` itself where it is that already.
@@ -39,7 +41,7 @@ def to_bgr_u8(image: NDArray[Any]) -> NDArray[np.uint8]:
             "(height, width, 3) in BGR or (height, width, 4) in BGRA order, with no side of 0."
         )
     if image.dtype == np.uint16:
-        image = (image >> 8).astype(np.uint8)
+        image = (image >> (_bits_of(int(image.max())) - 8)).astype(np.uint8)
     elif image.dtype != np.uint8:
         raise SourceError(
             f"Found a picture of type {image.dtype}; expected uint8 (0 to 255) or uint16 "
@@ -50,43 +52,32 @@ def to_bgr_u8(image: NDArray[Any]) -> NDArray[np.uint8]:
     return np.ascontiguousarray(image[..., :3])
 
 
-def read_image(path: Path) -> NDArray[np.uint8]:
-    """Read a picture file, turned as its EXIF orientation says.
+def _bits_of(largest: int) -> int:
+    return next(bits for bits in (8, 10, 12, 14, 16) if largest < 2**bits)
+
+
+def rotate(image_bgr: NDArray[np.uint8], degrees: int) -> NDArray[np.uint8]:
+    """Turn a picture clockwise.
 
     Args:
-        path: A file in any format that OpenCV reads (PNG, JPEG, WebP, TIFF, BMP, …), of any
-            depth and number of channels.
-
-    Returns:
-        (H, W, 3) uint8, BGR.
-
-    Raises:
-        SourceError: if the file is missing, empty, no picture or too large a one.
+        image_bgr: (H, W, 3) uint8.
+        degrees: 0, 90, 180 or 270.
     """
-    try:
-        if path.exists() and not path.is_file():
-            raise SourceError(f"{path} is not a file; a folder or pipe is no picture.")
-        # imread cannot open paths outside the code page on Windows; imdecode has no path.
-        content = np.frombuffer(path.read_bytes(), dtype=np.uint8)
-    except OSError as error:
-        raise SourceError(f"The picture {path} cannot be read: {error.strerror}.") from None
-    if content.size == 0:
-        raise SourceError(f"The picture {path} is empty (0 bytes): copy it again.")
-    # IMREAD_UNCHANGED would ignore the EXIF orientation.
-    try:
-        with quiet_opencv():
-            image = cv2.imdecode(content, cv2.IMREAD_COLOR)
-    except cv2.error:
-        raise SourceError(
-            f"The picture {path} cannot be decoded: it is damaged, or larger than the memory or "
-            "OpenCV's limit of 2^30 pixels. Copy it again, or make it smaller."
-        ) from None
-    if image is None:
-        raise SourceError(
-            f"{path} is not a picture that OpenCV can read: expected a whole PNG, JPEG, WebP, TIFF "
-            "or BMP file."
-        )
-    return to_bgr_u8(image)
+    if degrees == 0:
+        return image_bgr
+    turns = {
+        90: cv2.ROTATE_90_CLOCKWISE,
+        180: cv2.ROTATE_180,
+        270: cv2.ROTATE_90_COUNTERCLOCKWISE,
+    }
+    return np.asarray(cv2.rotate(image_bgr, turns[degrees]), dtype=np.uint8)
+
+
+def scale_square(square_u8: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Scale a square picture, (S, S) or (S, S, 3), to (side, side) or (side, side, 3)."""
+    # INTER_LINEAR skips pixels when it shrinks by more than two, and so makes up edges.
+    interpolation = cv2.INTER_AREA if square_u8.shape[0] > side else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(square_u8, (side, side), interpolation=interpolation), np.uint8)
 
 
 def with_even_sides(image_bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -98,6 +89,24 @@ def with_even_sides(image_bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if height % 2 == 0 and width % 2 == 0:
         return image_bgr
     return np.pad(image_bgr, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+
+
+def fit_between_bars(image_bgr: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Return the picture at `size` (width, height), with black bars where its shape differs."""
+    width, height = size
+    if image_bgr.shape[:2] == (height, width):
+        return image_bgr
+    scale = min(width / image_bgr.shape[1], height / image_bgr.shape[0])
+    inner = (
+        max(min(round(image_bgr.shape[1] * scale), width), 1),
+        max(min(round(image_bgr.shape[0] * scale), height), 1),
+    )
+    left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
+    canvas = np.zeros((height, width, 3), dtype=np.uint8)
+    canvas[top : top + inner[1], left : left + inner[0]] = cv2.resize(
+        image_bgr, inner, interpolation=cv2.INTER_AREA
+    )
+    return canvas
 
 
 def opencv_name(path: Path) -> str:

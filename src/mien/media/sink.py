@@ -10,12 +10,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.core.errors import SourceError
+from mien.core.errors import OutputError
 from mien.core.files import temporary_beside
-from mien.media.image import opencv_name, quiet_opencv, with_even_sides
+from mien.media.image import fit_between_bars, opencv_name, quiet_opencv, with_even_sides
 
-LONGEST_FILL_MS = 60_000.0
-"""A frame lasts so long at most: longer than a camera that was lost may take to come back."""
+LONGEST_FILL_MS = 120_000.0
+"""A frame lasts so long at most: longer than a camera that was lost may take to come back, with
+the time that each attempt to open it may wait for an answer."""
 
 
 class VideoSink:
@@ -31,7 +32,7 @@ class VideoSink:
         fps: Frames a second, above 0.
 
     Raises:
-        SourceError: on the first frame, if the file cannot be written; at the end, if it could
+        OutputError: on the first frame, if the file cannot be written; at the end, if it could
             not be written to the end.
     """
 
@@ -56,7 +57,7 @@ class VideoSink:
         if self._writer is None:
             self._size = (image_bgr.shape[1], image_bgr.shape[0])
             self._writer = self._open()
-        self._writer.write(_fit(image_bgr, self._size))
+        self._writer.write(fit_between_bars(image_bgr, self._size))
         self._written += 1
 
     def write_at(self, image_bgr: NDArray[np.uint8], timestamp_ms: float) -> None:
@@ -92,7 +93,7 @@ class VideoSink:
             self._check_whole(self._temporary)
             self._temporary.replace(self.path)
         except OSError as error:
-            raise SourceError(f"{self.path} cannot be written: {error.strerror}.") from None
+            raise OutputError(f"{self.path} cannot be written: {error.strerror}.") from None
         finally:
             self._temporary.unlink(missing_ok=True)
 
@@ -109,7 +110,7 @@ class VideoSink:
             kept = int(video.get(cv2.CAP_PROP_FRAME_COUNT)) if video.isOpened() else 0
             video.release()
         if kept < self._written:
-            raise SourceError(
+            raise OutputError(
                 f"{self.path} cannot be written: {kept:,} of {self._written:,} frames reached the "
                 "disk. Is it full? Make room, or write elsewhere."
             )
@@ -119,33 +120,15 @@ class VideoSink:
         try:
             self._temporary = temporary_beside(self.path, ".mp4")
         except OSError as error:
-            raise SourceError(f"{self.path} cannot be written: {error.strerror}.") from None
+            raise OutputError(f"{self.path} cannot be written: {error.strerror}.") from None
         fourcc = cv2.VideoWriter.fourcc(*"mp4v")
         writer = cv2.VideoWriter(
             opencv_name(self._temporary), cv2.CAP_FFMPEG, fourcc, self._fps, self._size
         )
         if not writer.isOpened():
             self._temporary.unlink()
-            raise SourceError(
+            raise OutputError(
                 f"{self.path} cannot be written as a video of {self._size[0]} by {self._size[1]} "
                 f"pixels at {self._fps:g} frames a second."
             )
         return writer
-
-
-def _fit(image_bgr: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Return the picture at `size` (width, height), with black bars where its shape differs."""
-    width, height = size
-    if image_bgr.shape[:2] == (height, width):
-        return image_bgr
-    scale = min(width / image_bgr.shape[1], height / image_bgr.shape[0])
-    inner = (
-        max(min(round(image_bgr.shape[1] * scale), width), 1),
-        max(min(round(image_bgr.shape[0] * scale), height), 1),
-    )
-    left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
-    canvas = np.zeros((height, width, 3), dtype=np.uint8)
-    canvas[top : top + inner[1], left : left + inner[0]] = cv2.resize(
-        image_bgr, inner, interpolation=cv2.INTER_AREA
-    )
-    return canvas

@@ -1,0 +1,143 @@
+"""Picture files of every format that OpenCV reads, and HEIC."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.core.errors import SourceError
+from mien.media.image import quiet_opencv, to_bgr_u8
+
+PICTURE_SUFFIXES = frozenset(
+    {
+        *(".apng", ".avif", ".bmp", ".dib", ".gif", ".hdr", ".heic", ".heif", ".hif", ".jfif"),
+        *(".jp2", ".jpe", ".jpeg", ".jpg", ".mpo", ".pam", ".pbm", ".pfm", ".pgm", ".pjp"),
+        *(".pjpeg", ".png", ".pnm", ".ppm", ".ras", ".sr", ".tif", ".tiff", ".webp"),
+    }
+)
+"""Names of pictures; what a folder holds besides them is passed over. Of one that moves, the first
+frame counts."""
+
+_HEIF_BRANDS = frozenset(
+    {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"mif2"}
+)
+_MOST_TOLD = 5
+
+
+def is_picture(path: Path) -> bool:
+    """Whether a file is a picture by its name."""
+    return path.suffix.lower() in PICTURE_SUFFIXES
+
+
+def is_hidden(path: Path) -> bool:
+    """Whether a file is hidden, such as `.DS_Store` and what macOS leaves as `._photo.jpg`."""
+    return path.name.startswith(".") or path.name in ("Thumbs.db", "desktop.ini")
+
+
+def passed_over_line(paths: Sequence[Path]) -> str | None:
+    """Return one line about the files of folders that are no pictures; None if there are none."""
+    if not paths:
+        return None
+    names = ", ".join(path.name for path in paths[:_MOST_TOLD])
+    rest = f" and {len(paths) - _MOST_TOLD:,} more" if len(paths) > _MOST_TOLD else ""
+    files = (
+        "1 file that is no picture"
+        if len(paths) == 1
+        else f"{len(paths):,} files that are no pictures"
+    )
+    return f"Passed over {files} by name: {names}{rest}."
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """Read a picture file, turned as its EXIF orientation says.
+
+    Args:
+        path: A file in any format that OpenCV reads (PNG, JPEG, WebP, AVIF, TIFF, GIF, …), of any
+            depth and number of channels; or HEIC, with `pip install 'mien[heic]'`. Numbers with
+            fractions stand for black at 0 and white at 1.
+
+    Returns:
+        (H, W, 3) uint8, BGR.
+
+    Raises:
+        SourceError: if the file is missing, empty, no picture or too large a one, or HEIC without
+            the extra.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            raise SourceError(f"{path} is not a file; a folder or pipe is no picture.")
+        # imread cannot open paths outside the code page on Windows; imdecode has no path.
+        content = path.read_bytes()
+    except OSError as error:
+        raise SourceError(f"The picture {path} cannot be read: {error.strerror}.") from None
+    if not content:
+        raise SourceError(f"The picture {path} is empty (0 bytes): copy it again.")
+    try:
+        with quiet_opencv():
+            # IMREAD_UNCHANGED would ignore the EXIF orientation. Without the depth, 12 bits in a
+            # file of 16 would be nearly black.
+            image = cv2.imdecode(
+                np.frombuffer(content, dtype=np.uint8), cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
+            )
+    except cv2.error:
+        raise SourceError(
+            f"The picture {path} cannot be decoded: it is damaged, or larger than the memory or "
+            "OpenCV's limit of 2^30 pixels. Copy it again, or make it smaller."
+        ) from None
+    if image is None and content[4:8] == b"ftyp" and content[8:12] in _HEIF_BRANDS:
+        return decode_heic(content, str(path))
+    if image is None:
+        raise SourceError(
+            f"{path} is not a picture that OpenCV can read: expected a whole PNG, JPEG, WebP, "
+            "AVIF, TIFF, GIF or BMP file."
+        )
+    if np.issubdtype(image.dtype, np.floating):
+        return _from_fractions(image, path)
+    if image.dtype not in (np.uint8, np.uint16):
+        raise SourceError(
+            f"The picture {path} holds values of type {image.dtype}; expected 8 or 16 bits without "
+            "a sign, or numbers from 0 to 1."
+        )
+    return to_bgr_u8(image)
+
+
+def _from_fractions(image: NDArray[Any], path: Path) -> NDArray[np.uint8]:
+    if not np.isfinite(image).all() or np.median(image) > 1:
+        raise SourceError(
+            f"The picture {path} holds numbers up to {image.max():g}; expected 0 (black) to 1 "
+            "(white). Scale them first."
+        )
+    return to_bgr_u8(np.rint(255 * image.clip(0, 1)).astype(np.uint8))
+
+
+def decode_heic(content: bytes, name: str) -> NDArray[np.uint8]:
+    """Decode the main picture of a HEIC file, turned as its metadata says.
+
+    Args:
+        content: The file.
+        name: What to call it where it cannot be decoded.
+
+    Returns:
+        (H, W, 3) uint8, BGR.
+
+    Raises:
+        SourceError: if it cannot be decoded, or the extra is not installed.
+    """
+    try:
+        import pillow_heif
+    except ImportError:
+        raise SourceError(
+            f"{name} is a HEIC picture, as iPhones take them:  pip install 'mien[heic]'  brings "
+            "what reads it; or turn it into JPEG."
+        ) from None
+    try:
+        # `read_heif` would decode all pictures of the file.
+        image = np.asarray(pillow_heif.open_heif(content, bgr_mode=True))
+    except (ValueError, RuntimeError, EOFError, OSError) as error:
+        raise SourceError(f"The HEIC picture {name} cannot be decoded: {error}.") from None
+    return to_bgr_u8(image)

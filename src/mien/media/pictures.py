@@ -1,0 +1,82 @@
+"""One picture, however somebody has it: a path, an array of OpenCV's, or Pillow's own object."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.core.errors import SourceError
+from mien.media.image import to_bgr_u8
+from mien.media.picture_files import read_image
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Picture: TypeAlias = "NDArray[Any] | str | os.PathLike[str] | Image"
+"""A picture's file, an array as `mien.media.image.to_bgr_u8` takes it, or a `PIL.Image.Image`."""
+
+_EXPECTED = (
+    "expected a picture's path, an array of (height, width, 3) in BGR as cv2.imread gives it, or a "
+    "PIL picture"
+)
+
+
+def load_picture(picture: Picture) -> NDArray[np.uint8]:
+    """Return any picture as (H, W, 3) uint8 in BGR; turned as its EXIF orientation says.
+
+    Raises:
+        SourceError: if it is something else, or cannot be read.
+    """
+    if isinstance(picture, np.ndarray) or picture is None:
+        return to_bgr_u8(picture)
+    if isinstance(picture, str | os.PathLike):
+        return read_image(Path(picture))
+    if is_pillow(picture):
+        return _from_pillow(picture)
+    raise SourceError(f"Found {type(picture).__name__}; {_EXPECTED}.{_hint(picture)}")
+
+
+def is_pillow(value: object) -> TypeGuard[Image]:
+    """Whether a value is a picture of Pillow's, which need not be installed."""
+    return any(
+        base.__module__ == "PIL.Image" and base.__name__ == "Image" for base in type(value).__mro__
+    )
+
+
+def _hint(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return " Several pictures are recognised one by one."
+    if isinstance(value, bytes | bytearray | memoryview):
+        return (
+            " What a file holds becomes an array with"
+            "  cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)"
+        )
+    if hasattr(value, "__array__"):
+        return (
+            " Turn it into an array of uint8, in height, width, channel order, with numpy.asarray."
+        )
+    return ""
+
+
+def _from_pillow(picture: Image) -> NDArray[np.uint8]:
+    from PIL import ImageOps
+
+    try:
+        upright = ImageOps.exif_transpose(picture)
+        if upright.mode.startswith("I;16"):
+            return to_bgr_u8(np.asarray(upright).astype(np.uint16))
+        if upright.mode in ("I", "F"):
+            raise SourceError(
+                f"Found a PIL picture of the mode {upright.mode!r}, whose values have no usual "
+                "range: scale them to 0 to 255 and convert it to 'L' first."
+            )
+        rgb = np.asarray(upright.convert("RGB"))
+    except OSError as error:
+        raise SourceError(f"The PIL picture cannot be decoded: {error}.") from None
+    if rgb.size == 0:
+        raise SourceError(f"Found a PIL picture of {picture.width} by {picture.height} pixels.")
+    return np.ascontiguousarray(rgb[..., ::-1])

@@ -1,0 +1,96 @@
+"""What gives frames, and what a frame is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.media.image import rotate
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One picture of a source.
+
+    Attributes:
+        index: Its number in the source, from 0.
+        timestamp_ms: Its time in the source, in milliseconds; never below the one before. A
+            camera's or stream's starts with 0 at its first frame, and follows the clock where the
+            source states no time of its own.
+        image_bgr: (H, W, 3) uint8, BGR; turned as the source's rotation metadata says.
+    """
+
+    index: int
+    timestamp_ms: float
+    image_bgr: NDArray[np.uint8]
+
+
+class FrameSource(Protocol):
+    """An opened source: iterate over it once, then close it (or use it in a `with`).
+
+    Iterating raises SourceError where a camera or stream stops giving frames, a file ends much too
+    early, or pictures of a folder could not be read; all other frames have been handed out by then.
+
+    Attributes:
+        name: What to call it in a message or a file name, such as `camera 0` or `clip.mp4`.
+        fps: Frames a second, above 0: as the source states it; measured where a file states none
+            or an impossible one; `mien.media.capture.FALLBACK_FPS` where that fails too.
+        frame_count: How many frames there are; exact for MP4, MOV, AVI and pictures (but those
+            that a trimmed file hides count as well), an estimate for other files, None for a
+            camera, a stream or standard input.
+        is_live: True for a camera or stream: frames come when they come, and late ones are stale.
+        damaged_spots: Where a video file could not be decoded and the frames go on behind, as many
+            as were met until now. Frames may be missing there; the times of the others are right.
+        passed_over: The files of a folder that are no pictures by their name; hidden ones excepted.
+    """
+
+    name: str
+    fps: float
+    frame_count: int | None
+    is_live: bool
+    damaged_spots: int
+    passed_over: Sequence[Path]
+
+    def __iter__(self) -> Iterator[Frame]: ...
+
+    def close(self) -> None:
+        """Release the camera, file or connection; once more does nothing."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_error: object) -> None: ...
+
+
+class OpenedSource:
+    """What every source shares: it is its own context manager, and turns its frames."""
+
+    name: str
+    fps: float
+    frame_count: int | None
+    is_live: bool
+    damaged_spots = 0
+    passed_over: Sequence[Path] = ()
+    rotate_degrees = 0
+
+    def __iter__(self) -> Iterator[Frame]:
+        for frame in self._frames():
+            image_bgr = rotate(frame.image_bgr, self.rotate_degrees)
+            yield Frame(frame.index, frame.timestamp_ms, image_bgr)
+
+    def _frames(self) -> Iterator[Frame]:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()

@@ -1,0 +1,92 @@
+"""When a frame was: times that never run backwards, whatever its source states."""
+
+from __future__ import annotations
+
+LONGEST_STEP_MS = 10_000.0
+"""No frame of a live source comes later than this: reading it would have failed before."""
+
+_WATCH_MS = 10_000.0
+_WRONG_WATCHES = 2  # one may be the seconds that a stream hands over when it is opened
+_RIGHT_PACE = 0.8, 1.25  # its time over the clock's
+
+
+class FileTimeline:
+    """The times of a file's frames.
+
+    Args:
+        fps: The file's frames a second, which count where it states no times.
+    """
+
+    def __init__(self, fps: float) -> None:
+        self._frame_ms = 1000 / fps
+        self._last_ms: float | None = None
+
+    def place(self, position_ms: float) -> float:
+        """Return the time of the next frame, in milliseconds.
+
+        Args:
+            position_ms: What the file states.
+        """
+        if self._last_ms is None or position_ms > self._last_ms:
+            self._last_ms = position_ms
+        else:
+            self._last_ms += self._frame_ms
+        return self._last_ms
+
+
+class LiveTimeline:
+    """The times of a camera's or stream's frames, from 0 at the first one.
+
+    What the source states counts for as long as it can be true: network cameras without
+    timestamps are given made-up ones by FFmpeg, as if 25 frames came a second. The clock counts
+    where a frame has no time or the one of the frame before, where the times leap, and for good
+    once they have gone slower or faster than the clock for two watches of 10 s.
+    """
+
+    def __init__(self) -> None:
+        self._last_ms: float | None = None
+        self._clock_ms = 0.0  # of the last frame
+        self._zero_ms: float | None = None  # the stated time that stands for 0
+        self._is_trusted = True
+        self._watch = (0.0, 0.0)  # the clock and the time when it began
+        self._wrong_watches = 0  # in a row; below 0 where they were too fast
+
+    def place(self, position_ms: float | None, clock_ms: float) -> float:
+        """Return the time of the next frame, in milliseconds.
+
+        Args:
+            position_ms: What the source states; None where it states nothing.
+            clock_ms: When the frame came, by a clock that never leaps.
+        """
+        if self._last_ms is None:
+            self._last_ms = 0.0
+            self._zero_ms = position_ms
+            self._watch = (clock_ms, 0.0)
+        else:
+            self._last_ms += self._step_ms(position_ms, clock_ms - self._clock_ms, self._last_ms)
+        self._clock_ms = clock_ms
+        self._check_pace(clock_ms, self._last_ms)
+        return self._last_ms
+
+    def _step_ms(self, position_ms: float | None, by_clock_ms: float, last_ms: float) -> float:
+        if position_ms is None or not self._is_trusted:
+            return by_clock_ms
+        if self._zero_ms is None:
+            self._zero_ms = position_ms - last_ms - by_clock_ms
+        stated_ms = position_ms - self._zero_ms - last_ms
+        if abs(stated_ms) > LONGEST_STEP_MS:
+            self._zero_ms = position_ms - last_ms - by_clock_ms
+        elif stated_ms > 0:
+            return stated_ms
+        return by_clock_ms
+
+    def _check_pace(self, clock_ms: float, time_ms: float) -> None:
+        since_clock_ms, since_ms = self._watch
+        if not self._is_trusted or clock_ms - since_clock_ms < _WATCH_MS:
+            return
+        pace = (time_ms - since_ms) / (clock_ms - since_clock_ms)
+        side = (pace < _RIGHT_PACE[0]) - (pace > _RIGHT_PACE[1])
+        same_side = side * self._wrong_watches > 0
+        self._wrong_watches = self._wrong_watches + side if same_side else side
+        self._is_trusted = abs(self._wrong_watches) < _WRONG_WATCHES
+        self._watch = (clock_ms, time_ms)

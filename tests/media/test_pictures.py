@@ -1,0 +1,103 @@
+import io
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from mien.core.errors import SourceError
+from mien.media.frames import open_frames
+from mien.media.pictures import load_picture
+
+Image = pytest.importorskip("PIL.Image", reason="needs Pillow")
+
+RED_OVER_BLUE = np.zeros((40, 60, 3), np.uint8)
+"""RGB; red above, blue below."""
+RED_OVER_BLUE[:20, :, 0] = RED_OVER_BLUE[20:, :, 2] = 250
+
+
+def is_red_over_blue(image_bgr):
+    return (
+        image_bgr.dtype == np.uint8
+        and image_bgr[:18, :, 2].min() > 200 > 60 > image_bgr[:18, :, 0].max()
+        and image_bgr[22:, :, 0].min() > 200 > 60 > image_bgr[22:, :, 2].max()
+    )
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "CMYK", "YCbCr"])
+def test_pictures_of_pillow_keep_their_colours(mode):
+    found = load_picture(Image.fromarray(RED_OVER_BLUE).convert(mode))
+    assert found.shape == (40, 60, 3)
+    assert is_red_over_blue(found)
+
+
+@pytest.mark.parametrize(("mode", "white"), [("1", 1), ("L", 255), ("LA", 255), ("I;16", 65535)])
+def test_grey_pictures_of_pillow_of_any_depth_are_seen(mode, white):
+    picture = Image.new(mode, (60, 40), (white, 255) if mode == "LA" else white)
+    assert load_picture(picture).min() == 255
+
+
+def test_a_photo_that_pillow_opened_is_turned_as_its_exif_says():
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    file = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(RED_OVER_BLUE[::-1])).save(
+        file, "JPEG", exif=exif, quality=95, subsampling=0
+    )
+    assert is_red_over_blue(load_picture(Image.open(file)))
+
+
+@pytest.mark.parametrize("kind", [str, Path, os.fspath])
+def test_a_path_is_read(tmp_path, kind):
+    path = tmp_path / "picture.png"
+    cv2.imwrite(str(path), RED_OVER_BLUE[..., ::-1])
+    assert is_red_over_blue(load_picture(kind(path)))
+
+
+class Tensor:
+    def __array__(self, dtype=None, copy=None):
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        pytest.param([RED_OVER_BLUE], "Found list.*one by one", id="list"),
+        pytest.param((RED_OVER_BLUE,), "Found tuple.*one by one", id="tuple"),
+        pytest.param(b"jpeg", "Found bytes.*imdecode", id="bytes"),
+        pytest.param(3, "Found int; expected a picture's path", id="number"),
+        pytest.param(Tensor(), "Found Tensor.*numpy.asarray", id="tensor"),
+        pytest.param(io.BytesIO(b""), "Found BytesIO; expected", id="open file"),
+        pytest.param(None, "Found None", id="none"),
+        pytest.param("absent.png", "absent.png cannot be read", id="absent"),
+        pytest.param(Image.new("F", (4, 4)), "of the mode 'F'", id="fractions of Pillow"),
+        pytest.param(Image.new("RGB", (0, 4)), "0 by 4 pixels", id="no columns"),
+    ],
+)
+def test_what_is_no_picture_is_refused(value, message):
+    with pytest.raises(SourceError, match=message):
+        load_picture(value)
+
+
+def test_a_photo_that_breaks_off_in_pillow_is_told():
+    file = io.BytesIO()
+    noise = np.random.default_rng(0).integers(0, 255, (80, 80, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(file, "PNG")
+    with pytest.raises(SourceError, match="PIL picture cannot be decoded"):
+        load_picture(Image.open(io.BytesIO(file.getvalue()[:3000])))
+
+
+def test_one_picture_is_a_source_of_one_frame():
+    for picture in (Image.fromarray(RED_OVER_BLUE), RED_OVER_BLUE[..., ::-1].copy()):
+        with open_frames(picture) as frames:
+            assert frames.frame_count == 1
+            (frame,) = frames
+        assert is_red_over_blue(frame.image_bgr)
+
+
+@pytest.mark.parametrize("source", [["a.mp4"], b"a.mp4", 1.5, True, io.BytesIO(), object()])
+def test_what_is_no_source_is_refused(source):
+    name = type(source).__name__
+    with pytest.raises(SourceError, match=f"Found {name} as a source.*expected a camera's index"):
+        open_frames(source)
