@@ -1,12 +1,19 @@
+import json
+import math
+import multiprocessing
 import os
+import pickle
 import subprocess
 import sys
+from concurrent.futures import ProcessPoolExecutor
 
+import cv2
 import numpy as np
 import pytest
 
 import mien
-from mien.core.errors import DataError, ModelError, SourceError
+from mien.core.artifact import write_artifact
+from mien.core.errors import DataError, ModelError, SettingError, SourceError
 from mien.core.labels import EMOTIONS
 from mien.core.types import Box, Face
 from mien.faces.detect import HaarDetector
@@ -19,34 +26,6 @@ def recognizer(tmp_path, brightness_network):
     return mien.Recognizer(artifact.onnx_path, detector="haar", threads=1)
 
 
-def test_faces_that_are_cut_out_already_are_classified(recognizer, faces_of):
-    probabilities = recognizer.classify(faces_of(range(7)))
-    assert probabilities.shape == (7, 7)
-    assert probabilities.dtype == np.float32
-    assert list(probabilities.argmax(axis=1)) == list(range(7))
-    assert probabilities.sum(axis=1) == pytest.approx(np.ones(7), abs=1e-5)
-
-
-@pytest.mark.parametrize("count", [0, 1, 63, 64, 65, 200])
-def test_any_number_of_faces_is_classified_in_order(recognizer, faces_of, count):
-    labels = np.arange(count) % 7
-    probabilities = recognizer.classify(faces_of(labels))
-    assert probabilities.shape == (count, 7)
-    assert np.array_equal(probabilities.argmax(axis=1), labels)
-
-
-def test_the_artifacts_temperature_calms_the_probabilities(
-    tmp_path, recognizer, brightness_network, faces_of
-):
-    calm = mien.Recognizer(
-        brightness_network(tmp_path / "calm.onnx", temperature=2.0), detector="haar"
-    )
-    faces_u8 = faces_of(range(7))
-    expected = np.sqrt(recognizer.classify(faces_u8))
-    expected /= expected.sum(axis=1, keepdims=True)
-    assert calm.classify(faces_u8) == pytest.approx(expected, abs=1e-5)
-
-
 def test_the_faces_of_a_picture_are_recognised(recognizer, astronaut_bgr):
     (face,) = recognizer.recognize(astronaut_bgr, frame=7, timestamp_ms=280.0)
     assert (face.frame, face.timestamp_ms, face.track_id) == (7, 280.0, 0)
@@ -54,6 +33,115 @@ def test_the_faces_of_a_picture_are_recognised(recognizer, astronaut_bgr):
     assert face.emotion == EMOTIONS[int(face.probabilities.argmax())]
     assert face.confidence == pytest.approx(float(face.probabilities.max()))
     assert not face.probabilities.flags.writeable
+
+
+def test_a_picture_may_be_a_file_or_pillows(recognizer, astronaut_bgr, tmp_path):
+    image = pytest.importorskip("PIL.Image", reason="needs Pillow")
+    (expected,) = recognizer.recognize(astronaut_bgr)
+    cv2.imwrite(str(tmp_path / "photo.png"), astronaut_bgr)
+    pillows = image.fromarray(astronaut_bgr[..., ::-1])
+    for picture in (str(tmp_path / "photo.png"), tmp_path / "photo.png", pillows):
+        (face,) = recognizer.recognize(picture)
+        assert face.box == expected.box
+        assert np.array_equal(face.probabilities, expected.probabilities)
+    with pytest.raises(SourceError, match="Found list"):
+        recognizer.recognize([astronaut_bgr])
+
+
+def test_faces_whose_boxes_are_known_are_not_sought(recognizer, astronaut_bgr):
+    (found,) = recognizer.recognize(astronaut_bgr)
+    box = found.box
+    elsewhere = (10, 300, 100, 100)
+    known = recognizer.recognize(astronaut_bgr, 7, boxes=[elsewhere, box])
+    assert [face.box for face in known] == [Box(*map(float, elsewhere)), box]
+    assert np.array_equal(known[1].probabilities, found.probabilities)
+    assert {(face.frame, face.detection_score) for face in known} == {(7, 1.0)}
+    (same,) = recognizer.recognize(
+        astronaut_bgr, boxes=np.array([[box.x, box.y, box.width, box.height]])
+    )
+    assert same.box == box
+    assert recognizer.recognize(astronaut_bgr, boxes=[]) == []
+    for wrong in ((1, 2, 3), (1, 2, 0, 4), (1, 2, math.nan, 4), "face", None):
+        with pytest.raises(DataError, match=r"as a face's box; expected mien\.Box or"):
+            recognizer.recognize(astronaut_bgr, boxes=[wrong])
+
+
+def test_faces_of_any_size_that_are_cut_out_already_are_classified(recognizer, tmp_path):
+    greys = [30, 90, 230]
+    shapes = [(48, 48), (200, 100, 3), (61, 97, 4)]
+    crops = [np.full(shape, grey, np.uint8) for shape, grey in zip(shapes, greys, strict=True)]
+    cv2.imwrite(str(tmp_path / "face.png"), crops[0])
+    faces = recognizer.classify_crops([*crops, tmp_path / "face.png"])
+    expected = [EMOTIONS[np.abs(np.linspace(0.1, 0.9, 7) - grey / 255).argmin()] for grey in greys]
+    assert [face.emotion for face in faces] == [*expected, expected[0]]
+    assert [face.frame for face in faces] == [0, 1, 2, 3]
+    assert faces[1].box == Box(0, 50, 100, 100)
+    assert recognizer.classify_crops([]) == []
+    with pytest.raises(SourceError, match="Found None"):
+        recognizer.classify_crops([None])
+
+
+def test_a_recognizer_can_be_pickled_and_opens_its_network_anew(recognizer, astronaut_bgr):
+    again = pickle.loads(pickle.dumps(recognizer))
+    (one,), (other,) = recognizer.recognize(astronaut_bgr), again.recognize(astronaut_bgr)
+    assert (again.detector.name, other.box) == ("haar", one.box)
+    assert np.array_equal(one.probabilities, other.probabilities)
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        (elsewhere,) = pool.submit(recognizer.recognize, astronaut_bgr).result()
+    assert np.array_equal(elsewhere.probabilities, one.probabilities)
+
+
+def test_the_reading_is_pickled_too(tmp_path, two_headed, two_headed_network):
+    artifact = two_headed(tmp_path / "emotion.onnx")
+    artifact = write_artifact(two_headed_network().SerializeToString(), artifact)
+    chosen = mien.Recognizer(artifact, detector="haar", threads=1)
+    for name in chosen.artifact.readings:
+        again = pickle.loads(pickle.dumps(chosen.with_reading(name)))
+        assert again.classifier.reading_name == name
+
+
+def test_the_size_that_photographs_are_limited_to_is_pickled_too(yunet_file, astronaut_bgr):
+    photograph = np.full((1800, 2700, 3), 120, np.uint8)
+    photograph[300:400, 300:400] = cv2.resize(astronaut_bgr[:300, 80:380], (100, 100))
+    limited = mien.Recognizer(detector="yunet", threads=1)
+    assert len(limited.recognize(photograph)) == 1
+    limited.limit_photographs(640)
+    again = pickle.loads(pickle.dumps(pickle.loads(pickle.dumps(limited))))
+    assert limited.recognize(photograph) == again.recognize(photograph) == []
+
+
+def test_a_result_in_plain_types_goes_through_json(recognizer, astronaut_bgr):
+    (face,) = recognizer.recognize(astronaut_bgr // 8)
+    plain = face.to_dict()
+    assert json.loads(json.dumps(plain)) == plain
+    assert plain["box"] == {"x": face.box.x, "y": face.box.y, "width": face.box.width,
+                            "height": face.box.height}  # fmt: skip
+    assert plain["probabilities"][face.emotion] == plain["confidence"] == face.confidence
+    assert plain["uncertain"] is True
+    assert {"limit", "value", "bound"} == set(plain["missed_limits"][0])
+    assert plain["raw_probabilities"] is None
+
+
+def test_how_a_head_is_turned_stands_in_the_result(yunet_file, astronaut_bgr):
+    recognizer = mien.Recognizer(detector="yunet", threads=1)
+    (face,) = recognizer.recognize(astronaut_bgr)
+    for name in ("yaw_degrees", "pitch_degrees", "roll_degrees"):
+        assert abs(getattr(face, name)) < 10
+        assert face.to_dict()[name] == getattr(face, name)
+    (given,) = recognizer.recognize(astronaut_bgr, boxes=[face.box])
+    assert given.yaw_degrees is given.pitch_degrees is given.roll_degrees is None
+    gate = mien.QualityGate(max_yaw_degrees=0)
+    (turned,) = recognizer.recognize(astronaut_bgr, gate=gate)
+    assert [missed.limit for missed in turned.missed_limits] == ["max_yaw_degrees"]
+
+
+def test_why_a_face_is_uncertain_stands_in_the_result(recognizer, astronaut_bgr):
+    (face,) = recognizer.recognize(astronaut_bgr // 8)
+    assert "min_brightness" in [missed.limit for missed in face.missed_limits]
+    for missed in face.missed_limits:
+        assert missed.value < missed.bound
+    (face,) = recognizer.recognize(astronaut_bgr)
+    assert face.missed_limits == ()
 
 
 def test_a_face_too_poor_to_rely_on_is_uncertain(recognizer, astronaut_bgr):
@@ -106,10 +194,6 @@ def test_the_network_that_ships_sees_the_smile(astronaut_bgr):
 
 
 def test_wrong_input_is_named(recognizer):
-    with pytest.raises(DataError, match=r"shape \(48, 48\)"):
-        recognizer.classify(np.zeros((48, 48), np.uint8))
-    with pytest.raises(DataError, match="float32"):
-        recognizer.classify(np.zeros((1, 48, 48), np.float32))
     with pytest.raises(SourceError, match="float64"):
         recognizer.recognize(np.zeros((48, 48, 3)))
 
@@ -126,16 +210,36 @@ def test_a_detector_of_ones_own_brings_its_framing(tmp_path, brightness_network)
 def test_an_unknown_provider_is_named(tmp_path, brightness_network):
     artifact = brightness_network(tmp_path / "emotion.onnx")
     assert mien.Recognizer(artifact, detector="haar", provider="CPUExecutionProvider")
-    with pytest.raises(ModelError, match=r"no provider 'tpu': expected .*cpu"):
+    with pytest.raises(SettingError, match=r"no provider 'tpu': expected .*cpu"):
         mien.Recognizer(artifact, detector="haar", provider="tpu")
 
 
-def test_a_file_that_is_no_network_is_named(tmp_path):
-    from mien.core.artifact import write_artifact
+def test_the_reading_is_chosen_by_name(tmp_path, two_headed, two_headed_network, astronaut_bgr):
+    artifact = two_headed(tmp_path / "emotion.onnx")
+    write_artifact(two_headed_network().SerializeToString(), artifact)
+    recognizer = mien.Recognizer(artifact.onnx_path, detector="haar", reading="labels")
+    (face,) = recognizer.recognize(astronaut_bgr)
+    assert (face.reading, face.labels) == ("labels", EMOTIONS)
+    (other,) = recognizer.with_reading(None).recognize(astronaut_bgr)
+    assert other.reading == "raters"
+    assert not np.allclose(face.probabilities, other.probabilities, atol=1e-3)
+    with pytest.raises(SettingError, match="no reading 'mine': expected raters or labels"):
+        mien.Recognizer(artifact.onnx_path, detector="haar", reading="mine")
 
-    write_artifact(b"no network", tmp_path / "emotion.onnx", experiment="none")
-    with pytest.raises(ModelError, match=r"cannot open .*emotion\.onnx"):
-        mien.Recognizer(tmp_path / "emotion.onnx", detector="haar")
+
+def test_a_network_of_another_input_and_other_labels_is_used_alike(
+    tmp_path, foreign_artifact, astronaut_bgr
+):
+    artifact = foreign_artifact(tmp_path / "foreign.onnx")
+    recognizer = mien.Recognizer(artifact.onnx_path, detector="haar", threads=1)
+    (face,) = recognizer.recognize(astronaut_bgr)
+    assert face.labels == artifact.readings["<i>mine</i>"].labels
+    assert face.emotion == face.labels[int(face.probabilities.argmax())]
+    assert face.probabilities.shape == (4,)
+    crops_u8 = recognizer.crop(astronaut_bgr, recognizer.detector.detect(astronaut_bgr))
+    assert crops_u8.shape == (1, 64, 64, 3)
+    # RGB: the skin is red.
+    assert crops_u8[0, 20:40, 20:40, 0].mean() > crops_u8[0, 20:40, 20:40, 2].mean() + 20
 
 
 def test_nothing_is_written_to_the_users_home(tmp_path, brightness_network):
@@ -145,7 +249,7 @@ def test_nothing_is_written_to_the_users_home(tmp_path, brightness_network):
     home.mkdir()
     code = (
         "import sys, mien, numpy; mien.Recognizer(sys.argv[1], detector='haar')"
-        ".classify(numpy.zeros((1, 48, 48), 'uint8'))"
+        ".recognize(numpy.zeros((48, 48, 3), 'uint8'))"
     )
     # ONNX Runtime keeps quiet in a CI by itself.
     environment = {name: value for name, value in os.environ.items() if name != "CI"}
@@ -158,19 +262,32 @@ def test_nothing_is_written_to_the_users_home(tmp_path, brightness_network):
 def test_the_public_names():
     assert mien.__all__ == [
         "EMOTIONS",
+        "Artifact",
         "Box",
+        "Classifier",
         "DataError",
+        "Detector",
         "EmotionStream",
         "EngineSettings",
         "Face",
         "FaceEmotion",
         "FrameFaces",
         "MienError",
+        "MissedLimit",
         "MissingExtraError",
         "ModelError",
+        "OutputError",
+        "Outputs",
+        "QualityGate",
+        "Reading",
         "Recognizer",
+        "SettingError",
         "SourceError",
+        "__version__",
+        "load_artifact",
+        "open_frames",
         "stream",
+        "to_dataframe",
     ]
     assert all(getattr(mien, name) is not None for name in mien.__all__)
     assert {*mien.__all__} <= {*dir(mien)}
@@ -182,3 +299,17 @@ def test_importing_mien_loads_neither_opencv_nor_onnx_runtime():
     code = "import mien, sys; print({'cv2', 'onnxruntime', 'numpy'} & {*sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        ({"threads": 2.5}, r"threads=2\.5; expected a whole number"),
+        ({"threads": -1}, "threads=-1; expected a whole number"),
+        ({"detector": object()}, "expected one of auto, yunet"),
+        ({"provider": 3}, "Found the provider 3"),
+    ],
+)
+def test_an_option_of_another_type_is_named(options, found):
+    with pytest.raises(SettingError, match=found):
+        mien.Recognizer(**options)

@@ -1,7 +1,9 @@
+import itertools
 import subprocess
 import sys
 import threading
 import weakref
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 
 import mien
 from mien.core.errors import SourceError
+from mien.engine import reconnect
 from mien.engine.pipeline import EmotionStream
 from mien.engine.reconnect import LastingSource
 from mien.engine.settings import EngineSettings
@@ -74,8 +77,8 @@ def test_a_face_is_classified_afresh_every_100_ms_and_smoothed(
             float(face.probabilities[mien.EMOTIONS.index(face.emotion)])
         )
     settings = EngineSettings(smooth_ms=0, classify_every_ms=0)
-    for faces in EmotionStream(listed_source(pictures[18:25]), recognizer, settings):
-        np.testing.assert_array_equal(faces[0].probabilities, faces[0].raw_probabilities)
+    for found in EmotionStream(listed_source(pictures[18:25]), recognizer, settings):
+        np.testing.assert_array_equal(found[0].probabilities, found[0].raw_probabilities)
 
 
 def test_leaving_the_loop_early_closes_everything(recognizer, listed_source, picture_of):
@@ -128,7 +131,7 @@ def test_a_stream_that_is_never_read_closes_its_source(recognizer, listed_source
 def test_a_camera_skips_the_frames_that_nobody_waits_for(recognizer, listed_source, picture_of):
     read_all = threading.Event()
 
-    class Camera(listed_source):
+    class Camera(listed_source):  # type: ignore[valid-type, misc]
         def __iter__(self):
             for index in range(300):
                 yield Frame(index, index * 40.0, picture_of())
@@ -156,11 +159,11 @@ def test_a_camera_shows_what_is_new_however_slow_the_caller_is(
         sought.release()
         return detect(image_bgr)
 
-    class Camera(listed_source):
+    class Camera(listed_source):  # type: ignore[valid-type, misc]
         def __iter__(self):
             for index in range(40):
                 yield Frame(index, index * 40.0, picture_of())
-                # No frame is dropped before its faces are sought.
+                # No frame is dropped before its faces are detected.
                 if not sought.acquire(timeout=10):
                     break
             read_all.set()
@@ -205,7 +208,7 @@ def test_a_detectors_own_threshold_holds_throughout_a_video(
 def test_few_frames_are_alive_at_a_time(recognizer, listed_source, picture_of):
     alive = weakref.WeakSet()
 
-    class Counted(listed_source):
+    class Counted(listed_source):  # type: ignore[valid-type, misc]
         def __iter__(self):
             for index in range(200):
                 frame = _Frame(index, index * 40.0, picture_of())
@@ -246,6 +249,41 @@ def test_a_camera_that_comes_back_goes_on(listed_source, picture_of):
     assert times[4] > times[3]
     assert first.closed
     assert said == ["listed was lost; trying to open it again ..."] * 2
+
+
+def test_the_time_that_a_camera_was_away_counts_from_its_last_frame(
+    listed_source, picture_of, monkeypatch
+):
+    clock_s = 100.0
+
+    class Camera(listed_source):  # type: ignore[valid-type, misc]
+        def __iter__(self):
+            nonlocal clock_s
+            for frame in super().__iter__():
+                clock_s += 0.04
+                yield frame
+
+    class Stalling(Camera):
+        def __iter__(self):
+            nonlocal clock_s
+            yield from itertools.islice(super().__iter__(), 3)
+            clock_s += 10  # the last read waits for so long in vain
+            raise SourceError("no answer")
+
+    monkeypatch.setattr(reconnect, "time", SimpleNamespace(monotonic=lambda: clock_s))
+    again = [Camera([picture_of()] * 2, is_live=True)]
+
+    def open_again():
+        if not again:
+            raise SourceError("gone")
+        return again.pop()
+
+    first = Stalling([picture_of()] * 9, is_live=True)
+    source = LastingSource(first, open_again, backoff_s=(0.001,))
+    times = []
+    with pytest.raises(SourceError, match="did not come back"):
+        times.extend(frame.timestamp_ms for frame in source)
+    assert times == pytest.approx([0, 40, 80, 80 + 10_000 + 40, 80 + 10_000 + 80])
 
 
 def test_waiting_for_a_camera_ends_when_it_is_closed(listed_source, picture_of):

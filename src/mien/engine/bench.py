@@ -15,8 +15,7 @@ import numpy as np
 
 from mien.core.errors import SourceError
 from mien.engine.pipeline import EmotionStream
-from mien.faces.crop import crop_faces
-from mien.faces.track import FaceTracker
+from mien.faces.tracker import FaceTracker
 from mien.media.draw import draw_faces
 from mien.media.frames import open_frames
 from mien.recognizer import Recognizer, face_emotion
@@ -86,14 +85,14 @@ def _measure_steps(path: Path, recognizer: Recognizer, count: int) -> dict[str, 
             marks = [begun, time.perf_counter()]
             faces = recognizer.detector.detect(frame.image_bgr)
             marks.append(time.perf_counter())
-            crops_u8 = crop_faces(frame.image_bgr, faces, recognizer.framing)
+            crops_u8 = recognizer.crop(frame.image_bgr, faces)
             marks.append(time.perf_counter())
-            rows = recognizer.classify(crops_u8)
+            rows = recognizer.classifier.classify(crops_u8).probabilities
             marks.append(time.perf_counter())
             tracker.carry(frame.image_bgr, frame.timestamp_ms)
             marks.append(time.perf_counter())
             results = [
-                face_emotion(face, row, frame.index, frame.timestamp_ms)
+                face_emotion(face, row, recognizer.classifier, frame.index, frame.timestamp_ms)
                 for face, row in zip(faces, rows, strict=True)
             ]
             drawing = time.perf_counter()

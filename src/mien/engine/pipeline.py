@@ -32,7 +32,7 @@ from mien.engine.reconnect import make_lasting
 from mien.engine.settings import EngineSettings
 from mien.engine.stages import EmotionJudge, FaceLocator, LocatedFrame
 from mien.faces.detect import Detector
-from mien.media.frames import Frame, FrameSource, open_frames
+from mien.media.frames import Frame, FrameSource, Source, open_frames
 from mien.recognizer import Recognizer
 
 _QUEUE_FRAMES = 2
@@ -190,14 +190,16 @@ class EmotionStream:
 
 
 def stream(
-    source: int | str | Path | None = None,
+    source: Source = None,
     *,
     artifact: str | Path | Artifact | None = None,
+    reading: str | None = None,
     detector: str | Detector = "auto",
     threads: int | None = 1,
     provider: str = "cpu",
     settings: EngineSettings | None = None,
     on_lost: Callable[[str], None] | None = None,
+    rotate_degrees: int = 0,
 ) -> EmotionStream:
     """Recognise emotions in a camera, video file, stream, picture or folder of pictures.
 
@@ -208,12 +210,14 @@ def stream(
     Args:
         source: See `mien.media.frames.open_frames`; None is camera 0.
         artifact: A network in ONNX with its sidecar; None for the one that ships with mien.
+        reading: Name of one of the artifact's readings; None for its default. See `Recognizer`.
         detector: A detector, or its name; see `mien.faces.detect.DETECTORS`.
         threads: How many threads ONNX Runtime may use. One is best on two cores: the other one
             reads, finds and shows meanwhile.
         provider: What ONNX Runtime runs on: `cpu`, `cuda`, …
         settings: How often to detect and classify, how calm, how sure.
         on_lost: Called with one line when a camera or stream breaks off and is to be tried again.
+        rotate_degrees: See `open_frames`.
 
     Returns:
         The results, frame after frame; everything is closed at the end, when the loop is left and
@@ -223,8 +227,11 @@ def stream(
         SourceError: if there is no such source; while iterating, if it breaks off.
         ModelError: if the artifact or detector is not usable.
     """
-    recognizer = Recognizer(artifact, detector=detector, threads=threads, provider=provider)
-    opened = make_lasting(open_frames(source), source, on_lost)
+    recognizer = Recognizer(
+        artifact, reading=reading, detector=detector, threads=threads, provider=provider
+    )
+    opened = open_frames(source, rotate_degrees=rotate_degrees)
+    opened = make_lasting(opened, source, on_lost, rotate_degrees=rotate_degrees)
     return EmotionStream(opened, recognizer, settings)
 
 

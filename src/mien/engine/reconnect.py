@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from mien.core.errors import SourceError
-from mien.media.frames import Frame, FrameSource, open_frames
+from mien.media.frames import Frame, FrameSource, Source, open_frames
 
 BACKOFF_S = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 """How long to wait before each attempt to open a lost source again."""
@@ -29,6 +29,7 @@ class LastingSource:
     """
 
     damaged_spots = 0
+    passed_over: Sequence[Path] = ()
 
     def __init__(
         self,
@@ -55,22 +56,25 @@ class LastingSource:
         """
         count = 0
         last_ms = offset_ms = 0.0
-        lost_s: float | None = None
+        seen_s = time.monotonic()  # when the last frame came
+        is_lost = False
         waits = iter(self._backoff_s)
         while True:
             try:
                 for frame in self._source:
-                    if lost_s is not None:
-                        away_ms = (time.monotonic() - lost_s) * 1000
-                        offset_ms = last_ms + away_ms - frame.timestamp_ms
-                        lost_s, waits = None, iter(self._backoff_s)
+                    now_s = time.monotonic()
+                    if is_lost:
+                        # A read may have waited for long before it told that the source is lost.
+                        offset_ms = last_ms + (now_s - seen_s) * 1000 - frame.timestamp_ms
+                        is_lost, waits = False, iter(self._backoff_s)
+                    seen_s = now_s
                     last_ms = frame.timestamp_ms + offset_ms
                     yield replace(frame, index=count, timestamp_ms=last_ms)
                     count += 1
                 return
             except SourceError as error:
-                if lost_s is None:
-                    lost_s = time.monotonic()
+                if not is_lost:
+                    is_lost = True
                     if self._on_lost is not None:
                         self._on_lost(f"{self.name} was lost; trying to open it again ...")
                 if not self._open_again(error, waits):
@@ -105,8 +109,10 @@ class LastingSource:
 
 def make_lasting(
     opened: FrameSource,
-    source: int | str | Path | None,
+    source: Source,
     on_lost: Callable[[str], None] | None = None,
+    *,
+    rotate_degrees: int = 0,
 ) -> FrameSource:
     """Let an opened camera or stream be opened again when it breaks off; leave files alone.
 
@@ -114,7 +120,10 @@ def make_lasting(
         opened: What `open_frames(source)` gave.
         source: See `mien.media.frames.open_frames`.
         on_lost: Called with one line when the source breaks off and is to be tried again.
+        rotate_degrees: See `open_frames`.
     """
     if not opened.is_live:
         return opened
-    return LastingSource(opened, lambda: open_frames(source), on_lost)
+    return LastingSource(
+        opened, lambda: open_frames(source, rotate_degrees=rotate_degrees), on_lost
+    )

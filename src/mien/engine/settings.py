@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from numbers import Real
+from pathlib import Path
 
-from mien.core.errors import ModelError
+from mien.core.errors import SettingError
+from mien.core.temporal import bundled_temporal
 from mien.engine.smoothing import SMOOTH_MS
 from mien.faces.gate import QualityGate
+
+NO_TEMPORAL, SHIPPED_TEMPORAL = "none", "shipped"
+"""What stands for no network over time, and for the one that ships with mien."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,46 +22,69 @@ class EngineSettings:
     """What can be chosen about the engine; times are those of the source.
 
     Attributes:
-        detect_every_ms: Faces are sought this often at least; in between they are carried along
+        detect_every_ms: Faces are detected this often at least; in between they are carried along
             with the picture. 0 seeks them in every frame.
-        classify_every_ms: Every face is classified afresh this often at least; 0 in every frame.
+        classify_every_ms: Every face is classified again this often at least; 0 in every frame.
         smooth_ms: Time constant of the average over time; 0 turns it off, hysteresis included.
         gate: What makes a face uncertain.
+        temporal: The file of a network over time, which then takes the place of the smoothing;
+            None for none. `smooth_ms` is then 0.
 
     Raises:
-        ModelError: if a time is below 0 or not a number.
+        SettingError: if a time is below 0 or not a number, or there is a network over time and
+            smoothing as well.
     """
 
     detect_every_ms: float = 150.0
     classify_every_ms: float = 100.0
     smooth_ms: float = SMOOTH_MS
     gate: QualityGate = field(default_factory=QualityGate)
+    temporal: Path | None = None
 
     def __post_init__(self) -> None:
         for name in ("detect_every_ms", "classify_every_ms", "smooth_ms"):
             value = getattr(self, name)
-            if not math.isfinite(value) or value < 0:
-                raise ModelError(f"{name} is {value}; expected 0 or more milliseconds.")
+            if not isinstance(value, Real) or not math.isfinite(value) or value < 0:
+                raise SettingError(f"{name} is {value!r}; expected 0 or more milliseconds.")
+        if self.temporal is not None and self.smooth_ms > 0:
+            raise SettingError(
+                f"A network over time ({self.temporal}) takes the place of the smoothing "
+                f"({self.smooth_ms:g} ms): choose one of the two."
+            )
 
 
 def make_settings(
     *,
     smooth_ms: float | None = None,
-    min_confidence: float | None = None,
+    gate: Mapping[str, float] | None = None,
     detect_every_frame: bool = False,
+    temporal: str | Path | None = None,
 ) -> EngineSettings:
     """Return the settings of a command line; None stands for the default.
 
     Args:
         smooth_ms: See `EngineSettings`.
-        min_confidence: See `QualityGate`.
+        gate: Limits of `QualityGate` by name; those that are not named keep their defaults.
         detect_every_frame: Seek faces in every frame, so that none is seen before it is found.
+        temporal: The file of a network over time in the place of the smoothing; `shipped` for the
+            one that ships with mien; `none`, or None, for none.
+
+    Raises:
+        SettingError: if a value cannot be meant, or smoothing is asked for beside the network.
     """
     settings = EngineSettings()
+    if temporal is not None and str(temporal) != NO_TEMPORAL:
+        if smooth_ms is not None:
+            raise SettingError(
+                f"A network over time ({temporal}) takes the place of the smoothing "
+                f"({smooth_ms:g} ms): choose --temporal or --smooth."
+            )
+        path = bundled_temporal() if str(temporal) == SHIPPED_TEMPORAL else Path(temporal)
+        settings = replace(settings, smooth_ms=0.0, temporal=path)
     if smooth_ms is not None:
         settings = replace(settings, smooth_ms=smooth_ms)
-    if min_confidence is not None:
-        settings = replace(settings, gate=replace(settings.gate, min_confidence=min_confidence))
+    if gate:
+        settings = replace(settings, gate=settings.gate.with_limits(gate))
     if detect_every_frame:
         settings = replace(settings, detect_every_ms=0.0)
     return settings

@@ -12,25 +12,22 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.core.labels import EMOTIONS
-from mien.core.types import FaceEmotion
+from mien.core.types import FaceEmotion, MissedLimit
 from mien.engine.schedule import Turns, is_due
 from mien.engine.settings import EngineSettings
 from mien.engine.smoothing import Smoother
-from mien.faces.crop import crop_faces
-from mien.faces.detect import Detector, ResizableDetector
-from mien.faces.gate import measure_quality
+from mien.engine.temporal import TemporalMemory
+from mien.engine.tracks import Observation, TrackMemory
+from mien.faces.detect import as_resizable, coarse_detector, new_face_score
+from mien.faces.gate import Quality, measure_quality
 from mien.faces.sweep import Sweep
-from mien.faces.track import FaceTracker, TrackedFace
-from mien.faces.yunet import YuNetDetector
+from mien.faces.track import View
+from mien.faces.tracker import FaceTracker, TrackedFace
 from mien.media.frames import Frame
 from mien.recognizer import Recognizer
 
 COARSE_SIDE = 320
-"""While every known face is large, faces are sought in a picture reduced to this longer side."""
-
-CONFIRMING_SCORE = 0.55
-"""YuNet's boxes of that picture from this score on confirm a face that is followed already."""
+"""While every known face is large, faces are detected in a picture reduced to this longer side."""
 
 SWEEP_EVERY_MS = 250.0
 """So often, between two of these, a strip of the picture is searched for small faces that come in.
@@ -49,8 +46,9 @@ class LocatedFrame:
     Attributes:
         frame: The frame.
         faces: Its faces, each with its number.
-        due: Indices into `faces` of those that are to be classified afresh.
-        crops_u8: (len(due), 48, 48) uint8, the crops of those.
+        due: Indices into `faces` of those that are to be classified again.
+        crops_u8: (len(due), side, side) or (len(due), side, side, 3) uint8, the crops of those;
+            see `mien.Recognizer.crop`.
     """
 
     frame: Frame
@@ -68,13 +66,13 @@ class FaceLocator:
     """
 
     def __init__(self, recognizer: Recognizer, settings: EngineSettings) -> None:
-        self._detector = detector = recognizer.detector
-        self._coarse = _coarse_detector(detector)
-        self._new_from_score = (
-            detector.score_threshold if isinstance(detector, YuNetDetector) else 0.0
-        )
-        self._sweep = Sweep(detector) if isinstance(detector, ResizableDetector) else None
-        self._framing = recognizer.framing
+        self._detector = recognizer.detector
+        # A detector that knows one size alone always sees the whole picture.
+        resizable = as_resizable(self._detector)
+        self._coarse = coarse_detector(resizable, COARSE_SIDE) if resizable else None
+        self._sweep = Sweep(resizable) if resizable else None
+        self._new_from_score = new_face_score(self._detector)
+        self._crop = recognizer.crop
         self._detect_every_ms = settings.detect_every_ms
         self._turns = Turns(settings.classify_every_ms)
         self._tracker = FaceTracker()
@@ -98,16 +96,17 @@ class FaceLocator:
             and self._is_coarse_enough(frame)
         ):
             self._swept_ms = now_ms
-            self._tracker.correct(self._sweep.detect(frame.image_bgr))
+            self._tracker.correct(self._sweep.detect(frame.image_bgr), View.PART)
         faces = self._tracker.faces()
         due = self._turns.take([tracked.track_id for tracked in faces], now_ms, gap_ms)
-        crops_u8 = crop_faces(frame.image_bgr, [faces[index].face for index in due], self._framing)
+        crops_u8 = self._crop(frame.image_bgr, [faces[index].face for index in due])
         return LocatedFrame(frame, faces, due, crops_u8)
 
     def _detect(self, frame: Frame, *, coarse: bool) -> None:
         now_ms = frame.timestamp_ms
         if coarse and self._coarse and now_ms - self._swept_ms < 2 * SWEEP_EVERY_MS:
-            self._tracker.correct(self._coarse.detect(frame.image_bgr), self._new_from_score)
+            found = self._coarse.detect(frame.image_bgr)
+            self._tracker.correct(found, View.REDUCED, self._new_from_score)
             missed = not all(tracked.detected for tracked in self._tracker.faces())
             self._misses = self._misses + 1 if missed else 0
         else:
@@ -116,10 +115,10 @@ class FaceLocator:
             self._tracker.correct(self._detector.detect(frame.image_bgr))
 
     def _is_coarse_enough(self, frame: Frame) -> bool:
-        """Whether there are faces, large ones all of them, and the coarse detector sees them."""
+        """Whether there are faces, large ones that did not grow, and a small picture shows them."""
         if self._coarse is None or self._detect_every_ms == 0:
             return False
-        if self._misses > 1 or self._tracker.expects_more():
+        if self._misses > 1 or self._tracker.expects_more() or self._tracker.has_changed_size():
             return False
         large = _LARGE_PART * max(frame.image_bgr.shape[:2])
         boxes = [tracked.face.box for tracked in self._tracker.faces()]
@@ -130,49 +129,79 @@ class EmotionJudge:
     """Says what located faces show, calmed over time.
 
     Args:
-        recognizer: Whose network to use.
+        recognizer: Whose classifier to use.
         settings: How to smooth, and what makes a face uncertain.
+        memory: What becomes of a track's results over time; None for the network over time of
+            `settings`, or else its smoothing.
+
+    Raises:
+        ModelError: if the network over time is not usable, or belongs to another face artifact.
     """
 
-    def __init__(self, recognizer: Recognizer, settings: EngineSettings) -> None:
-        self._recognizer = recognizer
+    def __init__(
+        self,
+        recognizer: Recognizer,
+        settings: EngineSettings,
+        memory: TrackMemory | None = None,
+    ) -> None:
+        self._classifier = recognizer.classifier
         self._gate = settings.gate
-        self._smoother = Smoother(settings.smooth_ms)
+        self._memory = memory or _memory_of(settings, recognizer)
         self._judgements: dict[int, _Judgement] = {}
+        self._seen_ms: dict[int, float] = {}
 
     def judge(self, located: LocatedFrame) -> list[FaceEmotion]:
         """Say what the faces of the next frame show, by their number."""
         frame = located.frame
         crops_u8 = located.crops_u8
-        probabilities, likeness = self._recognizer.classify_with_likeness(crops_u8)
-        for n, (index, raw) in enumerate(zip(located.due, probabilities, strict=True)):
+        outputs = self._classifier.classify(crops_u8)
+        for n, index in enumerate(located.due):
             tracked = located.faces[index]
-            averaged, label = self._smoother.smooth(tracked.track_id, raw, frame.timestamp_ms)
+            raw = outputs.probabilities[n]
+            features = None if outputs.features is None else outputs.features[n]
+            likeness = float(outputs.likeness[n])
             quality = measure_quality(
-                crops_u8[n], float(likeness[n]), tracked.face, frame.image_bgr.shape[:2]
+                crops_u8[n], likeness, tracked.face, frame.image_bgr.shape[:2]
             )
-            confidence = float(averaged[label])
-            uncertain = not self._gate.passes(quality, confidence)
+            seen = Observation(frame.timestamp_ms, raw, features, quality)
+            shown, label = self._memory.observe(tracked.track_id, seen)
+            whole = self._memory.whole(tracked.track_id)
+            missed = self._gate.missed(quality, float(shown[label]))
             self._judgements[tracked.track_id] = _Judgement(
-                _read_only(averaged), _read_only(raw), label, uncertain, frame.timestamp_ms
+                _read_only(shown),
+                _read_only(raw),
+                None if whole is None else _read_only(whole),
+                label,
+                quality,
+                missed,
+                frame.timestamp_ms,
             )
         self._forget(frame.timestamp_ms, {tracked.track_id for tracked in located.faces})
         return [self._result(frame, tracked) for tracked in located.faces]
 
     def _result(self, frame: Frame, tracked: TrackedFace) -> FaceEmotion:
         judgement = self._judgements[tracked.track_id]
+        labels = self._classifier.labels
         return FaceEmotion(
             frame=frame.index,
             timestamp_ms=frame.timestamp_ms,
             track_id=tracked.track_id,
             box=tracked.face.box,
             detection_score=tracked.face.score,
-            emotion=EMOTIONS[judgement.label],
+            emotion=labels[judgement.label],
             confidence=float(judgement.probabilities[judgement.label]),
             probabilities=judgement.probabilities,
-            uncertain=judgement.uncertain,
+            uncertain=bool(judgement.missed_limits),
             detected=tracked.detected,
             raw_probabilities=judgement.raw_probabilities,
+            labels=labels,
+            reading=self._classifier.reading_name,
+            missed_limits=judgement.missed_limits,
+            yaw_degrees=judgement.quality.yaw_degrees,
+            pitch_degrees=judgement.quality.pitch_degrees,
+            roll_degrees=judgement.quality.roll_degrees,
+            whole_probabilities=judgement.whole_probabilities,
+            temporal_sha256=self._memory.network_sha256,
         )
 
     def _forget(self, now_ms: float, shown: set[int]) -> None:
@@ -182,7 +211,13 @@ class EmotionJudge:
             for track_id, judgement in self._judgements.items()
             if track_id in shown or now_ms - judgement.judged_ms <= _FORGET_MS
         }
-        self._smoother.forget_all_but(self._judgements)
+        self._seen_ms |= dict.fromkeys(shown, now_ms)
+        self._seen_ms = {
+            track_id: seen_ms
+            for track_id, seen_ms in self._seen_ms.items()
+            if now_ms - seen_ms <= self._memory.keep_ms
+        }
+        self._memory.forget_all_but(self._seen_ms)
 
 
 class VideoAnalyser:
@@ -203,23 +238,21 @@ class VideoAnalyser:
         return self._judge.judge(self._locator.locate(frame))
 
 
+def _memory_of(settings: EngineSettings, recognizer: Recognizer) -> TrackMemory:
+    if settings.temporal is None:
+        return Smoother(settings.smooth_ms)
+    return TemporalMemory(settings.temporal, recognizer.classifier)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Judgement:
     probabilities: NDArray[np.float32]
     raw_probabilities: NDArray[np.float32]
+    whole_probabilities: NDArray[np.float32] | None
     label: int
-    uncertain: bool
+    quality: Quality
+    missed_limits: tuple[MissedLimit, ...]
     judged_ms: float
-
-
-def _coarse_detector(detector: Detector) -> Detector | None:
-    """The same detector on a smaller picture; None where it knows one size alone."""
-    if not isinstance(detector, ResizableDetector):
-        return None
-    coarse = detector.resized(min(COARSE_SIDE, detector.longest_side))
-    if isinstance(coarse, YuNetDetector):
-        coarse.score_threshold = min(CONFIRMING_SCORE, coarse.score_threshold)
-    return coarse
 
 
 def _read_only(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:

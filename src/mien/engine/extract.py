@@ -1,0 +1,101 @@
+"""From a video to the faces that the network would be given, as pictures to look at."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.core.errors import OutputError
+from mien.core.files import write_atomically
+from mien.media.demo import open_frames_or_demo
+from mien.media.frames import FrameSource, open_frames
+from mien.media.sink import VideoSink
+from mien.recognizer import Recognizer
+
+RECORDING_MS = 20_000
+"""So long a camera or stream is recorded."""
+
+
+def extract_faces(
+    source: int | str | Path | None,
+    folder: Path,
+    recognizer: Recognizer,
+    say: Callable[[str], None],
+) -> int:
+    """Keep a video, and of each of its seconds the largest face, as the network reads it.
+
+    Writes `input_video.mp4` and `image0.png … imageN.png`; a second without a face gives none.
+
+    Args:
+        source: See `mien.media.frames.open_frames`; a camera or stream is recorded for 20 s, and
+            where there is no camera 0 the bundled video takes its place.
+        folder: Where to write; pictures of an earlier call are replaced.
+        recognizer: Whose detector, framing and input to use.
+        say: Called with each line for the user.
+
+    Returns:
+        How many pictures were written.
+
+    Raises:
+        SourceError: if the source cannot be opened or breaks off, or a file cannot be written.
+    """
+    video = folder / "input_video.mp4"
+    frames, opened = open_frames_or_demo(source, say)
+    with frames:
+        say("Reading video stream ...")
+        _keep(frames, opened, video)
+    count = 0
+    with open_frames(video) as kept:
+        for face_u8 in _one_face_a_second(kept, recognizer):
+            if face_u8.ndim == 3:
+                face_u8 = np.asarray(cv2.cvtColor(face_u8, cv2.COLOR_RGB2BGR), np.uint8)
+            png = cv2.imencode(".png", face_u8)[1]
+            write_atomically(folder / f"image{count}.png", png.tobytes())
+            count += 1
+    for stale in folder.glob("image*.png"):
+        number = stale.stem.removeprefix("image")
+        if number.isdigit() and int(number) >= count:
+            stale.unlink()
+    return count
+
+
+def _keep(frames: FrameSource, opened: str | Path, video: Path) -> None:
+    """Copy an MP4 file as it is; write any other source anew."""
+    path = Path(opened)
+    if path.suffix.lower() == ".mp4" and path.is_file():
+        if not (video.exists() and video.samefile(path)):
+            _copy(path, video)
+        return
+    with VideoSink(video, frames.fps) as sink:
+        for frame in frames:
+            sink.write_at(frame.image_bgr, frame.timestamp_ms)
+            if frames.is_live and frame.timestamp_ms >= RECORDING_MS:
+                return
+
+
+def _copy(source: Path, destination: Path) -> None:
+    temporary = destination.with_name(f".{destination.name}.{os.getpid()}")
+    try:
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, temporary)
+        temporary.replace(destination)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise OutputError(f"{destination} cannot be written: {error.strerror}.") from error
+
+
+def _one_face_a_second(frames: FrameSource, recognizer: Recognizer) -> Iterator[NDArray[np.uint8]]:
+    next_second_ms = 0.0
+    for frame in frames:
+        if frame.timestamp_ms < next_second_ms:
+            continue
+        faces = recognizer.detector.detect(frame.image_bgr)
+        if faces:
+            next_second_ms = (frame.timestamp_ms // 1000 + 1) * 1000
+            yield recognizer.crop(frame.image_bgr, faces[:1])[0]
