@@ -1,20 +1,27 @@
+import re
 import signal
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from mien.core.errors import DataError
+from mien.core.errors import DataError, OutputError
+from mien.core.labels import EMOTIONS
+from mien.core.types import MissedLimit
 from mien.record.read import read_record
-from mien.record.table import COLUMNS
-from mien.record.write import RecordWriter
+from mien.record.table import leading_columns
+from mien.record.write import STANDARD_OUTPUT, RecordWriter
+
+COLUMNS = leading_columns()
 
 
 def write(path, results, **options):
-    with RecordWriter(**{path.suffix[1:]: path}, smooth_ms=130.0, **options) as writer:
+    with RecordWriter(EMOTIONS, **{path.suffix[1:]: path}, smooth_ms=130.0, **options) as writer:
         for faces in results:
             writer.write(faces)
 
@@ -22,7 +29,7 @@ def write(path, results, **options):
 @pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
 def test_what_is_written_is_read_back(tmp_path, result, suffix):
     if suffix == "parquet":
-        pytest.importorskip("pyarrow", reason="needs mien[batch]")
+        pytest.importorskip("pyarrow", reason="needs mien[parquet]")
     path = tmp_path / "new" / f"record.{suffix}"
     written = [
         [result(0), result(0, 2, "sad", uncertain=True)],
@@ -37,19 +44,68 @@ def test_what_is_written_is_read_back(tmp_path, result, suffix):
     ]
     for one, other in zip(back, expected, strict=True):
         assert one.timestamp_ms == pytest.approx(other.timestamp_ms)
+        assert (one.labels, one.reading) == (EMOTIONS, "raters")
         assert one.box.width == pytest.approx(other.box.width, abs=0.01)
         np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-5)
         np.testing.assert_allclose(one.raw_probabilities, other.raw_probabilities, atol=1e-5)
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_why_a_face_is_uncertain_is_written_and_read_back(tmp_path, result, suffix):
+    if suffix == "parquet":
+        pytest.importorskip("pyarrow", reason="needs mien[parquet]")
+    missed = (MissedLimit("min_side_px", 17.2, 20.0), MissedLimit("max_sharpness", 3.25, 3.0))
+    path = tmp_path / f"record.{suffix}"
+    faces = [result(0), replace(result(1), uncertain=True, missed_limits=missed), result(2)]
+    write(path, [faces])
+    assert [face.missed_limits for face in read_record(path)] == [(), missed, ()]
+    if suffix == "csv":
+        assert "min_side_px 17.2 < 20; max_sharpness 3.25 > 3" in path.read_text()
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_how_a_head_is_turned_is_written_and_read_back(tmp_path, result, suffix):
+    if suffix == "parquet":
+        pytest.importorskip("pyarrow", reason="needs mien[parquet]")
+    turned = replace(result(1), yaw_degrees=-31.25, pitch_degrees=0.0, roll_degrees=4.56)
+    path = tmp_path / f"record.{suffix}"
+    write(path, [[result(0), turned]])
+    straight, turned = read_record(path)
+    assert straight.yaw_degrees is straight.pitch_degrees is straight.roll_degrees is None
+    found = (turned.yaw_degrees, turned.pitch_degrees, turned.roll_degrees)
+    assert found == pytest.approx((-31.2, 0.0, 4.6))
+
+
+def test_rows_without_a_network_over_time_are_read_beside_those_of_one(tmp_path, result, page_of):
+    over_time = [
+        replace(result(n), whole_probabilities=result().probabilities, temporal_sha256="ab12")
+        for n in range(2)
+    ]
+    path = tmp_path / "record.csv"
+    write(path, [over_time], temporal=True)
+    header, first, second = path.read_text().splitlines()
+    # As the page writes it where the network was chosen after a while.
+    added = len(EMOTIONS) + 1
+    smoothed = ",".join(first.split(",")[:-added]) + "," * added
+    path.write_text("\n".join([header, smoothed, second, ""]))
+    before, after = read_record(path)
+    assert (before.whole_probabilities, before.temporal_sha256) == (None, None)
+    np.testing.assert_allclose(after.whole_probabilities, result().probabilities, atol=1e-5)
+    assert after.temporal_sha256 == "ab12"
+    summary, *_ = page_of(path, tmp_path)
+    assert summary.networks_over_time == {"ab12"}
+
+
 def test_the_columns_come_first_in_their_order(tmp_path, result):
     path = tmp_path / "record.csv"
     write(path, [[result()]])
     header, row = path.read_text().splitlines()
-    assert header.split(",") == [*COLUMNS, "detected", "smooth_ms"]
+    added = ["detected", "smooth_ms", "reading", "missed_limits"]
+    angles = ["yaw_degrees", "pitch_degrees", "roll_degrees"]
+    assert header.split(",") == [*COLUMNS, *added, *angles]
     assert row.split(",")[:4] == ["0", "0.0", "1", "10.25"]
-    assert row.split(",")[-3:] == ["false", "true", "130.0"]
+    assert row.split(",")[-8:] == ["false", "true", "130.0", "raters", "", "", "", ""]
     assert ",".join(COLUMNS) == (
         "frame,timestamp_ms,track_id,x,y,width,height,detection_score,emotion,confidence,"
         "angry,disgust,fear,happy,sad,surprise,neutral,uncertain"
@@ -64,9 +120,11 @@ def test_a_kill_leaves_whole_rows_up_to_the_last_second(tmp_path):
         from pathlib import Path
         sys.path.insert(0, sys.argv[2])
         from conftest import _result
+        from mien import EMOTIONS
         from mien.record.write import RecordWriter
         folder = Path(sys.argv[1])
-        writer = RecordWriter(csv=folder / "r.csv", jsonl=folder / "r.jsonl", smooth_ms=0)
+        files = {"csv": folder / "r.csv", "jsonl": folder / "r.jsonl"}
+        writer = RecordWriter(EMOTIONS, smooth_ms=0, **files)
         for frame in range(1_000_000):
             writer.write([_result(frame), _result(frame, 2)])
             if frame % 1000 == 0:
@@ -88,6 +146,14 @@ def test_a_kill_leaves_whole_rows_up_to_the_last_second(tmp_path):
         rows = list(read_record(tmp_path / name))
         assert rows[-1].frame >= due
         assert [row.frame for row in rows] == sorted(row.frame for row in rows)
+
+
+@pytest.mark.parametrize("name", ["r.csv", "r.jsonl"])
+def test_a_byte_order_mark_is_no_part_of_the_first_line(tmp_path, result, name):
+    path = tmp_path / name
+    write(path, [[result(0)], [result(1)]])
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    assert [face.frame for face in read_record(path)] == [0, 1]
 
 
 def test_a_last_line_that_breaks_off_is_passed_over(tmp_path, result):
@@ -129,22 +195,121 @@ def test_a_wrong_value_is_named_with_its_column(tmp_path, result, column, value)
 
 def test_a_record_that_cannot_be_written_is_one_clear_error(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(DataError, match="cannot be written"):
-        RecordWriter(csv=tmp_path / "file" / "r.csv", smooth_ms=0)
+    with pytest.raises(OutputError, match="cannot be written"):
+        RecordWriter(EMOTIONS, csv=tmp_path / "file" / "r.csv", smooth_ms=0)
 
 
 def test_the_rows_survive_a_parquet_file_that_cannot_be_written(tmp_path, result):
-    pytest.importorskip("pyarrow", reason="needs mien[batch]")
-    writer = RecordWriter(parquet=tmp_path / "r.parquet", smooth_ms=0)
+    pytest.importorskip("pyarrow", reason="needs mien[parquet]")
+    writer = RecordWriter(EMOTIONS, parquet=tmp_path / "r.parquet", smooth_ms=0)
     writer.write([result(0), result(0, 2)])
     (tmp_path / "r.parquet").mkdir()
-    with pytest.raises(DataError, match=r"r\.parquet cannot be written.* The rows are in ") as told:
+    with pytest.raises(
+        OutputError, match=r"r\.parquet cannot be written.* The rows are in "
+    ) as told:
         writer.close()
     (kept,) = tmp_path.glob("*.csv")
     assert str(kept) in str(told.value)
     assert [face.track_id for face in read_record(kept)] == [1, 2]
 
 
+@pytest.mark.parametrize("part", ["rows", "Parquet"])
+def test_a_full_disk_is_told_and_the_rows_are_kept(tmp_path, result, full_disk, part):
+    pytest.importorskip("pyarrow", reason="needs mien[parquet]")
+    random = np.random.default_rng(0)
+    rows = [
+        replace(result(frame), probabilities=random.random(7).astype(np.float32))
+        for frame in range(3000)
+    ]
+    path = tmp_path / "r.parquet"
+    writer = RecordWriter(EMOTIONS, parquet=path, smooth_ms=0)
+    if part == "rows":
+        with full_disk(5_000), pytest.raises(OutputError, match="File too large") as told, writer:
+            writer.write(rows)
+    else:
+        writer.write(rows)
+        writer._files[0]._flush()
+        with full_disk(5_000), pytest.raises(OutputError, match="File too large") as told:
+            writer.close()
+    (kept,) = tmp_path.iterdir()
+    assert str(kept) in str(told.value)
+    assert "parse error" not in str(told.value)
+    assert "r.parquet" in str(told.value)
+    whole = list(read_record(kept))
+    assert [face.frame for face in whole] == list(range(len(whole)))
+    assert len(whole) > 20
+
+
 def test_a_record_that_cannot_be_read_is_one_clear_error(tmp_path):
     with pytest.raises(DataError, match=r"x\.csv cannot be read"):
         list(read_record(tmp_path / f"{'x' * 300}.csv"))
+
+
+@pytest.mark.parametrize("format", ["csv", "jsonl"])
+def test_a_table_goes_to_standard_output(tmp_path, result, capfd, format):
+    path = tmp_path / f"r.{format}"
+    write(path, [[result(0)], [result(1)]])
+    outputs: dict[str, Any] = {format: STANDARD_OUTPUT}
+    with RecordWriter(EMOTIONS, smooth_ms=130.0, **outputs) as writer:
+        writer.write([result(0)])
+        writer.write([result(1)])
+    assert capfd.readouterr().out == path.read_text()
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_parquet_is_written_beside_csv_on_standard_output(tmp_path, result, capfd):
+    pytest.importorskip("pyarrow", reason="needs mien[parquet]")
+    path = tmp_path / "r.parquet"
+    with RecordWriter(EMOTIONS, csv=STANDARD_OUTPUT, parquet=path, smooth_ms=0) as writer:
+        writer.write([result(0), result(0, 2)])
+    assert capfd.readouterr().out.count("\n") == 3
+    assert [face.track_id for face in read_record(path)] == [1, 2]
+    assert list(tmp_path.iterdir()) == [path]
+    with pytest.raises(OutputError, match="Parquet cannot go to standard output"):
+        RecordWriter(EMOTIONS, parquet=STANDARD_OUTPUT, smooth_ms=0)
+
+
+HOSTILE = ("=cmd()", "<img src=x onerror=alert(1)>", "x", "raw_sad", "-1", "'=a,b", "Ärger", "怒り")
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_any_labels_are_read_back(tmp_path, result, suffix):
+    if suffix == "parquet":
+        pytest.importorskip("pyarrow", reason="needs mien[parquet]")
+    path = tmp_path / f"record.{suffix}"
+    probabilities = np.linspace(0.3, 0.0, len(HOSTILE), dtype=np.float32)
+    with RecordWriter(HOSTILE, **{suffix: path}, smooth_ms=0, raw=True) as writer:
+        for label in HOSTILE:
+            face = replace(
+                result(), emotion=label, labels=HOSTILE, probabilities=probabilities, reading="=1+1"
+            )
+            writer.write([replace(face, raw_probabilities=probabilities[::-1])])
+    back = list(read_record(path))
+    assert [face.emotion for face in back] == list(HOSTILE)
+    for face in back:
+        assert (face.labels, face.reading) == (HOSTILE, "=1+1")
+        assert face.box.x == 10.25
+        np.testing.assert_allclose(face.probabilities, probabilities, atol=1e-6)
+        np.testing.assert_allclose(face.raw_probabilities, probabilities[::-1], atol=1e-6)
+
+
+def test_no_cell_of_a_csv_file_is_a_formula(tmp_path, result):
+    path = tmp_path / "record.csv"
+    with RecordWriter(("=cmd()", "+1"), csv=path, smooth_ms=0) as writer:
+        face = result()
+        row = np.array([0.4, 0.6], np.float32)
+        writer.write([replace(face, emotion="=cmd()", labels=("=cmd()", "+1"), probabilities=row)])
+    for line in path.read_text().splitlines():
+        assert not re.search(r"(^|,)\"?[=+@]", line)
+    assert "'=cmd()" in path.read_text()
+
+
+def test_a_record_of_mien_0_1_says_no_reading(tmp_path, result):
+    path = tmp_path / "record.csv"
+    write(path, [[result()]])
+    lines = path.read_text().splitlines()
+    before = [line.rsplit(",", 5)[0] for line in lines]  # without `reading` and what follows it
+    path.write_text("".join(line + "\n" for line in before))
+    (face,) = read_record(path)
+    assert (face.emotion, face.labels, face.reading) == ("happy", EMOTIONS, None)
+    assert face.yaw_degrees is None

@@ -2,60 +2,27 @@ import json
 import re
 from dataclasses import replace
 from html import unescape
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 
-from mien.core.errors import DataError, SourceError
+from mien.core.errors import DataError, OutputError
+from mien.core.labels import EMOTIONS
 from mien.record.report import write_report
-from mien.record.summary import MOST_SLICES, Summary
+from mien.record.summary import MOST_SLICES, Summary, apportion
 from mien.record.write import RecordWriter
-
-VOID = {"meta", "link", "br", "img", "line", "path", "input", "hr"}
-
-
-class Checker(HTMLParser):
-    """Collects texts and addresses; fails where a tag is closed that is not open."""
-
-    def __init__(self):
-        super().__init__()
-        self.open, self.texts, self.addresses, self.tags = [], [], [], []
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.addresses += [value for name, value in attrs if name in ("src", "href")]
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        if tag not in VOID:
-            assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.texts.append(data)
 
 
 @pytest.fixture
 def record(tmp_path, result):
     """Two people: one happy and then sad, one first neutral and then uncertain."""
     path = tmp_path / "clip <1>.csv"
-    with RecordWriter(csv=path, smooth_ms=130) as writer:
+    with RecordWriter(EMOTIONS, csv=path, smooth_ms=130) as writer:
         for frame in range(250):
             first = result(frame, 1, "happy" if frame < 125 else "sad", 0.6 + 0.001 * (frame % 125))
             second = result(frame, 2, "neutral", uncertain=frame >= 200)
             writer.write([first, second] if frame >= 50 else [first])
     return path
-
-
-def page_of(record, tmp_path, **options):
-    out = tmp_path / "pages" / "report.html"
-    summary = write_report(record, out, **options)
-    checker = Checker()
-    text = out.read_text(encoding="utf-8")
-    checker.feed(text)
-    assert not checker.open
-    return summary, text, checker
 
 
 def slices_of(page):
@@ -64,7 +31,7 @@ def slices_of(page):
     return json.loads(unescape(course))["slices"]
 
 
-def test_the_page_needs_nothing_else_and_shows_each_person(record, tmp_path):
+def test_the_page_needs_nothing_else_and_shows_each_person(record, tmp_path, page_of):
     summary, text, checker = page_of(record, tmp_path)
     assert not re.search(r"https?://|@import|url\(", text)
     assert checker.addresses == []
@@ -78,11 +45,82 @@ def test_the_page_needs_nothing_else_and_shows_each_person(record, tmp_path):
     assert first.shown_ms[3] == pytest.approx(5000)
     assert first.transitions[3, 4] == first.transitions.sum() == 1
     assert second.uncertain_ms == pytest.approx(49 * 40)
-    assert summary.lines()[0] == "Person 1: 10.0 s; 50% happy, 50% sad"
-    assert summary.lines()[1] == "Person 2: 8.0 s; 75% neutral; 25% uncertain"
+    assert summary.lines()[0] == "Person 1: happy (36%); 10.0 s; 50% happy, 50% sad"
+    assert summary.lines()[1] == "Person 2: neutral (70%); 8.0 s; 75% neutral; 25% uncertain"
 
 
-def test_faces_are_shown_only_if_asked_for(record, tmp_path, astronaut_bgr, write_video):
+def test_the_answer_is_the_mean_over_the_certain_time(result):
+    summary = Summary()
+    assert summary.answer is None
+    assert summary.answer_line() is None
+    assert summary.document()["emotion"] is None
+    for frame in range(101):
+        first = result(frame, 1, "happy", 0.8)
+        summary.add([first, result(frame, 2, "sad", 0.5, uncertain=frame >= 20)])
+        summary.add([result(frame, 3, "fear", uncertain=True)])
+    document = summary.document()
+    # Person 1 was certain for 4 s, person 2 for 0.8 s.
+    assert document["confidence"] == pytest.approx((4 * 0.8 + 0.8 * 0.5 / 6) / 4.8, abs=1e-4)
+    assert sum(document["probabilities"].values()) == pytest.approx(1, abs=1e-3)
+    assert [person["track_id"] for person in document["persons"]] == [1, 2]
+    assert [person["emotion"] for person in document["persons"]] == ["happy", "sad"]
+    assert document["persons"][1]["confidence"] == pytest.approx(0.5, abs=1e-6)
+    assert document["persons"][1]["uncertain_share"] == pytest.approx(0.8)
+    assert document["never_certain"] == 1
+    assert summary.answer_line() == "The whole clip: happy, 68% on average"
+
+
+def test_the_summary_of_a_record_is_that_of_the_video(record, tmp_path, page_of):
+    path = tmp_path / "summary.json"
+    summary, page, _ = page_of(record, tmp_path, summary_json=path)
+    assert json.loads(path.read_text()) == summary.document()
+    assert "on the whole happy 36%" in page
+
+
+def test_the_order_of_the_rows_does_not_matter(record, tmp_path, page_of):
+    _, page, _ = page_of(record, tmp_path)
+    header, *rows = record.read_text().splitlines()
+    by_person = sorted(rows, key=lambda row: row.split(",")[2])
+    for order in (by_person, rows[::-1]):
+        record.write_text("\n".join([header, *order, ""]))
+        assert page_of(record, tmp_path)[1] == page
+
+
+def test_a_single_row_is_a_moment_with_its_emotion(tmp_path, result, page_of):
+    path = tmp_path / "one.csv"
+    with RecordWriter(EMOTIONS, csv=path, smooth_ms=0) as writer:
+        writer.write([result(3, emotion="sad")])
+    summary, page, _ = page_of(path, tmp_path)
+    assert 'title="sad 100.0%"' in page
+    assert slices_of(page) == [[0, 0, 0, 0, 100, 0, 0, 0]]
+    assert "seen for 1 frame" in page
+    assert summary.lines() == ["Person 1: sad (70%); 1 frame; 100% sad"]
+
+
+def test_shares_add_up_to_100_per_cent(result):
+    random = np.random.default_rng(0)
+    for _ in range(50):
+        summary = Summary()
+        for frame, number in enumerate(random.integers(0, 8, 200) ** 2 // 7 % 8):
+            emotion = EMOTIONS[min(number, 6)]
+            summary.add([result(frame, 1, emotion, uncertain=bool(number == 7))])
+        (line,) = summary.lines()
+        assert sum(map(int, re.findall(r"(\d+)% ", line))) == 100
+        assert re.search(r"; \d+% \w+, \d+% \w+, \d+% \w+, \d+% other", line)
+
+
+@pytest.mark.parametrize("total", [100, 1000])
+def test_parts_are_apportioned_by_the_largest_remainder(total):
+    assert apportion(np.array([1, 1, 1]) / 3, 100) == [34, 33, 33]
+    assert apportion(np.array([0.125, 0.125, 0.75]), 10) == [1, 1, 8]
+    for seed in range(20):
+        shares = np.random.default_rng(seed).dirichlet(np.ones(8))
+        parts = apportion(shares, total)
+        assert sum(parts) == total
+        assert np.abs(np.array(parts) - total * shares).max() < 1
+
+
+def test_faces_are_shown_only_if_asked_for(record, tmp_path, astronaut_bgr, write_video, page_of):
     video = write_video(tmp_path / "clip.mp4", [astronaut_bgr[:200, :200]] * 250)
     _, _, checker = page_of(record, tmp_path, faces_from=video)
     assert checker.addresses
@@ -91,17 +129,17 @@ def test_faces_are_shown_only_if_asked_for(record, tmp_path, astronaut_bgr, writ
 
 def test_a_record_without_rows_is_said(tmp_path):
     path = tmp_path / "r.csv"
-    RecordWriter(csv=path, smooth_ms=0).close()
+    RecordWriter(EMOTIONS, csv=path, smooth_ms=0).close()
     with pytest.raises(DataError, match="holds no row"):
         write_report(path, tmp_path / "r.html")
 
 
 def test_the_page_does_not_take_the_place_of_what_it_is_made_of(record, tmp_path):
     before = record.read_bytes()
-    with pytest.raises(SourceError, match="is an input and would be overwritten"):
+    with pytest.raises(OutputError, match="is an input and would be overwritten"):
         write_report(record, record)
     video = tmp_path / "clip.mp4"
-    with pytest.raises(SourceError, match=r"clip\.mp4 is an input"):
+    with pytest.raises(OutputError, match=r"clip\.mp4 is an input"):
         write_report(record, video, faces_from=video)
     assert record.read_bytes() == before
 
@@ -109,7 +147,7 @@ def test_the_page_does_not_take_the_place_of_what_it_is_made_of(record, tmp_path
 def test_a_page_that_cannot_be_written_is_one_clear_error(record, tmp_path):
     (tmp_path / "file").touch()
     for place in (tmp_path / "file" / "page.html", tmp_path / f"{'x' * 300}.html"):
-        with pytest.raises(DataError, match=r"\.html cannot be written"):
+        with pytest.raises(OutputError, match=r"\.html cannot be written"):
             write_report(record, place)
 
 
@@ -127,9 +165,11 @@ def test_memory_stays_flat_over_hours(result):
 
 
 @pytest.mark.parametrize("fps", [25, 5, 1, 0.02])
-def test_a_face_in_every_frame_is_seen_all_the_time_at_any_frame_rate(tmp_path, result, fps):
+def test_a_face_in_every_frame_is_seen_all_the_time_at_any_frame_rate(
+    tmp_path, result, fps, page_of
+):
     record = tmp_path / "r.csv"
-    with RecordWriter(csv=record, smooth_ms=0) as writer:
+    with RecordWriter(EMOTIONS, csv=record, smooth_ms=0) as writer:
         for frame in range(40):
             writer.write([result(frame, 1, "sad" if frame < 20 else "happy", fps=fps)])
     summary, text, _ = page_of(record, tmp_path)
@@ -138,9 +178,9 @@ def test_a_face_in_every_frame_is_seen_all_the_time_at_any_frame_rate(tmp_path, 
     assert f"seen for {39 / fps:.1f} s, from 00:00:00.0 to" in text
 
 
-def test_who_is_away_for_many_long_frames_has_a_gap(tmp_path, result):
+def test_who_is_away_for_many_long_frames_has_a_gap(tmp_path, result, page_of):
     record = tmp_path / "r.csv"
-    with RecordWriter(csv=record, smooth_ms=0) as writer:
+    with RecordWriter(EMOTIONS, csv=record, smooth_ms=0) as writer:
         for frame in [*range(10), *range(20, 30)]:
             writer.write([result(frame, fps=1)])
     summary, text, _ = page_of(record, tmp_path)
@@ -165,3 +205,53 @@ def test_a_moment_is_the_peak_not_its_neighbours(result):
     assert 49 in peaks
     assert 99 in peaks
     assert min(np.diff(peaks)) >= 20
+
+
+def test_labels_of_any_kind_are_shown_as_texts(tmp_path, result, page_of):
+    labels = ("</script><b>", "<img src=x onerror=alert(1)>", '"};x', "neutral")
+    path = tmp_path / "r.csv"
+    with RecordWriter(labels, csv=path, smooth_ms=0) as writer:
+        for frame in range(100):
+            row = np.roll(np.array([0.7, 0.1, 0.1, 0.1], np.float32), frame // 34)
+            face = result(frame)
+            face = replace(face, labels=labels, emotion=labels[frame // 34], probabilities=row)
+            writer.write([replace(face, raw_probabilities=None, reading="<i>mine</i>")])
+    _, text, checker = page_of(path, tmp_path)
+    assert "img" not in checker.tags
+    assert "i" not in checker.tags
+    assert checker.tags.count("script") == 1
+    assert {"<img src=x onerror=alert(1)>", "<i>mine</i>"} <= set(checker.texts)
+    (names,) = re.findall(r"const names = (.*);", text)
+    assert json.loads(names) == [*labels, "uncertain"]
+
+
+def test_rows_of_two_networks_are_no_record(result):
+    other = replace(result(1), labels=("good", "bad"), emotion="good")
+    with pytest.raises(DataError, match="good, bad; expected those of one network"):
+        Summary().add([result(0), other])
+
+
+def test_what_was_never_certain_is_nobody_but_stays_in_the_record(tmp_path, result, page_of):
+    path = tmp_path / "clip.csv"
+    with RecordWriter(EMOTIONS, csv=path, smooth_ms=130) as writer:
+        for frame in range(100):
+            person = result(frame, 1, "happy", 0.8, uncertain=frame < 40)
+            pattern = result(frame, 2 + frame // 50, "fear", 0.4, uncertain=True)
+            writer.write([person, pattern])
+    assert len(path.read_text().splitlines()) == 201
+    summary, _, checker = page_of(path, tmp_path)
+    assert list(summary.persons) == [1]
+    assert list(summary.tracks) == [1, 2, 3]
+    assert "Person 1" in checker.texts
+    assert "Person 2" not in checker.texts
+    assert summary.lines()[-1] == "(2 that may be no faces: never certain)"
+
+
+def test_a_record_without_anybody_has_a_page(tmp_path, result, page_of):
+    path = tmp_path / "wall.csv"
+    with RecordWriter(EMOTIONS, csv=path, smooth_ms=130) as writer:
+        writer.write([result(0, 1, "fear", 0.4, uncertain=True)])
+    summary, text, _ = page_of(path, tmp_path)
+    assert not summary.persons
+    assert summary.lines() == ["(1 that may be no face: never certain)"]
+    assert "100%" in text

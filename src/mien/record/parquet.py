@@ -1,13 +1,16 @@
-"""Records in Parquet, which needs pyarrow (`pip install 'mien[batch]'`)."""
+"""Records in Parquet, which needs pyarrow (`pip install 'mien[parquet]'`)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import csv as csv_module
+import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from mien.core.errors import DataError, MissingExtraError
+from mien.core.errors import DataError, MissingExtraError, OutputError
 from mien.core.files import temporary_beside
+from mien.record.table import TEXT_COLUMNS, TRUTH_COLUMNS, plain_text
 
 
 def require_pyarrow() -> None:
@@ -15,14 +18,28 @@ def require_pyarrow() -> None:
     try:
         import pyarrow  # noqa: F401
     except ImportError:
-        raise MissingExtraError("pyarrow", "batch") from None
+        raise MissingExtraError("pyarrow", "parquet") from None
+
+
+def schema_of(columns: Iterable[str]) -> Any:
+    """Return the `pyarrow.Schema` of a table's columns: what each holds is told by its name."""
+    import pyarrow as pa
+
+    kinds = {
+        "frame": pa.int64(),
+        "timestamp_ms": pa.float64(),
+        "track_id": pa.int64(),
+        **dict.fromkeys(TEXT_COLUMNS, pa.string()),
+        **dict.fromkeys(TRUTH_COLUMNS, pa.bool_()),
+    }
+    return pa.schema([(column, kinds.get(column, pa.float32())) for column in columns])
 
 
 def csv_to_parquet(csv: Path, parquet: Path) -> None:
     """Turn a record in CSV into one in Parquet, a part at a time; it appears as a whole.
 
     Raises:
-        DataError: if the file cannot be written.
+        OutputError: if the file cannot be written.
         MissingExtraError: if pyarrow is missing.
     """
     require_pyarrow()
@@ -30,16 +47,10 @@ def csv_to_parquet(csv: Path, parquet: Path) -> None:
     import pyarrow.csv as pa_csv
     import pyarrow.parquet as pa_parquet
 
-    kinds = {
-        "frame": pa.int64(),
-        "timestamp_ms": pa.float64(),
-        "track_id": pa.int64(),
-        **dict.fromkeys(("emotion", "path", "error"), pa.string()),
-        **dict.fromkeys(("uncertain", "detected"), pa.bool_()),
-    }
-    with csv.open(encoding="utf-8") as file:
-        names = file.readline().strip().split(",")
-    types = {name: kinds.get(name, pa.float32()) for name in names}
+    with csv.open(encoding="utf-8", newline="") as file:
+        names = next(csv_module.reader(file))
+    schema = schema_of(map(plain_text, names))
+    types = dict(zip(names, schema.types, strict=True))
     try:
         temporary = temporary_beside(parquet)
         try:
@@ -47,15 +58,30 @@ def csv_to_parquet(csv: Path, parquet: Path) -> None:
                 csv,
                 convert_options=pa_csv.ConvertOptions(column_types=types, strings_can_be_null=True),
             )
-            with pa_parquet.ParquetWriter(temporary, pa.schema(types.items())) as writer:
+            with pa_parquet.ParquetWriter(temporary, schema) as writer:
                 for batch in reader:
-                    writer.write_batch(batch)
+                    writer.write_batch(_plain(batch, schema))
             temporary.replace(parquet)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
     except (pa.ArrowException, OSError) as error:
-        raise DataError(f"The record {parquet} cannot be written: {error}.") from None
+        number = getattr(error, "errno", None)
+        reason = os.strerror(number) if number else error
+        raise OutputError(f"The record {parquet} cannot be written: {reason}.") from None
+
+
+def _plain(batch: Any, schema: Any) -> Any:
+    """The rows without the apostrophes that keep spreadsheets from running texts."""
+    import pyarrow as pa
+
+    columns = [
+        pa.array([None if text is None else plain_text(text) for text in column.to_pylist()])
+        if kind == pa.string() and column.null_count < len(column)
+        else column
+        for column, kind in zip(batch.columns, schema.types, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
 def parquet_rows(path: Path) -> Iterator[dict[str, Any]]:

@@ -3,29 +3,70 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mien.core.errors import DataError
 from mien.core.types import FaceEmotion
 from mien.record.parquet import parquet_rows
-from mien.record.table import parse_row
+from mien.record.table import parse_row, plain_text
 
 
 def read_record(path: Path) -> Iterator[FaceEmotion]:
     """The results in a record, row after row.
 
     Args:
-        path: A file that ends in `.csv`, `.jsonl` or `.parquet`. A last line that breaks off, as a
-            kill or a full disk may leave it, is passed over.
+        path: A file that ends in `.csv`, `.jsonl` or `.parquet`; text in UTF-8, with or without a
+            byte order mark. A last line that breaks off, as a kill or a full disk may leave it, is
+            passed over.
 
     Raises:
         DataError: if there is no such file, it cannot be read or is no record; the message names
             the line.
         MissingExtraError: if it is Parquet and pyarrow is missing.
     """
+    for number, row in _rows_of(path):
+        yield parse_row(row, f"{path}, line {number}")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PictureRow:
+    """A row of a table of pictures.
+
+    Attributes:
+        path: The picture's file.
+        face: One of its faces; None where the picture could not be read.
+        error: Why it could not be read; None where it could.
+    """
+
+    path: str
+    face: FaceEmotion | None
+    error: str | None
+
+
+def is_table_of_pictures(path: Path) -> bool:
+    """Whether a file is a table of pictures, as `mien image` writes it, by its first row.
+
+    Raises:
+        DataError: as `read_record`.
+        MissingExtraError: likewise.
+    """
+    return any("path" in row for _, row in itertools.islice(_rows_of(path), 1))
+
+
+def read_pictures(path: Path) -> Iterator[PictureRow]:
+    """The rows of a table of pictures, one after another; see `read_record`."""
+    for number, row in _rows_of(path):
+        error = row.get("error") or None
+        face = None if error is not None else parse_row(row, f"{path}, line {number}")
+        yield PictureRow(str(row.get("path")), face, error)
+
+
+def _rows_of(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     readers = {".csv": _csv_rows, ".jsonl": _json_rows, ".parquet": _numbered_parquet_rows}
     reader = readers.get(path.suffix.lower())
     if reader is None:
@@ -37,8 +78,7 @@ def read_record(path: Path) -> Iterator[FaceEmotion]:
             raise DataError(
                 f"There is no record {path}: `mien video clip.mp4 --csv {path}` writes one."
             )
-        for number, row in reader(path):
-            yield parse_row(row, f"{path}, line {number}")
+        yield from reader(path)
     except OSError as error:
         raise DataError(f"The record {path} cannot be read: {error.strerror}.") from None
 
@@ -59,7 +99,7 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 def _values(line: str, where: str) -> list[str]:
     try:
-        return next(csv.reader([line]), [])
+        return [plain_text(value) for value in next(csv.reader([line]), [])]
     except csv.Error as error:
         raise DataError(f"{where} is not CSV: {error}; expected a record.") from None
 
@@ -82,7 +122,8 @@ def _numbered_parquet_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 def _whole_lines(path: Path) -> Iterator[tuple[int, str]]:
     """The lines of a file that end, with their numbers; empty ones are passed over."""
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        # Spreadsheets and Windows' editor put a byte order mark before the first line.
+        with path.open(encoding="utf-8-sig", newline="") as file:
             for number, line in enumerate(file, start=1):
                 if line.endswith("\n") and line.strip():
                     yield number, line.rstrip("\r\n")

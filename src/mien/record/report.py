@@ -2,116 +2,162 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import math
 from collections.abc import Iterator
 from html import escape
-from importlib import resources
 from pathlib import Path
-from string import Template
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.core.errors import DataError
+from mien.core.errors import DataError, OutputError
 from mien.core.files import refuse_overwriting, write_atomically
-from mien.core.labels import EMOTIONS
 from mien.core.types import Box
-from mien.media.draw import COLOURS
 from mien.media.frames import open_frames
-from mien.record.read import read_record
-from mien.record.summary import Moment, Person, Summary
+from mien.record.page import colour, face_tag, fill_page, share_bar
+from mien.record.picture_report import PictureSummary, pictures_page
+from mien.record.read import is_table_of_pictures, read_record
+from mien.record.summary import Answer, Moment, Person, Summary, apportion, duration_of
+from mien.record.write import write_summary
 
 MOST_PEOPLE = 12
 """So many people have a section of their own: those who were seen the longest."""
 
 _COLUMNS = 300  # slices of a chart, at most: more than two pixels each on any screen
 _CHART_HEIGHT = 160
-_PICTURE_SIDE = 96
-_NAMES = (*EMOTIONS, "uncertain")
 
 
-def write_report(record: Path, out: Path, *, faces_from: Path | None = None) -> Summary:
-    """Write the page of a record.
+def write_report(
+    record: Path,
+    out: Path,
+    *,
+    summary_json: Path | None = None,
+    faces_from: Path | None = None,
+    rotate_degrees: int = 0,
+) -> Summary | PictureSummary:
+    """Write the page of a record, or of a table of pictures.
 
     Args:
         record: See `mien.record.read.read_record`.
         out: The HTML file to write; its folder is made where it is missing.
+        summary_json: Where to write what the record amounts to, as `mien video --summary` does;
+            None for nowhere.
         faces_from: The video that the record was made of, to show the faces of the strongest
-            moments; None shows no face.
+            moments; of a table of pictures, the folder in which its paths begin. None shows no
+            face.
+        rotate_degrees: How the video was turned when it was recorded; see
+            `mien.media.frames.open_frames`.
 
     Returns:
         What the record amounts to.
 
     Raises:
-        DataError: if the record is none, or holds no row, or the page cannot be written.
-        SourceError: if the video cannot be read, or the page would overwrite it or the record.
+        DataError: if the record is none, or holds no row, or a summary is asked for and it is of
+            pictures.
+        OutputError: if the page cannot be written, or would overwrite the video or the record.
+        SourceError: if the video cannot be read.
     """
-    refuse_overwriting([record, faces_from], [out])
-    summary = Summary()
-    summary.add(read_record(record))
+    refuse_overwriting([record, faces_from], [out, summary_json])
+    summary: Summary | PictureSummary
+    if is_table_of_pictures(record):
+        if summary_json is not None:
+            raise DataError(
+                f"{record} is a table of pictures: only what a video or camera recorded has a "
+                "summary over time. Leave --summary out."
+            )
+        summary, page = pictures_page(record, faces_from, rotate_degrees)
+    else:
+        summary, page = _record_page(record, faces_from, rotate_degrees)
+        if summary_json is not None:
+            write_summary(summary_json, summary)
+    try:
+        write_atomically(out, page)
+    except OSError as error:
+        raise OutputError(f"The page {out} cannot be written: {error.strerror}.") from None
+    return summary
+
+
+def _record_page(record: Path, video: Path | None, rotate_degrees: int) -> tuple[Summary, str]:
+    summary = _summarise(record)
     if not summary.rows:
         raise DataError(f"{record} holds no row: no face was found, so there is nothing to show.")
     people = sorted(summary.persons.values(), key=lambda person: -person.seen_ms)[:MOST_PEOPLE]
-    pictures = _cut_moments(faces_from, people) if faces_from is not None else {}
-    try:
-        write_atomically(out, _page(record.name, summary, people, pictures))
-    except OSError as error:
-        raise DataError(f"The page {out} cannot be written: {error.strerror}.") from None
+    pictures = _cut_moments(video, people, rotate_degrees) if video is not None else {}
+    return summary, _page(record.name, summary, people, pictures)
+
+
+def _summarise(record: Path) -> Summary:
+    summary = Summary()
+    for face in read_record(record):
+        if face.timestamp_ms < summary.last_ms:
+            break
+        summary.add([face])
+    else:
+        return summary
+    # Somebody has sorted it by something else; only then does it have to fit into the memory.
+    summary = Summary()
+    summary.add(sorted(read_record(record), key=lambda face: (face.timestamp_ms, face.frame)))
     return summary
 
 
 def _page(
     name: str, summary: Summary, people: list[Person], pictures: dict[tuple[int, Box], str]
 ) -> str:
-    template = resources.files("mien.record").joinpath("report_page.html")
-    seen_ms = sum(person.seen_ms for person in summary.persons.values())
-    uncertain_ms = sum(person.uncertain_ms for person in summary.persons.values())
+    tracks = list(summary.tracks.values())
+    seen_ms = sum(track.seen_ms for track in tracks)
+    uncertain_ms = sum(track.uncertain_ms for track in tracks)
     facts = {
         "From": _clock(summary.first_ms),
         "To": _clock(summary.last_ms),
         "People": f"{len(summary.persons):,}",
+        "On the whole": _answer(summary.answer),
         "Frames with a face": f"{summary.frames:,}",
         "Rows": f"{summary.rows:,}",
-        "Uncertain": f"{uncertain_ms / seen_ms:.0%}" if seen_ms else "-",
+        "Uncertain": f"{uncertain_ms / seen_ms if seen_ms else tracks[0].shares[-1]:.0%}",
     }
+    if summary.readings:
+        facts["Reading"] = ", ".join(sorted(summary.readings))
+    whole = "On the whole is the mean over the rest of the time. "
+    if summary.networks_over_time:
+        names = ", ".join(sha256[:12] for sha256 in sorted(summary.networks_over_time))
+        facts["Network over time"] = names
+        whole = "On the whole is what the network over time says of all that a person showed. "
     rest = len(summary.persons) - len(people)
     notes = (
         "A person is a track: one face followed through the video. The areas show calibrated, "
         "smoothed probabilities; grey is the time in which the label was not to be relied upon. "
+        f"{whole}"
         "What a face shows is not what a person feels."
     )
     if rest:
         notes = f"The {rest:,} people seen for a shorter time have no section. {notes}"
-    return Template(template.read_text(encoding="utf-8")).substitute(
-        title=f"mien: {escape(name)}",
-        subtitle="Emotions that faces showed, person by person.",
-        light_colours=" ".join(f"--{emotion}: {_hex(emotion)};" for emotion in EMOTIONS),
-        facts="".join(f"<div><dt>{key}</dt><dd>{value}</dd></div>" for key, value in facts.items()),
-        legend="".join(
-            f'<li><span class="swatch" style="--c:var(--{each})"></span>{each}</li>'
-            for each in _NAMES
-        ),
-        people="\n".join(_section(person, summary, pictures) for person in people),
-        notes=notes,
-        names=json.dumps(_NAMES),
+    nobody = len(tracks) - len(summary.persons)
+    if nobody:
+        notes = f"Followed but never certain, and so counted as nobody: {nobody:,}. {notes}"
+    return fill_page(
+        name,
+        "Emotions that faces showed, person by person.",
+        summary.labels,
+        facts,
+        [_section(person, summary, pictures) for person in people],
+        notes,
     )
 
 
 def _section(person: Person, summary: Summary, pictures: dict[tuple[int, Box], str]) -> str:
     strongest = "".join(
-        f'<li style="--c:var(--{moment.emotion})">'
+        f'<li style="--c:{colour(person.labels.index(moment.emotion))}">'
         f"{pictures.get((moment.frame, moment.box), '')}"
-        f"{_clock(moment.timestamp_ms)} {moment.emotion} {moment.confidence:.0%}</li>"
+        f"{_clock(moment.timestamp_ms)} {escape(moment.emotion)} {moment.confidence:.0%}</li>"
         for moment in sorted(person.moments, key=lambda moment: moment.timestamp_ms)
     )
     return (
         f"<section><header><h2>Person {person.track_id}</h2>"
-        f'<span class="soft">seen for {person.seen_ms / 1000:.1f} s, from '
-        f"{_clock(person.first_ms)} to {_clock(person.last_ms)}</span></header>"
-        f"<h3>Share of time</h3>{_bar(person)}"
+        f'<span class="soft">seen for {duration_of(person)}, from '
+        f"{_clock(person.first_ms)} to {_clock(person.last_ms)}; "
+        f"on the whole {escape(_answer(person.answer))}</span></header>"
+        f"<h3>Share of time</h3>{share_bar(person.shares, person.labels)}"
         f"<h3>Over time</h3>{_chart(person, summary)}"
         f'<div class="columns"><div><h3>From one emotion (row) to the next (column)</h3>'
         f"{_transitions(person)}</div>"
@@ -120,23 +166,11 @@ def _section(person: Person, summary: Summary, pictures: dict[tuple[int, Box], s
     )
 
 
+def _answer(answer: Answer | None) -> str:
+    return "-" if answer is None else f"{answer.emotion} {answer.confidence:.0%}"
+
+
 _NONE = '<p class="soft">None that is certain, besides neutral.</p>'
-
-
-def _bar(person: Person) -> str:
-    total = max(person.seen_ms, 1e-9)
-    parts = [*person.shown_ms / total, person.uncertain_ms / total]
-    return (
-        '<div class="bar">'
-        + "".join(
-            f'<span class="{name}" style="--c:var(--{name});width:{part:.3%}" '
-            f'title="{name} {part:.1%}">'
-            f"{f'{part:.0%}' if part >= 0.06 else ''}</span>"
-            for name, part in zip(_NAMES, parts, strict=True)
-            if part > 0
-        )
-        + "</div>"
-    )
 
 
 def _chart(person: Person, summary: Summary) -> str:
@@ -146,7 +180,7 @@ def _chart(person: Person, summary: Summary) -> str:
     width = 1000 / len(shares)
     tops = np.cumsum(shares, axis=1)
     areas = []
-    for index, name in enumerate(_NAMES):
+    for index in range(len(person.labels) + 1):
         upper = tops[:, index]
         lower = upper - shares[:, index]
         steps = [
@@ -156,7 +190,7 @@ def _chart(person: Person, summary: Summary) -> str:
             + "Z"
             for begin, end in _runs(seen)
         ]
-        areas.append(f'<path style="fill:var(--{name})" d="{"".join(steps)}"/>')
+        areas.append(f'<path style="fill:{colour(index)}" d="{"".join(steps)}"/>')
     ticks = [start_ms + (end_ms - start_ms) * part for part in (0, 0.25, 0.5, 0.75, 1)]
     anchors = ("start", "middle", "middle", "middle", "end")
     labels = "".join(
@@ -166,10 +200,7 @@ def _chart(person: Person, summary: Summary) -> str:
     course = {
         "start": start_ms,
         "end": end_ms,
-        "slices": [
-            [round(100 * float(p)) for p in row] if s else None
-            for row, s in zip(shares, seen, strict=True)
-        ],
+        "slices": [apportion(row, 100) if s else None for row, s in zip(shares, seen, strict=True)],
     }
     data = escape(json.dumps(course, separators=(",", ":")))
     return (
@@ -183,14 +214,17 @@ def _chart(person: Person, summary: Summary) -> str:
 
 
 def _course(person: Person, summary: Summary) -> tuple[NDArray[np.float64], float, float]:
-    """(C, 8) shares of each column of the chart, NaN where unseen; its start and end in ms."""
+    """(N, C + 1) shares of each column of the chart, NaN where unseen; its start and end in ms."""
     first = int(summary.first_ms // summary.slice_ms)
     # A slice that begins with the last row holds no time: it would look like a gap.
     count = max(math.ceil(summary.last_ms / summary.slice_ms) - first, 1)
     merged = -(-count // _COLUMNS)
-    sums = np.zeros((-(-count // merged), len(_NAMES)))
+    sums = np.zeros((-(-count // merged), len(person.labels) + 1))
     for number, part in person.slices.items():
         sums[(number - first) // merged] += part
+    if not person.slices:
+        number = int(person.last_ms // summary.slice_ms)
+        sums[min((number - first) // merged, len(sums) - 1)] = person.shares
     totals = sums.sum(axis=1, keepdims=True)
     shares = np.divide(sums, totals, out=np.full_like(sums, np.nan), where=totals > 0)
     start_ms = first * summary.slice_ms
@@ -208,10 +242,10 @@ def _transitions(person: Person) -> str:
     counts = person.transitions
     if not counts.any():
         return '<p class="soft">None.</p>'
-    used = [i for i in range(len(EMOTIONS)) if counts[i].any() or counts[:, i].any()]
-    head = "".join(f"<th>{EMOTIONS[column]}</th>" for column in used)
+    used = [i for i in range(len(person.labels)) if counts[i].any() or counts[:, i].any()]
+    head = "".join(f"<th>{escape(person.labels[column])}</th>" for column in used)
     rows = "".join(
-        f"<tr><th>{EMOTIONS[row]}</th>"
+        f"<tr><th>{escape(person.labels[row])}</th>"
         + "".join(_cell(int(counts[row, column]), int(counts.max())) for column in used)
         + "</tr>"
         for row in used
@@ -223,11 +257,13 @@ def _cell(count: int, most: int) -> str:
     if count == 0:
         return "<td></td>"
     depth = f"{15 + 45 * count / most:.0f}%"
-    colour = f"color-mix(in srgb,var(--sad) {depth},transparent)"
+    colour = f"color-mix(in srgb,var(--count) {depth},transparent)"
     return f'<td style="background:{colour}">{count}</td>'
 
 
-def _cut_moments(video: Path, people: list[Person]) -> dict[tuple[int, Box], str]:
+def _cut_moments(
+    video: Path, people: list[Person], rotate_degrees: int
+) -> dict[tuple[int, Box], str]:
     """An `<img>` of the face at each of the people's moments, by frame and box."""
     wanted: dict[int, list[Moment]] = {}
     for person in people:
@@ -235,26 +271,13 @@ def _cut_moments(video: Path, people: list[Person]) -> dict[tuple[int, Box], str
             wanted.setdefault(moment.frame, []).append(moment)
     pictures: dict[tuple[int, Box], str] = {}
     last = max(wanted, default=-1)
-    with open_frames(video) as frames:
+    with open_frames(video, rotate_degrees=rotate_degrees) as frames:
         for frame in frames:
             for moment in wanted.get(frame.index, []):
-                pictures[moment.frame, moment.box] = _image_tag(frame.image_bgr, moment)
+                pictures[moment.frame, moment.box] = face_tag(frame.image_bgr, moment.box)
             if frame.index >= last:
                 break
     return pictures
-
-
-def _image_tag(image_bgr: NDArray[np.uint8], moment: Moment) -> str:
-    box = moment.box
-    height, width = image_bgr.shape[:2]
-    side = 1.3 * max(box.width, box.height)
-    left = int(np.clip(box.x + box.width / 2 - side / 2, 0, width - 2))
-    top = int(np.clip(box.y + box.height / 2 - side / 2, 0, height - 2))
-    face = image_bgr[top : top + int(side) + 1, left : left + int(side) + 1]
-    small = cv2.resize(face, (_PICTURE_SIDE, _PICTURE_SIDE), interpolation=cv2.INTER_AREA)
-    jpeg = cv2.imencode(".jpg", small)[1].tobytes()
-    content = base64.b64encode(jpeg).decode("ascii")
-    return f'<img alt="" src="data:image/jpeg;base64,{content}">'
 
 
 def _y(share: float) -> str:
@@ -266,8 +289,3 @@ def _clock(ms: float) -> str:
     minutes, seconds = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours:02}:{minutes:02}:{seconds:02}.{tenths}"
-
-
-def _hex(emotion: str) -> str:
-    blue, green, red = COLOURS[emotion]
-    return f"#{red:02x}{green:02x}{blue:02x}"

@@ -7,11 +7,12 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from statistics import median
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.core.labels import EMOTIONS
+from mien.core.errors import DataError
 from mien.core.types import Box, FaceEmotion
 
 LONGEST_STEP_MS = 500.0
@@ -32,8 +33,8 @@ MOMENTS = 8
 
 _MOMENT_GAP_MS = 2000.0
 _PACE_FRAMES = 25
-_NEUTRAL = EMOTIONS.index("neutral")
-_UNCERTAIN = np.append(np.zeros(len(EMOTIONS)), 1.0)
+_MOST_NAMED = 3
+_NEUTRAL = "neutral"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,41 +56,122 @@ class Moment:
     confidence: float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Answer:
+    """What a person, or everyone in a clip, showed on the whole.
+
+    It is the mean of the probabilities over the time in which the label was certain: uncertain
+    faces have no say. With a network over time it is what that says of all that a person showed;
+    it has learnt what a doubtful moment is worth.
+
+    Attributes:
+        labels: What the network tells apart.
+        probabilities: (C,) float64, in the order of `labels`; sums to 1.
+    """
+
+    labels: tuple[str, ...]
+    probabilities: NDArray[np.float64]
+
+    @property
+    def emotion(self) -> str:
+        """The most probable label."""
+        return self.labels[int(self.probabilities.argmax())]
+
+    @property
+    def confidence(self) -> float:
+        """Its probability, 0 to 1."""
+        return float(self.probabilities.max())
+
+    def document(self) -> dict[str, Any]:
+        """The answer as JSON values: `emotion`, `confidence` and `probabilities` by label."""
+        return {
+            "emotion": self.emotion,
+            "confidence": round(self.confidence, 4),
+            "probabilities": _by_label(self.labels, self.probabilities),
+        }
+
+
 @dataclass(slots=True, eq=False)
 class Person:
     """What one person showed.
 
     Attributes:
         track_id: The person's number.
+        labels: What the network tells apart.
         first_ms: When the person was first seen.
         last_ms: When the person was last seen; the time until then is counted.
         rows: How many rows there are.
-        shown_ms: (7,) how long each emotion was shown and certain, in milliseconds.
+        shown_ms: (C,) how long each emotion was shown and certain, in milliseconds.
         uncertain_ms: For how long the label was uncertain.
-        transitions: (7, 7) how often one certain label followed another: from (row) to (column).
-        slices: By the slice's number: (8,) milliseconds; the seven probabilities of certain rows
+        transitions: (C, C) how often one certain label followed another: from (row) to (column).
+        slices: By the slice's number: (C + 1,) milliseconds; the probabilities of certain rows
             and 1 for uncertain ones, each times its duration, summed.
         moments: The strongest certain moments other than neutral, strongest first.
     """
 
     track_id: int
+    labels: tuple[str, ...]
     first_ms: float
     last_ms: float
     rows: int = 0
-    shown_ms: NDArray[np.float64] = field(default_factory=lambda: np.zeros(len(EMOTIONS)))
+    shown_ms: NDArray[np.float64] = field(init=False)
     uncertain_ms: float = 0.0
-    transitions: NDArray[np.int64] = field(
-        default_factory=lambda: np.zeros((len(EMOTIONS), len(EMOTIONS)), np.int64)
-    )
+    transitions: NDArray[np.int64] = field(init=False)
     slices: dict[int, NDArray[np.float64]] = field(default_factory=dict)
     moments: list[Moment] = field(default_factory=list)
     _previous: FaceEmotion | None = None
-    _label: int | None = None
+    _certain: FaceEmotion | None = None  # the latest row that was
+    _whole: NDArray[np.float32] | None = None  # what a network over time said last of all so far
+
+    def __post_init__(self) -> None:
+        count = len(self.labels)
+        self.shown_ms = np.zeros(count)
+        self.transitions = np.zeros((count, count), np.int64)
+
+    @property
+    def was_certain(self) -> bool:
+        """Whether a label was certain at least once: what never was may be no face at all."""
+        return self._certain is not None
+
+    @property
+    def certain_ms(self) -> float:
+        """For how long the label was certain."""
+        return float(self.shown_ms.sum())
+
+    @property
+    def answer(self) -> Answer | None:
+        """What the person showed on the whole; None for who never was certain.
+
+        Who was certain for a moment alone showed what the last such row says.
+        """
+        if self._certain is None:
+            return None
+        if self._whole is not None:
+            whole = self._whole.astype(np.float64)
+            return Answer(self.labels, whole / whole.sum())
+        summed = sum(self.slices.values(), np.zeros(len(self.labels) + 1))[:-1]
+        if summed.sum() == 0:
+            summed = self._certain.probabilities.astype(np.float64)
+        return Answer(self.labels, summed / summed.sum())
 
     @property
     def seen_ms(self) -> float:
         """For how long the person was seen, certain or not."""
-        return float(self.shown_ms.sum()) + self.uncertain_ms
+        return self.certain_ms + self.uncertain_ms
+
+    @property
+    def shares(self) -> NDArray[np.float64]:
+        """(8,) the part of the time of each emotion, and then that of uncertain labels; sums to 1.
+
+        Who was seen for a moment alone showed in all of it what the last row says.
+        """
+        parts_ms = np.append(self.shown_ms, self.uncertain_ms)
+        if self.seen_ms > 0:
+            return parts_ms / self.seen_ms
+        face = self._previous
+        assert face is not None
+        parts_ms[-1 if face.uncertain else self.labels.index(face.emotion)] = 1.0
+        return parts_ms
 
     def add(self, face: FaceEmotion, slice_ms: float, longest_step_ms: float) -> None:
         """Take in the person's next row.
@@ -103,15 +185,16 @@ class Person:
             end_ms = min(face.timestamp_ms, self.last_ms + longest_step_ms)
             self._count(self._previous, max(end_ms, self.last_ms), slice_ms)
         self._previous = face
+        self._whole = face.whole_probabilities
         self.rows += 1
         self.last_ms = max(self.last_ms, face.timestamp_ms)
         if face.uncertain:
             return
-        label = EMOTIONS.index(face.emotion)
-        if self._label is not None and label != self._label:
-            self.transitions[self._label, label] += 1
-        self._label = label
-        if label != _NEUTRAL:
+        if self._certain is not None and face.emotion != self._certain.emotion:
+            before, after = map(self.labels.index, (self._certain.emotion, face.emotion))
+            self.transitions[before, after] += 1
+        self._certain = face
+        if face.emotion != _NEUTRAL:
             self._consider(face)
 
     def merge_slices(self) -> None:
@@ -126,14 +209,14 @@ class Person:
         step_ms = end_ms - self.last_ms
         if face.uncertain:
             self.uncertain_ms += step_ms
-            shares = _UNCERTAIN
+            shares = np.append(np.zeros(len(self.labels)), 1.0)
         else:
-            self.shown_ms[EMOTIONS.index(face.emotion)] += step_ms
+            self.shown_ms[self.labels.index(face.emotion)] += step_ms
             shares = np.append(face.probabilities, 0.0)
         for number in range(int(self.last_ms // slice_ms), math.ceil(end_ms / slice_ms)):
             begin_ms = max(number * slice_ms, self.last_ms)
             within_ms = min((number + 1) * slice_ms, end_ms) - begin_ms
-            part = self.slices.setdefault(number, np.zeros(len(EMOTIONS) + 1))
+            part = self.slices.setdefault(number, np.zeros(len(self.labels) + 1))
             part += shares * within_ms
 
     def _consider(self, face: FaceEmotion) -> None:
@@ -156,16 +239,23 @@ class Summary:
     """What a record amounts to.
 
     Attributes:
-        persons: By number, in the order in which they were first seen.
+        tracks: Whatever was followed as a face, by number, in the order of the first sight.
         rows: How many rows there are.
         frames: How many frames show a face.
         first_ms: The time of the first row; 0 without rows.
         last_ms: The time of the last row; 0 without rows.
         slice_ms: The length of each person's slices.
+        labels: What the network tells apart; empty without rows.
+        readings: The names of the readings that the probabilities are; empty where no row says.
+        networks_over_time: SHA-256 of the networks over time that the answers are of; empty where
+            there was none.
     """
 
     def __init__(self) -> None:
-        self.persons: dict[int, Person] = {}
+        self.labels: tuple[str, ...] = ()
+        self.readings: set[str] = set()
+        self.networks_over_time: set[str] = set()
+        self.tracks: dict[int, Person] = {}
         self.rows = 0
         self.frames = 0
         self.first_ms = 0.0
@@ -177,32 +267,118 @@ class Summary:
         self._frame_ms = 0.0
 
     def add(self, faces: Iterable[FaceEmotion]) -> None:
-        """Take in more rows, in the order of their time."""
+        """Take in more rows, in the order of their time.
+
+        Raises:
+            DataError: if they are of different networks, which tell different things apart.
+        """
         for face in faces:
             if self.rows == 0:
                 self.first_ms = face.timestamp_ms
+                self.labels = face.labels
+            if face.labels != self.labels:
+                raise DataError(
+                    f"The record has rows with the labels {', '.join(self.labels)} and rows with "
+                    f"{', '.join(face.labels)}; expected those of one network."
+                )
+            if face.reading is not None:
+                self.readings.add(face.reading)
+            if face.temporal_sha256 is not None:
+                self.networks_over_time.add(face.temporal_sha256)
             if face.frame != self._frame:
                 self._turn_to(face)
             self.last_ms = max(self.last_ms, face.timestamp_ms)
             self.rows += 1
-            person = self.persons.get(face.track_id)
+            person = self.tracks.get(face.track_id)
             if person is None:
-                person = Person(face.track_id, face.timestamp_ms, face.timestamp_ms)
-                self.persons[face.track_id] = person
+                person = Person(face.track_id, self.labels, face.timestamp_ms, face.timestamp_ms)
+                self.tracks[face.track_id] = person
             self._lengthen_slices()
             person.add(face, self.slice_ms, max(LONGEST_STEP_MS, 1.5 * self._frame_ms))
 
+    @property
+    def persons(self) -> dict[int, Person]:
+        """The tracks that were certain at least once, by number.
+
+        A detector takes a pattern on a wall for a face now and then, and follows it; the gate calls
+        it uncertain throughout. It stays in the record, but it is nobody.
+        """
+        return {number: track for number, track in self.tracks.items() if track.was_certain}
+
+    @property
+    def answer(self) -> Answer | None:
+        """What everyone showed on the whole; None where nobody was certain.
+
+        A person counts for as long as the label was certain; where everyone was for a moment
+        alone, all count the same.
+        """
+        persons = list(self.persons.values())
+        answers = [answer for person in persons if (answer := person.answer) is not None]
+        if not answers:
+            return None
+        weights = [person.certain_ms for person in persons]
+        each = np.array([answer.probabilities for answer in answers])
+        return Answer(
+            self.labels, np.average(each, axis=0, weights=weights if any(weights) else None)
+        )
+
+    def document(self) -> dict[str, Any]:
+        """The summary as JSON values: the clip's answer, and each person's, the longest seen first.
+
+        `emotion`, `confidence` and `probabilities` are null where nobody was certain; `shares` are
+        parts of the time in which the person was seen, and sum to 1 with `uncertain_share`.
+        """
+        nothing = dict.fromkeys(("emotion", "confidence", "probabilities"))
+        answer = self.answer
+        return {
+            "first_ms": round(self.first_ms, 3),
+            "last_ms": round(self.last_ms, 3),
+            "frames_with_a_face": self.frames,
+            "readings": sorted(self.readings),
+            "networks_over_time": sorted(self.networks_over_time),
+            "labels": list(self.labels),
+            **(nothing if answer is None else answer.document()),
+            "persons": [_person_document(person) for person in self._longest_seen()],
+            "never_certain": len(self.tracks) - len(self.persons),
+        }
+
+    def answer_line(self) -> str | None:
+        """The answer in a line: `The whole clip: happy, 71% on average`; None without one.
+
+        With a network over time the line names it by the first digits of its SHA-256.
+        """
+        answer = self.answer
+        if answer is None:
+            return None
+        how = "on average"
+        if self.networks_over_time:
+            names = ", ".join(sha256[:12] for sha256 in sorted(self.networks_over_time))
+            how = f"by the network over time {names}"
+        return f"The whole clip: {answer.emotion}, {answer.confidence:.0%} {how}"
+
     def lines(self, most: int = 10) -> list[str]:
-        """One line a person: `Person 1: 12.3 s; 61 % happy, 20 % neutral; 8 % uncertain`.
+        """One line a person, and then what is to be known besides.
+
+        `Person 1: happy (58%); 12.3 s; 61% happy, 20% neutral, 11% other; 8% uncertain`: the
+        person's answer with its confidence, for how long the person was seen, and the parts of
+        that time.
 
         Args:
             most: Those who were seen the longest, at most so many.
         """
-        longest = sorted(self.persons.values(), key=lambda person: -person.seen_ms)
+        longest = self._longest_seen()
         lines = [_line(person) for person in longest[:most]]
         if len(longest) > most:
             lines.append(f"... and {len(longest) - most} more")
+        nobody = len(self.tracks) - len(longest)
+        if nobody:
+            lines.append(
+                f"({nobody} that may be no {'face' if nobody == 1 else 'faces'}: never certain)"
+            )
         return lines
+
+    def _longest_seen(self) -> list[Person]:
+        return sorted(self.persons.values(), key=lambda person: -person.seen_ms)
 
     def _turn_to(self, face: FaceEmotion) -> None:
         """Count the frame of `face`, and learn from it how long a frame usually lasts."""
@@ -220,18 +396,61 @@ class Summary:
             or self._frame_ms > MOST_SLICES_A_FRAME * self.slice_ms
         ):
             self.slice_ms *= 2
-            for person in self.persons.values():
+            for person in self.tracks.values():
                 person.merge_slices()
 
 
+def apportion(shares: NDArray[np.float64], total: int) -> list[int]:
+    """Return shares as whole numbers that add up to a total, by the largest remainders.
+
+    Args:
+        shares: They sum to 1.
+        total: 100 for whole per cent, 1,000 for tenths of them.
+    """
+    exact = total * shares
+    whole = np.floor(exact).astype(int)
+    rest = total - int(whole.sum())
+    whole[np.argsort(whole - exact, kind="stable")[:rest]] += 1
+    return [int(number) for number in whole]
+
+
+def _by_label(labels: tuple[str, ...], values: NDArray[np.float64]) -> dict[str, float]:
+    return {label: round(float(value), 4) for label, value in zip(labels, values, strict=True)}
+
+
+def _person_document(person: Person) -> dict[str, Any]:
+    answer = person.answer
+    assert answer is not None
+    return {
+        "track_id": person.track_id,
+        "first_ms": round(person.first_ms, 3),
+        "last_ms": round(person.last_ms, 3),
+        "seen_ms": round(person.seen_ms, 3),
+        **answer.document(),
+        "shares": _by_label(person.labels, person.shares[:-1]),
+        "uncertain_share": round(float(person.shares[-1]), 4),
+    }
+
+
 def _line(person: Person) -> str:
-    seconds = f"Person {person.track_id}: {person.seen_ms / 1000:.1f} s"
+    *shown, uncertain = apportion(person.shares, 100)
+    order = sorted(range(len(shown)), key=lambda index: -shown[index])
+    named = [
+        f"{shown[index]}% {person.labels[index]}" for index in order[:_MOST_NAMED] if shown[index]
+    ]
+    if other := sum(shown[index] for index in order[_MOST_NAMED:]):
+        named.append(f"{other}% other")
+    answer = person.answer
+    assert answer is not None
+    whole = f"{answer.emotion} ({answer.confidence:.0%})"
+    parts = [f"Person {person.track_id}: {whole}", duration_of(person), ", ".join(named)]
+    if uncertain:
+        parts.append(f"{uncertain}% uncertain")
+    return "; ".join(part for part in parts if part)
+
+
+def duration_of(person: Person) -> str:
+    """Return for how long a person was seen, such as `12.3 s`; in frames if only for a moment."""
     if person.seen_ms == 0:
-        return seconds
-    shares = person.shown_ms / person.seen_ms
-    order = np.argsort(-shares)[:3]
-    shown = ", ".join(f"{shares[i]:.0%} {EMOTIONS[i]}" for i in order if shares[i] >= 0.005)
-    uncertain = person.uncertain_ms / person.seen_ms
-    return "; ".join(
-        part for part in (seconds, shown, f"{uncertain:.0%} uncertain" if uncertain else "") if part
-    )
+        return "1 frame" if person.rows == 1 else f"{person.rows} frames"
+    return f"{person.seen_ms / 1000:.1f} s"

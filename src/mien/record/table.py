@@ -1,14 +1,17 @@
 """The table of results: its columns, and one row of it.
 
-Rows are the same in CSV, JSON lines and Parquet. `COLUMNS` come first and never change; what was
-added since stands after them.
+Rows are the same in CSV, JSON lines and Parquet. The columns before the labels, the labels (those
+of the network: FER2013's seven, unless it tells other things apart) and `uncertain` come first and
+never change; what was added since stands after them.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,13 +19,13 @@ from numpy.typing import NDArray
 
 from mien.core.errors import DataError
 from mien.core.labels import EMOTIONS
-from mien.core.types import Box, FaceEmotion
+from mien.core.types import Box, FaceEmotion, MissedLimit
 
-COLUMNS = (
+_BEFORE_LABELS = (
     *("frame", "timestamp_ms", "track_id", "x", "y", "width", "height", "detection_score"),
-    *("emotion", "confidence", *EMOTIONS, "uncertain"),
+    *("emotion", "confidence"),
 )
-"""What every record has, in this order. The probabilities are calibrated and smoothed."""
+_AFTER_LABELS = "uncertain"
 
 DETECTED_COLUMN = "detected"
 """`true` where a detector found the face in that frame, `false` where it was carried there."""
@@ -30,17 +33,65 @@ DETECTED_COLUMN = "detected"
 SMOOTH_COLUMN = "smooth_ms"
 """The time constant that the probabilities were smoothed with; 0 where they were not."""
 
-RAW_COLUMNS = tuple(f"raw_{emotion}" for emotion in EMOTIONS)
-"""The calibrated probabilities of the face's last classification, before smoothing; on request."""
+READING_COLUMN = "reading"
+"""Name of the artifact's reading that the probabilities are."""
+
+MISSED_COLUMN = "missed_limits"
+"""Why the label is uncertain, such as `min_side_px 17.2 < 20; min_confidence 0.28 < 0.3`."""
+
+ANGLE_COLUMNS = ("yaw_degrees", "pitch_degrees", "roll_degrees")
+"""How the head is turned; empty where the detector gives no five landmarks."""
+
+TEMPORAL_COLUMN = "temporal_sha256"
+"""SHA-256 of the network over time; only in records that one made, as the columns `whole_…`."""
+
+TEXT_COLUMNS = ("emotion", READING_COLUMN, MISSED_COLUMN, TEMPORAL_COLUMN, "path", "error")
+"""The columns that hold texts; pictures have the last two."""
+
+TRUTH_COLUMNS = (_AFTER_LABELS, DETECTED_COLUMN)
+"""The columns that hold `true` or `false`. All others are numbers."""
+
+_RAW_PREFIX = "raw_"  # before a label: the face's last classification, before smoothing
+_WHOLE_PREFIX = "whole_"  # before a label: what the person showed so far, by a network over time
+_LABEL_PREFIX = "label_"  # before a label that is named as another column is
+_TAKEN = frozenset((*_BEFORE_LABELS, SMOOTH_COLUMN, *TEXT_COLUMNS, *TRUTH_COLUMNS, *ANGLE_COLUMNS))
+# What a spreadsheet takes for the beginning of a formula; an apostrophe before it makes it a text.
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+_NEUTRALISED = re.compile(r"'+[=+\-@\t\r]")
 
 
-def columns_of(*, raw: bool) -> tuple[str, ...]:
-    """The columns that a record is written with, in order."""
-    return (*COLUMNS, DETECTED_COLUMN, SMOOTH_COLUMN, *(RAW_COLUMNS if raw else ()))
+def label_columns(labels: tuple[str, ...]) -> tuple[str, ...]:
+    """The column of each label: its name, or `label_…` where that is another column's."""
+    return _label_columns(labels, "")
+
+
+def leading_columns(labels: tuple[str, ...] = EMOTIONS) -> tuple[str, ...]:
+    """What every record has first. The probabilities are calibrated and smoothed."""
+    return (*_BEFORE_LABELS, *label_columns(labels), _AFTER_LABELS)
+
+
+def columns_of(
+    labels: tuple[str, ...] = EMOTIONS, *, raw: bool, temporal: bool = False
+) -> tuple[str, ...]:
+    """The columns that a record is written with, in order.
+
+    Args:
+        labels: What the network tells apart.
+        raw: Add the calibrated probabilities before smoothing, `raw_…`.
+        temporal: Add those of a network over time: what each person showed so far, `whole_…`, and
+            which network says so.
+    """
+    before = _label_columns(labels, _RAW_PREFIX) if raw else ()
+    after = (DETECTED_COLUMN, SMOOTH_COLUMN, *before, READING_COLUMN, MISSED_COLUMN)
+    whole = (*_label_columns(labels, _WHOLE_PREFIX), TEMPORAL_COLUMN) if temporal else ()
+    return (*leading_columns(labels), *after, *ANGLE_COLUMNS, *whole)
 
 
 def row_of(face: FaceEmotion, *, smooth_ms: float, raw: bool) -> dict[str, Any]:
-    """One row, by column: numbers rounded to what they are good for, so that files stay small."""
+    """One row, by column: numbers rounded to what they are good for, so that files stay small.
+
+    A face that a network over time judged has its columns as well; see `columns_of`.
+    """
     row: dict[str, Any] = {
         "frame": face.frame,
         "timestamp_ms": round(face.timestamp_ms, 3),
@@ -52,20 +103,42 @@ def row_of(face: FaceEmotion, *, smooth_ms: float, raw: bool) -> dict[str, Any]:
         "detection_score": round(face.detection_score, 4),
         "emotion": face.emotion,
         "confidence": round(face.confidence, 6),
-        **_rounded(EMOTIONS, face.probabilities),
+        **_rounded(label_columns(face.labels), face.probabilities),
         "uncertain": face.uncertain,
         DETECTED_COLUMN: face.detected,
         SMOOTH_COLUMN: smooth_ms,
     }
     if raw:
         before = face.raw_probabilities
-        row |= _rounded(RAW_COLUMNS, face.probabilities if before is None else before)
+        columns = _label_columns(face.labels, _RAW_PREFIX)
+        row |= _rounded(columns, face.probabilities if before is None else before)
+    row[READING_COLUMN] = face.reading
+    row[MISSED_COLUMN] = "; ".join(map(str, face.missed_limits)) or None
+    for column in ANGLE_COLUMNS:
+        degrees = getattr(face, column)
+        row[column] = None if degrees is None else round(degrees, 1)
+    if face.whole_probabilities is not None:
+        row |= _rounded(_label_columns(face.labels, _WHOLE_PREFIX), face.whole_probabilities)
+        row[TEMPORAL_COLUMN] = face.temporal_sha256
     return row
 
 
+def csv_header(columns: Iterable[str]) -> str:
+    """The first line of a CSV file, its end included."""
+    return ",".join(map(_csv_value, columns)) + "\n"
+
+
 def csv_line(row: Mapping[str, Any]) -> str:
-    """A row as a line of CSV, its end included; None is an empty value."""
-    return ",".join(_csv_value(value) for value in row.values()) + "\n"
+    """A row as a line of CSV, its end included; None is an empty value.
+
+    A text that a spreadsheet would run as a formula gets an apostrophe, see `plain_text`.
+    """
+    return ",".join(map(_csv_value, row.values())) + "\n"
+
+
+def plain_text(value: str) -> str:
+    """A text of a CSV file that mien wrote, without the apostrophe that keeps it from being run."""
+    return value[1:] if _NEUTRALISED.match(value) else value
 
 
 def json_line(row: Mapping[str, Any]) -> str:
@@ -77,24 +150,32 @@ def parse_row(row: Mapping[str, Any], where: str) -> FaceEmotion:
     """Turn a row that was read, of strings or of values, back into a result.
 
     Args:
-        row: By column; columns that are unknown are passed over.
+        row: By column, in the order of the file; columns after `uncertain` that are unknown are
+            passed over.
         where: The file and line, for the message.
 
     Raises:
         DataError: if a column is missing or holds something else than it should.
     """
-    missing = [column for column in COLUMNS if row.get(column) is None]
+    labels = _labels_of(tuple(row))
+    missing = [column for column in leading_columns(labels) if row.get(column) is None]
     if missing:
         raise DataError(
             f"{where} has no {', '.join(missing)}: expected a record that mien wrote, with the "
-            f"columns {','.join(COLUMNS)}."
+            f"columns {','.join(leading_columns(labels))}."
         )
     emotion = row["emotion"]
-    if emotion not in EMOTIONS:
+    if emotion not in labels:
         raise DataError(
-            f"{where}, column emotion: found {emotion!r}; expected one of {', '.join(EMOTIONS)}."
+            f"{where}, column emotion: found {emotion!r}; expected one of {', '.join(labels)}."
         )
-    has_raw = all(row.get(column) is not None for column in RAW_COLUMNS)
+    raw_columns = _label_columns(labels, _RAW_PREFIX)
+    has_raw = all(row.get(column) is not None for column in raw_columns)
+    whole_columns = _label_columns(labels, _WHOLE_PREFIX)
+    # In CSV, rows that no network over time made leave its columns empty beside those of one.
+    has_whole = all(row.get(column) is not None for column in whole_columns) and any(
+        row[column] != "" for column in whole_columns
+    )
     return FaceEmotion(
         frame=int(_number(row, "frame", where)),
         timestamp_ms=_number(row, "timestamp_ms", where),
@@ -103,11 +184,41 @@ def parse_row(row: Mapping[str, Any], where: str) -> FaceEmotion:
         detection_score=_number(row, "detection_score", where),
         emotion=emotion,
         confidence=_number(row, "confidence", where),
-        probabilities=_vector(row, EMOTIONS, where),
+        probabilities=_vector(row, label_columns(labels), where),
         uncertain=_truth(row, "uncertain", where),
         detected=_truth(row, DETECTED_COLUMN, where) if DETECTED_COLUMN in row else True,
-        raw_probabilities=_vector(row, RAW_COLUMNS, where) if has_raw else None,
+        raw_probabilities=_vector(row, raw_columns, where) if has_raw else None,
+        labels=labels,
+        reading=row.get(READING_COLUMN) or None,
+        missed_limits=_missed_limits(row, where),
+        yaw_degrees=_number_or_none(row, "yaw_degrees", where),
+        pitch_degrees=_number_or_none(row, "pitch_degrees", where),
+        roll_degrees=_number_or_none(row, "roll_degrees", where),
+        whole_probabilities=_vector(row, whole_columns, where) if has_whole else None,
+        temporal_sha256=row.get(TEMPORAL_COLUMN) or None,
     )
+
+
+@lru_cache(8)
+def _label_columns(labels: tuple[str, ...], prefix: str) -> tuple[str, ...]:
+    def column(label: str) -> str:
+        is_taken = label in _TAKEN or label.startswith((_RAW_PREFIX, _WHOLE_PREFIX, _LABEL_PREFIX))
+        return prefix + (_LABEL_PREFIX if is_taken else "") + label
+
+    return tuple(map(column, labels))
+
+
+@lru_cache(8)
+def _labels_of(columns: tuple[str, ...]) -> tuple[str, ...]:
+    """The labels of a table: what stands between `confidence` and `uncertain`.
+
+    Somebody may have put the columns into another order: then they are FER2013's.
+    """
+    if "confidence" in columns and _AFTER_LABELS in columns:
+        between = columns[columns.index("confidence") + 1 : columns.index(_AFTER_LABELS)]
+        if between and not _TAKEN.intersection(between):
+            return tuple(column.removeprefix(_LABEL_PREFIX) for column in between)
+    return EMOTIONS
 
 
 def _rounded(names: tuple[str, ...], values: NDArray[np.float32]) -> dict[str, float]:
@@ -117,8 +228,12 @@ def _rounded(names: tuple[str, ...], values: NDArray[np.float32]) -> dict[str, f
 def _csv_value(value: object) -> str:
     if value is None:
         return ""
-    text = str(value).lower() if isinstance(value, bool) else str(value)
-    # Only paths and messages can hold these; a line break would break the row in two.
+    if isinstance(value, bool):
+        return str(value).lower()
+    text = str(value)
+    if isinstance(value, str) and _FORMULA.match(text):
+        text = f"'{text}"
+    # Only labels, paths and messages can hold these; a line break would break the row in two.
     if any(character in text for character in ',"\r\n'):
         text = text.replace("\r", " ").replace("\n", " ").replace('"', '""')
         return f'"{text}"'
@@ -135,10 +250,30 @@ def _number(row: Mapping[str, Any], column: str, where: str) -> float:
     return value
 
 
+def _number_or_none(row: Mapping[str, Any], column: str, where: str) -> float | None:
+    return None if row.get(column) in (None, "") else _number(row, column, where)
+
+
 def _vector(row: Mapping[str, Any], columns: tuple[str, ...], where: str) -> NDArray[np.float32]:
     values = np.array([_number(row, column, where) for column in columns], np.float32)
     values.flags.writeable = False
     return values
+
+
+def _missed_limits(row: Mapping[str, Any], where: str) -> tuple[MissedLimit, ...]:
+    text = row.get(MISSED_COLUMN) or ""
+    limits = []
+    for part in filter(None, str(text).split("; ")):
+        words = part.split(" ")
+        try:
+            name, value, _, bound = words
+            limits.append(MissedLimit(name, float(value), float(bound)))
+        except ValueError:
+            raise DataError(
+                f"{where}, column {MISSED_COLUMN}: found {part!r}; expected a limit of the gate "
+                "that was missed, such as 'min_side_px 17.2 < 20'."
+            ) from None
+    return tuple(limits)
 
 
 def _truth(row: Mapping[str, Any], column: str, where: str) -> bool:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from mien.core.errors import DataError
-from mien.core.files import temporary_beside
+from mien.core.errors import OutputError
+from mien.core.files import temporary_beside, write_atomically
 from mien.core.types import FaceEmotion
 from mien.record.parquet import csv_to_parquet, require_pyarrow
-from mien.record.table import columns_of, csv_line, json_line, row_of
+from mien.record.summary import Summary
+from mien.record.table import columns_of, csv_header, csv_line, json_line, row_of
+
+STANDARD_OUTPUT = Path("-")
+"""The name of standard output, for tables in CSV and in JSON lines."""
 
 FLUSH_S = 0.5
 """Rows reach the file this often."""
@@ -22,17 +28,18 @@ class TableWriter:
 
     CSV and JSON lines grow as they go, in place and by whole lines: a reader, or a kill, finds all
     rows but those of the last half second. Parquet cannot: it is made from the CSV at the end, and
-    appears as a whole; if that fails, the rows stay in CSV. Files that were there are replaced. No
-    path, no file.
+    appears as a whole; if that fails, or the disk is full before, the rows stay in CSV. Files that
+    were there are replaced. No path, no file.
 
     Args:
         columns: The names of the columns, in order.
-        csv: Where to write CSV, if anywhere.
-        jsonl: Where to write JSON lines, if anywhere.
-        parquet: Where to write Parquet, if anywhere; needs `pip install 'mien[batch]'`.
+        csv: Where to write CSV, if anywhere; `STANDARD_OUTPUT` is possible.
+        jsonl: Where to write JSON lines, if anywhere; likewise.
+        parquet: Where to write Parquet, if anywhere; needs `pip install 'mien[parquet]'`.
 
     Raises:
-        DataError: if a file cannot be written.
+        OutputError: if a file cannot be written.
+        BrokenPipeError: if whoever reads standard output wants no more, here and in `append`.
         MissingExtraError: if Parquet is asked for and pyarrow is missing.
     """
 
@@ -45,15 +52,22 @@ class TableWriter:
         parquet: Path | None = None,
     ) -> None:
         self._parquet = parquet
+        self._is_broken = False
         self._temporary_csv: Path | None = None
-        if parquet is not None:
-            require_pyarrow()
-            if csv is None:
-                csv = self._temporary_csv = _csv_beside(parquet)
         self._csv_path = csv
+        if parquet is not None:
+            if parquet == STANDARD_OUTPUT:
+                raise OutputError(
+                    "Parquet cannot go to standard output: name a file, or write --csv - or "
+                    "--jsonl - instead."
+                )
+            require_pyarrow()
+            if csv is None or csv == STANDARD_OUTPUT:
+                self._csv_path = self._temporary_csv = _csv_beside(parquet)
         self._files: list[_LineFile] = []
-        if csv is not None:
-            self._files.append(_LineFile(csv, csv_line, ",".join(columns) + "\n"))
+        for path in dict.fromkeys([csv, self._csv_path]):
+            if path is not None:
+                self._files.append(_LineFile(path, csv_line, csv_header(columns)))
         if jsonl is not None:
             self._files.append(_LineFile(jsonl, json_line))
 
@@ -61,21 +75,25 @@ class TableWriter:
         """Append rows, each with every column, in order.
 
         Raises:
-            DataError: if the disk is full or the file cannot be written.
+            OutputError: if the disk is full or the file cannot be written.
         """
-        for file in self._files:
-            file.append(rows)
+        with self._noticing_failures():
+            for file in self._files:
+                file.append(rows)
 
     def close(self) -> None:
         """Finish all files; once more does nothing."""
         files, self._files = self._files, []
-        for file in files:
-            file.close()
+        with self._noticing_failures():
+            for file in files:
+                file.close()
+        if self._is_broken:
+            return  # A table of the rows until then would hide why it ends, and the disk is full.
         if files and self._parquet is not None and self._csv_path is not None:
             try:
                 csv_to_parquet(self._csv_path, self._parquet)
-            except DataError as error:
-                raise DataError(f"{error} The rows are in {self._csv_path}.") from None
+            except OutputError as error:
+                raise OutputError(f"{error} The rows are in {self._csv_path}.") from None
             if self._temporary_csv is not None:
                 self._temporary_csv.unlink()
 
@@ -85,13 +103,28 @@ class TableWriter:
     def __exit__(self, *_error: object) -> None:
         self.close()
 
+    @contextlib.contextmanager
+    def _noticing_failures(self) -> Iterator[None]:
+        try:
+            yield
+        except OutputError as error:
+            self._is_broken = True
+            if self._parquet is None:
+                raise
+            raise OutputError(
+                f"{error} {self._parquet} was not made of it; the rows until then are in "
+                f"{self._csv_path}."
+            ) from None
+
 
 class RecordWriter(TableWriter):
     """Writes the record of a video or camera: a row a face a frame. See `TableWriter`.
 
     Args:
+        labels: What the network tells apart: `Classifier.labels`.
         smooth_ms: What the probabilities were smoothed with; it stands in every row.
         raw: Add the probabilities before smoothing.
+        temporal: Add what a network over time says; see `mien.record.table.columns_of`.
         csv: Where to write CSV, if anywhere.
         jsonl: Where to write JSON lines, if anywhere.
         parquet: Where to write Parquet, if anywhere.
@@ -99,20 +132,35 @@ class RecordWriter(TableWriter):
 
     def __init__(
         self,
+        labels: tuple[str, ...],
         *,
         smooth_ms: float,
         raw: bool = False,
+        temporal: bool = False,
         csv: Path | None = None,
         jsonl: Path | None = None,
         parquet: Path | None = None,
     ) -> None:
-        super().__init__(columns_of(raw=raw), csv=csv, jsonl=jsonl, parquet=parquet)
+        columns = columns_of(labels, raw=raw, temporal=temporal)
+        super().__init__(columns, csv=csv, jsonl=jsonl, parquet=parquet)
         self._smooth_ms = smooth_ms
         self._raw = raw
 
     def write(self, faces: Iterable[FaceEmotion]) -> None:
         """Append the faces of a frame; see `append`."""
         self.append([row_of(face, smooth_ms=self._smooth_ms, raw=self._raw) for face in faces])
+
+
+def write_summary(path: Path, summary: Summary) -> None:
+    """Write what a record amounts to, in JSON: `Summary.document`.
+
+    Raises:
+        OutputError: if the file cannot be written.
+    """
+    try:
+        write_atomically(path, json.dumps(summary.document(), indent=2) + "\n")
+    except OSError as error:
+        raise OutputError(f"The summary {path} cannot be written: {error.strerror}.") from None
 
 
 class _LineFile:
@@ -126,11 +174,14 @@ class _LineFile:
         self._waiting = [header] if header else []
         self._flushed_s = time.monotonic()
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
             # Without a buffer of Python's own, each flush is one write of whole lines.
-            self._file = path.open("wb", buffering=0)
+            if path == STANDARD_OUTPUT:
+                self._file = open(1, "wb", buffering=0, closefd=False)  # noqa: SIM115
+            else:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self._file = path.open("wb", buffering=0)
         except OSError as error:
-            raise DataError(f"The record {path} cannot be written: {error.strerror}.") from None
+            raise OutputError(f"The record {path} cannot be written: {error.strerror}.") from None
         self._flush()
 
     def append(self, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -152,8 +203,10 @@ class _LineFile:
         try:
             while content:
                 content = content[self._file.write(content) :]
+        except BrokenPipeError:
+            raise
         except OSError as error:
-            raise DataError(
+            raise OutputError(
                 f"The record {self._path} cannot be written any further: {error.strerror}."
             ) from None
 
@@ -162,4 +215,4 @@ def _csv_beside(parquet: Path) -> Path:
     try:
         return temporary_beside(parquet, ".csv")
     except OSError as error:
-        raise DataError(f"The record {parquet} cannot be written: {error.strerror}.") from None
+        raise OutputError(f"The record {parquet} cannot be written: {error.strerror}.") from None
