@@ -3,7 +3,7 @@ import pytest
 
 pytest.importorskip("scipy", reason="needs mien[train]")
 
-from mien.core.artifact import apply_temperature
+from mien.classifier.reading import apply_temperature
 from mien.evaluation.calibration import measure_calibration
 from mien.training.temperature import fit_temperature, negative_log_likelihood
 
@@ -45,3 +45,11 @@ def test_certain_answers_fall_into_the_last_bin():
     calibration = measure_calibration(certain, np.arange(7))
     assert calibration.counts[-1] == 7
     assert calibration.expected_error == 0
+
+
+def test_against_shares_of_votes_being_right_is_a_matter_of_degree():
+    rows = np.array([[0.8, 0.2, 0, 0, 0, 0, 0]] * 10, np.float32)
+    shares = np.array([[0.8, 0.1, 0.1, 0, 0, 0, 0]] * 10, np.float32)
+    assert measure_calibration(rows, shares).expected_error == pytest.approx(0, abs=1e-6)
+    shares[:, 0], shares[:, 3] = 0.5, 0.3
+    assert measure_calibration(rows, shares).expected_error == pytest.approx(0.3, abs=1e-6)

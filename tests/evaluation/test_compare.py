@@ -1,7 +1,7 @@
 """Two networks are told apart by the faces that they share."""
 
 import re
-import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +11,16 @@ keras = pytest.importorskip("keras", reason="needs mien[train]")
 pytest.importorskip("onnx", reason="needs mien[train]")
 pytest.importorskip("tf2onnx", reason="needs mien[train]")
 
-from mien.core.errors import ModelError
+from mien.core.errors import DataError, ModelError
+from mien.data import test_faces
+from mien.data.fer2013 import load_dataset
 from mien.data.synthetic import synthetic_dataset, write_csv
 from mien.evaluation.compare import compare_means, compare_networks
-from mien.export import export_model
-
-RUNS = Path(__file__).parents[2] / "results" / "runs"
+from mien.export.onnx_file import describe, export_network
+from mien.models.keras_file import load_network
+from mien.training.faces import load_faces
+from mien.training.provenance import describe_faces
+from mien.training.run_folder import RunFolder, write_json
 
 
 def test_a_small_difference_of_the_same_faces_is_clear() -> None:
@@ -46,40 +50,70 @@ def faces(tmp_path: Path) -> Path:
     return tmp_path / "train.csv"
 
 
-def test_two_runs_of_the_repository_are_compared(faces: Path) -> None:
-    first, second = (
-        RUNS / name / "emotion.onnx" for name in ("003_spatial_dropout", "010_residual")
-    )
-    lines = compare_networks(first, second, training_data=faces)
+RECIPE = """
+title = "toy"
+rationale = "toy"
+status = "candidate"
+[network]
+family = "vgg"
+filters = [2]
+convolutions_per_block = 1
+dropout = [0.0]
+spatial_dropout = [0.0]
+head = "global_average"
+dense_units = [4]
+dense_dropout = 0.0
+[augmentation]
+"""
+
+
+@pytest.fixture
+def finished_run(tmp_path: Path):
+    """Return the function that makes the folder of a finished run, exported and not calibrated."""
+
+    def make(name: str, seed: int = 0, recipe: str = RECIPE, temperature: float = 1.0) -> RunFolder:
+        run = RunFolder(tmp_path / name)
+        run.path.mkdir()
+        run.recipe.write_text(recipe)
+        run.write_metrics({"experiment": name})
+        keras.utils.set_random_seed(seed)
+        network = keras.Sequential(
+            [
+                keras.Input((48, 48, 1)),
+                keras.layers.AveragePooling2D(8),
+                keras.layers.Flatten(),
+                keras.layers.Dense(7, activation="softmax"),
+            ]
+        )
+        network.save(run.network)
+        loaded = load_network(run.network)
+        artifact = describe(loaded, run.artifact, name, run.read_metrics())
+        readings = {
+            each: replace(reading, temperature=temperature)
+            for each, reading in artifact.readings.items()
+        }
+        export_network(loaded, replace(artifact, readings=readings))
+        return run
+
+    return make
+
+
+def test_two_runs_are_compared(finished_run, faces: Path) -> None:
+    first, second = finished_run("one"), finished_run("two", seed=1)
+    lines = compare_networks(first.artifact, second.artifact, training_data=faces)
     assert lines[0] == "21 validation faces, each network calibrated on them"
-    assert [line.split()[1].rstrip(",") for line in lines[1:3]] == [
-        "003_spatial_dropout",
-        "010_residual",
-    ]
+    assert [line.split()[1].rstrip(",") for line in lines[1:3]] == ["one", "two"]
     assert lines[3].startswith("calibrated log-loss (lower is better)")
     assert lines[4].startswith("accuracy, % (higher is better)")
 
 
 def test_a_network_is_its_own_equal_whatever_the_file_and_its_temperature(
-    tmp_path: Path, faces: Path
+    finished_run, faces: Path
 ) -> None:
-    keras.utils.set_random_seed(0)
-    network = keras.Sequential(
-        [
-            keras.Input((48, 48, 1)),
-            keras.layers.AveragePooling2D(8),
-            keras.layers.Flatten(),
-            keras.layers.Dense(7, activation="softmax"),
-        ]
-    )
-    network.save(tmp_path / "network.keras")
-    (tmp_path / "metrics.json").write_text('{"experiment": "toy"}', encoding="utf-8")
-    shutil.copy(RUNS / "010_residual" / "experiment.toml", tmp_path)
-    export_model(network, tmp_path, experiment="toy", temperature=0.6)
-    lines = compare_networks(
-        tmp_path / "network.keras", tmp_path / "emotion.onnx", training_data=faces
-    )
-    assert lines[1].rpartition(",")[2] == lines[2].rpartition(",")[2]
+    run = finished_run("toy", temperature=0.6)
+    lines = compare_networks(run.network, run.artifact, training_data=faces)
+    first, second = (float(line.rpartition(" ")[2]) for line in lines[1:3])
+    assert first == pytest.approx(second, abs=0.002)
     for line in lines[3:]:
         numbers = re.findall(r"[+-]?\d+\.\d+", line)
         assert numbers[0] == numbers[1]
@@ -87,12 +121,38 @@ def test_a_network_is_its_own_equal_whatever_the_file_and_its_temperature(
         assert line.endswith(": not clear")
 
 
-def test_runs_with_other_validation_faces_are_refused(tmp_path: Path, faces: Path) -> None:
-    other = tmp_path / "other"
-    shutil.copytree(RUNS / "010_residual", other)
-    recipe = other / "experiment.toml"
-    recipe.write_text(recipe.read_text() + "\n[split]\nseed = 7\n", encoding="utf-8")
+def test_runs_with_other_validation_faces_are_refused(finished_run, faces: Path) -> None:
+    first = finished_run("one")
+    second = finished_run("two", recipe=RECIPE + "[split]\nseed = 7\n")
     with pytest.raises(ModelError, match="not chosen on the same validation faces"):
-        compare_networks(
-            RUNS / "010_residual" / "emotion.onnx", other / "emotion.onnx", training_data=faces
-        )
+        compare_networks(first.artifact, second.artifact, training_data=faces)
+
+
+def test_test_faces_are_not_compared_on(finished_run, faces: Path, monkeypatch) -> None:
+    signs = test_faces._signs(test_faces.fingerprint(load_dataset(faces).faces_u8))
+    monkeypatch.setattr(test_faces, "_known_signs", lambda: signs)
+    run = finished_run("one")
+    with pytest.raises(DataError, match="FER2013's test faces"):
+        compare_networks(run.artifact, run.artifact, training_data=faces)
+
+
+def test_the_faces_are_those_that_the_runs_name(finished_run, faces: Path) -> None:
+    own = faces.rename(faces.with_name("own.csv"))
+    first, second = finished_run("one"), finished_run("two", seed=1)
+    known = describe_faces(load_faces(own, None))
+    for run in (first, second):
+        write_json(run.data, known)
+    assert compare_networks(first.artifact, second.artifact, training_data=None)[0].startswith(
+        "21 "
+    )
+    write_json(second.data, {"source": "others.csv", "faces": 9, "sha256": "0" * 64})
+    with pytest.raises(ModelError, match=r"two holds a run on other faces: 9 of others\.csv"):
+        compare_networks(first.artifact, second.artifact, training_data=None)
+
+
+def test_the_faces_are_those_of_the_recipe_where_the_run_names_none(
+    finished_run, faces: Path
+) -> None:
+    own = faces.rename(faces.with_name("own.csv"))
+    run = finished_run("one", recipe=f"{RECIPE}\n[data]\npath = '{own}'\n")
+    assert compare_networks(run.artifact, run.network, training_data=None)[0].startswith("21 ")

@@ -4,6 +4,7 @@ import csv
 import json
 import shutil
 
+import cv2
 import numpy as np
 import pytest
 
@@ -15,8 +16,10 @@ from pathlib import Path
 from mien.cli import main
 from mien.core.artifact import load_artifact
 from mien.core.labels import EMOTIONS
-from mien.data.fer2013 import Dataset
+from mien.data import test_faces as known_test_faces
+from mien.data.dataset import Dataset
 from mien.data.synthetic import write_csv
+from mien.evaluation import scoring, test_set
 
 LABELS = np.tile(np.arange(7), 6)
 
@@ -30,7 +33,13 @@ def working_folder(tmp_path, monkeypatch, brightness_network, faces_of):
     write_csv(Dataset(faces, LABELS, None, Path()), Path("data/mine.csv"))
     write_csv(Dataset(faces[:3], LABELS[:3], None, Path()), Path("data/train.csv"))
     usage = np.where(np.arange(len(LABELS)) < 20, "PublicTest", "PrivateTest")
-    write_csv(Dataset(faces, LABELS, usage, Path()), Path("data/kaggle.csv"))
+    # The faces of kaggle.csv stand for FER2013's test faces; those of mine.csv are others.
+    test_faces = faces_of(LABELS[::-1], noise=0.06)[:, :, ::-1].copy()
+    signs = known_test_faces._signs(known_test_faces.fingerprint(test_faces))
+    monkeypatch.setattr(known_test_faces, "_known_signs", lambda: signs)
+    monkeypatch.setattr(test_set, "LOOK_FACES", 20)
+    monkeypatch.setattr(scoring, "TEST_FACES_OF_ITS_OWN_FIGURES", 20)
+    write_csv(Dataset(test_faces, LABELS[::-1], usage, Path()), Path("data/kaggle.csv"))
     write_csv(Dataset(faces, None, None, Path()), Path("data/test.csv"))
 
 
@@ -76,12 +85,17 @@ def test_mirroring_changes_nothing_for_a_network_that_sees_brightness_only():
 
 
 def test_test_faces_of_fer2013_are_split_and_every_network_is_counted_once(
-    capsys, brightness_network
+    capsys, brightness_network, monkeypatch
 ):
+    monkeypatch.setattr("mien.data.test_faces._near_copy_rows", lambda: np.arange(5))
     command = ("evaluate", "--model", "net/emotion.onnx", "--data", "data/kaggle.csv")
     assert run(*command) == 0
-    assert "counted in" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "A look at 42 of FER2013's test faces" in printed
+    assert "Its photographs, cropped anew or mirrored: " in printed
     scores = read_metrics("net")["test"]
+    copies = scores["copies"]
+    assert copies["accuracy_without_near"]["count"] == 42 - copies["count"] - copies["near_count"]
     public, private = scores["plain"]["public_test"], scores["plain"]["private_test"]
     assert (public["accuracy"]["count"], private["accuracy"]["count"]) == (20, 22)
     (entry,) = read_ledger()
@@ -89,6 +103,7 @@ def test_test_faces_of_fer2013_are_split_and_every_network_is_counted_once(
     assert entry["accuracy"] == scores["plain"]["whole"]["accuracy"]["value"]
     assert entry["macro_f1"] == scores["plain"]["whole"]["macro"]["f1"]
     assert entry["sha256"] == scores["sha256"]
+    assert entry["test_faces"] == 42
 
     assert run(*command) == 0
     assert "no new look" in capsys.readouterr().out
@@ -97,6 +112,19 @@ def test_test_faces_of_fer2013_are_split_and_every_network_is_counted_once(
     brightness_network(Path("net/emotion.onnx"), sharpness=20.0)
     assert run(*command) == 0
     assert len(read_ledger()) == 2
+
+
+def test_a_network_of_another_input_is_scored_too(capsys, foreign_artifact):
+    labels = foreign_artifact(Path("foreign/emotion.onnx")).reading().labels
+    with Path("data/own.csv").open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["emotion", "pixels"])
+        for number, label in enumerate(labels):
+            rows.writerow([label, " ".join([str(30 * number)] * 48 * 48)])
+    assert run("evaluate", "--model", "foreign/emotion.onnx", "--data", "data/own.csv") == 0
+    assert "Accuracy on the test set: " in capsys.readouterr().out
+    assert run("predict", "--model", "foreign/emotion.onnx", "--data", "data/test.csv") == 0
+    assert "Wrote 42 predictions" in capsys.readouterr().out
 
 
 def test_a_spoilt_ledger_stops_the_scoring(capsys):
@@ -150,7 +178,7 @@ def test_the_shipped_networks_figures_do_not_join_those_of_another(capsys, brigh
     assert run("evaluate", "--data", "data/kaggle.csv") == 0
     captured = capsys.readouterr()
     assert captured.out.startswith("Accuracy on the test set")
-    assert "results/model/emotion.onnx is not the file that is scored" in captured.err
+    assert "results/model shows the figures of another network" in captured.err
     assert contents("results/model") == before
     assert read_metrics("results/evaluation")["test"]["sha256"] == load_artifact().sha256
 
@@ -200,6 +228,26 @@ def test_predict_writes_a_row_for_every_face_without_labels():
         assert sum(shares) == pytest.approx(1, abs=1e-5)
         assert row["emotion"] == EMOTIONS[int(row["label"])] == EMOTIONS[int(np.argmax(shares))]
         assert float(row["confidence"]) == max(shares)
+
+
+def test_predict_and_evaluate_name_file_and_truth_and_show_the_wrong_faces():
+    table = Path("faces.csv")
+    pictures = []
+    for number, grey in enumerate((0, 40, 80, 255)):
+        cv2.imwrite(f"{number}.png", np.full((60, 60), grey, np.uint8))
+        pictures.append(f"{number}.png;{EMOTIONS[0]}")
+    table.write_text("image;label\n" + "\n".join(pictures) + "\n")
+    words = ("--model", "net/emotion.onnx", "--data", table)
+    assert run("predict", *words, "--out", "out/p.csv") == 0
+    assert run("evaluate", *words, "--out", "scored") == 0
+    for path in (Path("out/p.csv"), Path("scored/predictions.csv")):
+        with path.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert [row["file"] for row in rows] == [f"{number}.png" for number in range(4)]
+        assert {row["truth"] for row in rows} == {EMOTIONS[0]}
+        wrong = [row for row in rows if row["emotion"] != row["truth"]]
+        assert wrong
+        assert path.with_name("wrong_faces.png").stat().st_size > 5_000
 
 
 @pytest.mark.parametrize(

@@ -4,28 +4,74 @@ import numpy as np
 import pytest
 
 from mien.core.errors import DataError
-from mien.core.labels import VOTE_CLASSES
-from mien.data.fer2013 import Dataset
-from mien.evaluation.test_set import TEST_COUNT, ScoredFaces, agreed_test_labels, faces_to_score
+from mien.core.labels import EMOTIONS
+from mien.data import test_faces
+from mien.data.dataset import Dataset
+from mien.data.synthetic import synthetic_dataset
+from mien.evaluation import test_set
+from mien.evaluation.test_set import TEST_COUNT, ScoredFaces, faces_to_score, votes_for_test
 
 DATA = Path(__file__).parents[2] / "data" / "test_with_emotions.csv"
-TEST_CLASS_COUNTS = (958, 111, 1024, 1774, 1247, 831, 1233)
 
 
 def blank(labels, usage=None):
     return Dataset(np.zeros((len(labels), 48, 48), np.uint8), labels, usage, Path("some.csv"))
 
 
-def test_a_folder_with_the_test_sets_class_counts_is_the_test_set():
-    faces = faces_to_score(blank(np.repeat(np.arange(7), TEST_CLASS_COUNTS)))
-    assert faces.is_fer2013_test
+@pytest.fixture
+def known(monkeypatch):
+    """Let drawn faces stand for FER2013's 7,178 test faces, and 20 of them be a look."""
+    faces_u8 = synthetic_dataset(60, seed=4).faces_u8
+    signs = test_faces._signs(test_faces.fingerprint(faces_u8))
+    monkeypatch.setattr(test_faces, "_known_signs", lambda: signs)
+    # Drawn faces differ in fewer bits than photographs do.
+    monkeypatch.setattr(test_faces, "MOST_DIFFERENT_BITS", 0)
+    monkeypatch.setattr(test_set, "LOOK_FACES", 20)
+    monkeypatch.setattr(test_set, "PUBLIC_TEST_COUNT", 30)
+    return faces_u8
+
+
+@pytest.mark.parametrize(
+    ("chosen", "is_look"),
+    [
+        (slice(0, 59), True),  # a row less
+        (slice(0, 30), True),  # PublicTest without a column Usage
+        (slice(None, None, -3), True),
+        (slice(0, 19), False),
+    ],
+)
+def test_test_faces_are_known_one_by_one(known, chosen, is_look):
+    faces_u8 = known[chosen]
+    labels = np.zeros(len(faces_u8), np.int64)
+    faces = faces_to_score(Dataset(faces_u8, labels, None, Path("some.csv")))
+    assert faces.known_test_faces == len(faces_u8)
+    assert faces.is_look is is_look
+    assert faces.is_public_test.tolist() == (np.arange(60)[chosen] < 30).tolist()
+
+
+def test_photographs_that_training_has_cropped_otherwise_are_known(known, monkeypatch):
+    monkeypatch.setattr(test_faces, "_near_copy_rows", lambda: np.array([3, 7]))
+    labels = np.zeros(3, np.int64)
+    faces = faces_to_score(Dataset(known[[7, 5, 3]], labels, None, Path("some.csv")))
+    assert faces.is_near_copy.tolist() == [True, False, True]
+
+
+def test_test_faces_among_others_are_a_look_too(known):
+    mixed = np.concatenate([known[:25], synthetic_dataset(200, seed=5).faces_u8])
+    faces = faces_to_score(Dataset(mixed, np.zeros(225, np.int64), None, Path("some.csv")))
+    assert faces.is_look
     assert faces.is_public_test is None
+    assert faces.is_near_copy is None
 
 
-def test_other_faces_are_not():
-    faces = faces_to_score(blank(np.tile(np.arange(7), 3)))
-    assert not faces.is_fer2013_test
-    assert len(faces.labels) == 21
+@pytest.mark.usefixtures("known")
+def test_ones_own_faces_are_none_whatever_their_usage_says():
+    own = synthetic_dataset(24, seed=6)
+    usage = np.array(["PublicTest", "PrivateTest"] * 12)
+    faces = faces_to_score(Dataset(own.faces_u8, own.labels, usage, Path("own.csv")))
+    assert faces.known_test_faces == 0
+    assert not faces.is_look
+    assert faces.is_public_test.sum() == 12
 
 
 def test_training_rows_are_not_scored_where_there_are_test_rows():
@@ -48,18 +94,19 @@ def test_the_real_test_set_is_known_by_its_pixels():
     dataset = load_dataset(DATA)
     relabelled = Dataset(dataset.faces_u8, np.zeros_like(dataset.labels), None, DATA)
     faces = faces_to_score(relabelled)
-    assert faces.is_fer2013_test
+    assert faces.is_look
+    assert faces.known_test_faces == 7087
     assert np.flatnonzero(faces.is_public_test).tolist() == list(range(3589))
 
 
-def test_raters_agree_where_one_emotion_has_more_than_half_of_the_votes():
+def test_votes_are_those_of_the_test_faces_in_their_order():
     public = np.arange(TEST_COUNT) < 3589
     zeros = np.zeros(TEST_COUNT, np.int64)
-    faces = ScoredFaces(np.zeros((TEST_COUNT, 48, 48), np.uint8), zeros, public, True)
-    votes = np.zeros((35_887, 10), np.float32)
-    votes[-TEST_COUNT, VOTE_CLASSES.index("happy")] = 6
-    votes[-TEST_COUNT + 1, VOTE_CLASSES.index("happy")] = 5
-    votes[-TEST_COUNT + 2, VOTE_CLASSES.index("contempt")] = 10
-    assert agreed_test_labels(faces, votes)[:3].tolist() == [3, -1, -1]
-    shuffled = ScoredFaces(faces.faces_u8, zeros, ~public, True)
-    assert agreed_test_labels(shuffled, votes) is None
+    pictures = np.zeros((TEST_COUNT, 48, 48), np.uint8)
+    votes = np.arange(35_887, dtype=np.float32)[:, None].repeat(10, axis=1)
+    faces = ScoredFaces(pictures, zeros, EMOTIONS, public, 7087, None)
+    assert votes_for_test(faces, votes)[0, 0] == 28_709
+    assert (
+        votes_for_test(ScoredFaces(pictures, zeros, EMOTIONS, ~public, 7087, None), votes) is None
+    )
+    assert votes_for_test(ScoredFaces(pictures, zeros, EMOTIONS, public, 0, None), votes) is None

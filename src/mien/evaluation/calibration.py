@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.errors import DataError
-from mien.training.temperature import negative_log_likelihood
+from mien.training.temperature import as_shares, negative_log_likelihood
 
 BINS = 15
 """Bins of the calibration error, as in Guo et al. (2017)."""
@@ -21,11 +22,11 @@ class Calibration:
     Attributes:
         expected_error: Expected calibration error, 0 to 1: the mean over faces of the distance
             between a bin's mean confidence and its accuracy.
-        negative_log_likelihood: Mean over faces of -log(probability of the right label), in nats.
+        negative_log_likelihood: Mean over faces of the cross-entropy, in nats.
         edges: The 16 borders of the bins, 0 to 1; a bin holds its upper border.
         counts: Faces in each bin.
         confidences: Mean confidence in each bin; None in an empty one.
-        accuracies: Accuracy in each bin; None in an empty one.
+        accuracies: Accuracy, or share of votes, in each bin; None in an empty one.
     """
 
     expected_error: float
@@ -36,22 +37,22 @@ class Calibration:
     accuracies: list[float | None]
 
 
-def measure_calibration(
-    probabilities: NDArray[np.float32], labels: NDArray[np.integer]
-) -> Calibration:
+def measure_calibration(probabilities: NDArray[np.float32], truth: NDArray[Any]) -> Calibration:
     """Measure the calibration of the most probable label (Guo et al. 2017, section 2).
 
     Args:
-        probabilities: (N, 7) float32, each row sums to 1.
-        labels: (N,) integers 0 to 6.
+        probabilities: (N, C) float32, each row sums to 1.
+        truth: (N,) integer labels, 0 to C - 1; or (N, C) shares of votes that sum to 1, so that
+            being right is no matter of yes or no, but the share of the raters who say the same.
 
     Raises:
         DataError: if there is no face.
     """
-    if len(labels) == 0:
+    if len(truth) == 0:
         raise DataError("Found no labelled face to measure the calibration on.")
     confidence = probabilities.max(axis=1).astype(np.float64)
-    correct = probabilities.argmax(axis=1) == labels
+    shares = as_shares(truth, probabilities.shape[1])
+    correct = shares[np.arange(len(truth)), probabilities.argmax(axis=1)]
     edges = np.linspace(0.0, 1.0, BINS + 1)
     # Rounding may lift a float32 softmax a hair above 1.
     bins = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, BINS - 1)
@@ -59,8 +60,8 @@ def measure_calibration(
     sum_of_confidence = np.bincount(bins, weights=confidence, minlength=BINS)
     sum_of_correct = np.bincount(bins, weights=correct, minlength=BINS)
     return Calibration(
-        expected_error=float(np.abs(sum_of_confidence - sum_of_correct).sum() / len(labels)),
-        negative_log_likelihood=negative_log_likelihood(probabilities, labels),
+        expected_error=float(np.abs(sum_of_confidence - sum_of_correct).sum() / len(truth)),
+        negative_log_likelihood=negative_log_likelihood(probabilities, truth),
         edges=edges.tolist(),
         counts=counts.tolist(),
         confidences=_means(sum_of_confidence.tolist(), counts.tolist()),

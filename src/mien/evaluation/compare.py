@@ -9,15 +9,22 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import bootstrap
 
-from mien.core.artifact import apply_temperature
-from mien.core.errors import ModelError
-from mien.evaluation.network import open_network
+from mien.classifier.reading import apply_temperature
+from mien.core.errors import DataError, ModelError
+from mien.data.test_faces import find_test_faces
+from mien.evaluation.network import fit_faces, open_network
+from mien.evaluation.report import label_reading
 from mien.training.config import load_experiment
-from mien.training.faces import find_recipe, load_split
+from mien.training.faces import load_faces_of, split_faces
+from mien.training.provenance import check_faces, data_of_run
+from mien.training.run_folder import RunFolder
 from mien.training.temperature import fit_temperature, log_losses
 
 RESAMPLES = 2_000
 """Resamples of the paired bootstrap."""
+
+LARGEST_TEST_PART = 0.1
+"""Some of FER2013's training faces are copies of test faces; more than this part are not."""
 
 ROUNDING = 1e-5
 """So little of a difference comes from how two runtimes round, not from the networks."""
@@ -45,7 +52,7 @@ class Difference:
         return self.low > ROUNDING or self.high < -ROUNDING
 
 
-def compare_networks(first: Path, second: Path, *, training_data: Path) -> list[str]:
+def compare_networks(first: Path, second: Path, *, training_data: Path | None) -> list[str]:
     """Compare two finished runs on the validation faces that they share.
 
     Both answer for the same faces, so that the difference of a face is resampled, not the two
@@ -59,28 +66,55 @@ def compare_networks(first: Path, second: Path, *, training_data: Path) -> list[
     Args:
         first: An `.onnx` or a `.keras` file in its run folder.
         second: Another one.
-        training_data: What both were trained on.
+        training_data: What both were trained on; None for what the first one's run names, else
+            `data/train.csv`.
 
     Returns:
         Lines of text.
 
     Raises:
-        ModelError: if the two had other validation faces, or cannot be opened.
-        DataError: if the faces cannot be read.
+        ModelError: if the two had other faces or other validation faces, tell other labels apart,
+            or cannot be opened.
+        DataError: if the faces cannot be read, or are FER2013's test faces.
     """
-    networks = [open_network(path) for path in (first, second)]
-    recipes = [find_recipe(network.path.parent, network.experiment) for network in networks]
+    opened = [open_network(path) for path in (first, second)]
+    networks = [network.with_reading(label_reading(network)) for network in opened]
+    experiments = [network.artifact.experiment for network in networks]
+    runs = [RunFolder(path.parent) for path in (first, second)]
+    recipes = [
+        run.find_recipe(experiment) for run, experiment in zip(runs, experiments, strict=True)
+    ]
     splits = [load_experiment(recipe).split for recipe in recipes]
-    if len({(split.validation_fraction, split.seed) for split in splits}) > 1:
+    kinds = {(one.validation_fraction, one.seed, one.folds, one.fold) for one in splits}
+    if len(kinds) > 1:
         raise ModelError(
             f"{first} and {second} were not chosen on the same validation faces: "
             f"{recipes[0]} and {recipes[1]} differ in [split]."
         )
-    _, validation = load_split(recipes[0], training_data)
+    if networks[0].labels != networks[1].labels:
+        told_apart = [", ".join(network.labels) for network in networks]
+        raise ModelError(
+            f"{first} tells apart {told_apart[0]}; {second} {told_apart[1]}: networks of the same "
+            "labels are compared."
+        )
+    training_data = data_of_run(runs[0], training_data)
+    faces, split = load_faces_of(recipes[0], training_data, None)
+    for run in runs:
+        check_faces(faces, run)
+    _, validation = split_faces(faces, split)
+    of_test = np.mean(find_test_faces(validation.faces_u8) >= 0)
+    if of_test > LARGEST_TEST_PART:
+        raise DataError(
+            f"{of_test:.0%} of the faces of {training_data} to compare on are FER2013's test "
+            "faces; networks are compared on validation faces: give what both were trained on. "
+            "`mien evaluate` scores on the test faces, and counts the look."
+        )
     answers = []
     temperatures = []
     for network in networks:
-        own = apply_temperature(network.classify(validation.faces_u8), 1 / network.temperature)
+        faces_u8 = fit_faces(validation.faces_u8, network.artifact.input)
+        answered = network.classify(faces_u8).probabilities
+        own = apply_temperature(answered, 1 / network.reading.temperature)
         temperatures.append(fit_temperature(own, validation.labels))
         answers.append(apply_temperature(own, temperatures[-1]))
     loss = compare_means(*(log_losses(answer, validation.labels) for answer in answers))
@@ -89,8 +123,8 @@ def compare_networks(first: Path, second: Path, *, training_data: Path) -> list[
     )
     return [
         f"{len(validation.labels):,} validation faces, each network calibrated on them",
-        f"first:  {networks[0].experiment}, {first}, temperature {temperatures[0]:.3f}",
-        f"second: {networks[1].experiment}, {second}, temperature {temperatures[1]:.3f}",
+        f"first:  {experiments[0]}, {first}, temperature {temperatures[0]:.3f}",
+        f"second: {experiments[1]}, {second}, temperature {temperatures[1]:.3f}",
         _line("calibrated log-loss", loss, factor=1, digits=4, better="lower"),
         _line("accuracy, %", hits, factor=100, digits=2, better="higher"),
     ]

@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import warnings
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from mien.core.files import write_atomically
-from mien.core.labels import EMOTIONS
 from mien.evaluation.calibration import Calibration
 
 
-def draw_confusion_matrix(confusion: list[list[int]], path: Path, *, title: str) -> None:
-    """Draw which emotion was called what, as a share of its faces and as a count.
+@contextlib.contextmanager
+def _any_text() -> Iterator[None]:
+    """Let labels be any text: no formula in dollars, and a box where the font lacks a letter."""
+    with warnings.catch_warnings(), plt.rc_context({"text.parse_math": False}):
+        warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
+        yield
+
+
+@_any_text()
+def draw_confusion_matrix(
+    confusion: list[list[int]], names: Sequence[str], path: Path, *, title: str
+) -> None:
+    """Draw which label was called what, as a share of its faces and as a count.
 
     Args:
-        confusion: confusion[i][j]: faces of emotion i that were called j, (7, 7).
+        confusion: confusion[i][j]: faces of label i that were called j, (C, C).
+        names: What the C labels are called.
         path: The PNG file to write.
         title: The line above the figure.
     """
@@ -30,6 +45,8 @@ def draw_confusion_matrix(confusion: list[list[int]], path: Path, *, title: str)
         [f"{share:.1f}%\n{count:,}" for share, count in zip(shares, row, strict=True)]
         for shares, row in zip(percent, counts, strict=True)
     ]
+    # Matplotlib reads a dollar sign as the begin of a formula.
+    shown = [name.replace("$", r"\$") for name in names]
     figure, axes = plt.subplots(figsize=(9, 8), layout="constrained")
     seaborn.heatmap(
         percent,
@@ -40,8 +57,8 @@ def draw_confusion_matrix(confusion: list[list[int]], path: Path, *, title: str)
         cmap="Blues",
         linewidths=0.5,
         square=True,
-        xticklabels=EMOTIONS,
-        yticklabels=[f"{e}\n{n:,}" for e, n in zip(EMOTIONS, per_emotion, strict=True)],
+        xticklabels=shown,
+        yticklabels=[f"{e}\n{n:,}" for e, n in zip(shown, per_emotion, strict=True)],
         cbar_kws={"label": "% of the faces of an emotion (a row sums to 100)", "shrink": 0.8},
         ax=axes,
     )
@@ -87,6 +104,32 @@ def draw_reliability_diagram(before: Calibration, after: Calibration, path: Path
             ylim=(0, 1),
         )
         axes.legend(loc="upper left")
+    _save(figure, path)
+
+
+@_any_text()
+def draw_contact_sheet(
+    faces_u8: NDArray[np.uint8], captions: Sequence[str], path: Path, *, title: str
+) -> None:
+    """Draw faces side by side, each with its caption.
+
+    Args:
+        faces_u8: (N, 48, 48) uint8, at least one.
+        captions: What stands above each; may have two lines.
+        path: The PNG file to write.
+        title: The line above all.
+    """
+    columns = min(len(faces_u8), 10)
+    rows = -(-len(faces_u8) // columns)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(1.3 * columns + 2, 1.7 * rows + 0.6), layout="constrained"
+    )
+    for number, cell in enumerate(np.ravel(axes)):
+        cell.axis("off")
+        if number < len(faces_u8):
+            cell.imshow(faces_u8[number], cmap="gray", vmin=0, vmax=255)
+            cell.set_title(captions[number], fontsize=7)
+    figure.suptitle(title, fontsize=10)
     _save(figure, path)
 
 

@@ -52,10 +52,10 @@ class Scores:
 
     Attributes:
         accuracy: Over all faces.
-        classes: Per emotion, in the order of `mien.EMOTIONS`.
-        macro: Mean over the emotions that occur, each counted alike.
-        weighted: Mean over the emotions, weighted by their number of faces.
-        confusion: confusion[i][j]: faces of emotion i that were called j.
+        classes: Per label, in the order of the probabilities.
+        macro: Mean over the labels that occur, each counted alike.
+        weighted: Mean over the labels, weighted by their number of faces.
+        confusion: confusion[i][j]: faces of label i that were called j.
     """
 
     accuracy: Accuracy
@@ -89,12 +89,17 @@ def accuracy_with_interval(correct: int, count: int) -> Accuracy:
     return Accuracy(correct, count, share, max(centre - half, 0.0), min(centre + half, 1.0))
 
 
-def score(probabilities: NDArray[np.float32], labels: NDArray[np.integer]) -> Scores:
+def score(
+    probabilities: NDArray[np.float32],
+    labels: NDArray[np.integer],
+    names: Sequence[str] = EMOTIONS,
+) -> Scores:
     """Score probabilities against labels.
 
     Args:
-        probabilities: (N, 7) float32, in the order of `mien.EMOTIONS`.
-        labels: (N,) integers 0 to 6.
+        probabilities: (N, C) float32.
+        labels: (N,) integers 0 to C - 1.
+        names: What the C labels are called.
 
     Raises:
         DataError: if there is no face, or the two are of different length.
@@ -103,13 +108,13 @@ def score(probabilities: NDArray[np.float32], labels: NDArray[np.integer]) -> Sc
         raise DataError(f"Found {len(probabilities)} predictions for {len(labels)} labels.")
     predicted = probabilities.argmax(axis=1)
     accuracy = accuracy_with_interval(int((predicted == labels).sum()), len(labels))
-    every_label = range(len(EMOTIONS))
+    every_label = range(len(names))
     figures = precision_recall_fscore_support(
         labels, predicted, labels=every_label, zero_division=0.0
     )
     classes = {
         emotion: ClassFigures(float(p), float(r), float(f), int(n))
-        for emotion, p, r, f, n in zip(EMOTIONS, *figures, strict=True)
+        for emotion, p, r, f, n in zip(names, *figures, strict=True)
     }
     counts = [figure.count for figure in classes.values()]
     return Scores(

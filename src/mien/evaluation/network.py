@@ -2,40 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.core.artifact import load_artifact
+from mien.classifier.classifier import Classifier
 from mien.core.errors import ModelError
-from mien.recognizer import Recognizer
+from mien.core.preprocess import NetworkInput
+from mien.media.image import scale_square
 
 
-@dataclass(frozen=True, slots=True)
-class Network:
-    """A network that can be scored.
-
-    Attributes:
-        path: Its file.
-        sha256: SHA-256 of that file, in hexadecimal.
-        experiment: Name of the experiment that trained it, or "unknown".
-        temperature: What `classify` has already applied; 1.0 for a Keras file.
-        classify: From (N, 48, 48) uint8 faces to (N, 7) float32 probabilities.
-    """
-
-    path: Path
-    sha256: str
-    experiment: str
-    temperature: float
-    classify: Callable[[NDArray[np.uint8]], NDArray[np.float32]]
-
-
-def open_network(path: Path | None = None) -> Network:
+def open_network(path: Path | None = None) -> Classifier:
     """Open a network by its file's suffix.
 
     Args:
@@ -45,27 +23,32 @@ def open_network(path: Path | None = None) -> Network:
         ModelError: if the file is missing, of another kind, or not usable.
     """
     if path is None or path.suffix == ".onnx":
-        artifact = load_artifact(path)
-        return Network(
-            path=artifact.onnx_path,
-            sha256=artifact.sha256,
-            experiment=artifact.experiment,
-            temperature=artifact.temperature,
-            # Nothing is detected here; Haar's cascade is the detector that needs no file.
-            classify=Recognizer(artifact, detector="haar").classify,
-        )
+        return Classifier(path)
     if path.suffix == ".keras":
         # Scoring the artifact must not need Keras.
-        from mien.evaluation.keras_file import experiment_of, load_keras_model, run_keras
+        from mien.evaluation.keras_network import open_keras_network
 
-        return Network(
-            path=path,
-            sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
-            experiment=experiment_of(path),
-            temperature=1.0,
-            classify=partial(run_keras, load_keras_model(path)),
-        )
+        return open_keras_network(path)
     raise ModelError(f"{path} is no network that mien can score: expected .onnx or .keras.")
+
+
+def fit_faces(faces_u8: NDArray[np.uint8], expected: NetworkInput) -> NDArray[np.uint8]:
+    """Return the grey faces of a data set as a network reads them.
+
+    Args:
+        faces_u8: (N, H, H) uint8, such as FER2013's of 48 pixels.
+        expected: What the network reads: faces are scaled to its side, and grey is repeated where
+            it reads colours.
+
+    Returns:
+        (N, *expected.crop_shape) uint8; the very same array where nothing is to be done.
+    """
+    if faces_u8.shape[1:] == expected.crop_shape:
+        return faces_u8
+    fitted = np.empty((len(faces_u8), expected.side, expected.side), np.uint8)
+    for index, face_u8 in enumerate(faces_u8):
+        fitted[index] = scale_square(face_u8, expected.side)
+    return fitted if expected.channels == 1 else np.repeat(fitted[..., np.newaxis], 3, axis=3)
 
 
 def short_name(path: Path) -> str:

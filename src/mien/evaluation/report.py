@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.core.artifact import apply_temperature
+from mien.classifier.classifier import Classifier, Outputs
+from mien.classifier.reading import read
+from mien.core.artifact import Reading
+from mien.core.labels import EMOTIONS
+from mien.data.ferplus import agreed_labels
 from mien.evaluation.calibration import Calibration, measure_calibration
 from mien.evaluation.metrics import (
     Accuracy,
@@ -17,8 +21,10 @@ from mien.evaluation.metrics import (
     have_exact_copy,
     score,
 )
-from mien.evaluation.network import Network, short_name
+from mien.evaluation.network import fit_faces, short_name
+from mien.evaluation.rater_scores import RaterScores, score_against_raters
 from mien.evaluation.test_set import ScoredFaces
+from mien.training.readings import LABELS, RATERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +35,16 @@ class Copies:
         count: Faces with an exact copy in the training set.
         share: Their share of all scored faces, 0 to 1.
         accuracy_without: Accuracy on the others; None if there are no others.
+        near_count: Faces besides that are a training photograph cropped anew or mirrored; None
+            where that is not known.
+        accuracy_without_near: Accuracy on the faces that are neither; None likewise.
     """
 
     count: int
     share: float
     accuracy_without: Accuracy | None
+    near_count: int | None
+    accuracy_without_near: Accuracy | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +60,13 @@ class Parts:
 class Report:
     """What was measured of a network.
 
+    All but `rater_scores` is of the reading that answers for the labels.
+
     Attributes:
         data: The file or folder of the faces.
-        is_fer2013_test: Whether they are FER2013's test faces.
+        known_test_faces: How many different ones of FER2013's test faces are among them.
+        reading: The reading that answers for the labels of the faces.
+        names: What its labels are called.
         network: The file that was scored.
         sha256: SHA-256 of that file.
         experiment: The experiment that trained it.
@@ -60,13 +75,17 @@ class Report:
         copies: None where there were no training faces to compare with.
         raters: Agreement with FER+'s raters on the faces on which more than half of the ten say
             the same emotion; None where their votes are not known.
-        temperature: What the artifact divides the logits by.
-        uncalibrated: Calibration of the network's own probabilities.
+        temperature: That of the reading.
+        uncalibrated: Calibration of the probabilities at temperature 1.
         calibrated: Calibration of the probabilities with the temperature applied.
+        rater_scores: What the reading for FER+'s raters achieves; None where there is none, or
+            where their votes are not known.
     """
 
     data: str
-    is_fer2013_test: bool
+    known_test_faces: int
+    reading: str
+    names: tuple[str, ...]
     network: str
     sha256: str
     experiment: str
@@ -77,47 +96,85 @@ class Report:
     temperature: float
     uncalibrated: Calibration
     calibrated: Calibration
+    rater_scores: RaterScores | None
 
 
 def evaluate(
-    network: Network,
+    network: Classifier,
     faces: ScoredFaces,
     *,
     data: str,
+    outputs: Outputs | None = None,
     training_faces_u8: NDArray[np.uint8] | None = None,
-    raters_labels: NDArray[np.integer] | None = None,
+    votes: NDArray[np.float32] | None = None,
 ) -> Report:
     """Score a network.
 
     Args:
         network: What to score.
-        faces: The labelled faces.
+        faces: The labelled faces; their names are the labels of the reading that is scored.
         data: Where they come from, for the report.
+        outputs: What the network answers for them, if it was asked already with the reading that
+            is scored.
         training_faces_u8: (M, 48, 48) uint8, to find copies among `faces`; None to leave that out.
-        raters_labels: (N,) labels by FER+'s raters, -1 for none; None to leave that out.
+        votes: (N, 10) counts of FER+'s votes on the faces; None to leave the raters out.
     """
-    probabilities = network.classify(faces.faces_u8)
+    name = label_reading(network)
+    network = network.with_reading(name)
+    reading = network.reading
+    faces_u8 = fit_faces(faces.faces_u8, network.artifact.input)
+    outputs = outputs or network.classify(faces_u8)
+    probabilities = outputs.probabilities
     # Averaged at temperature 1: what the network itself says of both views.
-    own = apply_temperature(probabilities, 1 / network.temperature)
-    mirrored = apply_temperature(
-        network.classify(np.ascontiguousarray(faces.faces_u8[:, :, ::-1])),
-        1 / network.temperature,
+    own = _uncalibrated(network, outputs, reading)
+    mirrored = _uncalibrated(
+        network, network.classify(np.ascontiguousarray(faces_u8[:, :, ::-1])), reading
     )
     plain = _score_parts(probabilities, faces)
+    raters_labels = None if votes is None else agreed_labels(votes)
+    if reading.labels != EMOTIONS:
+        raters_labels = None
     return Report(
         data=data,
-        is_fer2013_test=faces.is_fer2013_test,
-        network=short_name(network.path),
-        sha256=network.sha256,
-        experiment=network.experiment,
+        known_test_faces=faces.known_test_faces,
+        reading=name,
+        names=reading.labels,
+        network=short_name(network.artifact.onnx_path),
+        sha256=network.artifact.sha256,
+        experiment=network.artifact.experiment,
         plain=plain,
         flip_averaged=_score_parts((own + mirrored) / np.float32(2), faces),
         copies=_score_copies(probabilities, faces, training_faces_u8),
         raters=None if raters_labels is None else _score_raters(probabilities, raters_labels),
-        temperature=network.temperature,
+        temperature=reading.temperature,
         uncalibrated=measure_calibration(own, faces.labels),
         calibrated=measure_calibration(probabilities, faces.labels),
+        rater_scores=_score_rater_reading(network, outputs, votes, faces.is_public_test),
     )
+
+
+def label_reading(network: Classifier) -> str:
+    """Return the reading that answers for a data set's labels: `labels`, else the default one."""
+    readings = network.artifact.readings
+    return LABELS if LABELS in readings else network.artifact.default_reading
+
+
+def _uncalibrated(network: Classifier, outputs: Outputs, reading: Reading) -> NDArray[np.float32]:
+    return read(outputs.heads, replace(reading, temperature=1.0), network.artifact.heads)
+
+
+def _score_rater_reading(
+    network: Classifier,
+    outputs: Outputs,
+    votes: NDArray[np.float32] | None,
+    is_public: NDArray[np.bool_] | None,
+) -> RaterScores | None:
+    reading = network.artifact.readings.get(RATERS)
+    if reading is None or reading.labels != EMOTIONS or votes is None:
+        return None
+    own = _uncalibrated(network, outputs, reading)
+    probabilities = read(outputs.heads, reading, network.artifact.heads)
+    return score_against_raters(own, probabilities, votes, is_public)
 
 
 def format_report(report: Report) -> str:
@@ -127,11 +184,13 @@ def format_report(report: Report) -> str:
 
 def _score_parts(probabilities: NDArray[np.float32], faces: ScoredFaces) -> Parts:
     def part(chosen: NDArray[np.bool_]) -> Scores | None:
-        return score(probabilities[chosen], faces.labels[chosen]) if chosen.any() else None
+        if not chosen.any():
+            return None
+        return score(probabilities[chosen], faces.labels[chosen], faces.names)
 
     public = faces.is_public_test
     return Parts(
-        whole=score(probabilities, faces.labels),
+        whole=score(probabilities, faces.labels, faces.names),
         public_test=None if public is None else part(public),
         private_test=None if public is None else part(~public),
     )
@@ -145,13 +204,22 @@ def _score_copies(
     if training_faces_u8 is None:
         return None
     is_copy = have_exact_copy(faces.faces_u8, training_faces_u8)
-    correct = (probabilities.argmax(axis=1) == faces.labels)[~is_copy]
+    is_near = None if faces.is_near_copy is None else faces.is_near_copy & ~is_copy
+    is_correct = probabilities.argmax(axis=1) == faces.labels
     return Copies(
         count=int(is_copy.sum()),
         share=float(is_copy.mean()),
-        accuracy_without=(
-            accuracy_with_interval(int(correct.sum()), len(correct)) if len(correct) else None
-        ),
+        accuracy_without=_accuracy_of(is_correct[~is_copy]),
+        near_count=None if is_near is None else int(is_near.sum()),
+        accuracy_without_near=None
+        if is_near is None
+        else _accuracy_of(is_correct[~is_copy & ~is_near]),
+    )
+
+
+def _accuracy_of(is_correct: NDArray[np.bool_]) -> Accuracy | None:
+    return (
+        accuracy_with_interval(int(is_correct.sum()), len(is_correct)) if len(is_correct) else None
     )
 
 
@@ -168,14 +236,18 @@ def _lines(report: Report) -> Iterator[str]:
     yield f"Accuracy on the test set: {whole.accuracy.value:.0%}"
     yield f"Exactly {_describe(whole.accuracy)} (Wilson's 95 % interval)"
     yield from _part_lines(report.plain)
-    yield f"Scored {report.network} (experiment {report.experiment}) on {report.data}"
+    yield (
+        f"Scored {report.network} (experiment {report.experiment}, reading {report.reading}) on "
+        f"{report.data}"
+    )
     yield f"SHA-256 {report.sha256}"
     yield ""
-    yield f"{'':<10}{'precision':>10}{'recall':>10}{'F1':>10}{'faces':>10}"
+    width = max(10, *(len(name) + 2 for name in report.names))
+    yield f"{'':<{width}}{'precision':>10}{'recall':>10}{'F1':>10}{'faces':>10}"
     rows = [*whole.classes.items(), ("macro", whole.macro), ("weighted", whole.weighted)]
     for name, figures in rows:
         yield (
-            f"{name:<10}{figures.precision:>10.3f}{figures.recall:>10.3f}"
+            f"{name:<{width}}{figures.precision:>10.3f}{figures.recall:>10.3f}"
             f"{figures.f1:>10.3f}{figures.count:>10,}"
         )
     yield ""
@@ -185,12 +257,62 @@ def _lines(report: Report) -> Iterator[str]:
         f"macro F1 {flipped.whole.macro.f1:.3f}"
     )
     yield from _part_lines(flipped)
-    yield _copies_line(report.copies)
+    yield from _copies_lines(report.copies)
     if report.raters:
         yield f"Where most of FER+'s raters agree, right by their label: {_describe(report.raters)}"
     yield (
         f"Expected calibration error (15 bins): {report.calibrated.expected_error:.3f} with "
         f"temperature {report.temperature:.3f}, {report.uncalibrated.expected_error:.3f} without"
+    )
+    yield _sureness_line(report.calibrated)
+    if report.rater_scores:
+        yield ""
+        yield from _rater_lines(report.rater_scores)
+
+
+def _rater_lines(scores: RaterScores) -> Iterator[str]:
+    yield f"Reading {RATERS}, against FER+'s ten raters:"
+    yield f"  by their majority (8 classes)  {_describe(scores.majority)}"
+    for name, accuracy in (
+        ("PublicTest", scores.majority_public),
+        ("PrivateTest", scores.majority_private),
+    ):
+        if accuracy is not None:
+            yield f"    {name:<12} {_describe(accuracy)}"
+    yield f"  where more than five agree     {_describe(scores.agreed.accuracy)}"
+    recall = scores.mean_recall
+    interval = f"{recall.low:.2%} to {recall.high:.2%}"
+    yield f"  mean recall there              {recall.value:.2%}, {interval}"
+    recalls = ", ".join(f"{name} {c.recall:.1%}" for name, c in scores.agreed.classes.items())
+    yield f"    {recalls}"
+    yield (
+        f"  calibration error on their votes {scores.calibrated.expected_error:.3f}, "
+        f"{scores.uncalibrated.expected_error:.3f} without temperature"
+    )
+    yield _sureness_line(scores.calibrated)
+
+
+def _sureness_line(calibration: Calibration) -> str:
+    """Say how often the answers given with about 80 % are right."""
+    bins = [
+        (count, confidence, accuracy)
+        for low, count, confidence, accuracy in zip(
+            calibration.edges,
+            calibration.counts,
+            calibration.confidences,
+            calibration.accuracies,
+            strict=False,
+        )
+        if 0.7 < low < 0.85 and confidence is not None and accuracy is not None
+    ]
+    faces = sum(count for count, _, _ in bins)
+    if not faces:
+        return "  of the answers given with 73 to 87 %: none"
+    confidence = sum(count * confidence for count, confidence, _ in bins) / faces
+    accuracy = sum(count * accuracy for count, _, accuracy in bins) / faces
+    return (
+        f"  of the {faces:,} answers given with 73 to 87 % ({confidence:.1%} on average), "
+        f"{accuracy:.1%} are right"
     )
 
 
@@ -200,13 +322,19 @@ def _part_lines(parts: Parts) -> Iterator[str]:
             yield f"  {name:<12} {_describe(scores.accuracy)}"
 
 
-def _copies_line(copies: Copies | None) -> str:
+def _copies_lines(copies: Copies | None) -> Iterator[str]:
     if copies is None:
-        return "Exact copies in the training set: not looked for (no train.csv beside the data)"
+        yield "Exact copies in the training set: not looked for (no train.csv beside the data)"
+        return
     line = f"Exact copies in the training set: {copies.count:,} ({copies.share:.2%})"
-    if copies.accuracy_without is None:
-        return line
-    return f"{line}; without them {_describe(copies.accuracy_without)}"
+    if copies.accuracy_without is not None:
+        line += f"; without them {_describe(copies.accuracy_without)}"
+    yield line
+    if copies.near_count is not None:
+        line = f"Its photographs, cropped anew or mirrored: {copies.near_count:,} more"
+        if copies.accuracy_without_near is not None:
+            line += f"; without either {_describe(copies.accuracy_without_near)}"
+        yield line
 
 
 def _describe(accuracy: Accuracy) -> str:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import hashlib
-import io
-import json
-import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,120 +11,169 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.classifier.classifier import Classifier
 from mien.core.artifact import ARTIFACT_NAME
 from mien.core.errors import ModelError
-from mien.core.files import write_atomically
 from mien.core.labels import EMOTIONS
-from mien.data.fer2013 import Dataset, load_dataset
+from mien.data.classes import FER2013_CLASSES, ClassTable
+from mien.data.dataset import Dataset
+from mien.data.fer2013 import load_dataset
 from mien.data.ferplus import load_votes
 from mien.evaluation.figures import draw_confusion_matrix, draw_reliability_diagram
-from mien.evaluation.ledger import append_entry, find_entry
-from mien.evaluation.network import Network, open_network, short_name
-from mien.evaluation.report import Report, evaluate, format_report
-from mien.evaluation.test_set import ScoredFaces, agreed_test_labels, faces_to_score
-from mien.training.publish import CONFUSION_MATRIX, RELIABILITY_DIAGRAM
+from mien.evaluation.ledger import answers_of, append_entry, find_entry
+from mien.evaluation.network import fit_faces, open_network, short_name
+from mien.evaluation.predictions import Predictions, write_predictions
+from mien.evaluation.report import Report, evaluate, format_report, label_reading
+from mien.evaluation.test_set import (
+    LOOK_FACES,
+    ScoredFaces,
+    count_test_faces,
+    faces_to_score,
+    votes_for_test,
+)
+from mien.training.config import load_experiment
+from mien.training.run_folder import RunFolder
 
 SHIPPED_RESULTS = Path("results/model")
 OTHER_RESULTS = Path("results/evaluation")
 
+TEST_FACES_OF_ITS_OWN_FIGURES = 6500
+"""The figures that a network's folder shows are of nearly all of FER2013's test faces, which are
+7,087 different pictures."""
+
 
 def score_network(
-    network_path: Path | None, data: Path, *, out: Path | None, ledger: Path
+    network_path: Path | None,
+    data: Path,
+    *,
+    out: Path | None,
+    ledger: Path,
+    say: Callable[[str], None],
+    remark: Callable[[str], None],
 ) -> Report:
-    """Score a network on labelled faces, keep the figures, and print them.
+    """Score a network on labelled faces, keep the figures, and say them.
 
     Training faces (`train.csv`, or the file's own rows of that Usage) and FER+'s votes
     (`fer2013new.csv`) are used where they lie beside the data.
 
-    Writes `metrics.json` (the key "test"), `final_test_confusion_matrix.png` and
-    `reliability_diagram.png`. If the faces are FER2013's test faces, the look is counted in the
-    ledger first; a file that is already there is not counted again, for scoring it once more
-    tells nothing new.
+    Writes `metrics.json` (the key "test"), `final_test_confusion_matrix.png`,
+    `reliability_diagram.png`, and what is not to be published: `predictions.csv`, a row for every
+    face, and `wrong_faces.png`. If FER2013's test faces are among them (`ScoredFaces.is_look`), the
+    look is counted in the ledger; a network that is already there is not counted again, for
+    scoring it once more tells nothing new.
 
     Args:
         network_path: An `.onnx` or `.keras` file; None for the shipped artifact.
         data: Labelled faces, in any format of `mien.data.fer2013.load_dataset`.
         out: Folder to write to; None for the network's own (`results/model` for the shipped
-            artifact) if the faces are FER2013's test faces and no other network lies there as
-            `emotion.onnx`, else `results/evaluation`. `results/model` takes only the figures of
-            the `emotion.onnx` that lies there.
+            artifact) if the faces are FER2013's test faces and that folder's `emotion.json` is of
+            no other network, else `results/evaluation`. `results/model` takes only the figures of
+            the network that its `emotion.json` names.
         ledger: The ledger of looks, `experiments/test_scores.jsonl`.
+        say: Called with each line of the report.
+        remark: Called with each line about what is going on.
 
     Raises:
-        ModelError: if the network is not usable, or another one lies in `out` as `emotion.onnx`.
+        ModelError: if the network is not usable, or `out` shows another one's figures.
         DataError: if the faces are not usable, or have no labels.
     """
     network = open_network(network_path)
-    dataset = load_dataset(data)
+    sha256 = network.artifact.sha256
+    dataset = load_dataset(data, classes_of(network))
     faces = faces_to_score(dataset)
     # A folder or ledger that cannot be used is found before the long part.
     if out is None:
         own_folder = SHIPPED_RESULTS if network_path is None else network_path.parent
-        out = _folder_of_figures(network, own_folder, faces)
-    elif _shown_network(out) not in (None, network.sha256):
+        out = _folder_of_figures(network, own_folder, faces, remark)
+    elif (shown := RunFolder(out).shown_sha256) not in (None, sha256):
         raise ModelError(
-            f"{out} shows the figures of its {ARTIFACT_NAME} (SHA-256 {_shown_network(out)}); the "
-            f"file to score, {network.path}, is another one ({network.sha256}): name another "
+            f"{out} shows the figures of its {ARTIFACT_NAME} (SHA-256 {shown}); the "
+            f"file to score, {network.artifact.onnx_path}, is another one ({sha256}): name another "
             "folder with --out."
         )
-    earlier = find_entry(ledger, network.sha256) if faces.is_fer2013_test else None
-    print(f"Scoring {len(faces.labels):,} faces, each twice …", file=sys.stderr)
+    answers = answers_of(network) if faces.is_look else []
+    earlier = find_entry(ledger, sha256, answers) if faces.is_look else None
+    remark(f"Scoring {len(faces.labels):,} faces, each twice …")
+    network = network.with_reading(label_reading(network))
+    outputs = network.classify(fit_faces(faces.faces_u8, network.artifact.input))
     report = evaluate(
         network,
         faces,
+        outputs=outputs,
         data=short_name(data),
         training_faces_u8=_training_faces(dataset, data),
-        raters_labels=_raters_labels(faces, data),
+        votes=_votes(faces, data),
     )
-    if faces.is_fer2013_test and not earlier:
-        append_entry(ledger, _ledger_entry(report))
-    write_report(report, out)
-    print(format_report(report))
-    if faces.is_fer2013_test:
-        print(
-            f"Already in {ledger} since {earlier['date']}: the same file, so no new look"
+    if faces.is_look and not earlier:
+        append_entry(ledger, _ledger_entry(report) | {"answers": answers})
+    write_report(report, RunFolder(out))
+    write_predictions(
+        RunFolder(out).predictions,
+        Predictions(
+            outputs.probabilities, network.labels, faces.faces_u8, faces.labels, faces.files
+        ),
+    )
+    say(format_report(report))
+    if faces.is_look:
+        say(
+            f"Already in {ledger} since {earlier['date']}: the same network, so no new look"
             if earlier
-            else f"A look at FER2013's test faces: counted in {ledger}"
+            else f"A look at {faces.known_test_faces:,} of FER2013's test faces: {ledger} counts it"
         )
-    print(f"Wrote metrics.json and two figures to {out}")
+    say(
+        f"Wrote metrics.json, two figures, a row for every face (predictions.csv) and the wrong "
+        f"ones to look at (wrong_faces.png) to {out}"
+    )
     return report
 
 
-def write_report(report: Report, folder: Path) -> None:
+def classes_of(network: Classifier) -> ClassTable:
+    """Return the classes that a network's labels are about."""
+    labels = network.artifact.readings[label_reading(network)].labels
+    recipe = RunFolder(network.artifact.onnx_path.parent).recipe
+    if recipe.is_file():
+        table = load_experiment(recipe).class_table
+        # It knows by what other names the data call them.
+        if table.names == labels:
+            return table
+    return FER2013_CLASSES if labels == EMOTIONS else ClassTable(labels)
+
+
+def write_report(report: Report, folder: RunFolder) -> None:
     """Write a report's figures, and its numbers under the key "test" of `metrics.json`.
 
     Whatever else `metrics.json` says of the same experiment stays; figures of another one go.
     """
-    metrics_path = folder / "metrics.json"
-    metrics: dict[str, Any] = {}
-    if metrics_path.exists():
-        metrics = json.loads(metrics_path.read_text(encoding="utf-8"))
+    metrics = folder.read_metrics()
     if metrics.get("experiment") != report.experiment:
         metrics = {"experiment": report.experiment}
     metrics["test"] = asdict(report)
     whole = report.plain.whole
     draw_confusion_matrix(
         whole.confusion,
-        folder / CONFUSION_MATRIX,
+        report.names,
+        folder.confusion_matrix,
         title=(
             f"{report.experiment} on {Path(report.data).name}: accuracy "
             f"{whole.accuracy.value:.1%}, macro F1 {whole.macro.f1:.3f}"
         ),
     )
-    draw_reliability_diagram(report.uncalibrated, report.calibrated, folder / RELIABILITY_DIAGRAM)
-    write_atomically(metrics_path, json.dumps(metrics, indent=1) + "\n")
+    draw_reliability_diagram(report.uncalibrated, report.calibrated, folder.reliability_diagram)
+    folder.write_metrics(metrics)
 
 
-def predict(network_path: Path | None, data: Path, out: Path) -> int:
-    """Write the label and the probabilities of every face as CSV.
+def predict(network_path: Path | None, data: Path, out: Path, remark: Callable[[str], None]) -> int:
+    """Write a row for every face as CSV (`mien.evaluation.predictions`).
 
-    The columns are `face` (the row, from 0), `label` (0 to 6), `emotion`, `confidence` and one
-    per emotion.
+    Where the data have labels, the rows name them too, and the faces that were called otherwise are
+    shown beside the table. Not so if FER2013's test faces are among them: that is a look, which
+    `mien evaluate` counts.
 
     Args:
         network_path: An `.onnx` or `.keras` file; None for the shipped artifact.
         data: Faces, with or without labels, in any format of `load_dataset`.
         out: The CSV file to write.
+        remark: Called with each line about what is going on.
 
     Returns:
         The number of faces.
@@ -138,38 +183,41 @@ def predict(network_path: Path | None, data: Path, out: Path) -> int:
         DataError: if the faces are not usable.
     """
     network = open_network(network_path)
-    probabilities = network.classify(load_dataset(data).faces_u8)
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(["face", "label", "emotion", "confidence", *EMOTIONS])
-    for face, row in enumerate(probabilities):
-        label = int(row.argmax())
-        shares = [f"{share:.6f}" for share in row]
-        writer.writerow([face, label, EMOTIONS[label], shares[label], *shares])
-    write_atomically(out, table.getvalue())
+    dataset = load_dataset(data, classes_of(network))
+    probabilities = network.classify(
+        fit_faces(dataset.faces_u8, network.artifact.input)
+    ).probabilities
+    truth = dataset.labels
+    if truth is not None and count_test_faces(dataset.faces_u8) >= LOOK_FACES:
+        remark(
+            "FER2013's test faces are among them: no truth is written, for that would be a look; "
+            "mien evaluate takes and counts one"
+        )
+        truth = None
+    if truth is not None and network.labels != dataset.classes.names:
+        # The reading speaks of other things than the data's labels.
+        truth = None
+    write_predictions(
+        out, Predictions(probabilities, network.labels, dataset.faces_u8, truth, dataset.files)
+    )
     return len(probabilities)
 
 
-def _folder_of_figures(network: Network, own_folder: Path, faces: ScoredFaces) -> Path:
+def _folder_of_figures(
+    network: Classifier, own_folder: Path, faces: ScoredFaces, remark: Callable[[str], None]
+) -> Path:
     """Return the network's own folder for FER2013's test faces, unless it shows another network."""
-    if not faces.is_fer2013_test:
+    if faces.known_test_faces < TEST_FACES_OF_ITS_OWN_FIGURES:
         return OTHER_RESULTS
-    shown = _shown_network(own_folder)
-    if shown == network.sha256 or (shown is None and own_folder != SHIPPED_RESULTS):
+    shown = RunFolder(own_folder).shown_sha256
+    if shown == network.artifact.sha256 or (shown is None and own_folder != SHIPPED_RESULTS):
         return own_folder
     if shown is not None:
-        print(
-            f"{own_folder / ARTIFACT_NAME} is not the file that is scored, {network.path}: the "
-            f"figures go to {OTHER_RESULTS}",
-            file=sys.stderr,
+        remark(
+            f"{own_folder} shows the figures of another network than the one that is scored, "
+            f"{network.artifact.onnx_path}: these go to {OTHER_RESULTS}"
         )
     return OTHER_RESULTS
-
-
-def _shown_network(folder: Path) -> str | None:
-    """Return the SHA-256 of the network whose figures a folder shows; None if it holds none."""
-    path = folder / ARTIFACT_NAME
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
 
 
 def _training_faces(dataset: Dataset, data: Path) -> NDArray[np.uint8] | None:
@@ -181,19 +229,20 @@ def _training_faces(dataset: Dataset, data: Path) -> NDArray[np.uint8] | None:
     return None
 
 
-def _raters_labels(faces: ScoredFaces, data: Path) -> NDArray[np.integer] | None:
+def _votes(faces: ScoredFaces, data: Path) -> NDArray[np.float32] | None:
     beside = data.with_name("fer2013new.csv")
-    return agreed_test_labels(faces, load_votes(beside)) if beside.is_file() else None
+    return votes_for_test(faces, load_votes(beside)) if beside.is_file() else None
 
 
 def _ledger_entry(report: Report) -> dict[str, Any]:
-    plain, flipped = report.plain, report.flip_averaged
+    plain, flipped, raters = report.plain, report.flip_averaged, report.rater_scores
     return {
         "date": datetime.now(UTC).date().isoformat(),
         "experiment": report.experiment,
         "file": report.network,
         "sha256": report.sha256,
         "faces": plain.whole.accuracy.count,
+        "test_faces": report.known_test_faces,
         "accuracy": plain.whole.accuracy.value,
         "accuracy_95": [plain.whole.accuracy.low, plain.whole.accuracy.high],
         "public_test": plain.public_test and plain.public_test.accuracy.value,
@@ -205,4 +254,9 @@ def _ledger_entry(report: Report) -> dict[str, Any]:
         "private_test_flip_averaged": (
             flipped.private_test and flipped.private_test.accuracy.value
         ),
+        "raters_majority": raters and raters.majority.value,
+        "raters_majority_private": (
+            raters and raters.majority_private and raters.majority_private.value
+        ),
+        "raters_mean_recall": raters and raters.mean_recall.value,
     }

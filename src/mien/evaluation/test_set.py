@@ -1,8 +1,9 @@
 """Which faces of a data set are scored, and whether they are FER2013's test set.
 
-A look at FER2013's 7,178 test faces is counted (`mien.evaluation.ledger`), so they are recognised
-however they come: as `test_with_emotions.csv`, as the rows of Kaggle's file whose Usage is
-PublicTest or PrivateTest, or as a folder per class.
+A look at FER2013's 7,178 test faces is counted (`mien.evaluation.ledger`), so each of them is
+recognised by itself, however it comes (`mien.data.test_faces`): as a row of
+`test_with_emotions.csv` or of Kaggle's file, in a folder per class, after JPEG, alone or among
+others.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.errors import DataError
-from mien.core.labels import EMOTIONS
-from mien.data.fer2013 import Dataset
-from mien.data.ferplus import agreed_labels
+from mien.data.dataset import Dataset
+from mien.data.test_faces import are_near_copies, find_test_faces
+from mien.data.usage import TEST_USAGES
 
 PUBLIC_TEST_COUNT = 3589
 """The first rows of test_with_emotions.csv are FER2013's PublicTest, the rest its PrivateTest."""
@@ -24,8 +25,10 @@ PUBLIC_TEST_COUNT = 3589
 TEST_COUNT = 7178
 """FER2013's test faces."""
 
+LOOK_FACES = 72
+"""From so many different test faces on, a hundredth, scoring them is a look at the test set."""
+
 _PIXELS_SHA256 = "e394f5938373feebd0b9740453eef665aa2a7f944e254e04ed9163b212d42ea1"
-_CLASS_COUNTS = (958, 111, 1024, 1774, 1247, 831, 1233)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +37,28 @@ class ScoredFaces:
 
     Attributes:
         faces_u8: (N, 48, 48) uint8.
-        labels: (N,) integers 0 to 6.
+        labels: (N,) integers, indices into `names`.
+        names: What the labels are called.
         is_public_test: (N,) bool, True for PublicTest and False for PrivateTest; None where the
             two cannot be told apart.
-        is_fer2013_test: Whether these are FER2013's test faces, all or a part of them.
+        known_test_faces: How many different ones of FER2013's test faces are among them.
+        is_near_copy: (N,) bool, True for photographs that lie among FER2013's training faces too,
+            cropped anew or mirrored; None unless all are FER2013's test faces.
+        files: The picture that each face came from; None where there is none.
     """
 
     faces_u8: NDArray[np.uint8]
     labels: NDArray[np.integer]
+    names: tuple[str, ...]
     is_public_test: NDArray[np.bool_] | None
-    is_fer2013_test: bool
+    known_test_faces: int
+    is_near_copy: NDArray[np.bool_] | None
+    files: tuple[str, ...] | None = None
+
+    @property
+    def is_look(self) -> bool:
+        """Whether scoring them is a look at FER2013's test set."""
+        return self.known_test_faces >= LOOK_FACES
 
 
 def faces_to_score(dataset: Dataset) -> ScoredFaces:
@@ -57,40 +72,54 @@ def faces_to_score(dataset: Dataset) -> ScoredFaces:
             f"{dataset.source} has no labels; scoring needs a column 'emotion'. "
             "`mien predict` writes probabilities without them."
         )
-    if dataset.usage is not None:
-        is_test = np.isin(dataset.usage, ("PublicTest", "PrivateTest"))
-        if is_test.any():
-            return ScoredFaces(
-                faces_u8=dataset.faces_u8[is_test],
-                labels=dataset.labels[is_test],
-                is_public_test=dataset.usage[is_test] == "PublicTest",
-                is_fer2013_test=True,
-            )
-    same_pixels = hashlib.sha256(dataset.faces_u8.tobytes()).hexdigest() == _PIXELS_SHA256
-    # Pictures that went through JPEG have other pixels, and files of a folder another order.
-    counts = np.bincount(dataset.labels, minlength=len(EMOTIONS))
+    chosen = np.ones(len(dataset.labels), np.bool_)
+    is_public = None
+    if dataset.usage is not None and np.isin(dataset.usage, TEST_USAGES).any():
+        chosen = np.isin(dataset.usage, TEST_USAGES)
+        if np.isin(dataset.usage[chosen], ("PublicTest", "PrivateTest")).all():
+            is_public = dataset.usage[chosen] == "PublicTest"
+    faces_u8 = dataset.faces_u8[chosen]
+    rows = find_test_faces(faces_u8)
+    if is_public is None and hashlib.sha256(faces_u8.tobytes()).hexdigest() == _PIXELS_SHA256:
+        is_public = np.arange(len(faces_u8)) < PUBLIC_TEST_COUNT
+    elif is_public is None and (rows >= 0).all():
+        # Of a picture that lies in both sets, this is the set of its first copy.
+        is_public = rows < PUBLIC_TEST_COUNT
     return ScoredFaces(
-        faces_u8=dataset.faces_u8,
-        labels=dataset.labels,
-        is_public_test=(
-            np.arange(len(dataset.labels)) < PUBLIC_TEST_COUNT if same_pixels else None
+        faces_u8=faces_u8,
+        labels=dataset.labels[chosen],
+        names=dataset.classes.names,
+        is_public_test=is_public,
+        files=(
+            None
+            if dataset.files is None
+            else tuple(dataset.files[face] for face in np.flatnonzero(chosen))
         ),
-        is_fer2013_test=same_pixels or tuple(counts) == _CLASS_COUNTS,
+        known_test_faces=len(np.unique(rows[rows >= 0])),
+        is_near_copy=are_near_copies(rows) if (rows >= 0).all() else None,
     )
 
 
-def agreed_test_labels(faces: ScoredFaces, votes: NDArray[np.float32]) -> NDArray[np.int64] | None:
-    """Return what FER+'s raters clearly agreed on for FER2013's test faces.
+def count_test_faces(faces_u8: NDArray[np.uint8]) -> int:
+    """Count the different ones of FER2013's test faces among (N, 48, 48) uint8 faces."""
+    rows = find_test_faces(faces_u8)
+    return len(np.unique(rows[rows >= 0]))
+
+
+def votes_for_test(faces: ScoredFaces, votes: NDArray[np.float32]) -> NDArray[np.float32] | None:
+    """Return FER+'s votes for FER2013's test faces.
 
     Args:
         faces: The faces that are scored.
         votes: (35,887, 10) counts of votes: see `mien.data.ferplus.load_votes`.
 
     Returns:
-        (N,) labels as of `mien.data.ferplus.agreed_labels`; None unless the faces are FER2013's
-        test faces, in the order of the votes.
+        (N, 10) counts of votes; None unless the faces are FER2013's test faces, in the order of
+        the votes.
     """
     in_order = np.arange(TEST_COUNT) < PUBLIC_TEST_COUNT
-    if faces.is_public_test is None or not np.array_equal(faces.is_public_test, in_order):
+    if not faces.is_look or faces.is_public_test is None:
         return None
-    return agreed_labels(votes[-TEST_COUNT:])
+    if not np.array_equal(faces.is_public_test, in_order):
+        return None
+    return votes[-TEST_COUNT:]

@@ -1,0 +1,351 @@
+"""`mien evaluate` of a network over time: against the mean, the best frame and the smoother.
+
+All answer for the same sequences, so that what is resampled is the difference of a sequence (paired
+bootstrap, percentile interval, Efron and Tibshirani 1993); the moments of one sequence stay
+together.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+import mien.models.temporal  # noqa: F401  (registers its layers with Keras)
+from mien.core.errors import DataError, ModelError
+from mien.data.clip_sequences import read_clips
+from mien.data.clips import holds_clips, load_clips
+from mien.data.face_sequences import FaceSequence
+from mien.data.fer2013 import load_dataset
+from mien.data.ferplus import load_votes
+from mien.engine.smoothing import Smoother
+from mien.engine.tracks import Observation
+from mien.evaluation.compare import LARGEST_TEST_PART
+from mien.evaluation.ledger import append_entry, find_entry
+from mien.evaluation.network import short_name
+from mien.evaluation.test_set import faces_to_score, votes_for_test
+from mien.recognizer import Recognizer
+from mien.training.config import Experiment, load_experiment
+from mien.training.face_sequences import CACHE, emotion_of, held_out_sequences
+from mien.training.faces import LabelledFaces, load_faces, split_faces
+from mien.training.run_folder import RunFolder, write_json
+from mien.training.sequence_batches import observed_of
+
+SMOOTHINGS_MS = (0.0, 33.0, 65.0, 130.0, 260.0, 520.0)
+"""Time constants of which the smoother's best one is taken, on the very sequences that are scored:
+an advantage over the network."""
+
+RESAMPLES = 1_000
+
+NETWORK = "network over time"
+_MOST_NAMED = 20
+
+Said = list[NDArray[np.int64]]  # of each sequence the labels of its moments
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A figure of one way to answer, and how far the network lies above it.
+
+    Attributes:
+        value: The way's own figure.
+        gain: The network's figure less it.
+        low: Lower end of the gain's 95 % interval.
+        high: Upper end of it.
+    """
+
+    value: float
+    gain: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class OverTimeReport:
+    """How well a network over time, and the ways that need none, answer.
+
+    Attributes:
+        experiment: The network's experiment.
+        data: What the sequences are of.
+        sequences: How many there are.
+        moments: How many moments with a known truth.
+        of_moments: By way and then by figure (`accuracy`, `macro_f1`).
+        of_clips: The same for the one answer for each sequence.
+    """
+
+    experiment: str
+    data: str
+    sequences: int
+    moments: int
+    of_moments: Mapping[str, Mapping[str, Measured]]
+    of_clips: Mapping[str, Mapping[str, Measured]]
+
+    def lines(self) -> list[str]:
+        """The report as lines of text."""
+        lines = [f"{self.sequences:,} sequences, {self.moments:,} moments of {self.data}"]
+        for name, table in (("moments", self.of_moments), ("whole", self.of_clips)):
+            lines.append(
+                f"{name:26} {'accuracy':>8}  the network's gain (95 %)     macro F1  gain (95 %)"
+            )
+            for way, figures in table.items():
+                cells = [f"{way:26}"]
+                for figure in figures.values():
+                    gain = (
+                        ""
+                        if way == NETWORK
+                        else (f"{figure.gain:+.3f} ({figure.low:+.3f} to {figure.high:+.3f})")
+                    )
+                    cells.append(f"{figure.value:8.3f}  {gain:28}")
+                lines.append(" ".join(cells).rstrip())
+        return lines
+
+
+def is_network_over_time(path: Path | None) -> bool:
+    """Whether a file is a network over time in its run's folder."""
+    if path is None or path.suffix != ".keras":
+        return False
+    recipe = RunFolder(path.parent).recipe
+    return recipe.is_file() and load_experiment(recipe).network.family == "temporal"
+
+
+def score_over_time(
+    network_path: Path,
+    data: Path,
+    *,
+    votes_file: Path,
+    out: Path | None,
+    ledger: Path,
+    say: Callable[[str], None],
+    remark: Callable[[str], None],
+) -> OverTimeReport:
+    """Score a network over time, keep the figures, and say them.
+
+    Args:
+        network_path: The `.keras` file in its run's folder.
+        data: Clips (see `mien.data.clips`), which are all scored; FER2013's test faces, of which
+            sequences are made, and the look is counted; or what it was trained on, of which the
+            validation faces or clips are taken.
+        votes_file: FER+'s votes, for the reading `raters`.
+        out: Folder for `over_time.json`; None for the run's.
+        ledger: The ledger of looks at FER2013's test faces.
+        say: Called with each line of the report.
+        remark: Called with each line about what is going on.
+
+    Raises:
+        ModelError: if it belongs to another face artifact than the one that ships.
+        DataError: if the data are not usable.
+    """
+    run = RunFolder(network_path.parent)
+    experiment, metrics = load_experiment(run.recipe), run.read_metrics()
+    recognizer = Recognizer(reading=metrics["reading"], threads=1)
+    found = recognizer.classifier.artifact
+    if found.sha256 != metrics["face_artifact_sha256"]:
+        raise ModelError(
+            f"{network_path} was trained on what {metrics['face_artifact']} (SHA-256 "
+            f"{metrics['face_artifact_sha256']}) says of faces; the artifact that ships is "
+            f"{found.experiment} ({found.sha256}): train it anew with  mien train {run.recipe} "
+            "--restart"
+        )
+    network = keras.saving.load_model(network_path, compile=False, safe_mode=True)
+    sequences, test_faces = _sequences(data, votes_file, recognizer, experiment, remark)
+    report = compare_ways(network, sequences, metrics["experiment"], short_name(data))
+    if test_faces:
+        _count_look(report, network, network_path, test_faces, ledger, say)
+    for line in report.lines():
+        say(line)
+    target = (out or run.path) / "over_time.json"
+    write_json(target, asdict(report))
+    say(f"Wrote {target}")
+    return report
+
+
+def compare_ways(
+    network: keras.Model, sequences: Sequence[FaceSequence], experiment: str, data: str
+) -> OverTimeReport:
+    """Compare a network over time with the ways that need none.
+
+    Args:
+        network: See `mien.models.temporal.build_temporal`.
+        sequences: What to answer for.
+        experiment: The network's experiment.
+        data: What the sequences are of.
+    """
+    labels = sequences[0].truth.shape[1]
+    truth = [emotion_of(sequence) for sequence in sequences]
+    clip_truth = [np.array([sequence.clip_truth.argmax()]) for sequence in sequences]
+    # It is causal: what the shorter ones are padded with does not matter.
+    answers = network.predict(observed_of(sequences), batch_size=256, verbose=0)
+    logits = [row[: len(known)] for row, known in zip(answers, truth, strict=True)]
+    moments = {NETWORK: [row[:, :labels].argmax(axis=1) for row in logits]}
+    clips = {NETWORK: [row[-1:, labels:].argmax(axis=1) for row in logits]}
+    clips["mean of frames"] = [
+        s.probabilities.mean(axis=0, keepdims=True).argmax(axis=1) for s in sequences
+    ]
+    clips["most confident frame"] = [
+        s.probabilities[[s.probabilities.max(axis=1).argmax()]].argmax(axis=1) for s in sequences
+    ]
+    moments["each frame by itself"] = [s.probabilities.argmax(axis=1) for s in sequences]
+    smoothed = {each: [_smooth(s, each) for s in sequences] for each in SMOOTHINGS_MS}
+    for table, column, known in ((moments, 0, truth), (clips, 1, clip_truth)):
+        said = {each: [pair[column] for pair in pairs] for each, pairs in smoothed.items()}
+        best = max(said, key=lambda each: _figures(_confusions(said[each], known, labels))[0])
+        table[f"smoother, best at {best:g} ms"] = said[best]
+    return OverTimeReport(
+        experiment=experiment,
+        data=data,
+        sequences=len(sequences),
+        moments=sum(int((each >= 0).sum()) for each in truth),
+        of_moments=_measure(moments, truth, labels),
+        of_clips=_measure(clips, clip_truth, labels),
+    )
+
+
+def _smooth(
+    sequence: FaceSequence, smooth_ms: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The labels that the smoother shows, and that of the mean of what it makes."""
+    smoother = Smoother(smooth_ms)
+    shown = [
+        smoother.observe(1, Observation(float(time_ms), row))
+        for time_ms, row in zip(sequence.timestamps_ms, sequence.probabilities, strict=True)
+    ]
+    mean = np.mean([probabilities for probabilities, _ in shown], axis=0)
+    return np.array([label for _, label in shown]), np.array([mean.argmax()])
+
+
+def _confusions(said: Said, truth: Said, labels: int) -> NDArray[np.float64]:
+    """(S, C, C) how often each label (column) was said of each truth (row), by sequence."""
+    counts = np.zeros((len(said), labels, labels))
+    for count, says, is_true in zip(counts, said, truth, strict=True):
+        known = is_true >= 0
+        np.add.at(count, (is_true[known], says[known]), 1)
+    return counts
+
+
+def _figures(confusions: NDArray[np.float64]) -> tuple[float, float]:
+    """The accuracy and macro F1 of all confusions together; the latter of labels with a truth."""
+    total = confusions.sum(axis=0)
+    right = np.diagonal(total)
+    f1 = 2 * right / np.maximum(total.sum(axis=0) + total.sum(axis=1), 1)
+    return float(right.sum() / total.sum()), float(f1[total.sum(axis=1) > 0].mean())
+
+
+def _measure(ways: Mapping[str, Said], truth: Said, labels: int) -> dict[str, dict[str, Measured]]:
+    confusions = {way: _confusions(said, truth, labels) for way, said in ways.items()}
+    random = np.random.default_rng(0)
+    count = len(truth)
+    resamples = [random.integers(count, size=count) for _ in range(RESAMPLES)]
+    drawn = {
+        way: np.array([_figures(each[chosen]) for chosen in resamples])
+        for way, each in confusions.items()
+    }
+    table = {}
+    for way, each in confusions.items():
+        own, best = _figures(each), _figures(confusions[NETWORK])
+        low, high = np.percentile(drawn[NETWORK] - drawn[way], [2.5, 97.5], axis=0)
+        table[way] = {
+            name: Measured(own[i], best[i] - own[i], float(low[i]), float(high[i]))
+            for i, name in enumerate(("accuracy", "macro_f1"))
+        }
+    return table
+
+
+def _sequences(
+    data: Path,
+    votes_file: Path,
+    recognizer: Recognizer,
+    experiment: Experiment,
+    remark: Callable[[str], None],
+) -> tuple[Sequence[FaceSequence], int]:
+    """Return the sequences to score, and how many of FER2013's test faces they may be made of."""
+    if holds_clips(data):
+        return _clip_sequences(data, recognizer, remark), 0
+    faces, test_faces = _faces(data, votes_file, experiment)
+    wanted = experiment.sequences
+    assert wanted is not None
+    made = held_out_sequences(
+        faces,
+        recognizer.classifier,
+        count=wanted.held_out_faces,
+        sequences=wanted.held_out,
+        steps=wanted.steps,
+        cache_folder=data.parent / ".mien_cache" / CACHE,
+        say=remark,
+    )
+    return made, min(test_faces, wanted.held_out_faces)
+
+
+def _clip_sequences(
+    data: Path, recognizer: Recognizer, remark: Callable[[str], None]
+) -> Sequence[FaceSequence]:
+    clips = load_clips(data)
+    classifier = recognizer.classifier
+    if clips.classes.names != classifier.labels:
+        raise DataError(
+            f"The clips of {data} are of {', '.join(clips.classes.names)}; the reading "
+            f"{classifier.reading_name} tells {', '.join(classifier.labels)}."
+        )
+    read = read_clips(clips.clips, clips, recognizer, remark)
+    odd = [*clips.skipped, *read.odd]
+    for name, reason in odd[:_MOST_NAMED]:
+        remark(f"left out: {name}: {reason}")
+    if len(odd) > _MOST_NAMED:
+        remark(f"... and {len(odd) - _MOST_NAMED:,} more; mien data explore {data} names them all")
+    if not read.sequences:
+        raise DataError(f"{data} has no clip that can be scored: {len(odd):,} were left out.")
+    return read.sequences
+
+
+def _faces(data: Path, votes_file: Path, experiment: Experiment) -> tuple[LabelledFaces, int]:
+    dataset = load_dataset(data)
+    scored = faces_to_score(dataset)
+    votes = votes_file if votes_file.is_file() else None
+    # A few hundred of FER2013's training faces are copies of test faces.
+    if scored.known_test_faces <= LARGEST_TEST_PART * len(scored.labels):
+        _, validation = split_faces(load_faces(data, votes), experiment.split)
+        return validation, 0
+    of_test = None if votes is None else votes_for_test(scored, load_votes(votes))
+    labels = np.asarray(scored.labels, np.int64)
+    return LabelledFaces(scored.faces_u8, labels, of_test), scored.known_test_faces
+
+
+def _count_look(
+    report: OverTimeReport,
+    network: keras.Model,
+    path: Path,
+    test_faces: int,
+    ledger: Path,
+    say: Callable[[str], None],
+) -> None:
+    """Add the look to the ledger, unless the same network is there already."""
+    shape = (2, 20, network.input_shape[-1])
+    drawn = np.random.default_rng(2013).random(shape, dtype=np.float32)
+    answers = [round(float(each), 4) for each in network.predict(drawn, verbose=0)[:, -1].ravel()]
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    if find_entry(ledger, sha256, answers) is not None:
+        say(f"Already in {ledger}: the same network, so no new look")
+        return
+    moments, clips = report.of_moments[NETWORK], report.of_clips[NETWORK]
+    append_entry(
+        ledger,
+        {
+            "date": datetime.now(UTC).date().isoformat(),
+            "experiment": report.experiment,
+            "file": short_name(path),
+            "sha256": sha256,
+            "faces": report.moments,
+            "test_faces": test_faces,
+            "accuracy": moments["accuracy"].value,
+            "macro_f1": moments["macro_f1"].value,
+            "clip_accuracy": clips["accuracy"].value,
+            "clip_macro_f1": clips["macro_f1"].value,
+            "answers": answers,
+        },
+    )
+    say(f"A look at up to {test_faces:,} of FER2013's test faces: {ledger} counts it")

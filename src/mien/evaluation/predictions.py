@@ -1,0 +1,94 @@
+"""What a network says of every face: a table, and a picture of those that it got wrong."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.core.files import write_atomically
+from mien.evaluation.figures import draw_contact_sheet
+
+WRONG_FACES = "wrong_faces.png"
+"""The picture beside the table; it shows faces, so that it is not to be published."""
+
+_SHOWN = 80
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Predictions:
+    """Answers for N faces.
+
+    Attributes:
+        probabilities: (N, C) float32.
+        names: What the C labels are called.
+        faces_u8: (N, 48, 48) uint8.
+        truth: (N,) the faces' labels, indices into `names`; None where they have none.
+        files: The picture that each face came from; None where there is none.
+    """
+
+    probabilities: NDArray[np.float32]
+    names: tuple[str, ...]
+    faces_u8: NDArray[np.uint8]
+    truth: NDArray[np.integer] | None
+    files: tuple[str, ...] | None
+
+
+def write_predictions(path: Path, predictions: Predictions) -> None:
+    """Write a row for every face, and where there is a truth the wrong ones as a contact sheet.
+
+    The columns are `face` (the row, from 0), `file`, `truth`, `label` (from 0), `emotion`,
+    `confidence` and one per label. The sheet (`wrong_faces.png` beside the table) shows the surest
+    errors first; where nothing is wrong there is none.
+
+    Args:
+        path: The CSV file.
+        predictions: The answers.
+    """
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    names = predictions.names
+    writer.writerow(["face", "file", "truth", "label", "emotion", "confidence", *names])
+    for face, row in enumerate(predictions.probabilities):
+        label = int(row.argmax())
+        shares = [f"{share:.6f}" for share in row]
+        file = "" if predictions.files is None else _no_formula(predictions.files[face])
+        truth = "" if predictions.truth is None else names[predictions.truth[face]]
+        writer.writerow([face, file, truth, label, names[label], shares[label], *shares])
+    write_atomically(path, table.getvalue())
+    _write_wrong_faces(path.with_name(WRONG_FACES), predictions)
+
+
+def _write_wrong_faces(path: Path, predictions: Predictions) -> None:
+    path.unlink(missing_ok=True)
+    if predictions.truth is None:
+        return
+    predicted = predictions.probabilities.argmax(axis=1)
+    confidence = predictions.probabilities.max(axis=1)
+    wrong = np.flatnonzero(predicted != predictions.truth)
+    wrong = wrong[np.argsort(-confidence[wrong], kind="stable")]
+    if not len(wrong):
+        return
+    names = predictions.names
+    draw_contact_sheet(
+        predictions.faces_u8[wrong[:_SHOWN]],
+        [
+            f"{face}: {names[predictions.truth[face]]}\n{names[predicted[face]]} "
+            f"{confidence[face]:.0%}"
+            for face in wrong[:_SHOWN]
+        ],
+        path,
+        title=(
+            f"{len(wrong):,} of {len(predicted):,} faces called otherwise, the surest first: row, "
+            "label, answer"
+        ),
+    )
+
+
+def _no_formula(text: str) -> str:
+    """Return a text that no spreadsheet runs, as records do."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
