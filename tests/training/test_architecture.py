@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("keras", reason="needs mien[train]")
+pytest.importorskip("matplotlib", reason="needs mien[train]")
 
 from mien.core.errors import DataError
-from mien.training.architecture import iteration_history
 from mien.training.curves import redraw_learning_curves
+from mien.training.iterations import iteration_history
+from mien.training.run_folder import RunFolder
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 
@@ -53,6 +54,34 @@ def test_test_figures_come_from_the_ledger(experiments: Path, run_folder: Path) 
     assert selected.split()[5:7] == ["65.5%", "0.598"]
 
 
+def test_networks_over_time_stand_apart(tmp_path: Path) -> None:
+    experiments, runs = tmp_path / "experiments", tmp_path / "runs"
+    experiments.mkdir()
+    shipped = Path(__file__).parents[2] / "experiments"
+    for name in ("000_baseline", "032_temporal"):
+        recipe = (shipped / f"{name}.toml").read_text(encoding="utf-8")
+        (experiments / f"{name}.toml").write_text(recipe, encoding="utf-8")
+    metrics = {
+        "experiment": "032_temporal",
+        "parameters": 19376,
+        "epochs": 12,
+        "training_minutes": 1.6,
+        "validation_accuracy": 0.84675,
+        "validation_clip_accuracy": 0.83,
+    }
+    (runs / "032_temporal").mkdir(parents=True)
+    (runs / "032_temporal" / "metrics.json").write_text(json.dumps(metrics), encoding="utf-8")
+    entry = {"experiment": "032_temporal", "accuracy": 0.822, "macro_f1": 0.656}
+    entry |= {"clip_accuracy": 0.788, "clip_macro_f1": 0.628}
+    (experiments / "test_scores.jsonl").write_text(json.dumps(entry) + "\n", encoding="utf-8")
+    lines = iteration_history(experiments, runs)
+    gap = lines.index("")
+    assert [line.split()[0] for line in lines[:gap]] == ["experiment", "000_baseline"]
+    assert lines[gap + 1].startswith("Networks over time: the parts of the moments")
+    (row,) = (line for line in lines[gap:] if line.startswith("032_temporal"))
+    assert row.split()[1:8] == ["19,376", "12", "1.6", "84.7%", "83.0%", "82.2%", "78.8%"]
+
+
 def test_curves_of_a_run_that_has_not_finished_are_refused(run_folder: Path) -> None:
     with pytest.raises(DataError, match=r"There is no .*history\.json"):
-        redraw_learning_curves(run_folder)
+        redraw_learning_curves(RunFolder(run_folder))

@@ -5,7 +5,8 @@ import pytest
 
 pytest.importorskip("keras", reason="needs mien[train]")
 
-from mien.training.augment import AugmentationConfig, FaceBatches, augment_faces
+from mien.training.augment import FaceBatches, augment_faces
+from mien.training.config import AugmentationConfig
 
 EVERYTHING = AugmentationConfig(
     rotation_degrees=15.0,

@@ -1,10 +1,13 @@
 """An experiment file says all of a recipe, and a slip in it is named."""
 
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-pytest.importorskip("keras", reason="needs mien[train]")
+pytest.importorskip("pydantic", reason="needs mien[train]")
 
 from mien.core.errors import ModelError
 from mien.training.config import load_experiment, selected_experiment
@@ -48,6 +51,23 @@ def test_a_slip_is_named(tmp_path: Path, before: str, after: str, named: str) ->
     assert named in str(error.value)
 
 
+def test_what_does_not_fit_together_is_said_without_the_whole_table(tmp_path: Path) -> None:
+    text = (EXPERIMENTS / "013_warm_restart.toml").read_text(encoding="utf-8")
+    path = tmp_path / "slip.toml"
+    path.write_text(re.sub(r"\nepochs = \d+", "\nepochs = 1", text), encoding="utf-8")
+    with pytest.raises(ModelError) as error:
+        load_experiment(path)
+    expected = "training: warmup_epochs must be fewer than epochs"
+    assert str(error.value) == f"{path} is not a valid experiment. {expected}"
+
+
+def test_heads_may_learn_alone_in_all_epochs(tmp_path: Path) -> None:
+    text = (EXPERIMENTS / "003_spatial_dropout.toml").read_text(encoding="utf-8")
+    path = tmp_path / "heads.toml"
+    path.write_text(f"{text}\n[training]\nepochs = 2\nhead_epochs = 5\n", encoding="utf-8")
+    assert load_experiment(path).training.head_epochs == 5
+
+
 def test_stages_without_blocks_are_named(tmp_path: Path) -> None:
     text = (EXPERIMENTS / "010_residual.toml").read_text(encoding="utf-8")
     path = tmp_path / "slip.toml"
@@ -60,3 +80,13 @@ def test_stages_without_blocks_are_named(tmp_path: Path) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"no experiment file .*nothing\.toml"):
         load_experiment(tmp_path / "nothing.toml")
+
+
+def test_a_recipe_is_read_without_keras() -> None:
+    recipe = EXPERIMENTS / "021_taught_again.toml"
+    code = (
+        "import sys; from pathlib import Path; from mien.training.config import load_experiment; "
+        f"load_experiment(Path({str(recipe)!r})); print('keras' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

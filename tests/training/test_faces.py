@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -9,9 +10,10 @@ pytest.importorskip("keras", reason="needs mien[train]")
 
 from mien.core.errors import DataError
 from mien.core.labels import EMOTIONS
-from mien.data.fer2013 import Dataset
+from mien.data.dataset import Dataset
 from mien.data.synthetic import synthetic_dataset, write_csv
-from mien.training.faces import load_faces
+from mien.training.config import SplitConfig
+from mien.training.faces import LabelledFaces, load_faces, split_faces
 
 HEADER = (
     "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF"
@@ -48,9 +50,7 @@ def test_the_test_faces_of_kaggles_file_train_nothing(kaggle: Dataset) -> None:
 
 
 def test_a_file_with_nothing_for_training_is_named(kaggle: Dataset, tmp_path: Path) -> None:
-    only_test = Dataset(
-        *(part[100:] for part in (kaggle.faces_u8, kaggle.labels, kaggle.usage)), tmp_path
-    )
+    only_test = Dataset(kaggle.faces_u8[100:], kaggle.labels[100:], kaggle.usage[100:], tmp_path)
     write_csv(only_test, tmp_path / "test.csv")
     with pytest.raises(DataError, match=r"test\.csv has no row whose Usage is 'Training'"):
         load_faces(tmp_path / "test.csv", None)
@@ -69,3 +69,38 @@ def test_votes_for_other_faces_are_refused(kaggle: Dataset, tmp_path: Path) -> N
     too_few = write_votes(tmp_path / "votes.csv", kaggle.labels[:99])
     with pytest.raises(DataError, match="99 votes for 100 faces"):
         load_faces(kaggle.source, too_few)
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_no_photograph_of_the_validation_trains(apart: bool) -> None:
+    noise = np.random.default_rng(0).normal(size=(42, 60, 60))
+    pictures = np.stack([cv2.GaussianBlur(picture, (0, 0), 7) for picture in noise])
+    pictures_u8 = np.clip(128 + 900 * pictures, 0, 255).astype(np.uint8)
+    # Of each photograph two crops, the other one mirrored.
+    crops_u8 = np.concatenate([pictures_u8[:, 6:54, 6:54], pictures_u8[:, 4:52, 8:56][:, :, ::-1]])
+    labels = np.tile(np.arange(42) % 7, 2)
+    faces = LabelledFaces(np.ascontiguousarray(crops_u8), labels, None)
+    split = SplitConfig(validation_fraction=0.3, near_copies_apart=apart)
+    training, validation = split_faces(faces, split)
+
+    photograph = {crop.tobytes(): index % 42 for index, crop in enumerate(crops_u8)}
+    sides = [
+        {photograph[face.tobytes()] for face in side.faces_u8} for side in (training, validation)
+    ]
+    assert bool(sides[0] & sides[1]) is not apart
+
+
+def test_frames_of_one_shot_are_no_validation_and_what_helps_is_said() -> None:
+    random = np.random.default_rng(0)
+    shot = cv2.GaussianBlur(random.normal(size=(48, 48)), (0, 0), 7)
+    frames = 128 + 900 * shot + random.normal(size=(40, 48, 48))
+    frames_u8 = np.clip(frames, 0, 255).astype(np.uint8)
+    faces = LabelledFaces(frames_u8, np.arange(40) % 2, None)
+    with pytest.raises(
+        DataError, match=r"32 of 32 faces .* no other is left of angry, disgust"
+    ) as e:
+        split_faces(faces, SplitConfig(validation_fraction=0.2, near_copies_apart=True))
+    assert "--groups" in str(e.value)
+    assert "--set split.near_copies_apart=false" in str(e.value)
+    training, _ = split_faces(faces, SplitConfig(validation_fraction=0.2))
+    assert len(training.labels) == 32

@@ -14,9 +14,12 @@ keras = pytest.importorskip("keras", reason="needs mien[train]")
 
 from mien.core.errors import DataError, ModelError
 from mien.data.synthetic import synthetic_dataset, write_csv
+from mien.models.keras_file import load_network
 from mien.training.curves import chosen_epoch
 from mien.training.fit import train
 from mien.training.pause import pause_run, take_up_run
+from mien.training.recipe import load_recipe
+from mien.training.run_folder import RunFolder
 
 RECIPE = """
 title = "A toy"
@@ -84,13 +87,16 @@ TRAIN = """
 import sys
 from pathlib import Path
 from mien.training.fit import train
+from mien.training.recipe import load_recipe
+from mien.training.run_folder import RunFolder
 recipe, faces, run, logs = map(Path, sys.argv[1:])
 train(
-    recipe,
+    load_recipe(recipe),
     training_data=faces,
     votes_file=Path("not read"),
-    run_folder=run,
+    run=RunFolder(run),
     log_folder=logs,
+    say=lambda line: print(line, flush=True),
 )
 """
 
@@ -117,11 +123,12 @@ def uninterrupted(toy: tuple[Path, Path], tmp_path_factory: pytest.TempPathFacto
 
 def train_toy(recipe: Path, faces: Path, run: Path, logs: Path) -> None:
     train(
-        recipe,
+        load_recipe(recipe),
         training_data=faces,
         votes_file=Path("not read"),  # The toy's recipe learns labels only.
-        run_folder=run,
+        run=RunFolder(run),
         log_folder=logs,
+        say=lambda _line: None,
     )
 
 
@@ -135,6 +142,8 @@ def test_a_finished_run_leaves_a_whole_set_of_artifacts(uninterrupted: Path) -> 
     written = {path.name for path in (uninterrupted / "run").iterdir()}
     assert written == {
         "experiment.toml",
+        "data.json",
+        "epochs.csv",
         "environment.json",
         "history.json",
         "metrics.json",
@@ -163,13 +172,13 @@ def test_the_saved_network_needs_nothing_but_keras(uninterrupted: Path) -> None:
         "model = keras.models.load_model(sys.argv[1])\n"
         "assert not [name for name in sys.modules if name.startswith('mien')]\n"
         "assert {layer.dtype_policy.name for layer in model.layers} == {'float32'}\n"
-        "print(model.output_shape)"
+        "print({name: output.shape for name, output in model.output.items()})"
     )
     model = uninterrupted / "run" / "final_emotion_model.keras"
     shape = subprocess.run(
         [sys.executable, "-c", code, str(model)], capture_output=True, text=True, check=True
     )
-    assert shape.stdout.strip().endswith("(None, 7)")
+    assert "'label_probabilities': (None, 7)" in shape.stdout
 
 
 def test_the_figures_are_those_of_the_chosen_epoch(uninterrupted: Path) -> None:
@@ -234,7 +243,7 @@ def test_a_paused_run_goes_on_elsewhere(
     recipe, faces = toy
     here, elsewhere = tmp_path / "here", tmp_path / "elsewhere"
     train_and_kill(recipe, faces, here, tmp_path / "logs")
-    pause_run(here)
+    pause_run(RunFolder(here))
     shutil.copytree(here / "paused", elsewhere / "paused")
 
     train_toy(recipe, faces, elsewhere, tmp_path / "logs")
@@ -260,7 +269,7 @@ def test_a_run_that_writes_its_next_snapshot_can_be_paused(
         return copy(source, target)
 
     monkeypatch.setattr(shutil, "copytree", replace_while_copying)
-    assert pause_run(tmp_path) == tmp_path / "paused" / "epoch_0002"
+    assert pause_run(RunFolder(tmp_path)) == tmp_path / "paused" / "epoch_0002"
     assert (tmp_path / "paused" / "epoch_0002" / "state.json").read_text() == "{}"
 
 
@@ -278,21 +287,21 @@ def test_a_paused_run_keeps_all_of_the_optimizer_and_what_teachers_answered(
     model.save_weights(snapshot / "model.weights.h5")
     before = [variable.numpy() for variable in model.optimizer.variables]
 
-    paused = pause_run(tmp_path)
+    paused = pause_run(RunFolder(tmp_path))
     model.load_weights(paused / "model.weights.h5")
 
     for found, expected in zip(model.optimizer.variables, before, strict=True):
         np.testing.assert_array_equal(found.numpy(), expected)
     elsewhere = tmp_path / "elsewhere"
     shutil.copytree(tmp_path / "paused", elsewhere / "paused")
-    take_up_run(elsewhere)
+    take_up_run(RunFolder(elsewhere))
     assert (elsewhere / "state" / "taught.npy").read_bytes() == b"answers"
     assert (elsewhere / "state" / "epoch_0001" / "model.weights.h5").exists()
 
 
 def test_a_run_without_a_snapshot_cannot_be_paused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="holds no snapshot"):
-        pause_run(tmp_path)
+        pause_run(RunFolder(tmp_path))
 
 
 def test_a_run_folder_of_another_recipe_is_refused(
@@ -314,11 +323,12 @@ def test_a_run_is_not_thrown_away_for_one_that_cannot_start(
     run = shutil.copytree(uninterrupted / "run", tmp_path / "run")
     with pytest.raises(DataError, match="There is no"):
         train(
-            recipe,
+            load_recipe(recipe),
             training_data=tmp_path / "absent.csv",
             votes_file=Path("not read"),
-            run_folder=run,
+            run=RunFolder(run),
             log_folder=tmp_path / "logs",
+            say=lambda _line: None,
             restart=True,
         )
     assert (run / "final_emotion_model.keras").exists()
@@ -331,3 +341,32 @@ def test_the_report_tells_what_every_layer_is_connected_to(uninterrupted: Path) 
     assert head.endswith("┃")
     assert rows
     assert all(line.endswith("│") for line in rows)
+
+
+def test_the_report_gives_reasons_and_figures(uninterrupted: Path) -> None:
+    report = (uninterrupted / "run" / "final_emotion_model_arch.txt").read_text(encoding="utf-8")
+    metrics = json.loads((uninterrupted / "run" / "metrics.json").read_text(encoding="utf-8"))
+    assert "Key decisions" in report
+    assert f"validation accuracy {metrics['validation_accuracy']:.2%}" in report
+
+
+def test_with_no_more_epochs_than_head_epochs_only_the_heads_learn(tmp_path: Path) -> None:
+    recipe = tmp_path / "heads.toml"
+    recipe.write_text(RECIPE.replace("epochs = 6", "epochs = 1\nhead_epochs = 5"))
+    faces = tmp_path / "train.csv"
+    write_csv(synthetic_dataset(140, seed=1), faces)
+    lines: list[str] = []
+    network = train(
+        load_recipe(recipe),
+        training_data=faces,
+        votes_file=Path("not read"),
+        run=RunFolder(tmp_path / "run"),
+        log_folder=tmp_path / "logs",
+        say=lines.append,
+    )
+    assert "only the heads learn: head_epochs = 5, epochs = 1" in lines
+    # What is added starts at 0, and stays there where nothing is learnt.
+    weights = {weight.path: weight.numpy() for weight in load_network(network).weights}
+    added = {path: added for path, added in weights.items() if path.endswith(("/bias", "/beta"))}
+    assert len(added) > 1
+    assert [path for path, values in added.items() if values.any()] == ["label_probabilities/bias"]

@@ -5,16 +5,23 @@ from pathlib import Path
 
 import pytest
 
-from mien.core.artifact import Artifact, write_artifact
+from mien.core.artifact import Artifact, Reading, write_artifact
 from mien.core.errors import ModelError
+from mien.core.labels import EMOTIONS
 from mien.training.publish import publish_run
+from mien.training.run_folder import RunFolder
 
 
 def finish_run(folder: Path, network: bytes, *, temperature: float = 1.2) -> Artifact:
     """Leave what a finished and exported run leaves; `network` stands for the ONNX file."""
-    artifact = write_artifact(
-        network, folder / "emotion.onnx", experiment="toy", temperature=temperature
+    artifact = Artifact(
+        onnx_path=folder / "emotion.onnx",
+        experiment="toy",
+        heads={"label_probabilities": EMOTIONS},
+        readings={"labels": Reading(EMOTIONS, {"label_probabilities": 1.0}, temperature)},
+        default_reading="labels",
     )
+    artifact = write_artifact(network, artifact)
     for name in (
         "final_emotion_model.keras",
         "final_emotion_model_arch.txt",
@@ -32,7 +39,7 @@ def read_metrics(folder: Path) -> dict[str, object]:
 
 def test_a_run_is_published_whole(tmp_path: Path) -> None:
     finish_run(tmp_path / "run", b"the network")
-    publish_run(tmp_path / "run", tmp_path / "results")
+    publish_run(RunFolder(tmp_path / "run"), RunFolder(tmp_path / "results"))
     run, results = (
         {path.name: path.read_bytes() for path in (tmp_path / folder).iterdir()}
         for folder in ("run", "results")
@@ -54,11 +61,11 @@ def test_what_is_known_of_the_test_stays_with_its_network(tmp_path: Path) -> Non
     ]
     for picture in pictures:
         picture.touch()
-    publish_run(run, results)
+    publish_run(RunFolder(run), RunFolder(results))
     assert read_metrics(results)["test"] == tested
     assert all(picture.exists() for picture in pictures)
     finish_run(run, b"another network")
-    publish_run(run, results)
+    publish_run(RunFolder(run), RunFolder(results))
     assert "test" not in read_metrics(results)
     assert not any(picture.exists() for picture in pictures)
 
@@ -66,9 +73,9 @@ def test_what_is_known_of_the_test_stays_with_its_network(tmp_path: Path) -> Non
 def test_an_uncalibrated_artifact_replaces_none(tmp_path: Path) -> None:
     run, results = tmp_path / "run", tmp_path / "results"
     finish_run(run, b"the network", temperature=1.0)
-    publish_run(run, results)
+    publish_run(RunFolder(run), RunFolder(results))
     assert (results / "emotion.onnx").read_bytes() == b"the network"
     finish_run(run, b"another network", temperature=1.0)
     with pytest.raises(ModelError, match=r"is not calibrated .* --data"):
-        publish_run(run, results)
+        publish_run(RunFolder(run), RunFolder(results))
     assert (results / "emotion.onnx").read_bytes() == b"the network"

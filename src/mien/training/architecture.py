@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,9 @@ from typing import Any
 import keras
 
 from mien.core.files import write_atomically
-from mien.training.config import Experiment, load_experiment
+from mien.training.config import Experiment
+from mien.training.iterations import iteration_history
+from mien.training.run_folder import RunFolder
 
 _SUMMARY_COLUMNS = 120
 
@@ -19,19 +20,17 @@ def write_architecture_report(
     model: keras.Model,
     experiment: Experiment,
     metrics: dict[str, Any],
-    run_folder: Path,
+    run: RunFolder,
     *,
     experiments: Path,
 ) -> None:
     """Write architecture, decisions, hyper-parameters and iteration history as plain text.
 
-    The file is `final_emotion_model_arch.txt` in the run folder.
-
     Args:
         model: The trained network.
         experiment: Its recipe.
         metrics: The content of the run's `metrics.json`.
-        run_folder: The run's folder, beside those of the other runs.
+        run: Where the run lies, beside the other runs.
         experiments: Folder of all experiment files, and of the ledger `test_scores.jsonl`.
     """
     sections = [
@@ -39,11 +38,13 @@ def write_architecture_report(
         f"Experiment {metrics['experiment']}: {metrics['parameters']:,} parameters, "
         f"{metrics['multiply_adds'] / 1e6:.1f} million multiply-adds a face.",
         _headed("Why", [experiment.rationale.strip()]),
+        _headed("Key decisions", [f"- {each}" for each in _decisions(experiment)]),
         _headed("Architecture", _summary(model)),
         _headed("Hyper-parameters", _hyper_parameters(experiment)),
-        _headed("Iteration history", iteration_history(experiments, run_folder.parent)),
+        _headed("Final figures", _final_figures(experiment, metrics)),
+        _headed("Iteration history", iteration_history(experiments, run.path.parent)),
     ]
-    write_atomically(run_folder / "final_emotion_model_arch.txt", "\n\n".join(sections) + "\n")
+    write_atomically(run.architecture, "\n\n".join(sections) + "\n")
 
 
 def _summary(model: keras.Model) -> list[str]:
@@ -62,45 +63,40 @@ def _summary(model: keras.Model) -> list[str]:
     return lines
 
 
-def iteration_history(experiments: Path, runs: Path) -> list[str]:
-    """Return a table of all experiments, filled from the runs that have really finished."""
-    tested = _newest_test_scores(experiments / "test_scores.jsonl")
-    rows = [
-        f"{'experiment':<32} {'parameters':>10} {'epochs':>6} {'minutes':>7} "
-        f"{'validation':>10} {'test':>6} {'macro F1':>8}  decision"
-    ]
-    for path in sorted(experiments.glob("*.toml")):
-        rows.append(_history_row(path, runs / path.stem / "metrics.json", tested.get(path.stem)))
-    return rows
-
-
-def _history_row(path: Path, metrics_path: Path, test: dict[str, Any] | None) -> str:
-    experiment = load_experiment(path)
-    if not metrics_path.exists():
-        return f"{path.stem:<32} {'not run':>10}"
-    metrics = json.loads(metrics_path.read_text(encoding="utf-8"))
-    accuracy = f"{test['accuracy']:.1%}" if test else "-"
-    macro_f1 = f"{test['macro_f1']:.3f}" if test else "-"
-    return (
-        f"{path.stem:<32} {metrics['parameters']:>10,} {metrics['epochs']:>6} "
-        f"{metrics['training_minutes']:>7.1f} {metrics['validation_accuracy']:>10.1%} "
-        f"{accuracy:>6} {macro_f1:>8}  {experiment.status}. {experiment.finding}"
-    ).rstrip()
-
-
-def _newest_test_scores(ledger: Path) -> dict[str, dict[str, Any]]:
-    if not ledger.exists():
-        return {}
-    lines = ledger.read_text(encoding="utf-8").splitlines()
-    return {entry["experiment"]: entry for entry in map(json.loads, lines)}
-
-
 def _hyper_parameters(experiment: Experiment) -> list[str]:
     return [
         f"{table}.{name} = {value}"
         for table, values in experiment.model_dump().items()
         if isinstance(values, dict)
         for name, value in values.items()
+    ]
+
+
+def _decisions(experiment: Experiment) -> list[str]:
+    lines = experiment.network.decisions
+    if experiment.training.vote_weight > 0:
+        lines.append(
+            "A head for FER2013's labels and one for FER+'s ten raters on the same features: the "
+            "votes teach what one word a face leaves out."
+        )
+    if experiment.training.class_weights:
+        lines.append("Every class weighs the same, however many faces it has.")
+    if experiment.distillation and experiment.distillation.teachers:
+        lines.append(
+            "It learns what other networks think of each face, not its label alone: "
+            + ", ".join(experiment.distillation.teachers)
+        )
+    return lines
+
+
+def _final_figures(experiment: Experiment, metrics: dict[str, Any]) -> list[str]:
+    """Return what training ended with; the table below has the score on the test set."""
+    return [
+        f"validation accuracy {metrics['validation_accuracy']:.2%}, "
+        f"log-loss {metrics['validation_loss']:.4f}",
+        f"epoch {metrics['chosen_epoch']} of {metrics['epochs']} chosen by the validation faces, "
+        f"{metrics['training_minutes']:.1f} minutes of training",
+        f"{experiment.status}: {experiment.finding}" if experiment.finding else experiment.status,
     ]
 
 

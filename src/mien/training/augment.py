@@ -8,45 +8,13 @@ one without any state to save.
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import cv2
 import keras
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
 
 from mien.core.preprocess import FACE_SIZE, scale_pixels
-
-Fraction = Annotated[float, Field(ge=0, lt=1)]
-
-
-class AugmentationConfig(BaseModel):
-    """`[augmentation]` of an experiment file; every range is symmetric around "unchanged".
-
-    Attributes:
-        horizontal_flip: Mirror every second face on average.
-        rotation_degrees: Largest rotation, in degrees.
-        shift_fraction: Largest shift along each axis, as a fraction of the side.
-        zoom_fraction: Largest change of scale, 0.1 for 0.9 to 1.1.
-        brightness: Largest change added to all pixels, on the scale [0, 1].
-        contrast: Largest change of the factor that stretches pixels around the face's mean.
-        erasing_probability: Share of faces in which a rectangle is replaced by noise
-            (Zhong et al. 2017, arXiv 1708.04896).
-        mixup_alpha: Faces and targets of a batch are mixed in pairs, in shares drawn from
-            Beta(alpha, alpha) (Zhang et al. 2018, arXiv 1710.09412); 0 for none.
-    """
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-    horizontal_flip: bool = True
-    rotation_degrees: float = Field(default=0.0, ge=0, le=180)
-    shift_fraction: Fraction = 0.0
-    zoom_fraction: Fraction = 0.0
-    brightness: Fraction = 0.0
-    contrast: Fraction = 0.0
-    erasing_probability: Fraction = 0.0
-    mixup_alpha: float = Field(default=0.0, ge=0)
+from mien.training.config import AugmentationConfig
 
 
 def augment_faces(

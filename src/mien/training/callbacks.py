@@ -8,9 +8,10 @@ overwrite the best file, and its write is not atomic. `RunState` saves all of it
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.core.errors import ModelError
+from mien.core.errors import ModelError, OutputError
 from mien.training.augment import FaceBatches
+from mien.training.snapshots import epochs_of, new_snapshot, newest_snapshot
 
 
 class WeightAverage(keras.callbacks.Callback):
@@ -81,9 +83,8 @@ _ARRAYS_OF_CALLBACK: dict[type[keras.callbacks.Callback], str] = {
 class RunState(keras.callbacks.Callback):
     """Save the whole state of a run after each epoch, and restore it before the first.
 
-    A snapshot is a folder `epoch_0007/` with the weights and the optimizer, the state of the
-    other callbacks, the best weights so far, the seeds of dropout, and the history. It is written
-    under another name and renamed when complete; the one before is removed only then. Batches and
+    A snapshot (`mien.training.snapshots`) holds the weights and the optimizer, the state of the
+    other callbacks, the best weights so far, the seeds of dropout, and the history. Batches and
     augmentation need no state: they follow from the seed and the epoch. Must be the last of the
     callbacks that change the model.
     """
@@ -101,8 +102,7 @@ class RunState(keras.callbacks.Callback):
     @property
     def epochs_done(self) -> int:
         """How many epochs the newest snapshot holds, 0 if there is none."""
-        newest = newest_snapshot(self._directory)
-        return int(newest.name.removeprefix("epoch_")) if newest else 0
+        return epochs_of(newest_snapshot(self._directory))
 
     @property
     def stopped_early(self) -> bool:
@@ -110,8 +110,7 @@ class RunState(keras.callbacks.Callback):
         newest = newest_snapshot(self._directory)
         if newest is None:
             return False
-        state = json.loads((newest / "state.json").read_text(encoding="utf-8"))
-        return any(values.get("stopped_epoch", 0) > 0 for values in state["callbacks"])
+        return any(values.get("stopped_epoch", 0) > 0 for values in _state_of(newest)["callbacks"])
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         """Restore the newest snapshot, if there is one."""
@@ -120,12 +119,12 @@ class RunState(keras.callbacks.Callback):
             return
         try:
             self.model.load_weights(newest / "model.weights.h5")
-        except ValueError as error:
+        except (ValueError, OSError, KeyError) as error:
             raise ModelError(
                 f"The snapshot {newest} does not fit this network: {error} "
                 "Train under another run folder, or start afresh with --restart."
             ) from error
-        state = json.loads((newest / "state.json").read_text(encoding="utf-8"))
+        state = _state_of(newest)
         self.history = state["history"]
         for callback, values in zip(self._stateful, state["callbacks"], strict=True):
             for name, value in values.items():
@@ -149,25 +148,38 @@ class RunState(keras.callbacks.Callback):
             "learning_rate": float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)),
             "seconds": round(time.monotonic() - self._epoch_started, 1),
         }
+        for name in ("loss", "val_loss"):
+            if not math.isfinite(record.get(name, 0.0)):
+                raise ModelError(
+                    f"In epoch {epoch + 1}, {name} became {record[name]}: the weights are spoilt, "
+                    "and nothing of this epoch is kept. Set a lower training.learning_rate and "
+                    "train with --restart."
+                )
         for name, value in record.items():
             self.history.setdefault(name, []).append(value)
-        partial = self._directory / "partial"
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        self.model.save_weights(partial / "model.weights.h5")
+        try:
+            with new_snapshot(self._directory, epoch + 1) as folder:
+                self._write(folder)
+        except (OSError, RuntimeError) as error:
+            # h5py raises both where a disk is full.
+            raise OutputError(
+                f"The snapshot of epoch {epoch + 1} cannot be written to {self._directory} "
+                f"({_one_line(error)}; {_free_mb(self._directory)} MB are free). Make room and "
+                "give the same command: the run goes on from the epoch before."
+            ) from error
+
+    def _write(self, folder: Path) -> None:
+        self.model.save_weights(folder / "model.weights.h5")
         for callback, name in self._arrays():
-            _save_arrays(partial / f"{name}.npz", getattr(callback, name))
+            _save_arrays(folder / f"{name}.npz", getattr(callback, name))
         _save_arrays(
-            partial / "random_states.npz",
+            folder / "random_states.npz",
             [keras.ops.convert_to_numpy(variable) for variable in self._random_states()],
         )
-        (partial / "state.json").write_text(
+        (folder / "state.json").write_text(
             json.dumps({"history": self.history, "callbacks": self._callback_states()}, indent=1),
             encoding="utf-8",
         )
-        partial.rename(self._directory / f"epoch_{epoch + 1:04d}")
-        for snapshot in _snapshots(self._directory)[:-1]:
-            shutil.rmtree(snapshot)
 
     def _arrays(self) -> list[tuple[keras.callbacks.Callback, str]]:
         return [
@@ -208,13 +220,17 @@ def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, int) else float(value)
 
 
-def _snapshots(directory: Path) -> list[Path]:
-    return sorted(directory.glob("epoch_[0-9][0-9][0-9][0-9]"))
+def _state_of(snapshot: Path) -> dict[str, Any]:
+    state: dict[str, Any] = json.loads((snapshot / "state.json").read_text(encoding="utf-8"))
+    return state
 
 
-def newest_snapshot(directory: Path) -> Path | None:
-    """Return the folder of the newest whole snapshot in `directory`, or None."""
-    return next(reversed(_snapshots(directory)), None)
+def _one_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+def _free_mb(directory: Path) -> int:
+    return shutil.disk_usage(directory).free // 1_000_000
 
 
 class EpochOfBatches(keras.callbacks.Callback):
@@ -231,14 +247,16 @@ class EpochOfBatches(keras.callbacks.Callback):
 
 
 class ProgressLine(keras.callbacks.Callback):
-    """Print a line an epoch, with the time that is left at the most.
+    """Say a line an epoch, with the time that is left at the most.
 
     Args:
         sides: The side of the faces in each epoch of the run: its cost grows with their area.
+        say: Called with each line.
     """
 
-    def __init__(self, sides: Sequence[int]) -> None:
+    def __init__(self, sides: Sequence[int], say: Callable[[str], None]) -> None:
         super().__init__()
+        self._say = say
         self._areas = np.square(sides)
         self._seconds_per_area: list[float] = []
         self._epoch_started = 0.0
@@ -248,13 +266,12 @@ class ProgressLine(keras.callbacks.Callback):
         self._epoch_started = time.monotonic()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Print the line."""
+        """Say the line."""
         seconds = time.monotonic() - self._epoch_started
         self._seconds_per_area.append(seconds / self._areas[epoch])
         left = float(np.median(self._seconds_per_area[-5:])) * self._areas[epoch + 1 :].sum()
         figures = "  ".join(f"{name} {value:.4f}" for name, value in (logs or {}).items())
-        print(
+        self._say(
             f"epoch {epoch + 1}/{len(self._areas)}  {figures}  "
-            f"{seconds:.0f} s, at most {left / 60:.0f} min left",
-            flush=True,
+            f"{seconds:.0f} s, at most {left / 60:.0f} min left"
         )

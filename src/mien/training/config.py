@@ -4,33 +4,123 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
-from mien.core.errors import ModelError
+from mien.core.errors import DataError, ModelError
 from mien.core.preprocess import FACE_SIZE
-from mien.models import NetworkConfig
-from mien.training.augment import AugmentationConfig
+from mien.data.classes import FER2013_CLASSES, ClassTable
+from mien.models.config import NetworkConfig
+from mien.training.recipe_file import read_recipe_file
+
+SHIPPED = "shipped"
+"""As `start_from`: the network that ships with mien."""
+
+Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+class AugmentationConfig(_Table):
+    """`[augmentation]` of an experiment file; every range is symmetric around "unchanged".
+
+    Attributes:
+        horizontal_flip: Mirror every second face on average.
+        rotation_degrees: Largest rotation, in degrees.
+        shift_fraction: Largest shift along each axis, as a fraction of the side.
+        zoom_fraction: Largest change of scale, 0.1 for 0.9 to 1.1.
+        brightness: Largest change added to all pixels, on the scale [0, 1].
+        contrast: Largest change of the factor that stretches pixels around the face's mean.
+        erasing_probability: Share of faces in which a rectangle is replaced by noise
+            (Zhong et al. 2017, arXiv 1708.04896).
+        mixup_alpha: Faces and targets of a batch are mixed in pairs, in shares drawn from
+            Beta(alpha, alpha) (Zhang et al. 2018, arXiv 1710.09412); 0 for none.
+    """
+
+    horizontal_flip: bool = True
+    rotation_degrees: float = Field(default=0.0, ge=0, le=180)
+    shift_fraction: Fraction = 0.0
+    zoom_fraction: Fraction = 0.0
+    brightness: Fraction = 0.0
+    contrast: Fraction = 0.0
+    erasing_probability: Fraction = 0.0
+    mixup_alpha: float = Field(default=0.0, ge=0)
+
+
+class ClassesConfig(_Table):
+    """`[classes]`: what is learnt, and what the data call it; without it FER2013's seven emotions.
+
+    Attributes:
+        names: Two to sixteen classes, in the order of the network's outputs.
+        other_names: A name that the data use, and the class that it means.
+        left_out: Names whose faces are left out.
+    """
+
+    names: list[str]
+    other_names: dict[str, str] = {}
+    left_out: list[str] = []
+
+    @model_validator(mode="after")
+    def _is_a_table(self) -> ClassesConfig:
+        try:
+            self.table()
+        except DataError as error:
+            raise ValueError(str(error)) from None
+        return self
+
+    def table(self) -> ClassTable:
+        """Return them as the readers of data take them."""
+        return ClassTable(tuple(self.names), self.other_names, tuple(self.left_out))
+
+
+class DataConfig(_Table):
+    """`[data]`: the faces of a recipe that is not about FER2013.
+
+    Attributes:
+        path: A file or folder of faces, seen from the working folder; the option `--data` goes
+            before it, `data/train.csv` after it.
+        groups: The column that names each face's group, a person say, all of whose faces are on one
+            side of a split; for a folder a regular expression that finds it in a picture's path.
+    """
+
+    path: str = ""
+    groups: str = ""
+
+
 class SplitConfig(_Table):
-    """`[split]`: which part of train.csv chooses the epoch.
+    """`[split]`: which part of the training faces chooses the epoch.
+
+    Data that say themselves which faces are for validation are not split by `validation_fraction`.
 
     Attributes:
         validation_fraction: Share of the faces, stratified; copies of a face stay together.
         training_part: Part of the other faces that is trained on, stratified; below 1 for trying
             out what a whole run would be too dear for.
         seed: Seed of the split.
+        near_copies_apart: Leave out training faces that are photographs of the validation, cropped
+            anew or mirrored (`mien.data.near_copies`); exact copies are kept apart in any case. It
+            takes some minutes.
+        folds: Cut the faces into so many folds for cross-validation; 0 for none.
+        fold: The fold that is held out, from 1: it neither trains nor chooses the epoch, and the
+            finished network is scored on it.
     """
 
     validation_fraction: float = Field(default=0.1, gt=0, lt=1)
     training_part: float = Field(default=1.0, gt=0, le=1)
     seed: int = Field(default=2013, ge=0)
+    near_copies_apart: bool = False
+    folds: int = Field(default=0, ge=0, le=50)
+    fold: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _fold_is_one_of_them(self) -> SplitConfig:
+        if self.folds == 1 or bool(self.folds) != bool(self.fold) or self.fold > self.folds:
+            raise ValueError("give folds (2 or more) and fold (from 1 to folds), or neither")
+        return self
 
 
 class TrainingConfig(_Table):
@@ -39,7 +129,8 @@ class TrainingConfig(_Table):
     Attributes:
         seed: Seed of the weights, of dropout, of the order of faces and of their augmentation.
         start_from: Name of an experiment whose run has finished, to start from its weights, which
-            have the same shapes; empty to start from random ones.
+            have the same shapes; "shipped" for the network that ships with mien; empty to start
+            from random ones. Heads of other classes start from random weights.
         epochs: Most epochs to train.
         early_epochs: So many epochs, the first ones, see the faces reduced to `early_side`, where
             an epoch costs a fraction (progressive resizing). Validation is always at 48 × 48.
@@ -50,6 +141,12 @@ class TrainingConfig(_Table):
         schedule: "plateau" lowers the rate when the validation loss does not fall, "cosine" lowers
             it to 0 over all epochs.
         warmup_epochs: Epochs in which a cosine schedule's rate first rises from 0.
+        head_epochs: So many epochs, the first ones, train the heads alone; where there are no
+            more, all of them.
+        freeze_normalization: Batch normalization keeps its weights and statistics, which few faces
+            would spoil.
+        input_rate_factor: Factor on the learning rate of the first layer; from it to the heads,
+            whose factor is 1, it rises geometrically.
         weight_decay: Decoupled decay of all weights but biases and batch normalization.
         label_smoothing: Share of a label's certainty that is spread over all seven.
         vote_weight: Weight of a second head that learns FER+'s votes; 0 for none.
@@ -75,6 +172,9 @@ class TrainingConfig(_Table):
     learning_rate: float = Field(default=1e-3, gt=0)
     schedule: Literal["plateau", "cosine"] = "plateau"
     warmup_epochs: int = Field(default=0, ge=0)
+    head_epochs: int = Field(default=0, ge=0)
+    freeze_normalization: bool = False
+    input_rate_factor: float = Field(default=1.0, gt=0, le=1)
     weight_decay: float = Field(default=0.0, ge=0)
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     vote_weight: float = Field(default=0.0, ge=0)
@@ -123,6 +223,29 @@ class DistillationConfig(_Table):
     label_heads: bool = False
 
 
+class SequencesConfig(_Table):
+    """`[sequences]`: what a network over time learns from; see `mien.training.temporal`.
+
+    Attributes:
+        reading: The shipped artifact's reading that it belongs to; empty for the default one.
+        faces: So many of FER2013's training faces sequences are made of.
+        per_epoch: So many made sequences are an epoch.
+        steps: So many moments a made sequence has, and the part that is taken of a clip at most.
+        held_out_faces: So many validation faces, and of `mien evaluate` test faces, sequences are
+            made of.
+        held_out: So many sequences are made of these.
+        clip_weight: How much the answer for a whole sequence counts against all of its moments.
+    """
+
+    reading: str = ""
+    faces: int = Field(default=3200, ge=1)
+    per_epoch: int = Field(default=2560, ge=1)
+    steps: int = Field(default=40, ge=2)
+    held_out_faces: int = Field(default=600, ge=1)
+    held_out: int = Field(default=400, ge=1)
+    clip_weight: float = Field(default=0.3, ge=0)
+
+
 class Experiment(_Table):
     """One file of `experiments/`.
 
@@ -132,7 +255,10 @@ class Experiment(_Table):
         status: "selected" for the one that `scripts/train.py` trains; no other may have it.
         finding: What came of it; empty until a run has finished.
         network: The shape of the network.
+        classes: What is learnt; None for FER2013's seven emotions.
+        data: Which faces.
         augmentation: How training faces are varied.
+        sequences: What a network over time learns from; None for others.
         split: Training and validation.
         training: Optimizer, stopping and seed.
         distillation: What is learned of other networks; None for nothing.
@@ -143,7 +269,10 @@ class Experiment(_Table):
     status: Literal["selected", "candidate", "rejected"]
     finding: str = ""
     network: NetworkConfig
-    augmentation: AugmentationConfig
+    classes: ClassesConfig | None = None
+    data: DataConfig = DataConfig()
+    augmentation: AugmentationConfig = AugmentationConfig()
+    sequences: SequencesConfig | None = None
     split: SplitConfig = SplitConfig()
     training: TrainingConfig = TrainingConfig()
     distillation: DistillationConfig | None = None
@@ -152,8 +281,30 @@ class Experiment(_Table):
     def predecessors(self) -> list[str]:
         """The experiments whose finished runs this one needs."""
         teachers = self.distillation.teachers if self.distillation else []
-        start = [self.training.start_from] if self.training.start_from else []
-        return [*start, *teachers]
+        start = self.training.start_from
+        return [*([start] if start and start != SHIPPED else []), *teachers]
+
+    @property
+    def class_table(self) -> ClassTable:
+        """The classes, and what the data call them."""
+        return FER2013_CLASSES if self.classes is None else self.classes.table()
+
+    @model_validator(mode="after")
+    def _votes_and_teachers_know_seven_emotions(self) -> Experiment:
+        if self.classes is not None and (self.training.vote_weight or self.distillation):
+            raise ValueError(
+                "[classes] goes with neither vote_weight nor [distillation]: FER+'s raters and the "
+                "teachers know FER2013's seven emotions only"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _networks_over_time_have_sequences(self) -> Experiment:
+        if (self.network.family == "temporal") != (self.sequences is not None):
+            raise ValueError(
+                'the table [sequences] belongs to family = "temporal", and to no other'
+            )
+        return self
 
     @model_validator(mode="after")
     def _network_takes_small_faces(self) -> Experiment:
@@ -174,23 +325,36 @@ def load_experiment(path: Path) -> Experiment:
         ModelError: if the file is missing, is no TOML, or has an unknown key, a missing key or a
             value of the wrong type; the message names the key.
     """
+    return parse_experiment(read_recipe_file(path), str(path))
+
+
+def parse_experiment(text: str, where: str) -> Experiment:
+    """Check the text of an experiment file.
+
+    Args:
+        text: TOML.
+        where: What the messages call it.
+
+    Raises:
+        ModelError: see `load_experiment`.
+    """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ModelError(
-            f"There is no experiment file {path}: name one, such as experiments/000_baseline.toml."
-        ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ModelError(f"{path} is not a TOML file: {error}.") from None
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ModelError(f"{where} is not a TOML file: {error}.") from None
     try:
         return Experiment.model_validate(table)
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
-            f" (found {problem['input']!r})"
-            for problem in error.errors()
-        )
-        raise ModelError(f"{path} is not a valid experiment. {problems}") from None
+        problems = "; ".join(map(_describe, error.errors()))
+        raise ModelError(f"{where} is not a valid experiment. {problems}") from None
+
+
+def _describe(problem: ErrorDetails) -> str:
+    where = ".".join(str(part) for part in problem["loc"])
+    message = problem["msg"].removeprefix("Value error, ")
+    # What does not fit together is a whole table; the message names its keys.
+    found = "" if isinstance(problem["input"], dict) else f" (found {problem['input']!r})"
+    return f"{where}: {message}{found}" if where else f"{message}{found}"
 
 
 def selected_experiment(directory: Path) -> Path:
@@ -199,6 +363,11 @@ def selected_experiment(directory: Path) -> Path:
     Raises:
         ModelError: if there is none, or more than one.
     """
+    if not directory.is_dir():
+        raise ModelError(
+            f"There is no folder {directory} here: run this in mien's repository, name a recipe "
+            "that ships with mien (such as 003), or write one with `mien experiments new NAME`."
+        )
     selected = [
         path
         for path in sorted(directory.glob("*.toml"))

@@ -12,23 +12,27 @@ import numpy as np
 from mien.core.errors import DataError
 from mien.core.files import write_atomically
 from mien.training.config import TrainingConfig, load_experiment
+from mien.training.run_folder import RunFolder
 
 
-def redraw_learning_curves(run_folder: Path) -> Path:
+def redraw_learning_curves(run: RunFolder, path: Path | None = None) -> Path:
     """Draw a finished run's curves again from its `history.json`; return the picture's path.
+
+    Args:
+        run: The run.
+        path: The PNG file to write; None for the run's own.
 
     Raises:
         DataError: if the folder holds no finished run.
     """
-    history = run_folder / "history.json"
-    if not history.is_file():
+    if not run.history.is_file():
         raise DataError(
-            f"There is no {history}: expected the folder of a finished run, as `mien train` "
+            f"There is no {run.history}: expected the folder of a finished run, as `mien train` "
             "leaves it in results/runs/."
         )
-    path = run_folder / "learning_curves.png"
-    experiment = load_experiment(run_folder / "experiment.toml")
-    draw_learning_curves(json.loads(history.read_text(encoding="utf-8")), path, experiment.training)
+    history = json.loads(run.history.read_text(encoding="utf-8"))
+    path = path or run.learning_curves
+    draw_learning_curves(history, path, load_experiment(run.recipe).training)
     return path
 
 

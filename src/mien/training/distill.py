@@ -6,20 +6,24 @@ their probabilities over all teachers and over some augmented views of it (arXiv
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.classifier.reading import read
 from mien.core.labels import EMOTIONS
 from mien.core.preprocess import scale_pixels
-from mien.training.augment import AugmentationConfig, warp_faces
+from mien.models.keras_file import heads_of, load_network
+from mien.training.augment import warp_faces
+from mien.training.config import AugmentationConfig
+from mien.training.readings import blend
+from mien.training.run_folder import RunFolder
 
 
 def ask_teachers(
-    teachers: Sequence[Path],
+    teachers: Sequence[RunFolder],
     faces_u8: NDArray[np.uint8],
     augmentation: AugmentationConfig,
     *,
@@ -27,17 +31,20 @@ def ask_teachers(
     label_heads: bool,
     seed: int,
     cache: Path,
+    say: Callable[[str], None],
 ) -> NDArray[np.float32]:
     """Return the teachers' mean probabilities, from the cache if they were asked before.
 
     Args:
-        teachers: `.keras` files that map (N, 48, 48, 1) to (N, 7).
+        teachers: Finished runs.
         faces_u8: (N, 48, 48) uint8.
         augmentation: How the views differ; only flips and moves of it are used.
         views: Augmented views of each face.
-        label_heads: Ask the layer "probabilities" in place of the teachers' output.
+        label_heads: Ask the heads for FER2013's labels, not the means with the vote heads that the
+            teachers' `metrics.json` names.
         seed: Source of the views.
         cache: The `.npy` file that keeps the answer.
+        say: Called with a line for each teacher.
 
     Returns:
         (N, 7) float32, each row sums to 1.
@@ -45,16 +52,16 @@ def ask_teachers(
     if cache.exists():
         return np.asarray(np.load(cache), dtype=np.float32)
     total = np.zeros((len(faces_u8), len(EMOTIONS)), np.float64)
-    for path in teachers:
+    for run in teachers:
         # Minutes each, before the first epoch.
-        print(f"asking {path.parent.name} about {views} views of the training faces", flush=True)
-        teacher = keras.models.load_model(path, compile=False)
-        if label_heads:
-            teacher = keras.Model(teacher.input, teacher.get_layer("probabilities").output)
+        say(f"asking {run.path.name} about {views} views of the training faces")
+        teacher = load_network(run.network)
+        reading = blend(0.0 if label_heads else run.read_metrics().get("vote_share", 0.0))
         for view in range(views):
             random = np.random.default_rng((seed, view))
             faces = scale_pixels(warp_faces(faces_u8, augmentation, random))
-            total += teacher.predict(faces, batch_size=256, verbose=0)
+            heads = teacher.predict(faces, batch_size=256, verbose=0)
+            total += read(heads, reading, heads_of(teacher))
     probabilities = (total / (views * len(teachers))).astype(np.float32)
     cache.parent.mkdir(parents=True, exist_ok=True)
     partial = cache.with_suffix(".partial.npy")

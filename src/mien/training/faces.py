@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+import json
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.errors import DataError
+from mien.data.classes import FER2013_CLASSES, ClassTable
 from mien.data.fer2013 import load_dataset
 from mien.data.ferplus import agreed_labels, load_votes
-from mien.data.split import split_train_validation, stratified_part
+from mien.data.near_copies import NEAR_COPY_CORRELATION, near_copies
+from mien.data.split import fold_of_faces, split_train_validation, stratified_part
+from mien.data.usage import TRAINING, VALIDATION
 from mien.training.config import SplitConfig, load_experiment
 
 
@@ -23,43 +29,97 @@ class LabelledFaces:
         faces_u8: (N, 48, 48) uint8.
         labels: (N,) labels, 0 to 6.
         votes: (N, 10) counts of FER+'s votes in the order of `VOTE_CLASSES`, or None.
+        classes: What the labels mean.
+        groups: (N,) names; the faces of a group belong on one side of a split. None for none.
+        kept_for_validation: (N,) bool, where the data say themselves which faces are; else None.
+        source: The file or folder that was read.
     """
 
     faces_u8: NDArray[np.uint8]
     labels: NDArray[np.int64]
     votes: NDArray[np.float32] | None
+    classes: ClassTable = FER2013_CLASSES
+    groups: NDArray[np.str_] | None = None
+    kept_for_validation: NDArray[np.bool_] | None = None
+    source: Path | None = None
 
-    def take(self, indices: NDArray[np.int64]) -> LabelledFaces:
-        """Return the faces at `indices`."""
-        votes = None if self.votes is None else self.votes[indices]
-        return LabelledFaces(self.faces_u8[indices], self.labels[indices], votes)
+    def take(self, indices: NDArray[Any]) -> LabelledFaces:
+        """Return the faces at `indices`, or where a mask is true."""
+
+        def part(values: NDArray[Any] | None) -> Any:
+            return None if values is None else values[indices]
+
+        return replace(
+            self,
+            faces_u8=self.faces_u8[indices],
+            labels=self.labels[indices],
+            votes=part(self.votes),
+            groups=part(self.groups),
+            kept_for_validation=part(self.kept_for_validation),
+        )
+
+    def fingerprint(self) -> str:
+        """Return a SHA-256 of faces, labels, their names and groups, whatever file they lie in."""
+        digest = hashlib.sha256(self.faces_u8.tobytes())
+        digest.update(self.labels.astype("<i8").tobytes())
+        names = {
+            "classes": list(self.classes.names),
+            "groups": None if self.groups is None else self.groups.tolist(),
+            "validation": (
+                None if self.kept_for_validation is None else self.kept_for_validation.tolist()
+            ),
+        }
+        digest.update(json.dumps(names).encode())
+        return digest.hexdigest()
 
 
-def load_faces(training_data: Path, votes_file: Path | None) -> LabelledFaces:
-    """Read the labelled faces of a file, with FER+'s votes where the recipe asks for these.
+def load_faces(
+    training_data: Path,
+    votes_file: Path | None,
+    classes: ClassTable = FER2013_CLASSES,
+    groups: str = "",
+) -> LabelledFaces:
+    """Read the labelled faces of a file or folder, with FER+'s votes where these are wanted.
 
-    Of a file that says what each face is for, such as Kaggle's `fer2013.csv`, the faces for
-    training are taken.
+    Of data that say what each face is for, such as Kaggle's `fer2013.csv`, the faces for training
+    and for validation are taken.
+
+    Args:
+        training_data: See `mien.data.fer2013.load_dataset`.
+        votes_file: FER+'s `fer2013new.csv`, or None.
+        classes: What is learnt, and what the data call it.
+        groups: See `mien.data.fer2013.load_dataset`.
 
     Raises:
         DataError: if a file cannot be read, the faces have no labels, none is for training, or
             the votes are for other faces.
     """
-    dataset = load_dataset(training_data)
+    dataset = load_dataset(training_data, classes, groups=groups)
     if dataset.labels is None:
         raise DataError(
             f"{dataset.source} has no column 'emotion'; training needs labels: give train.csv."
         )
-    for_training = np.full(len(dataset.labels), fill_value=True)
+    wanted = np.full(len(dataset.labels), fill_value=True)
+    kept_for_validation = None
     if dataset.usage is not None:
-        for_training = dataset.usage == "Training"
-        if not for_training.any():
+        is_validation = dataset.usage == VALIDATION
+        wanted = is_validation | (dataset.usage == TRAINING)
+        if not (dataset.usage == TRAINING).any():
             raise DataError(
                 f"{dataset.source} has no row whose Usage is 'Training': give the file that has."
             )
-    labels = dataset.labels[for_training]
-    votes = None if votes_file is None else _votes_for(labels, votes_file, dataset.source)
-    return LabelledFaces(dataset.faces_u8[for_training], labels, votes)
+        if is_validation.any():
+            kept_for_validation = is_validation[wanted]
+    labels = dataset.labels[wanted]
+    return LabelledFaces(
+        faces_u8=dataset.faces_u8[wanted],
+        labels=labels,
+        votes=None if votes_file is None else _votes_for(labels, votes_file, dataset.source),
+        classes=dataset.classes,
+        groups=None if dataset.groups is None else dataset.groups[wanted],
+        kept_for_validation=kept_for_validation,
+        source=dataset.source,
+    )
 
 
 def _votes_for(
@@ -81,28 +141,116 @@ def _votes_for(
 
 
 def split_faces(faces: LabelledFaces, split: SplitConfig) -> tuple[LabelledFaces, LabelledFaces]:
-    """Return the faces that a recipe trains on, and those that choose its epoch."""
-    training, validation = split_train_validation(
-        faces.labels, faces.faces_u8, split.validation_fraction, split.seed
-    )
+    """Return the faces that a recipe trains on, and those that choose its epoch.
+
+    Raises:
+        DataError: if there are too few groups, the data keep a group for both, or all faces of a
+            class to train on are near copies of validation faces.
+    """
+    if split.folds:
+        faces = faces.take(np.flatnonzero(_in_fold(faces, split) != split.fold - 1))
+    if faces.kept_for_validation is not None:
+        training = np.flatnonzero(~faces.kept_for_validation)
+        validation = np.flatnonzero(faces.kept_for_validation)
+        _check_groups_apart(faces, training, validation)
+    else:
+        training, validation = split_train_validation(
+            faces.labels, faces.faces_u8, split.validation_fraction, split.seed, faces.groups
+        )
+    if split.near_copies_apart:
+        training = _without_near_copies(faces, training, validation)
     kept = stratified_part(faces.labels[training], split.training_part, split.seed)
     return faces.take(training[kept]), faces.take(validation)
 
 
-def load_split(recipe: Path, training_data: Path) -> tuple[LabelledFaces, LabelledFaces]:
-    """Return the training and the validation faces that a recipe's run had, without votes.
+def _without_near_copies(
+    faces: LabelledFaces, training: NDArray[np.int64], validation: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    _, correlations = near_copies(faces.faces_u8[training], faces.faces_u8[validation])
+    kept = training[correlations < NEAR_COPY_CORRELATION]
+    gone = set(faces.labels[training].tolist()) - set(faces.labels[kept].tolist())
+    if gone:
+        names = ", ".join(faces.classes.names[label] for label in sorted(gone))
+        by_person = "" if faces.groups is not None else "name each one's person with --groups, "
+        raise DataError(
+            f"{faces.source}: {len(training) - len(kept)} of {len(training)} faces to train on are "
+            "nearly the same picture as one that chooses the epoch, and no other is left of "
+            f"{names}. Frames of one shot look so: bring others, {by_person}or train on these all "
+            "the same with --set split.near_copies_apart=false; the validation figures are then "
+            "too good."
+        )
+    return kept
+
+
+def held_out_faces(faces: LabelledFaces, split: SplitConfig) -> LabelledFaces | None:
+    """Return the faces of the fold that a recipe holds out; None if it cuts no folds."""
+    if not split.folds:
+        return None
+    return faces.take(np.flatnonzero(_in_fold(faces, split) == split.fold - 1))
+
+
+def _in_fold(faces: LabelledFaces, split: SplitConfig) -> NDArray[np.int64]:
+    return fold_of_faces(faces.labels, faces.faces_u8, faces.groups, split.folds, split.seed)
+
+
+def _check_groups_apart(
+    faces: LabelledFaces, training: NDArray[np.int64], validation: NDArray[np.int64]
+) -> None:
+    if faces.groups is None:
+        return
+    both = set(faces.groups[training].tolist()) & set(faces.groups[validation].tolist())
+    if both:
+        raise DataError(
+            f"{faces.source} has faces of the group {min(both)!r} for training and for validation "
+            f"({len(both)} such groups): keep each on one side."
+        )
+
+
+def check_enough(training: LabelledFaces, validation: LabelledFaces, split: SplitConfig) -> None:
+    """See that there is something of every class to learn from, and something to choose by.
+
+    Raises:
+        DataError: if there is not.
+    """
+    names = training.classes.names
+    counts = np.bincount(training.labels, minlength=len(names))
+    missing = [name for name, count in zip(names, counts, strict=True) if not count]
+    if missing:
+        raise DataError(
+            f"{training.source} has no face of {', '.join(missing)} to train on, of "
+            f"{len(training.labels) + len(validation.labels)} faces: bring some, or leave the "
+            "class out of [classes] names."
+        )
+    if not len(validation.labels):
+        raise DataError(
+            f"{training.source} has {len(training.labels)} faces to train on and none to choose "
+            f"the epoch by ([split] validation_fraction = {split.validation_fraction}): bring at "
+            f"least {int(np.ceil(1 / split.validation_fraction))} of a class, set a larger "
+            "validation_fraction, or keep some for validation (a folder val, or Usage)."
+        )
+
+
+def load_split(
+    recipe: Path, training_data: Path, votes_file: Path | None = None
+) -> tuple[LabelledFaces, LabelledFaces]:
+    """Return the training and the validation faces that a recipe's run had.
+
+    Args:
+        recipe: The run's TOML file.
+        training_data: What it was trained on.
+        votes_file: FER+'s votes, where they are wanted too.
 
     Raises:
         ModelError: if the recipe is not valid.
-        DataError: if the faces cannot be read or have no labels.
+        DataError: if the faces cannot be read or have no labels, or the votes are for others.
     """
-    return split_faces(load_faces(training_data, None), load_experiment(recipe).split)
+    return split_faces(*load_faces_of(recipe, training_data, votes_file))
 
 
-def find_recipe(folder: Path, experiment: str) -> Path:
-    """Return the recipe of a run: `experiment.toml` in its folder, else `experiments/<name>.toml`.
-
-    The latter is seen from the working folder, and need not exist.
-    """
-    beside = folder / "experiment.toml"
-    return beside if beside.is_file() else Path("experiments") / f"{experiment}.toml"
+def load_faces_of(
+    recipe: Path, training_data: Path, votes_file: Path | None
+) -> tuple[LabelledFaces, SplitConfig]:
+    """Return the faces of a recipe's run as they were before the split, and the split."""
+    experiment = load_experiment(recipe)
+    faces = load_faces(training_data, votes_file, experiment.class_table, experiment.data.groups)
+    return faces, experiment.split

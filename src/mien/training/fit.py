@@ -2,25 +2,16 @@
 
     mien train experiments/003_spatial_dropout.toml
 
-A run folder, `results/runs/<experiment>/`, holds:
-
-    experiment.toml              the recipe as it was run
-    environment.json             versions, precision and processor
-    state/                       the newest snapshot, until the run has finished
-    paused/                      the same in half precision, where `mien pause` was called
-    history.json                 every epoch's losses, accuracies, learning rate and seconds
-    metrics.json                 the chosen epoch, its validation figures, size and cost
-    final_emotion_model.keras    the chosen weights, in plain Keras layers and float32
-    final_emotion_model_arch.txt architecture, decisions, hyper-parameters, iteration history
-    learning_curves.png
+What a run leaves, and where, is `mien.training.run_folder.RunFolder`.
 """
 
 from __future__ import annotations
 
 import importlib
-import json
 import platform
 import shutil
+from collections.abc import Callable
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -28,37 +19,60 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.core.errors import ModelError
+from mien.core.errors import ModelError, OutputError
 from mien.core.files import write_atomically
 from mien.core.labels import EMOTIONS
 from mien.core.preprocess import to_network_input
-from mien.models import build_network, count_multiply_adds, to_plain_float32
+from mien.models.build import build_network, join_heads, load_pretrained
+from mien.models.keras_file import load_network
 from mien.training.architecture import write_architecture_report
 from mien.training.augment import FaceBatches
-from mien.training.blend import choose_vote_share
 from mien.training.callbacks import EpochOfBatches, ProgressLine, RunState, WeightAverage
-from mien.training.config import Experiment, TrainingConfig, load_experiment
-from mien.training.curves import chosen_epoch, draw_learning_curves
+from mien.training.config import (
+    SHIPPED,
+    Experiment,
+    SplitConfig,
+    TrainingConfig,
+    load_experiment,
+)
+from mien.training.device import best_precision, compiles_with_xla, export_needs
 from mien.training.distill import ask_teachers
-from mien.training.faces import LabelledFaces, load_faces, split_faces
+from mien.training.faces import (
+    LabelledFaces,
+    check_enough,
+    held_out_faces,
+    load_faces,
+    split_faces,
+)
+from mien.training.lock import locked
 from mien.training.objective import (
-    accuracy,
     class_weights,
+    make_accuracy,
     make_loss,
     make_optimizer,
     make_targets,
 )
-from mien.training.pause import ANSWERS, PAUSED, take_up_run
-from mien.training.start import MODEL_NAME, check_predecessors, start_from
+from mien.training.pause import take_up_run
+from mien.training.provenance import check_faces, describe_faces
+from mien.training.recipe import Recipe
+from mien.training.results import write_results
+from mien.training.run_folder import RunFolder, write_json
+from mien.training.snapshots import damaged_snapshots, newest_snapshot
+from mien.training.start import check_predecessors, start_from
+
+_COPIES_ON_DISK = 12
+"""Two snapshots and the one being written, each of the weights, two moments of the optimizer and
+the best weights so far: the room that a run asks for, in float32 weights of the network."""
 
 
 def train(
-    experiment_path: Path,
+    recipe: Recipe,
     *,
     training_data: Path,
     votes_file: Path,
-    run_folder: Path,
+    run: RunFolder,
     log_folder: Path,
+    say: Callable[[str], None],
     restart: bool = False,
 ) -> Path:
     """Train an experiment, or go on with it where it was stopped.
@@ -67,96 +81,188 @@ def train(
     history may tell of experiments since.
 
     Args:
-        experiment_path: The experiment's TOML file.
+        recipe: The experiment.
         training_data: Labelled faces, in any format of `mien.data.fer2013.load_dataset`.
         votes_file: FER+'s `fer2013new.csv`; read only if the recipe has a vote head.
-        run_folder: Where everything of the run is kept.
+        run: Where everything of the run is kept.
         log_folder: TensorBoard's folder for this run.
-        restart: Throw away what an earlier run left in `run_folder`.
+        say: Called with each line for the user.
+        restart: Throw away what an earlier run left in the folder.
 
     Returns:
-        The file of the trained model, in `run_folder`.
+        The file of the trained network, in the run's folder.
 
     Raises:
-        ModelError: if the experiment is not valid, `run_folder` belongs to another recipe, or a run
-            that this one needs has not finished.
-        DataError: if the faces cannot be read or have no labels.
+        ModelError: if the folder belongs to another recipe or other faces, another process trains
+            it, a run that this one needs has not finished, or the loss is no longer finite.
+        DataError: if the faces cannot be read, have no labels or are too few.
+        OutputError: if the disk has no room.
     """
-    experiment = load_experiment(experiment_path)
-    recipe = run_folder / "experiment.toml"
-    if recipe.exists() and not restart and _recipe(load_experiment(recipe)) != _recipe(experiment):
-        raise ModelError(
-            f"{run_folder} holds a run of another recipe than {experiment_path}: "
-            "rename the experiment, or throw that run away with --restart."
-        )
-    final_model = run_folder / MODEL_NAME
-    if final_model.exists() and not restart:
-        _keep_recipe(experiment_path, recipe)
-        print(f"{run_folder} holds this run, finished; --restart trains it anew")
-        write_architecture_report(
-            keras.models.load_model(final_model, compile=False),
-            experiment,
-            json.loads((run_folder / "metrics.json").read_text(encoding="utf-8")),
-            run_folder,
-            experiments=experiment_path.parent,
-        )
-        return final_model
+    if not restart:
+        check_recipe(recipe, run)
+        if run.is_finished:
+            return _show_finished(recipe, training_data, run, say)
+    with locked(run):
+        return _train(recipe, training_data, votes_file, run, log_folder, say, restart=restart)
+
+
+def _train(
+    recipe: Recipe,
+    training_data: Path,
+    votes_file: Path,
+    run: RunFolder,
+    log_folder: Path,
+    say: Callable[[str], None],
+    *,
+    restart: bool,
+) -> Path:
+    experiment = recipe.experiment
     # Whatever may be missing is looked for before an earlier run is thrown away.
+    runs = run.path.parent
     check_predecessors(
-        [run_folder.parent / name for name in experiment.predecessors], experiment.split
+        [RunFolder(runs / name) for name in experiment.predecessors], experiment.split
     )
     with_votes = experiment.training.vote_weight > 0
-    faces = load_faces(training_data, votes_file if with_votes else None)
-    training, validation = split_faces(faces, experiment.split)
-    prepare_run_folder(experiment_path, run_folder, log_folder, restart=restart)
-    keras.utils.set_random_seed(experiment.training.seed)
-    print(
-        f"{len(training.labels)} faces to train on, {len(validation.labels)} to choose the epoch by"
+    faces = load_faces(
+        training_data,
+        votes_file if with_votes else None,
+        experiment.class_table,
+        experiment.data.groups,
     )
-    targets = make_training_targets(training, experiment, run_folder)
-    model = build_network(
+    training, validation = split_faces(faces, experiment.split)
+    check_enough(training, validation, experiment.split)
+    if not restart:
+        check_faces(faces, run)
+    prepare_run_folder(recipe, run, log_folder, restart=restart)
+    write_json(run.data, describe_faces(faces))
+    keras.utils.set_random_seed(experiment.training.seed)
+    held_out = held_out_faces(faces, experiment.split)
+    say(_describe_split(faces, training, validation, held_out, experiment.split))
+    if experiment.training.head_epochs >= experiment.training.epochs:
+        say(
+            f"only the heads learn: head_epochs = {experiment.training.head_epochs}, epochs = "
+            f"{experiment.training.epochs}"
+        )
+    if (needed := export_needs()) is not None:
+        say(needed)
+    for snapshot in damaged_snapshots(run.state):
+        say(f"{snapshot} is damaged: going on from the one before")
+    targets = make_training_targets(training, experiment, run, say)
+    network = build_network(
         experiment.network,
         precision=best_precision(),
+        classes=len(faces.classes.names),
         vote_head=with_votes,
         any_size=experiment.training.early_epochs > 0,
     )
-    if experiment.training.start_from:
-        start_from(model, run_folder.parent / experiment.training.start_from / MODEL_NAME)
-    _write_json(run_folder / "environment.json", describe_environment(model))
-    history = fit(model, training, targets, validation, experiment, run_folder, log_folder)
-    return write_results(model, history, validation, experiment, experiment_path, run_folder)
+    _check_room(network, run)
+    if newest_snapshot(run.state) is None:
+        load_pretrained(network, experiment.network, training.faces_u8)
+        if start := experiment.training.start_from:
+            finished = shipped_network() if start == SHIPPED else RunFolder(runs / start).network
+            start_from(network, finished, faces.classes.names)
+    write_json(run.environment, describe_environment(network))
+    history = fit(network, training, targets, validation, experiment, run, log_folder, say)
+    return write_results(network, history, validation, held_out, recipe, run, say)
 
 
-def prepare_run_folder(
-    experiment_path: Path, run_folder: Path, log_folder: Path, *, restart: bool
-) -> None:
-    """Make the run folder, or leave in it what a run of the same recipe can go on with."""
-    if restart:
-        shutil.rmtree(run_folder, ignore_errors=True)
-        shutil.rmtree(log_folder, ignore_errors=True)
-    run_folder.mkdir(parents=True, exist_ok=True)
-    _keep_recipe(experiment_path, run_folder / "experiment.toml")
-    take_up_run(run_folder)
+def _describe_split(
+    faces: LabelledFaces,
+    training: LabelledFaces,
+    validation: LabelledFaces,
+    held_out: LabelledFaces | None,
+    split: SplitConfig,
+) -> str:
+    used = [len(part.labels) for part in (training, validation, held_out) if part is not None]
+    line = f"{used[0]} faces to train on, {used[1]} to choose the epoch by"
+    if held_out is not None:
+        line += f", {used[2]} held out"
+    if (left_out := len(faces.labels) - sum(used)) > 0:
+        keys = {
+            "near_copies_apart": split.near_copies_apart,
+            "training_part": split.training_part < 1,
+        }
+        line += (
+            f"; {left_out} left out by {' and '.join(key for key, is_on in keys.items() if is_on)}"
+        )
+    return line
 
 
-def _keep_recipe(experiment_path: Path, recipe: Path) -> None:
-    write_atomically(recipe, experiment_path.read_text(encoding="utf-8"))
+def shipped_network() -> Path:
+    """Return the Keras file of the network that ships with mien."""
+    return Path(str(resources.files("mien"))) / "assets" / "emotion.keras"
 
 
-def _recipe(experiment: Experiment) -> dict[str, Any]:
+def check_recipe(recipe: Recipe, run: RunFolder) -> None:
+    """Refuse a folder that holds a run of another recipe.
+
+    Raises:
+        ModelError: if it does.
+    """
+    if run.recipe.exists() and (
+        _compared(load_experiment(run.recipe)) != _compared(recipe.experiment)
+    ):
+        raise ModelError(
+            f"{run.path} holds a run of another recipe than {recipe.name}: "
+            "rename the experiment, or throw that run away with --restart."
+        )
+
+
+def _compared(experiment: Experiment) -> dict[str, Any]:
+    """Return what decides what is learnt; title, finding and where the data lie do not."""
     return experiment.model_dump(
-        include={"network", "augmentation", "split", "training", "distillation"}
+        include={
+            *("network", "classes", "augmentation", "split", "training", "distillation"),
+            "sequences",
+        }
     )
 
 
-def best_precision() -> str:
-    """Return "mixed_bfloat16" where the processor multiplies bfloat16 numbers, else "float32"."""
-    cpuinfo = Path("/proc/cpuinfo")
-    instructions = set(cpuinfo.read_text(encoding="utf-8").split()) if cpuinfo.exists() else set()
-    return "mixed_bfloat16" if instructions & {"amx_bf16", "avx512_bf16"} else "float32"
+def _show_finished(
+    recipe: Recipe, training_data: Path, run: RunFolder, say: Callable[[str], None]
+) -> Path:
+    if run.data.is_file() and training_data.exists():
+        experiment = recipe.experiment
+        faces = load_faces(training_data, None, experiment.class_table, experiment.data.groups)
+        check_faces(faces, run)
+    _keep_recipe(recipe, run)
+    say(f"{run.path} holds this run, finished; --restart trains it anew")
+    write_architecture_report(
+        load_network(run.network),
+        recipe.experiment,
+        run.read_metrics(),
+        run,
+        experiments=recipe.folder,
+    )
+    return run.network
 
 
-def describe_environment(model: keras.Model) -> dict[str, str]:
+def _check_room(network: keras.Model, run: RunFolder) -> None:
+    needed = network.count_params() * 4 * _COPIES_ON_DISK
+    free = shutil.disk_usage(run.path).free
+    if free < needed:
+        raise OutputError(
+            f"{run.path} has {free / 1e6:,.0f} MB of room; a run of this network needs "
+            f"{needed / 1e6:,.0f} MB for its snapshots: make room, or name another folder with "
+            "--runs."
+        )
+
+
+def prepare_run_folder(recipe: Recipe, run: RunFolder, log_folder: Path, *, restart: bool) -> None:
+    """Make the run folder, or leave in it what a run of the same recipe can go on with."""
+    if restart:
+        shutil.rmtree(run.path, ignore_errors=True)
+        shutil.rmtree(log_folder, ignore_errors=True)
+    run.path.mkdir(parents=True, exist_ok=True)
+    _keep_recipe(recipe, run)
+    take_up_run(run)
+
+
+def _keep_recipe(recipe: Recipe, run: RunFolder) -> None:
+    write_atomically(run.recipe, recipe.text)
+
+
+def describe_environment(network: keras.Model) -> dict[str, str]:
     """Say which software and arithmetic made the weights."""
     backend = importlib.import_module(keras.backend.backend())
     return {
@@ -165,26 +271,32 @@ def describe_environment(model: keras.Model) -> dict[str, str]:
         "keras": keras.__version__,
         "backend": f"{backend.__name__} {backend.__version__}",
         "numpy": np.__version__,
-        "precision": model.layers[1].dtype_policy.name,
+        "precision": network.layers[1].dtype_policy.name,
     }
 
 
 def make_training_targets(
-    faces: LabelledFaces, experiment: Experiment, run_folder: Path
+    faces: LabelledFaces, experiment: Experiment, run: RunFolder, say: Callable[[str], None]
 ) -> NDArray[np.float32]:
     """Return the targets of the training faces, those of the teachers mixed in if there are any."""
-    targets = make_targets(faces.labels, faces.votes, experiment.training.label_smoothing)
+    targets = make_targets(
+        faces.labels,
+        faces.votes,
+        experiment.training.label_smoothing,
+        len(faces.classes.names),
+    )
     distillation = experiment.distillation
     if distillation is None:
         return targets
     taught = ask_teachers(
-        [run_folder.parent / name / MODEL_NAME for name in distillation.teachers],
+        [RunFolder(run.path.parent / name) for name in distillation.teachers],
         faces.faces_u8,
         experiment.augmentation,
         views=distillation.views,
         label_heads=distillation.label_heads,
         seed=experiment.training.seed,
-        cache=run_folder / "state" / ANSWERS,
+        cache=run.answers,
+        say=say,
     )
     emotions = targets[:, : len(EMOTIONS)]
     emotions += distillation.weight * (taught - emotions)
@@ -192,13 +304,14 @@ def make_training_targets(
 
 
 def fit(
-    model: keras.Model,
+    network: keras.Model,
     faces: LabelledFaces,
     targets: NDArray[np.float32],
     validation: LabelledFaces,
     experiment: Experiment,
-    run_folder: Path,
+    run: RunFolder,
     log_folder: Path,
+    say: Callable[[str], None],
 ) -> dict[str, list[float]]:
     """Run the loop from the newest snapshot, or from the start, and leave the best weights.
 
@@ -209,6 +322,12 @@ def fit(
         The history, one list entry an epoch.
     """
     training = experiment.training
+    classes = len(faces.classes.names)
+    if training.freeze_normalization:
+        for layer in network.layers:
+            if isinstance(layer, keras.layers.BatchNormalization):
+                layer.trainable = False
+    model = join_heads(network)
     stages = [
         FaceBatches(
             faces.faces_u8,
@@ -221,23 +340,23 @@ def fit(
         for side in dict.fromkeys(training.sides)
     ]
     model.compile(
-        optimizer=make_optimizer(training, steps_per_epoch=len(stages[0])),
+        optimizer=make_optimizer(training, model, steps_per_epoch=len(stages[0])),
         loss=make_loss(training.vote_weight),
-        metrics=[accuracy],
-        # XLA halves the speed of convolutions on a CPU.
-        jit_compile=False,
+        metrics=[make_accuracy(classes)],
+        jit_compile=compiles_with_xla(),
     )
     model.optimizer.build(model.trainable_variables)
-    callbacks = make_callbacks(training, run_folder, log_folder)
-    state = RunState(run_folder / "state", callbacks)
+    callbacks = make_callbacks(training, run, log_folder)
+    state = RunState(run.state, callbacks)
     if state.epochs_done:
-        print(f"going on after epoch {state.epochs_done}, from {run_folder / 'state'}")
+        say(f"going on after epoch {state.epochs_done}, from {run.state}")
     validation_data = (
         to_network_input(validation.faces_u8),
-        make_targets(validation.labels, validation.votes, label_smoothing=0),
+        make_targets(validation.labels, validation.votes, 0, classes),
     )
-    weights = class_weights(faces.labels) if training.class_weights else None
-    progress = ProgressLine(training.sides)
+    weights = class_weights(faces.labels, classes) if training.class_weights else None
+    progress = ProgressLine(training.sides, say)
+    table = keras.callbacks.CSVLogger(run.epochs_table, append=True)
     last_epoch = 0
     for batches in stages:
         last_epoch += training.sides.count(batches.side)
@@ -249,7 +368,8 @@ def fit(
             class_weight=weights,
             initial_epoch=first_epoch,
             epochs=first_epoch if state.stopped_early else max(first_epoch, last_epoch),
-            callbacks=[EpochOfBatches(batches), *callbacks, state, progress],
+            # A row of the table is written after the snapshot, so that a killed run repeats none.
+            callbacks=[EpochOfBatches(batches), *callbacks, state, progress, table],
             # The batches are shuffled faces already; Keras would shuffle their order by a random
             # state that a resumed run does not have.
             shuffle=False,
@@ -259,7 +379,7 @@ def fit(
 
 
 def make_callbacks(
-    training: TrainingConfig, run_folder: Path, log_folder: Path
+    training: TrainingConfig, run: RunFolder, log_folder: Path
 ) -> list[keras.callbacks.Callback]:
     """Make Keras' own callbacks.
 
@@ -268,7 +388,7 @@ def make_callbacks(
     """
     callbacks: list[keras.callbacks.Callback] = [
         keras.callbacks.ModelCheckpoint(
-            run_folder / "state" / "best_validation_accuracy.weights.h5",
+            run.best_accuracy_weights,
             monitor="val_accuracy",
             mode="max",
             save_best_only=True,
@@ -295,67 +415,3 @@ def make_callbacks(
     if training.average_decay:
         callbacks.append(WeightAverage(training.average_decay))
     return callbacks
-
-
-def _choose_heads(model: keras.Model, validation: LabelledFaces) -> tuple[float, dict[str, float]]:
-    """Return the share of the vote head and the figures that chose it; 0 and none without one."""
-    if validation.votes is None:
-        return 0.0, {}
-    outputs = model.predict(to_network_input(validation.faces_u8), batch_size=256, verbose=0)
-    share, figures = choose_vote_share(outputs, validation.labels, validation.votes)
-    return share, {"vote_share": share, **figures}
-
-
-def _write_json(path: Path, content: Any) -> None:
-    write_atomically(path, json.dumps(content, indent=1) + "\n")
-
-
-def write_results(
-    model: keras.Model,
-    history: dict[str, list[float]],
-    validation: LabelledFaces,
-    experiment: Experiment,
-    experiment_path: Path,
-    run_folder: Path,
-) -> Path:
-    """Write what the run leaves behind, and drop its snapshot."""
-    # In float32 and for 48 × 48, whatever it was trained in: every figure is of what is kept.
-    kept = build_network(experiment.network, vote_head=validation.votes is not None)
-    kept.set_weights(model.get_weights())
-    vote_share, heads = _choose_heads(kept, validation)
-    final = to_plain_float32(kept, vote_share=vote_share)
-    final.compile(loss="categorical_crossentropy", metrics=["accuracy"], jit_compile=False)
-    validation_loss, validation_accuracy = final.evaluate(
-        to_network_input(validation.faces_u8),
-        make_targets(validation.labels, votes=None, label_smoothing=0),
-        batch_size=256,
-        verbose=0,
-    )
-    metrics = {
-        "experiment": experiment_path.stem,
-        "validation_accuracy": float(validation_accuracy),
-        "validation_loss": float(validation_loss),
-        "epochs": len(history["epoch"]),
-        "chosen_epoch": chosen_epoch(history, experiment.training.early_stopping_min_delta),
-        "training_minutes": round(sum(history["seconds"]) / 60, 1),
-        "parameters": final.count_params(),
-        "multiply_adds": count_multiply_adds(final),
-        **heads,
-    }
-    _write_json(run_folder / "history.json", history)
-    _write_json(run_folder / "metrics.json", metrics)
-    draw_learning_curves(history, run_folder / "learning_curves.png", experiment.training)
-    partial = run_folder / f"partial_{MODEL_NAME}"
-    final.save(partial)
-    partial.replace(run_folder / MODEL_NAME)
-    write_architecture_report(
-        final, experiment, metrics, run_folder, experiments=experiment_path.parent
-    )
-    shutil.rmtree(run_folder / "state")
-    shutil.rmtree(run_folder / PAUSED, ignore_errors=True)
-    print(
-        f"chosen epoch's validation accuracy {validation_accuracy:.4f}, "
-        f"loss {validation_loss:.4f}; "
-        f"wrote {run_folder / MODEL_NAME}"
-    )
-    return run_folder / MODEL_NAME

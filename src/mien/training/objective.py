@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import keras
 import numpy as np
 from keras import ops
@@ -9,24 +11,33 @@ from numpy.typing import NDArray
 
 from mien.core.labels import EMOTIONS
 from mien.training.config import TrainingConfig
+from mien.training.layer_rates import (
+    LayerRateAdam,
+    LayerRateSGD,
+    are_of_heads,
+    falling_rates,
+)
 
 
 def make_targets(
-    labels: NDArray[np.int64], votes: NDArray[np.float32] | None, label_smoothing: float
+    labels: NDArray[np.int64],
+    votes: NDArray[np.float32] | None,
+    label_smoothing: float,
+    classes: int = len(EMOTIONS),
 ) -> NDArray[np.float32]:
     """Build the targets that the network's outputs are compared with.
 
     Args:
-        labels: (N,) labels, 0 to 6.
+        labels: (N,) labels, from 0.
         votes: (N, 10) counts of FER+'s votes in the order of `VOTE_CLASSES`, or None.
-        label_smoothing: Share of a label's certainty that is spread over all seven.
+        label_smoothing: Share of a label's certainty that is spread over all classes.
+        classes: How many there are.
 
     Returns:
-        (N, 7) float32 that sum to 1; with votes (N, 17), these and then the share of each vote.
+        (N, C) float32 that sum to 1; with votes (N, C + 10), these and then the share of each vote.
     """
-    count = len(EMOTIONS)
-    one_hot = np.eye(count, dtype=np.float32)[labels]
-    targets = one_hot * (1 - label_smoothing) + label_smoothing / count
+    one_hot = np.eye(classes, dtype=np.float32)[labels]
+    targets = one_hot * (1 - label_smoothing) + label_smoothing / classes
     if votes is None:
         return targets
     shares = votes / np.maximum(votes.sum(axis=1, keepdims=True), 1)
@@ -47,20 +58,31 @@ def make_loss(vote_weight: float) -> keras.losses.Loss | str:
     return loss
 
 
-def accuracy(targets: keras.KerasTensor, outputs: keras.KerasTensor) -> keras.KerasTensor:
-    """Whether the likeliest of the seven emotions is that of the target, (N,) float32.
+def make_accuracy(classes: int = len(EMOTIONS)) -> Callable[..., keras.KerasTensor]:
+    """Return the metric `accuracy`: whether the likeliest label is that of the target.
 
     Of a validation face that is its label. A training face's target can hold teachers' opinions,
     and be mixed with another's.
+
+    Args:
+        classes: How many labels there are; what stands behind them are votes.
+
+    Returns:
+        A function of targets and outputs, to (N,) float32.
     """
-    count = len(EMOTIONS)
-    hits = ops.equal(
-        ops.argmax(targets[:, :count], axis=-1), ops.argmax(outputs[:, :count], axis=-1)
-    )
-    return ops.cast(hits, "float32")
+
+    def accuracy(targets: keras.KerasTensor, outputs: keras.KerasTensor) -> keras.KerasTensor:
+        hits = ops.equal(
+            ops.argmax(targets[:, :classes], axis=-1), ops.argmax(outputs[:, :classes], axis=-1)
+        )
+        return ops.cast(hits, "float32")
+
+    return accuracy
 
 
-def make_optimizer(training: TrainingConfig, steps_per_epoch: int) -> keras.optimizers.Optimizer:
+def make_optimizer(
+    training: TrainingConfig, model: keras.Model, steps_per_epoch: int
+) -> keras.optimizers.Optimizer:
     """Build the optimizer; weight decay spares biases and batch normalization.
 
     The decay is decoupled from the gradient (Loshchilov and Hutter 2019, arXiv 1711.05101).
@@ -75,18 +97,25 @@ def make_optimizer(training: TrainingConfig, steps_per_epoch: int) -> keras.opti
             decay_steps=training.epochs * steps_per_epoch - warmup,
         )
     decay = training.weight_decay or None
+    by_layer = training.head_epochs > 0 or training.input_rate_factor < 1
     if training.optimizer == "adam":
-        optimizer = keras.optimizers.Adam(rate, weight_decay=decay)
+        adam = LayerRateAdam if by_layer else keras.optimizers.Adam
+        optimizer = adam(rate, weight_decay=decay)
     else:
-        optimizer = keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, weight_decay=decay)
+        sgd = LayerRateSGD if by_layer else keras.optimizers.SGD
+        optimizer = sgd(rate, momentum=0.9, nesterov=True, weight_decay=decay)
+    if by_layer:
+        factors = falling_rates(model, training.input_rate_factor)
+        head_steps = training.head_epochs * steps_per_epoch
+        optimizer.follow(factors, are_of_heads(model), head_steps)
     if decay:
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer
 
 
-def class_weights(labels: NDArray[np.int64]) -> dict[int, float]:
+def class_weights(labels: NDArray[np.int64], classes: int = len(EMOTIONS)) -> dict[int, float]:
     """Weigh classes by their inverse frequency, so that the mean weight of a face is 1."""
-    counts = np.bincount(labels, minlength=len(EMOTIONS))
+    counts = np.bincount(labels, minlength=classes)
     return {
         label: float(len(labels) / (len(counts) * max(count, 1)))
         for label, count in enumerate(counts)

@@ -16,17 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.errors import ModelError
-from mien.training.callbacks import newest_snapshot
-
-PAUSED = "paused"
-ANSWERS = "taught.npy"
-"""In `state/` and `paused/`: what `mien.training.distill.ask_teachers` returned."""
+from mien.training.run_folder import RunFolder
+from mien.training.snapshots import newest_snapshot, seal_snapshot
 
 _SMALL = 10_000
 """Arrays up to this size stay in float32: biases, and the statistics of batch normalization."""
 
 
-def pause_run(run_folder: Path) -> Path:
+def pause_run(run: RunFolder) -> Path:
     """Copy the newest snapshot of a run in half precision to `paused/`.
 
     Returns:
@@ -35,19 +32,19 @@ def pause_run(run_folder: Path) -> Path:
     Raises:
         ModelError: if the run has no snapshot.
     """
-    partial = run_folder / "partial"
-    copy = _copy_newest(run_folder / "state", partial)
+    partial = run.path / "partial"
+    copy = _copy_newest(run.state, partial)
     for path in copy.iterdir():
         if path.suffix == ".npz":
             _halve_npz(path)
         elif path.suffix == ".h5":
             _halve_h5(path)
-    answers = run_folder / "state" / ANSWERS
-    if answers.exists():
-        shutil.copyfile(answers, partial / ANSWERS)
-    shutil.rmtree(run_folder / PAUSED, ignore_errors=True)
-    partial.rename(run_folder / PAUSED)
-    return run_folder / PAUSED / copy.name
+    seal_snapshot(copy)
+    if run.answers.exists():
+        shutil.copyfile(run.answers, partial / run.answers.name)
+    shutil.rmtree(run.paused, ignore_errors=True)
+    partial.rename(run.paused)
+    return run.paused / copy.name
 
 
 def _copy_newest(state: Path, folder: Path) -> Path:
@@ -58,7 +55,7 @@ def _copy_newest(state: Path, folder: Path) -> Path:
         if snapshot is None:
             raise ModelError(
                 f"{state} holds no snapshot: expected the folder of a run that has trained an "
-                "epoch and has not finished, such as results/runs/010_residual."
+                "epoch and has not finished."
             )
         try:
             return shutil.copytree(snapshot, folder / snapshot.name)
@@ -67,19 +64,18 @@ def _copy_newest(state: Path, folder: Path) -> Path:
                 raise
 
 
-def take_up_run(run_folder: Path) -> None:
+def take_up_run(run: RunFolder) -> None:
     """Let a run that has no snapshot of its own go on from `paused/`, if there is one."""
-    paused, state = newest_snapshot(run_folder / PAUSED), run_folder / "state"
-    if paused is None or newest_snapshot(state) is not None:
+    paused = newest_snapshot(run.paused)
+    if paused is None or newest_snapshot(run.state) is not None:
         return
     # Under another name until it is complete, as RunState writes its own.
-    partial = state / "partial"
+    partial = run.state / "partial"
     shutil.rmtree(partial, ignore_errors=True)
     shutil.copytree(paused, partial)
-    answers = run_folder / PAUSED / ANSWERS
-    if answers.exists():
-        shutil.copyfile(answers, state / ANSWERS)
-    partial.rename(state / paused.name)
+    if run.paused_answers.exists():
+        shutil.copyfile(run.paused_answers, run.answers)
+    partial.rename(run.state / paused.name)
 
 
 def _halve(array: NDArray[np.generic]) -> NDArray[np.generic]:

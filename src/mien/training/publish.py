@@ -2,63 +2,53 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
-from mien.core.artifact import ARTIFACT_NAME, load_artifact
+from mien.core.artifact import Artifact, load_artifact
 from mien.core.errors import ModelError
 from mien.core.files import write_atomically
-
-_PUBLISHED = (
-    "final_emotion_model.keras",
-    ARTIFACT_NAME,
-    "emotion.json",
-    "final_emotion_model_arch.txt",
-    "learning_curves.png",
-)
-
-CONFUSION_MATRIX = "final_test_confusion_matrix.png"
-RELIABILITY_DIAGRAM = "reliability_diagram.png"
-"""What `mien evaluate` draws of a network, beside the key `test` of its `metrics.json`."""
+from mien.training.run_folder import RunFolder
 
 
-def publish_run(run_folder: Path, results: Path) -> None:
-    """Copy what a finished run left, file by file, to `results`.
+def is_calibrated(artifact: Artifact) -> bool:
+    """Whether the temperatures of an artifact were fitted; else all are 1."""
+    return any(
+        reading.temperature != 1.0 or "validation_calibration_error" in reading.metrics
+        for reading in artifact.readings.values()
+    )
+
+
+def publish_run(run: RunFolder, results: RunFolder) -> None:
+    """Copy what a finished run left, file by file.
 
     What `mien evaluate` wrote there, numbers and pictures, stays if it is of the same network;
     else it goes.
 
     Args:
-        run_folder: The folder of a finished and exported run.
+        run: A finished and exported run.
         results: The folder to show it in, such as `results/model`.
 
     Raises:
         ModelError: if the run's artifact is not usable, or is not calibrated and would replace one.
     """
-    artifact = load_artifact(run_folder / ARTIFACT_NAME)
-    shown = results / ARTIFACT_NAME
-    if artifact.temperature == 1.0 and shown.exists():
+    artifact = load_artifact(run.artifact)
+    if not is_calibrated(artifact) and results.sidecar.exists():
         raise ModelError(
-            f"{artifact.onnx_path} is not calibrated (its temperature is 1) and would replace "
-            f"{shown}: give the faces that it was trained on with --data (`mien data download` "
-            "fetches FER2013)."
+            f"{artifact.onnx_path} is not calibrated (its temperatures are 1) and would replace "
+            f"the one that {results.path} shows: give the faces that it was trained on with --data "
+            "(`mien data download` fetches FER2013)."
         )
-    metrics = _read_json(run_folder / "metrics.json")
-    tested = _read_json(results / "metrics.json").get("test")
+    metrics = run.read_metrics()
+    tested = results.read_metrics().get("test")
     if tested and tested["sha256"] == artifact.sha256:
         metrics["test"] = tested
     else:
-        for name in (CONFUSION_MATRIX, RELIABILITY_DIAGRAM):
-            (results / name).unlink(missing_ok=True)
-    for name in _PUBLISHED:
-        write_atomically(results / name, (run_folder / name).read_bytes())
-    write_atomically(results / "metrics.json", json.dumps(metrics, indent=1) + "\n")
-    print(f"published {metrics['experiment']} in {results}")
+        for picture in (results.confusion_matrix, results.reliability_diagram):
+            picture.unlink(missing_ok=True)
+    for source in _published(run):
+        write_atomically(results.path / source.name, source.read_bytes())
+    results.write_metrics(metrics)
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    if not path.exists():
-        return {}
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return content
+def _published(run: RunFolder) -> list[Path]:
+    return [run.network, run.artifact, run.sidecar, run.architecture, run.learning_curves]

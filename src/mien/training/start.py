@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.errors import ModelError
+from mien.core.labels import EMOTIONS
+from mien.models.heads import FEATURES
+from mien.models.keras_file import heads_of, load_network
 from mien.training.config import SplitConfig, load_experiment
+from mien.training.run_folder import RunFolder, labels_beside
 
-MODEL_NAME = "final_emotion_model.keras"
 
-
-def check_predecessors(runs: Sequence[Path], split: SplitConfig) -> None:
+def check_predecessors(runs: Sequence[RunFolder], split: SplitConfig) -> None:
     """See that runs have finished, and never trained on the validation faces of another run.
 
     Of two splits with the same seed, the one with the smaller fraction has the other's validation
@@ -29,34 +31,57 @@ def check_predecessors(runs: Sequence[Path], split: SplitConfig) -> None:
         ModelError: if one has not finished, or has trained on faces of that validation.
     """
     for run in runs:
-        if not (run / MODEL_NAME).is_file():
+        if not run.is_finished:
             raise ModelError(
-                f"There is no {run / MODEL_NAME}: train experiments/{run.name}.toml first."
+                f"There is no {run.network}: train experiments/{run.path.name}.toml first."
             )
-        other = load_experiment(run / "experiment.toml").split
-        if other.seed != split.seed or other.validation_fraction < split.validation_fraction:
-            raise ModelError(
-                f"{run.name} has trained on faces that would choose this run's epoch: its [split] "
-                f"has validation_fraction = {other.validation_fraction} and seed = {other.seed}, "
-                f"this one's {split.validation_fraction} and {split.seed}. Give the same seed, and "
-                "at most its fraction."
-            )
+        check_split(run.path.name, load_experiment(run.recipe).split, split)
 
 
-def start_from(model: keras.Model, finished: Path) -> None:
-    """Give a network the weights of a finished run, whose network has the same shapes.
-
-    Its vote head stays as it is: a finished run keeps only a part of its own.
+def check_split(name: str, other: SplitConfig, split: SplitConfig) -> None:
+    """See that a run does not train on the validation faces of one that learns from it.
 
     Args:
-        model: A network of `mien.models.build_network`.
-        finished: The finished run's `.keras` file.
+        name: The run's name, for the message.
+        other: Its split.
+        split: The split of the one that learns from it.
+
+    Raises:
+        ModelError: if it does.
+    """
+    if other.seed != split.seed or other.validation_fraction < split.validation_fraction:
+        raise ModelError(
+            f"{name} trains on faces that would choose this run's epoch: its [split] "
+            f"has validation_fraction = {other.validation_fraction} and seed = {other.seed}, "
+            f"this one's {split.validation_fraction} and {split.seed}. Give the same seed, and "
+            "at most its fraction."
+        )
+
+
+def start_from(
+    network: keras.Model,
+    finished: Path,
+    labels: tuple[str, ...] = EMOTIONS,
+) -> None:
+    """Give a network the weights of a finished run, whose network has the same shapes.
+
+    A head starts from the finished run's if both tell the same classes apart (the vote head of
+    files of mien 0.1 had seven of its ten), else from its own weights.
+
+    Args:
+        network: A network of `mien.models.build.build_network`.
+        finished: The finished run's `.keras` file, or the one that ships.
+        labels: What the network's label head tells apart.
 
     Raises:
         ModelError: if its weights have other shapes.
     """
-    source = _weighted_layers(keras.models.load_model(finished, compile=False))
-    target = _weighted_layers(model)
+    start = load_network(finished)
+    known, wanted = heads_of(start, labels_beside(finished)), heads_of(network, labels)
+    same = [FEATURES, *(head for head in wanted if wanted[head] == known.get(head))]
+    if FEATURES not in start.output:
+        same.remove(FEATURES)
+    source, target = _weighted_layers(start, same), _weighted_layers(network, same)
     if [_shapes(weights) for _, weights in source] != [_shapes(weights) for _, weights in target]:
         raise ModelError(
             f"{finished} has weights of other shapes than this experiment's network: give both the "
@@ -67,11 +92,11 @@ def start_from(model: keras.Model, finished: Path) -> None:
 
 
 def _weighted_layers(
-    model: keras.Model,
+    network: keras.Model, outputs: list[str]
 ) -> list[tuple[keras.layers.Layer, list[NDArray[np.float32]]]]:
-    """The layers that have weights, from the faces to the emotions, and these."""
-    emotions = keras.Model(model.input, model.get_layer("probabilities").output)
-    pairs = [(layer, layer.get_weights()) for layer in emotions.layers]
+    """The layers that have weights, from the faces to these outputs, and the weights."""
+    part = keras.Model(network.inputs[0], {name: network.output[name] for name in outputs})
+    pairs = [(layer, layer.get_weights()) for layer in part.layers]
     return [(layer, weights) for layer, weights in pairs if weights]
 
 

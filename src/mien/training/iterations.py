@@ -1,0 +1,108 @@
+"""The iteration history: every experiment with its figures, without Keras."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from mien.models.config import TemporalConfig
+from mien.training.config import Experiment, load_experiment
+from mien.training.provenance import is_foreign
+from mien.training.run_folder import RunFolder
+
+
+def iteration_history(experiments: Path, runs: Path) -> list[str]:
+    """Return a table of all experiments, filled from the runs that have really finished.
+
+    Networks over time have a table of their own: the moments and sequences that they get right are
+    no faces.
+    """
+    tested = _newest_test_scores(experiments / "test_scores.jsonl")
+    rows = [
+        f"{'experiment':<32} {'parameters':>10} {'epochs':>6} {'minutes':>7} "
+        f"{'validation':>10} {'test':>6} {'macro F1':>8}  decision"
+    ]
+    recipes = {path.stem: path for path in sorted(experiments.glob("*.toml"))}
+    of_faces: dict[str, Experiment] = {}
+    over_time: dict[str, Experiment] = {}
+    for name, path in recipes.items():
+        experiment = load_experiment(path)
+        is_over_time = isinstance(experiment.network, TemporalConfig)
+        (over_time if is_over_time else of_faces)[name] = experiment
+    foreign = {
+        run.path.name: load_experiment(run.recipe)
+        for run in map(RunFolder, sorted(runs.glob("*/")))
+        if run.recipe.is_file() and is_foreign(run)
+    }
+    for name, experiment in of_faces.items():
+        if name in foreign:
+            rows.append(f"{name:<32} {'run on other faces, see below':>10}")
+        else:
+            rows.append(_history_row(name, experiment, RunFolder(runs / name), tested.get(name)))
+    if over_time:
+        rows += [
+            "",
+            "Networks over time: the parts of the moments, and of whole sequences, that are right",
+            f"{'':<57} {'validation':>17} {'test':>17}",
+            f"{'experiment':<32} {'parameters':>10} {'epochs':>6} {'minutes':>7} "
+            f"{'moments':>8} {'wholes':>8} {'moments':>8} {'wholes':>8}  decision",
+        ]
+        rows += [
+            _row_over_time(name, experiment, RunFolder(runs / name), tested.get(name))
+            for name, experiment in over_time.items()
+        ]
+    if foreign:
+        rows += ["", "On other faces than FER2013's, so that their figures are not to be compared:"]
+        rows += [
+            _history_row(name, experiment, RunFolder(runs / name), None)
+            for name, experiment in foreign.items()
+        ]
+    return rows
+
+
+def _history_row(
+    name: str, experiment: Experiment, run: RunFolder, test: dict[str, Any] | None
+) -> str:
+    metrics = run.read_metrics()
+    if not metrics:
+        return f"{name:<32} {'not run':>10}"
+    accuracy = f"{test['accuracy']:.1%}" if test else "-"
+    macro_f1 = f"{test['macro_f1']:.3f}" if test else "-"
+    return (
+        f"{_cost(name, metrics)} {metrics['validation_accuracy']:>10.1%} "
+        f"{accuracy:>6} {macro_f1:>8}  {_decision(experiment)}"
+    ).rstrip()
+
+
+def _row_over_time(
+    name: str, experiment: Experiment, run: RunFolder, test: dict[str, Any] | None
+) -> str:
+    metrics = run.read_metrics()
+    if not metrics:
+        return f"{name:<32} {'not run':>10}"
+    moments = f"{test['accuracy']:.1%}" if test else "-"
+    wholes = f"{test['clip_accuracy']:.1%}" if test else "-"
+    return (
+        f"{_cost(name, metrics)} {metrics['validation_accuracy']:>8.1%} "
+        f"{metrics['validation_clip_accuracy']:>8.1%} {moments:>8} {wholes:>8}  "
+        f"{_decision(experiment)}"
+    ).rstrip()
+
+
+def _cost(name: str, metrics: dict[str, Any]) -> str:
+    return (
+        f"{name:<32} {metrics['parameters']:>10,} {metrics['epochs']:>6} "
+        f"{metrics['training_minutes']:>7.1f}"
+    )
+
+
+def _decision(experiment: Experiment) -> str:
+    return f"{experiment.status}. {experiment.finding}"
+
+
+def _newest_test_scores(ledger: Path) -> dict[str, dict[str, Any]]:
+    if not ledger.exists():
+        return {}
+    lines = ledger.read_text(encoding="utf-8").splitlines()
+    return {entry["experiment"]: entry for entry in map(json.loads, lines)}

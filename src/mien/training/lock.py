@@ -1,0 +1,55 @@
+"""One process trains a run at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from mien.core.errors import ModelError
+from mien.training.run_folder import RunFolder
+
+
+@contextlib.contextmanager
+def locked(run: RunFolder) -> Iterator[None]:
+    """Keep other processes from training the same run; a killed one leaves no lock behind.
+
+    Raises:
+        ModelError: if another process trains it.
+    """
+    # Beside the folder, which --restart throws away.
+    path = run.path.with_name(f".{run.path.name}.lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT)
+    try:
+        try:
+            _lock(descriptor)
+        except OSError:
+            raise ModelError(
+                f"{run.path} is being trained by another process: wait for it, or stop it."
+            ) from None
+        try:
+            yield
+        finally:
+            _remove(path)
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> None:
+    if sys.platform == "win32":
+        import msvcrt
+
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _remove(path: Path) -> None:
+    # Windows removes no open file; an empty one stays.
+    with contextlib.suppress(PermissionError):
+        path.unlink(missing_ok=True)

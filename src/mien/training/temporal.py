@@ -1,0 +1,302 @@
+"""Train a network over time: `mien train` with a recipe whose family is `temporal`.
+
+It learns from what the face artifact says of faces, moment after moment, and belongs to that
+artifact and the reading: another one says other things. The loop, the snapshots and the run's files
+are those of every experiment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.core.errors import DataError
+from mien.data.clip_sequences import read_clips
+from mien.data.clips import holds_clips, load_clips, split_clips
+from mien.data.disturb import TRAINING
+from mien.data.face_sequences import FaceSequence
+from mien.data.made_sequences import DisturbedFaces
+from mien.models.config import TemporalConfig
+from mien.models.keras_file import save_network
+from mien.models.temporal import build_temporal
+from mien.recognizer import Recognizer
+from mien.training.callbacks import EpochOfBatches, ProgressLine, RunState
+from mien.training.config import Experiment
+from mien.training.curves import chosen_epoch, draw_learning_curves
+from mien.training.face_sequences import CACHE, drawn_faces, emotion_of, held_out_sequences
+from mien.training.faces import load_faces, split_faces
+from mien.training.fit import (
+    check_recipe,
+    describe_environment,
+    make_callbacks,
+    prepare_run_folder,
+)
+from mien.training.lock import locked
+from mien.training.objective import make_optimizer
+from mien.training.recipe import Recipe
+from mien.training.run_folder import RunFolder, write_json
+from mien.training.sequence_batches import (
+    SequenceBatches,
+    accuracy,
+    observed_of,
+    sequence_loss,
+    targets_of,
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SequenceSplit:
+    """What a network over time learns from, and what chooses its epoch.
+
+    Attributes:
+        training: Faces to make sequences of, or the sequences of clips.
+        validation: Sequences.
+    """
+
+    training: DisturbedFaces | Sequence[FaceSequence]
+    validation: Sequence[FaceSequence]
+
+
+def is_temporal(recipe: Recipe) -> bool:
+    """Whether a recipe is that of a network over time."""
+    return isinstance(recipe.experiment.network, TemporalConfig)
+
+
+def train_temporal(
+    recipe: Recipe,
+    *,
+    training_data: Path,
+    votes_file: Path,
+    run: RunFolder,
+    log_folder: Path,
+    say: Callable[[str], None],
+    restart: bool = False,
+) -> Path:
+    """Train a network over time, or go on with it where it was stopped.
+
+    Args:
+        recipe: The experiment.
+        training_data: FER2013's faces, to make sequences of, or clips: a folder or a manifest, see
+            `mien.data.clips`.
+        votes_file: FER+'s `fer2013new.csv`, for the reading `raters`; read if it is there.
+        run: Where everything of the run is kept.
+        log_folder: TensorBoard's folder for this run.
+        say: Called with each line for the user.
+        restart: Throw away what an earlier run left in the folder.
+
+    Returns:
+        The file of the trained network, in the run's folder.
+
+    Raises:
+        ModelError: if the folder belongs to another recipe or artifact.
+        DataError: if there is nothing to learn from.
+    """
+    if not restart:
+        check_recipe(recipe, run)
+        if run.is_finished:
+            say(f"{run.path} holds this run, finished; --restart trains it anew")
+            return run.network
+    with locked(run):
+        return _train(recipe, training_data, votes_file, run, log_folder, say, restart=restart)
+
+
+def _train(
+    recipe: Recipe,
+    training_data: Path,
+    votes_file: Path,
+    run: RunFolder,
+    log_folder: Path,
+    say: Callable[[str], None],
+    *,
+    restart: bool,
+) -> Path:
+    experiment, network_config = recipe.experiment, recipe.experiment.network
+    assert isinstance(network_config, TemporalConfig)
+    assert experiment.sequences is not None
+    recognizer = Recognizer(reading=experiment.sequences.reading or None, threads=1)
+    classifier = recognizer.classifier
+    split = _sequences(experiment, recognizer, training_data, votes_file, say)
+    prepare_run_folder(recipe, run, log_folder, restart=restart)
+    keras.utils.set_random_seed(experiment.training.seed)
+    features = split.validation[0].features.shape[1]
+    network = build_temporal(network_config, features, len(classifier.labels))
+    network.get_layer("seen").adapt(_features_of(split.training))
+    write_json(run.environment, describe_environment(network))
+    history = _fit(network, split, experiment, run, log_folder, say)
+    metrics = {
+        "experiment": recipe.name,
+        "face_artifact_sha256": classifier.artifact.sha256,
+        "face_artifact": classifier.artifact.experiment,
+        "reading": classifier.reading_name,
+        "labels": list(classifier.labels),
+        **_measure(network, split.validation),
+        "epochs": len(history["epoch"]),
+        "chosen_epoch": chosen_epoch(history, experiment.training.early_stopping_min_delta),
+        "training_minutes": round(sum(history["seconds"]) / 60, 1),
+        "parameters": network.count_params(),
+        "multiply_adds": _multiply_adds(network),
+    }
+    write_json(run.history, history)
+    run.write_metrics(metrics)
+    draw_learning_curves(history, run.learning_curves, experiment.training)
+    save_network(network, run.network)  # last: a run that has its network has finished
+    run.drop_snapshots()
+    say(
+        f"chosen epoch: {metrics['validation_accuracy']:.4f} of the moments and "
+        f"{metrics['validation_clip_accuracy']:.4f} of the sequences right; wrote {run.network}"
+    )
+    return run.network
+
+
+def _sequences(
+    experiment: Experiment,
+    recognizer: Recognizer,
+    data: Path,
+    votes_file: Path,
+    say: Callable[[str], None],
+) -> SequenceSplit:
+    wanted = experiment.sequences
+    assert wanted is not None
+    if holds_clips(data):
+        return _clip_sequences(experiment, recognizer, data, say)
+    votes = votes_file if votes_file.is_file() else None
+    training, validation = split_faces(load_faces(data, votes), experiment.split)
+    cache = data.parent / ".mien_cache" / CACHE
+    say(f"sequences are made of {wanted.faces:,} training faces of {data}")
+    return SequenceSplit(
+        drawn_faces(
+            training,
+            wanted.faces,
+            recognizer.classifier,
+            TRAINING,
+            seed=experiment.training.seed,
+            cache_folder=cache,
+            say=say,
+        ),
+        held_out_sequences(
+            validation,
+            recognizer.classifier,
+            count=wanted.held_out_faces,
+            sequences=wanted.held_out,
+            steps=wanted.steps,
+            cache_folder=cache,
+            say=say,
+        ),
+    )
+
+
+def _clip_sequences(
+    experiment: Experiment, recognizer: Recognizer, data: Path, say: Callable[[str], None]
+) -> SequenceSplit:
+    clips = load_clips(data)
+    labels = recognizer.classifier.labels
+    if clips.classes.names != labels:
+        raise DataError(
+            f"The clips of {data} are of {', '.join(clips.classes.names)}; the reading "
+            f"{recognizer.classifier.reading_name} tells {', '.join(labels)}."
+        )
+    split = experiment.split
+    sides = [
+        read_clips(side, clips, recognizer, say)
+        for side in split_clips(clips, split.validation_fraction, split.seed)
+    ]
+    odd = [*clips.skipped, *sides[0].odd, *sides[1].odd]
+    training, validation = (side.sequences for side in sides)
+    say(f"{len(training):,} clips to train on, {len(validation):,} to choose the epoch by")
+    if not clips.has_subjects:
+        say("who the clips show is not known: the split keeps files apart, not people")
+    for name, reason in odd[:20]:
+        say(f"left out: {name}: {reason}")
+    if len(odd) > 20:
+        say(f"... and {len(odd) - 20:,} more; mien data explore {data} names them all")
+    if not training or not validation:
+        raise DataError(f"{data} has no usable clip on one side of the split.")
+    return SequenceSplit(training, validation)
+
+
+def _features_of(training: DisturbedFaces | Sequence[FaceSequence]) -> NDArray[np.float32]:
+    if isinstance(training, DisturbedFaces):
+        return training.features.reshape(-1, training.features.shape[-1])
+    return np.concatenate([sequence.features for sequence in training])
+
+
+def _fit(
+    network: keras.Model,
+    split: SequenceSplit,
+    experiment: Experiment,
+    run: RunFolder,
+    log_folder: Path,
+    say: Callable[[str], None],
+) -> dict[str, list[float]]:
+    training, wanted = experiment.training, experiment.sequences
+    assert wanted is not None
+    batches = SequenceBatches(
+        split.training,
+        batch_size=training.batch_size,
+        per_epoch=wanted.per_epoch,
+        steps=wanted.steps,
+        clip_weight=wanted.clip_weight,
+        seed=training.seed,
+    )
+    network.compile(
+        optimizer=make_optimizer(training, network, steps_per_epoch=len(batches)),
+        loss=sequence_loss,
+        metrics=[accuracy],
+    )
+    network.optimizer.build(network.trainable_variables)
+    callbacks = make_callbacks(training, run, log_folder)
+    state = RunState(run.state, callbacks)
+    if state.epochs_done:
+        say(f"going on after epoch {state.epochs_done}, from {run.state}")
+    first_epoch = state.epochs_done
+    network.fit(
+        batches,
+        validation_data=(
+            observed_of(split.validation),
+            targets_of(split.validation, wanted.clip_weight),
+        ),
+        validation_batch_size=256,
+        initial_epoch=first_epoch,
+        epochs=first_epoch if state.stopped_early else training.epochs,
+        callbacks=[
+            EpochOfBatches(batches),
+            *callbacks,
+            state,
+            ProgressLine([1] * training.epochs, say),
+        ],
+        shuffle=False,
+        verbose=0,
+    )
+    return state.history
+
+
+def _measure(network: keras.Model, sequences: Sequence[FaceSequence]) -> dict[str, float]:
+    """Return what chose the epoch: the loss, and the parts of moments and sequences right."""
+    logits = network.predict(observed_of(sequences), batch_size=256, verbose=0)
+    labels = sequences[0].truth.shape[1]
+    hits, clips = [], []
+    for sequence, row in zip(sequences, logits, strict=True):
+        truth = emotion_of(sequence)
+        said = row[: len(truth), :labels].argmax(axis=1)
+        hits.append((said == truth)[truth >= 0])
+        clips.append(row[len(truth) - 1, labels:].argmax() == sequence.clip_truth.argmax())
+    targets = targets_of(sequences, 0.0)
+    return {
+        "validation_accuracy": float(np.concatenate(hits).mean()),
+        "validation_loss": float(
+            np.mean(keras.ops.convert_to_numpy(sequence_loss(targets, logits)))
+        ),
+        "validation_clip_accuracy": float(np.mean(clips)),
+    }
+
+
+def _multiply_adds(network: keras.Model) -> int:
+    """Of one moment of one face: each weight of a matrix is used once."""
+    return sum(
+        int(np.prod(weight.shape)) for weight in network.trainable_weights if len(weight.shape) == 2
+    )

@@ -1,0 +1,211 @@
+"""What would end in a traceback, or in harm, is one clear line before it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("pydantic", reason="needs mien[train]")
+pytest.importorskip("sklearn", reason="needs mien[train]")
+
+from mien.core.errors import DataError, ModelError, SettingError
+from mien.data.synthetic import synthetic_dataset, write_csv
+from mien.training.config import SplitConfig, load_experiment, parse_experiment
+from mien.training.faces import check_enough, load_faces, split_faces
+from mien.training.iterations import iteration_history
+from mien.training.lock import locked
+from mien.training.provenance import FER2013_FINGERPRINT, check_faces, describe_faces
+from mien.training.recipe import find_recipe, load_recipe, parse_change, shipped_recipe
+from mien.training.recipe_file import new_recipe
+from mien.training.run_folder import RunFolder, write_json
+from mien.training.snapshots import damaged_snapshots, epochs_of, new_snapshot, newest_snapshot
+from mien.training.variants import changed, several
+
+ROOT = Path(__file__).parents[2]
+
+
+def write_snapshot(state: Path, epoch: int) -> Path:
+    with new_snapshot(state, epoch) as folder:
+        (folder / "state.json").write_text("{}")
+        (folder / "model.weights.h5").write_bytes(bytes(1000))
+    return state / f"epoch_{epoch:04d}"
+
+
+@pytest.mark.parametrize("harm", ["cut short", "other bytes", "gone", "no list"])
+def test_a_damaged_snapshot_is_passed_over(tmp_path, harm):
+    for epoch in (1, 2, 3):
+        newest = write_snapshot(tmp_path, epoch)
+    assert epochs_of(newest_snapshot(tmp_path)) == 3
+    file = newest / ("sha256.json" if harm == "no list" else "model.weights.h5")
+    content = file.read_bytes()
+    if harm == "gone":
+        file.unlink()
+    else:
+        file.write_bytes(content[:10] if harm != "other bytes" else b"x" + content[1:])
+    assert epochs_of(newest_snapshot(tmp_path)) == 2
+    assert damaged_snapshots(tmp_path) == [newest]
+    # The run writes that epoch once more.
+    write_snapshot(tmp_path, 3)
+    assert epochs_of(newest_snapshot(tmp_path)) == 3
+
+
+def test_the_newest_two_snapshots_are_kept_and_if_both_are_damaged_that_is_said(tmp_path):
+    for epoch in (1, 2, 3):
+        write_snapshot(tmp_path, epoch)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["epoch_0002", "epoch_0003"]
+    for file in tmp_path.glob("*/model.weights.h5"):
+        file.write_bytes(b"")
+    with pytest.raises(ModelError, match=r"epoch_0003 is damaged.*--restart"):
+        newest_snapshot(tmp_path)
+
+
+def test_a_snapshot_of_an_earlier_version_has_no_list(tmp_path):
+    folder = tmp_path / "epoch_0007"
+    folder.mkdir()
+    (folder / "state.json").write_text("{}")
+    assert newest_snapshot(tmp_path) == folder
+
+
+LOCK = """
+import sys
+from pathlib import Path
+from mien.training.lock import locked
+from mien.training.run_folder import RunFolder
+with locked(RunFolder(Path(sys.argv[1]))):
+    print("mine", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_run_is_trained_by_one_process(tmp_path):
+    run = RunFolder(tmp_path / "runs" / "toy")
+    with subprocess.Popen(
+        [sys.executable, "-c", LOCK, str(run.path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
+        assert other.stdout.readline() == "mine\n"
+        with pytest.raises(ModelError, match="being trained by another process"), locked(run):
+            pass
+        other.kill()
+    with locked(run):
+        pass
+    assert not list((tmp_path / "runs").iterdir())
+
+
+def faces_of(path, count):
+    write_csv(synthetic_dataset(count, seed=1), path)
+    return load_faces(path, None)
+
+
+def test_too_few_faces_are_refused_and_it_says_what_to_do(tmp_path):
+    faces = faces_of(tmp_path / "few.csv", 36)
+    split = SplitConfig()
+    with pytest.raises(DataError, match=r"36 faces .*none to choose the epoch by.*at least 10"):
+        check_enough(*split_faces(faces, split), split)
+    split = SplitConfig(validation_fraction=0.3)
+    check_enough(*split_faces(faces, split), split)
+    with pytest.raises(DataError, match=r"no face of neutral to train on"):
+        check_enough(*split_faces(faces.take(faces.labels < 6), split), split)
+
+
+def test_a_run_remembers_its_faces_whatever_file_they_lie_in(tmp_path):
+    run = RunFolder(tmp_path / "run")
+    faces = faces_of(tmp_path / "train.csv", 70)
+    write_json(run.data, describe_faces(faces))
+    check_faces(faces_of(tmp_path / "renamed.csv", 70), run)
+    for others in (faces.take(faces.labels < 6), faces_of(tmp_path / "more.csv", 77)):
+        with pytest.raises(ModelError, match=r"holds a run on other faces: 70 of .*train\.csv"):
+            check_faces(others, run)
+
+
+def test_runs_on_other_faces_stand_apart(tmp_path):
+    recipe = (ROOT / "experiments" / "000_baseline.toml").read_text(encoding="utf-8")
+    experiments, runs = tmp_path / "experiments", tmp_path / "runs"
+    experiments.mkdir()
+    metrics = {"parameters": 1, "epochs": 2, "training_minutes": 3.0, "validation_accuracy": 0.5}
+    for name, sha256 in (("ours", FER2013_FINGERPRINT), ("foreign", "0" * 64)):
+        (experiments / f"{name}.toml").write_text(recipe, encoding="utf-8")
+        run = RunFolder(runs / name)
+        run.path.mkdir(parents=True)
+        run.recipe.write_text(recipe, encoding="utf-8")
+        run.write_metrics({"experiment": name, **metrics})
+        write_json(run.data, {"source": "x", "faces": 9, "sha256": sha256})
+    history = iteration_history(experiments, runs)
+    assert [line.split()[0] for line in history if line] == [
+        "experiment",
+        "foreign",
+        "ours",
+        "On",
+        "foreign",
+    ]
+    assert "50.0%" not in history[1]
+
+
+def test_recipes_ship_and_can_be_copied_changed_and_repeated(tmp_path):
+    path = new_recipe("100_own", Path("003"), tmp_path / "experiments")
+    own = load_recipe(path)
+    assert own.experiment.status == "candidate"
+    assert own.experiment.network == shipped_recipe("003").experiment.network
+    with pytest.raises(SettingError, match="already"):
+        new_recipe("100_own", Path("003"), tmp_path / "experiments")
+    with pytest.raises(ModelError, match="mien ships no recipe '777'"):
+        find_recipe(Path("777"))
+    faster = changed(own, dict([parse_change("training.learning_rate=0.01")]))
+    assert faster.name == "100_own,learning_rate=0.01"
+    assert faster.experiment.training.learning_rate == 0.01
+    assert parse_experiment(faster.text, "text") == faster.experiment
+    names = [recipe.name for recipe in several(own, seeds=2, folds=2)]
+    assert names == [f"100_own_fold{fold}of2_seed{seed}" for fold in (1, 2) for seed in (0, 1)]
+    with pytest.raises(ModelError, match=r"training\.learning_rat"):
+        changed(own, dict([parse_change("training.learning_rat=0.01")]))
+    with pytest.raises(SettingError, match="expected KEY=VALUE"):
+        parse_change("learning_rate")
+
+
+def test_a_recipe_is_copied_without_what_training_needs(tmp_path):
+    code = (
+        "import sys; sys.modules.update(dict.fromkeys(['tomli_w', 'keras', 'scipy', 'sklearn'])); "
+        "from mien.cli import main; main(['experiments', 'new', '100_own'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "mien train experiments/100_own.toml" in done.stdout.replace(os.sep, "/")
+    assert load_recipe(tmp_path / "experiments" / "100_own.toml").name == "100_own"
+
+
+def test_fine_tuning_starts_from_a_network_of_the_same_shape():
+    """The recipe repeats [network] of the experiment that the shipped network comes from."""
+    sidecar = json.loads((ROOT / "src/mien/assets/emotion.json").read_text(encoding="utf-8"))
+    shipped = load_experiment(ROOT / "experiments" / f"{sidecar['experiment']}.toml")
+    assert shipped_recipe("finetune").experiment.network == shipped.network
+
+
+@pytest.mark.parametrize(
+    ("words", "environment", "message"),
+    [
+        (["train"], {}, "There is no folder experiments here"),
+        (["train", "003"], {}, "data/train.csv"),
+        (["train", "003"], {"KERAS_BACKEND": "nothing"}, "set KERAS_BACKEND to tensorflow"),
+        (["finetune", "nowhere"], {}, "There is no nowhere"),
+    ],
+    ids=["another folder", "no faces", "no backend", "no folder"],
+)
+def test_what_is_missing_is_one_line(tmp_path, words, environment, message):
+    done = subprocess.run(
+        [sys.executable, "-m", "mien", *words],
+        cwd=tmp_path,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert message in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr

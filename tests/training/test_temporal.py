@@ -1,0 +1,191 @@
+"""A network over time: the same step by step, at any pace; trained, resumed, compared."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+keras = pytest.importorskip("keras", reason="needs mien[train]")
+
+from mien.cli import main
+from mien.data.face_sequences import FaceSequence
+from mien.data.synthetic import synthetic_dataset, write_csv
+from mien.models.config import TemporalConfig
+from mien.models.temporal import build_temporal, step_network
+from mien.training.recipe import find_recipe
+from mien.training.run_folder import RunFolder
+from mien.training.sequence_batches import observed_of, targets_of
+from mien.training.temporal import train_temporal
+
+RECIPE = """
+title = "A toy over time"
+rationale = "Small enough to train in seconds."
+status = "candidate"
+
+[network]
+family = "temporal"
+units = 4
+
+[sequences]
+faces = 21
+per_epoch = 32
+steps = 8
+held_out_faces = 14
+held_out = 12
+
+[split]
+validation_fraction = 0.4
+
+[training]
+epochs = 3
+batch_size = 16
+learning_rate = 0.01
+"""
+
+
+def network_of(cell, features=3):
+    """A network whose every weight plays a part."""
+    keras.utils.set_random_seed(0)
+    network = build_temporal(
+        TemporalConfig(family="temporal", cell=cell, units=5, moments=4), features, 7
+    )
+    random = np.random.default_rng(0)
+    for weight in network.trainable_variables:
+        weight.assign(weight + 0.3 * random.normal(size=weight.shape))
+    return network
+
+
+def sequence_of(times_ms, probabilities, features=3):
+    count = len(times_ms)
+    return FaceSequence(
+        "a", "a", np.asarray(times_ms, float),
+        np.linspace(-1, 1, count * features, dtype=np.float32).reshape(count, features),
+        np.asarray(probabilities, np.float32),
+        np.ones((count, 4), np.float32), np.eye(7, dtype=np.float32)[[3] * count],
+        np.eye(7, dtype=np.float32)[3],
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def sequence():
+    random = np.random.default_rng(1)
+    times_ms = random.uniform(15, 200, 9).cumsum()
+    return sequence_of(times_ms, random.dirichlet(np.ones(7), 9))
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm", "convolution"])
+def test_step_by_step_it_says_what_it_says_of_the_whole(cell, sequence):
+    network = network_of(cell)
+    observed = observed_of([sequence])
+    logits = network.predict(observed, verbose=0)[0]
+    step = step_network(network)
+    state = np.zeros((1, step.input["state"].shape[1]), np.float32)
+    for moment, row in zip(observed[0], logits, strict=True):
+        parts = np.split(moment[None], [3, 10, 14], axis=1)
+        names = ("features", "probabilities", "quality", "elapsed_ms")
+        answer = step({**dict(zip(names, map(keras.ops.array, parts), strict=True)),
+                       "state": keras.ops.array(state)})  # fmt: skip
+        state = np.asarray(answer["next_state"])
+        for name, part in (("moment", row[:7]), ("clip", row[7:])):
+            expected = np.exp(part - part.max()) / np.exp(part - part.max()).sum()
+            said = np.asarray(answer[f"{name}_probabilities"])[0]
+            np.testing.assert_allclose(said, expected, atol=1e-5)
+
+
+def test_the_gru_does_not_mind_the_frame_rate(sequence):
+    """The same things seen at the same times, at 10 and at 40 frames a second."""
+    network = network_of("gru")
+    random = np.random.default_rng(2)
+    held = random.dirichlet(np.ones(7), 6)
+    said = {}
+    for rate in (10, 40):
+        times_ms = np.arange(0, 3000, 1000 / rate)
+        slow = sequence_of(times_ms, held[(times_ms // 500).astype(int)])
+        slow.features[:] = 1
+        observed = observed_of([slow])
+        logits = network.predict(observed, verbose=0)[0, :, :7]
+        shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+        said[rate] = shares[(times_ms % 500 >= 400) & (times_ms % 100 == 0)]
+    assert np.abs(said[10] - said[40]).max() < 0.1
+
+
+def test_padding_is_nothing_to_learn_from(sequence):
+    targets = targets_of([sequence.between(0, 5), sequence], 0.3)
+    assert targets.shape == (2, 9, 14)
+    assert targets[0, 5:].sum() == 0
+    assert targets[:, :, :7].sum(axis=(1, 2)) == pytest.approx([1, 1])
+    assert targets[0, 4, 7:].sum() == targets[1, 8, 7:].sum() == pytest.approx(0.3)
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("over_time")
+    write_csv(synthetic_dataset(140, seed=0), folder / "train.csv")
+    (folder / "032_toy.toml").write_text(RECIPE)
+    return folder
+
+
+def train(workplace, data, run, say=print):
+    return train_temporal(
+        find_recipe(workplace / "032_toy.toml"),
+        training_data=data,
+        votes_file=workplace / "none.csv",
+        run=RunFolder(run),
+        log_folder=run.parent / "logs",
+        say=say,
+    )
+
+
+class StoppedError(Exception):
+    """As a kill after an epoch."""
+
+
+def test_a_stopped_run_goes_on_and_ends_like_another(workplace, tmp_path):
+    def stop(line):
+        if line.startswith("epoch 2/"):
+            raise StoppedError
+
+    train(workplace, workplace / "train.csv", workplace / "whole")
+    with pytest.raises(StoppedError):
+        train(workplace, workplace / "train.csv", tmp_path / "run", stop)
+    train(workplace, workplace / "train.csv", tmp_path / "run")
+    # What has its network counts as finished: whoever is killed before has no figures to miss.
+    written = [tmp_path / "run" / name for name in ("metrics.json", "final_emotion_model.keras")]
+    assert written == sorted(written, key=lambda path: path.stat().st_mtime_ns)
+    histories = [
+        json.loads((run / "history.json").read_text())
+        for run in (workplace / "whole", tmp_path / "run")
+    ]
+    np.testing.assert_allclose(histories[0]["val_loss"], histories[1]["val_loss"], rtol=1e-3)
+    assert (tmp_path / "run" / "learning_curves.png").is_file()
+    metrics = RunFolder(tmp_path / "run").read_metrics()
+    assert metrics["reading"] == "raters"
+    assert len(metrics["face_artifact_sha256"]) == 64
+
+
+def test_clips_train_it_and_it_is_compared_on_them(
+    workplace, tmp_path, astronaut_bgr, write_video, without_yunet, capsys
+):
+    del without_yunet
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    face = cv2.resize(astronaut_bgr[:240, 60:300], (200, 200))
+    for actor in (1001, 1002, 1003):
+        for emotion in ("HAP", "NEU"):
+            frames = [np.roll(face, i, axis=1) for i in range(6)]
+            write_video(clips / f"{actor}_DFA_{emotion}_XX.mp4", frames, fps=10)
+    (clips / "1004_DFA_SAD_XX.mp4").write_bytes(b"no video")
+    said = []
+    network = train(workplace, clips, tmp_path / "run", said.append)
+    assert "left out: 1004_DFA_SAD_XX.mp4: cannot be read" in "\n".join(said)
+    with pytest.raises(SystemExit) as stopped:
+        main(["evaluate", "--model", str(network), "--data", str(clips)])
+    assert not stopped.value.code
+    printed = capsys.readouterr().out
+    for way in ("mean of frames", "most confident frame", "smoother, best at", "network over time"):
+        assert way in printed
+    report = json.loads((tmp_path / "run" / "over_time.json").read_text())
+    assert report["sequences"] == 6
+    # Half of them are happy, and a smile is all that they show.
+    assert report["of_clips"]["mean of frames"]["accuracy"]["value"] == pytest.approx(0.5)
