@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,17 +12,27 @@ keras = pytest.importorskip("keras", reason="needs mien[train]")
 onnx = pytest.importorskip("onnx", reason="needs mien[train]")
 pytest.importorskip("tf2onnx", reason="needs mien[train]")
 
+from mien.classifier.classifier import Classifier
+from mien.classifier.reading import apply_temperature
 from mien.cli import main
-from mien.core.artifact import apply_temperature, load_artifact
+from mien.core.artifact import load_artifact
 from mien.core.errors import ModelError
 from mien.core.preprocess import to_network_input
 from mien.data.non_faces import make_non_faces
 from mien.data.synthetic import synthetic_dataset, write_csv
-from mien.export import export_file, export_model, onnx_file
+from mien.evaluation.network import open_network
+from mien.export import onnx_file
 from mien.export.int8 import quantise
-from mien.models import build_network
-from mien.models.vgg import VGGConfig
-from mien.recognizer import Recognizer
+from mien.export.onnx_file import (
+    describe,
+    export_file,
+    export_network,
+    has_calibrated_export,
+)
+from mien.models.build import build_network, join_heads, to_plain_float32
+from mien.models.config import VGGConfig
+from mien.models.heads import FACE_LIKENESS, FEATURES, LABEL_HEAD
+from mien.models.keras_file import load_network, save_network
 
 RECIPE = """
 title = "A toy"
@@ -61,14 +72,31 @@ def trained(faces, tmp_path_factory):
         dense_units=[32],
         dense_dropout=0.0,
     )
-    model = build_network(config)
+    network = build_network(config)
+    model = join_heads(network)
     model.compile("adam", "sparse_categorical_crossentropy", jit_compile=False)
     model.fit(to_network_input(faces.faces_u8), faces.labels, epochs=4, batch_size=16, verbose=0)
     folder = tmp_path_factory.mktemp("run")
-    model.save(folder / "final_emotion_model.keras")
+    save_network(to_plain_float32(network), folder / "final_emotion_model.keras")
     (folder / "experiment.toml").write_text(RECIPE)
     (folder / "metrics.json").write_text(json.dumps({"experiment": "toy", "epochs": 4, "test": {}}))
     return folder
+
+
+def exported(keras_path, folder, **options):
+    """Export a file as it is, uncalibrated."""
+    network = load_network(keras_path)
+    artifact = describe(network, folder / "emotion.onnx", "toy", {})
+    return export_network(network, artifact, **options)
+
+
+def answers(artifact, faces_u8):
+    return Classifier(artifact, threads=1).classify(faces_u8).probabilities
+
+
+def keras_answers(folder, faces_u8):
+    network = load_network(folder / "final_emotion_model.keras")
+    return network.predict(to_network_input(faces_u8), verbose=0)[LABEL_HEAD]
 
 
 def run(*words):
@@ -79,29 +107,37 @@ def run(*words):
 
 def test_the_exported_artifact_answers_as_keras_does(trained, faces, tmp_path):
     path = trained / "final_emotion_model.keras"
-    artifact = export_model(path, tmp_path, experiment="toy", real_faces_u8=faces.faces_u8)
+    artifact = exported(path, tmp_path, real_faces_u8=faces.faces_u8)
     assert load_artifact(tmp_path / "emotion.onnx") == artifact
-    recognizer = Recognizer(artifact, detector="haar")
-    expected = keras.saving.load_model(path).predict(to_network_input(faces.faces_u8), verbose=0)
+    expected = keras_answers(trained, faces.faces_u8)
     for count in (1, 7, 100):
-        found = recognizer.classify(faces.faces_u8[:count])
+        found = answers(artifact, faces.faces_u8[:count])
         np.testing.assert_allclose(found, expected[:count], atol=1e-5)
 
 
 def test_the_network_has_the_documented_interface_and_folded_normalization(trained, tmp_path):
-    artifact = export_model(trained / "final_emotion_model.keras", tmp_path, experiment="toy")
+    artifact = exported(trained / "final_emotion_model.keras", tmp_path)
     graph = onnx.load(artifact.onnx_path).graph
     assert [value.name for value in graph.input] == ["faces"]
-    assert [value.name for value in graph.output] == ["probabilities"]
+    assert {value.name for value in graph.output} == {FEATURES, LABEL_HEAD}
+    assert (list(artifact.heads), artifact.features) == ([LABEL_HEAD], FEATURES)
     convolutions = [i for i, node in enumerate(graph.node) if node.op_type == "Conv"]
     assert [graph.node[i + 1].op_type for i in convolutions] == ["LeakyRelu"] * 2
 
 
+def test_the_network_ships_in_trainable_form_too():
+    shipped = load_artifact()
+    keras_path = shipped.onnx_path.with_suffix(".keras")
+    assert has_calibrated_export(keras_path, shipped.onnx_path)
+    opened = open_network(keras_path).artifact
+    assert opened.experiment == shipped.experiment
+    for name, reading in shipped.readings.items():
+        assert opened.readings[name].shares == pytest.approx(reading.shares)
+
+
 def test_the_same_weights_give_the_same_bytes(trained, tmp_path):
     path = trained / "final_emotion_model.keras"
-    first = export_model(path, tmp_path / "a", experiment="toy")
-    second = export_model(path, tmp_path / "b", experiment="toy")
-    assert first.sha256 == second.sha256
+    assert exported(path, tmp_path / "a").sha256 == exported(path, tmp_path / "b").sha256
 
 
 def test_a_network_that_answers_otherwise_is_not_written(trained, tmp_path, monkeypatch):
@@ -115,8 +151,8 @@ def test_a_network_that_answers_otherwise_is_not_written(trained, tmp_path, monk
         return network.SerializeToString()
 
     monkeypatch.setattr(onnx_file, "_to_onnx", to_damaged_onnx)
-    with pytest.raises(ModelError, match=r"differ by .* on random face"):
-        export_model(trained / "final_emotion_model.keras", tmp_path / "out", experiment="toy")
+    with pytest.raises(ModelError, match=r"differ by .* in label_probabilities .*random face"):
+        exported(trained / "final_emotion_model.keras", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -127,17 +163,15 @@ def test_export_calibrates_on_validation_faces(trained, faces, tmp_path, monkeyp
     assert "expected calibration error" in capsys.readouterr().out
     artifact = load_artifact(Path("out/emotion.onnx"))
     outputs = onnx.load(artifact.onnx_path).graph.output
-    assert [value.name for value in outputs] == ["probabilities", "face_likeness"]
+    assert {value.name for value in outputs} == {FEATURES, LABEL_HEAD, FACE_LIKENESS}
     assert artifact.experiment == "toy"
-    assert artifact.temperature != 1
+    assert artifact.reading().temperature != 1
     assert artifact.metrics["epochs"] == 4
     assert set(artifact.crop) == {"haar", "yunet", "mediapipe", "mtcnn"}
-    own = keras.saving.load_model(trained / "final_emotion_model.keras").predict(
-        to_network_input(faces.faces_u8), verbose=0
-    )
+    own = keras_answers(trained, faces.faces_u8)
     np.testing.assert_allclose(
-        Recognizer(artifact, detector="haar").classify(faces.faces_u8),
-        apply_temperature(own, artifact.temperature),
+        answers(artifact, faces.faces_u8),
+        apply_temperature(own, artifact.reading().temperature),
         atol=1e-4,
     )
 
@@ -145,13 +179,19 @@ def test_export_calibrates_on_validation_faces(trained, faces, tmp_path, monkeyp
 def test_the_exported_artifact_tells_faces_from_other_things(trained, faces, tmp_path):
     write_csv(faces, tmp_path / "train.csv")
     path = trained / "final_emotion_model.keras"
-    artifact = export_file(path, tmp_path / "out", training_data=tmp_path / "train.csv")
-    recognizer = Recognizer(artifact, detector="haar")
+    artifact = export_file(
+        path,
+        tmp_path / "out",
+        training_data=tmp_path / "train.csv",
+        votes_file=tmp_path / "not read",
+        say=lambda _line: None,
+    )
+    classifier = Classifier(artifact, threads=1)
     unseen = synthetic_dataset(200, seed=6).faces_u8
-    _, of_faces = recognizer.classify_with_likeness(unseen)
+    of_faces = classifier.classify(unseen).likeness
     assert 0.8 < (of_faces > 0).mean() < 0.99
     others = make_non_faces(unseen, 200, np.random.default_rng(7))
-    _, of_others = recognizer.classify_with_likeness(others)
+    of_others = classifier.classify(others).likeness
     assert (of_others > 0).mean() < 0.5 * (of_faces > 0).mean()
 
 
@@ -160,10 +200,8 @@ def test_export_without_the_faces_says_so(trained, tmp_path, monkeypatch, capsys
     assert run("export", trained / "final_emotion_model.keras", "--out", "out") == 0
     assert "There is no data/train.csv: not calibrated" in capsys.readouterr().out
     artifact = load_artifact(Path("out/emotion.onnx"))
-    assert artifact.temperature == 1
-    _, likeness = Recognizer(artifact, detector="haar").classify_with_likeness(
-        np.zeros((2, 48, 48), np.uint8)
-    )
+    assert artifact.reading().temperature == 1
+    likeness = Classifier(artifact).classify(np.zeros((2, 48, 48), np.uint8)).likeness
     assert likeness.tolist() == [np.inf, np.inf]
 
 
@@ -192,8 +230,14 @@ def finished_run(trained, faces, tmp_path, monkeypatch):
     folder = Path("results/runs/toy")
     shutil.copytree(trained, folder)
     shutil.copy("toy.toml", folder / "experiment.toml")
-    figures = {"parameters": 1, "multiply_adds": 1, "epochs": 4, "training_minutes": 0.1}
+    figures: dict[str, object] = {
+        "parameters": 1,
+        "multiply_adds": 1,
+        "epochs": 4,
+        "training_minutes": 0.1,
+    }
     figures |= {"experiment": "toy", "validation_accuracy": 0.5}
+    figures |= {"validation_loss": 1.5, "chosen_epoch": 4}
     (folder / "metrics.json").write_text(json.dumps(figures))
     (folder / "learning_curves.png").touch()
     return folder
@@ -206,7 +250,7 @@ def published():
 def test_a_finished_run_keeps_its_artifact_when_the_faces_are_gone(finished_run):
     assert run("train", "toy.toml") == 0
     artifact = load_artifact(finished_run / "emotion.onnx")
-    assert artifact.temperature != 1
+    assert artifact.reading().temperature != 1
     metrics = json.loads(Path("results/model/metrics.json").read_text())
     metrics["test"] = {"sha256": artifact.sha256}
     Path("results/model/metrics.json").write_text(json.dumps(metrics, indent=1) + "\n")
@@ -230,24 +274,24 @@ def test_an_uncalibrated_artifact_is_not_published_over_another(finished_run, ca
 
 @pytest.mark.parametrize("flaw", ["of another network", "not calibrated"])
 def test_a_run_is_exported_where_its_folder_holds_another_artifact(finished_run, flaw):
-    model = keras.saving.load_model(finished_run / "final_emotion_model.keras")
+    network = load_network(finished_run / "final_emotion_model.keras")
+    temperature = 1.0
     if flaw == "of another network":
-        model.set_weights([1.01 * weights for weights in model.get_weights()])
-    temperature = 1.5 if flaw == "of another network" else 1.0
-    export_model(model, finished_run, experiment="toy", temperature=temperature)
+        temperature = 1.5
+        network.set_weights([1.01 * weights for weights in network.get_weights()])
+    artifact = describe(network, finished_run / "emotion.onnx", "toy", {})
+    readings = {
+        name: replace(reading, temperature=temperature)
+        for name, reading in artifact.readings.items()
+    }
+    export_network(network, replace(artifact, readings=readings))
     assert run("train", "toy.toml") == 0
     artifact = load_artifact(finished_run / "emotion.onnx")
-    assert artifact.temperature not in (1.0, 1.5)
-    np.testing.assert_allclose(
-        Recognizer(artifact, detector="haar").classify(np.zeros((1, 48, 48), np.uint8)),
-        apply_temperature(
-            keras.saving.load_model(finished_run / "final_emotion_model.keras").predict(
-                np.zeros((1, 48, 48, 1)), verbose=0
-            ),
-            artifact.temperature,
-        ),
-        atol=1e-4,
-    )
+    assert artifact.reading().temperature not in (1.0, 1.5)
+    black = np.zeros((1, 48, 48), np.uint8)
+    expected = keras_answers(finished_run, black)
+    expected = apply_temperature(expected, artifact.reading().temperature)
+    np.testing.assert_allclose(answers(artifact, black), expected, atol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -266,18 +310,18 @@ def test_a_network_of_another_shape_is_refused(tmp_path):
     outputs = keras.layers.Dense(5)(keras.layers.Flatten()(inputs))
     keras.Model(inputs, outputs).save(tmp_path / "other.keras")
     with pytest.raises(ModelError, match=r"\(None, 32, 32, 3\) to \(None, 5\)"):
-        export_model(tmp_path / "other.keras", tmp_path, experiment="toy")
+        load_network(tmp_path / "other.keras")
 
 
 def test_int8_keeps_most_answers_in_a_smaller_file(trained, faces, tmp_path):
-    source = export_model(trained / "final_emotion_model.keras", tmp_path, experiment="toy")
+    source = exported(trained / "final_emotion_model.keras", tmp_path)
     quantised = quantise(source, faces.faces_u8[:128], tmp_path / "int8" / "emotion.onnx")
     assert quantised.onnx_path.stat().st_size < 0.4 * source.onnx_path.stat().st_size
-    answers = [
-        Recognizer(artifact, detector="haar").classify(faces.faces_u8).argmax(axis=1)
+    own, of_int8 = (
+        answers(artifact, faces.faces_u8).argmax(axis=1)
         for artifact in (source, load_artifact(quantised.onnx_path))
-    ]
-    assert (answers[0] == answers[1]).mean() > 0.95
+    )
+    assert (own == of_int8).mean() > 0.95
 
 
 def test_quantise_compares_the_two(trained, faces, tmp_path, monkeypatch, capsys):

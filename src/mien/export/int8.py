@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,50 +13,113 @@ from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from mien.core.artifact import ARTIFACT_NAME, Artifact, load_artifact, write_artifact
-from mien.core.errors import ModelError
-from mien.core.preprocess import to_network_input
-from mien.evaluation.metrics import score
-from mien.recognizer import Recognizer
-from mien.training.faces import LabelledFaces, find_recipe, load_split
+from mien.classifier.classifier import Classifier
+from mien.classifier.reading import read
+from mien.core.artifact import ARTIFACT_NAME, Artifact, Reading, load_artifact, write_artifact
+from mien.core.errors import DataError, ModelError
+from mien.core.preprocess import NetworkInput, to_network_input
+from mien.data.fer2013 import load_dataset
+from mien.data.infer_classes import infer_classes
+from mien.evaluation.network import fit_faces
+from mien.models.heads import VOTE_HEAD
+from mien.training.faces import LabelledFaces, load_faces_of, split_faces
+from mien.training.provenance import check_faces, data_of_run
+from mien.training.readings import LABELS, truth_of
+from mien.training.run_folder import RunFolder
 from mien.training.temperature import fit_temperature
 
 CALIBRATION_FACES = 1024
 """About so many training faces show the ranges of the activations."""
 
 
-def quantise_file(onnx_path: Path | None, out: Path, *, training_data: Path) -> Artifact:
-    """Quantise an artifact to INT8, and print what that costs and gains.
+def quantise_file(
+    onnx_path: Path | None,
+    out: Path,
+    *,
+    training_data: Path | None,
+    votes_file: Path,
+    say: Callable[[str], None],
+) -> Artifact:
+    """Quantise an artifact to INT8, and say what that costs and gains.
 
-    The activations' ranges come from training faces, the temperature from validation faces; both
-    networks are compared on the latter.
+    The activations' ranges come from training faces, the temperatures from validation faces; both
+    networks are compared on the latter. Without the recipe nobody knows which faces are which: the
+    ranges come from all, the temperatures stay, and what is said is how often the two agree.
 
     Args:
         onnx_path: The artifact to quantise; None for the one that ships with mien.
         out: The `.onnx` file to write; its sidecar goes beside it.
-        training_data: `train.csv`, or another file of `mien.data.fer2013.load_dataset`.
+        training_data: What it was trained on, or without a recipe any faces; see
+            `mien.data.fer2013.load_dataset`. None for what its run names, else `data/train.csv`.
+        votes_file: FER+'s `fer2013new.csv`; read only if the network has a vote head.
+        say: Called with each line for the user.
 
     Raises:
-        ModelError: if the artifact is not usable, is `out` itself, or its recipe is not there.
-        DataError: if the faces are not usable.
+        ModelError: if the artifact is not usable, is `out` itself, or its run was on other faces.
+        DataError: if the faces or votes are not usable.
     """
     source = load_artifact(onnx_path)
     if source.onnx_path.resolve() == out.resolve():
         raise ModelError(f"{out} is the network to quantise itself: name another file to write.")
-    recipe = find_recipe(source.onnx_path.parent, source.experiment)
-    training, validation = load_split(recipe, training_data)
-    every = max(len(training.labels) // CALIBRATION_FACES, 1)
-    quantised = quantise(source, training.faces_u8[::every], out)
-    own = Recognizer(quantised, detector="haar").classify(validation.faces_u8)
-    quantised = write_artifact(
-        out.read_bytes(),
-        out,
-        experiment=source.experiment,
-        temperature=fit_temperature(own, validation.labels),
-        crop=source.crop,
+    run = RunFolder(source.onnx_path.parent)
+    recipe = run.find_recipe(source.experiment)
+    training_data = data_of_run(run, training_data)
+    if not recipe.is_file():
+        faces_u8 = _any_faces(source, training_data)
+        say(
+            f"There is no {recipe}: the ranges come from the {len(faces_u8):,} faces of "
+            f"{training_data}, the temperatures stay as they are"
+        )
+        quantised = quantise(source, _some(faces_u8), out)
+        readings = {
+            name: replace(reading, temperature=source.readings[name].temperature)
+            for name, reading in quantised.readings.items()
+        }
+        quantised = write_artifact(out.read_bytes(), replace(quantised, readings=readings))
+        say(compare(source, quantised, faces_u8))
+        return quantised
+    faces, split = load_faces_of(
+        recipe, training_data, votes_file if VOTE_HEAD in source.heads else None
     )
-    print(compare(source, quantised, validation))
+    check_faces(faces, run)
+    training, validation = split_faces(faces, split)
+    quantised = quantise(source, _some(fit_faces(training.faces_u8, source.input)), out)
+    validation_u8 = fit_faces(validation.faces_u8, source.input)
+    heads = Classifier(quantised).classify(validation_u8).heads
+    readings = {
+        name: _calibrated(name, reading, heads, quantised, validation)
+        for name, reading in quantised.readings.items()
+    }
+    quantised = write_artifact(out.read_bytes(), replace(quantised, readings=readings))
+    say(compare(source, quantised, validation_u8, validation.labels))
     return quantised
+
+
+def _any_faces(source: Artifact, data: Path) -> NDArray[np.uint8]:
+    """Read faces whatever they are called, as the network reads them."""
+    try:
+        faces = load_dataset(data)
+    except DataError:
+        # Their labels may be other ones than FER2013's.
+        faces = load_dataset(data, infer_classes(data))
+    return fit_faces(faces.faces_u8, source.input)
+
+
+def _some(faces_u8: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return faces_u8[:: max(len(faces_u8) // CALIBRATION_FACES, 1)]
+
+
+def _calibrated(
+    name: str,
+    reading: Reading,
+    heads: Mapping[str, NDArray[np.float32]],
+    artifact: Artifact,
+    validation: LabelledFaces,
+) -> Reading:
+    """Fit a reading's temperature anew, to the truth that it is about."""
+    truth, known = truth_of(name, validation)
+    own = read(heads, reading, artifact.heads)
+    return replace(reading, temperature=fit_temperature(own[known], truth[known]))
 
 
 def quantise(
@@ -67,11 +132,12 @@ def quantise(
 
     Args:
         source: The artifact in float32.
-        calibration_faces_u8: (N, 48, 48) uint8 training faces, to find the activations' ranges.
+        calibration_faces_u8: (N, *source.input.crop_shape) uint8 training faces, to find the
+            activations' ranges.
         onnx_path: The file to write; its sidecar goes beside it.
 
     Returns:
-        The new artifact, of temperature 1 and without metrics: the old ones do not hold for it.
+        The new artifact; its readings have temperature 1 and no metrics, which do not hold for it.
     """
     with tempfile.TemporaryDirectory() as folder:
         prepared, quantised = Path(folder) / "prepared.onnx", Path(folder) / ARTIFACT_NAME
@@ -79,44 +145,69 @@ def quantise(
         quantize_static(
             prepared,
             quantised,
-            _CalibrationFaces(calibration_faces_u8),
+            _CalibrationFaces(calibration_faces_u8, source.input),
             quant_format=QuantFormat.QDQ,
             per_channel=True,
             reduce_range=True,
         )
-        return write_artifact(
-            quantised.read_bytes(), onnx_path, experiment=source.experiment, crop=source.crop
-        )
+        readings = {
+            name: replace(reading, temperature=1.0, metrics={})
+            for name, reading in source.readings.items()
+        }
+        artifact = replace(source, onnx_path=onnx_path, readings=readings, metrics={})
+        return write_artifact(quantised.read_bytes(), artifact)
 
 
 class _CalibrationFaces(CalibrationDataReader):
-    def __init__(self, faces_u8: NDArray[np.uint8]) -> None:
+    def __init__(self, faces_u8: NDArray[np.uint8], expected: NetworkInput) -> None:
+        self._input_name = expected.name
         starts = range(0, len(faces_u8), 64)
-        self._batches = (to_network_input(faces_u8[start : start + 64]) for start in starts)
+        self._batches = (
+            to_network_input(faces_u8[start : start + 64], expected) for start in starts
+        )
 
     def get_next(self) -> dict[str, NDArray[np.float32]] | None:
         batch = next(self._batches, None)
-        return None if batch is None else {"faces": batch}
+        return None if batch is None else {self._input_name: batch}
 
 
-def compare(float32: Artifact, int8: Artifact, validation: LabelledFaces) -> str:
+def compare(
+    float32: Artifact,
+    int8: Artifact,
+    faces_u8: NDArray[np.uint8],
+    labels: NDArray[np.int64] | None = None,
+) -> str:
     """Describe accuracy, size and speed of two artifacts, in lines of text.
 
     The times are medians of alternating runs on one thread.
+
+    Args:
+        float32: The one.
+        int8: The other.
+        faces_u8: (N, *crop_shape) uint8 faces; validation faces where they have labels.
+        labels: (N,) what they show; None where that is not known: then it is said how often the two
+            agree.
     """
-    recognizers = [Recognizer(a, detector="haar", threads=1) for a in (float32, int8)]
-    accuracies = [
-        score(recognizer.classify(validation.faces_u8), validation.labels).accuracy.value
-        for recognizer in recognizers
-    ]
+    # The validation faces' labels are those of the data.
+    reading = LABELS if LABELS in float32.readings else None
+    classifiers = [Classifier(a, reading=reading, threads=1) for a in (float32, int8)]
+    answers = [classifier.classify(faces_u8).probabilities for classifier in classifiers]
+    if labels is None:
+        same = np.mean(answers[0].argmax(axis=1) == answers[1].argmax(axis=1))
+        quality = f"Both say the same of {same:.2%} of {len(faces_u8):,} faces"
+    else:
+        exact, rounded = (float(np.mean(each.argmax(axis=1) == labels)) for each in answers)
+        quality = (
+            f"Accuracy on {len(labels):,} validation faces: {exact:.2%} in float32, {rounded:.2%} "
+            f"in INT8 ({100 * (rounded - exact):+.2f} points)"
+        )
     lines = [
-        f"Accuracy on {len(validation.labels):,} validation faces: {accuracies[0]:.2%} in float32, "
-        f"{accuracies[1]:.2%} in INT8 ({100 * (accuracies[1] - accuracies[0]):+.2f} points)",
+        quality,
         f"Size: {float32.onnx_path.stat().st_size / 1e6:.1f} MB in float32, "
         f"{int8.onnx_path.stat().st_size / 1e6:.1f} MB in INT8",
     ]
     for count in (1, 8):
-        slow, fast = _milliseconds(recognizers, validation.faces_u8[:count])
+        slow, fast = _milliseconds(classifiers, faces_u8[:count])
         lines.append(
             f"{count} at once: {slow / count:.2f} ms a face in float32, {fast / count:.2f} in INT8 "
             f"({slow / fast:.2f} times as fast)"
@@ -124,12 +215,12 @@ def compare(float32: Artifact, int8: Artifact, validation: LabelledFaces) -> str
     return "\n".join(lines)
 
 
-def _milliseconds(recognizers: list[Recognizer], faces_u8: NDArray[np.uint8]) -> list[float]:
+def _milliseconds(classifiers: list[Classifier], faces_u8: NDArray[np.uint8]) -> list[float]:
     rounds = []
     for _ in range(100):
         times = [time.perf_counter()]
-        for recognizer in recognizers:
-            recognizer.classify(faces_u8)
+        for classifier in classifiers:
+            classifier.classify(faces_u8)
             times.append(time.perf_counter())
         rounds.append(np.diff(times))
     return [1000 * float(seconds) for seconds in np.median(rounds, axis=0)]

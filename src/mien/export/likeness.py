@@ -1,4 +1,4 @@
-"""A second output of the network: how much its input looks like a face at all.
+"""One more output of the network: how much its input looks like a face at all.
 
 The emotion network has no label for "none", and a detector takes a pattern on a wall for a face now
 and then. What the network sees of a picture before it decides on an emotion tells a face from
@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
+from mien.core.preprocess import to_network_input
 from mien.data.non_faces import make_non_faces, vary_faces
-from mien.evaluation.keras_file import run_keras
-from mien.recognizer import LIKENESS_OUTPUT
+from mien.models.heads import FACE_LIKENESS, FEATURES
 
 LARGEST_NUMBER = 6000
 """So many training faces, at most, show what faces look like."""
@@ -32,28 +32,18 @@ INVERSE_STRENGTH = 1e-3
 face, fewer pass than with 0.1."""
 
 
-def find_features(model: keras.Model) -> keras.KerasTensor | None:
-    """Return what the layer `probabilities` reads, (N, F); None where there is no such layer."""
-    names = [layer.name for layer in model.layers]
-    return model.get_layer("probabilities").input if "probabilities" in names else None
-
-
 def add_face_likeness(
-    model: keras.Model,
-    features: keras.KerasTensor,
-    training_u8: NDArray[np.uint8],
-    validation_u8: NDArray[np.uint8],
+    network: keras.Model, training_u8: NDArray[np.uint8], validation_u8: NDArray[np.uint8]
 ) -> keras.Model:
-    """Give a trained network the second output.
+    """Give a trained network one output more.
 
     Args:
-        model: Maps (N, 48, 48, 1) float32 in [0, 1] to (N, 7) probabilities.
-        features: What to judge by, (N, F), from `find_features`.
+        network: A network of `mien.models.keras_file.load_network`, with features.
         training_u8: (N, 48, 48) uint8 faces to learn from.
         validation_u8: (M, 48, 48) uint8 faces that say where 0 lies.
 
     Returns:
-        A model with the probabilities and the likeness, (N, 1): log odds, moved so that `KEPT_PART`
+        A model with `FACE_LIKENESS`, (N, 1), among its outputs: log odds, moved so that `KEPT_PART`
         of the validation faces lie above 0.
     """
     random = np.random.default_rng(0)
@@ -61,13 +51,19 @@ def add_face_likeness(
     faces_u8 = training_u8[chosen]
     faces_u8 = np.concatenate([faces_u8, vary_faces(faces_u8[::2], random)])
     others_u8 = make_non_faces(training_u8[chosen], len(faces_u8), random)
-    see = keras.Model(model.inputs[0], features)
-    kernel, bias = _fit(run_keras(see, faces_u8), run_keras(see, others_u8))
-    bias -= np.quantile(run_keras(see, validation_u8) @ kernel + bias, 1 - KEPT_PART)
-    likeness = keras.layers.Dense(1, name=LIKENESS_OUTPUT)(features)
-    extended = keras.Model(model.inputs[0], [model.outputs[0], likeness], name=model.name)
-    extended.get_layer(LIKENESS_OUTPUT).set_weights([kernel[:, np.newaxis], np.array([bias])])
-    return extended
+    kernel, bias = _fit(_features(network, faces_u8), _features(network, others_u8))
+    bias -= np.quantile(_features(network, validation_u8) @ kernel + bias, 1 - KEPT_PART)
+    dense = keras.layers.Dense(1, name=FACE_LIKENESS)
+    likeness = dense(network.output[FEATURES])
+    dense.set_weights([kernel[:, np.newaxis], np.array([bias])])
+    return keras.Model(
+        network.inputs[0], {**network.output, FACE_LIKENESS: likeness}, name=network.name
+    )
+
+
+def _features(network: keras.Model, faces_u8: NDArray[np.uint8]) -> NDArray[np.float32]:
+    outputs = network.predict(to_network_input(faces_u8), batch_size=256, verbose=0)
+    return np.asarray(outputs[FEATURES])
 
 
 def _fit(

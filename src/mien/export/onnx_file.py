@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
-from collections.abc import Mapping
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,143 +13,157 @@ import keras
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from scipy.special import expit
 
-from mien.core.artifact import (
-    ARTIFACT_NAME,
-    Artifact,
-    Framing,
-    apply_temperature,
-    load_artifact,
-    write_artifact,
-)
+from mien.classifier.backend import OnnxBackend, outputs_of
+from mien.classifier.reading import read
+from mien.core.artifact import ARTIFACT_NAME, Artifact, Reading, load_artifact, write_artifact
 from mien.core.errors import ModelError
 from mien.core.labels import EMOTIONS
-from mien.core.preprocess import FACE_SIZE
+from mien.core.preprocess import FACE_SIZE, to_network_input
 from mien.evaluation.calibration import measure_calibration
-from mien.evaluation.keras_file import experiment_of, load_keras_model, run_keras
-from mien.export.likeness import add_face_likeness, find_features
-from mien.faces.crop import FRAMINGS
-from mien.recognizer import LIKENESS_OUTPUT, Recognizer
-from mien.training.faces import find_recipe, load_split
-from mien.training.temperature import fit_temperature
+from mien.export.likeness import add_face_likeness
+from mien.faces.detect import FRAMINGS
+from mien.models.heads import FACE_LIKENESS, FEATURES, VOTE_HEAD
+from mien.models.keras_file import KerasBackend, heads_of, load_network
+from mien.training.faces import LabelledFaces, load_faces_of, split_faces
+from mien.training.provenance import check_faces, data_of_run
+from mien.training.publish import is_calibrated
+from mien.training.readings import LABELS, fit_readings, truth_of, uncalibrated_readings
+from mien.training.run_folder import RunFolder, figures_beside, labels_beside
+from mien.training.temperature import negative_log_likelihood
 
 LARGEST_DIFFERENCE = 1e-4
-"""So far may a probability from ONNX Runtime lie from Keras's; else the export is refused."""
+"""So far may an output of ONNX Runtime lie from Keras's (of numbers above 1: so large a part of
+them); else the export is refused."""
 
 
-def export_model(
-    model_or_path: keras.Model | Path,
+def export_file(
+    keras_path: Path,
     out_dir: Path,
     *,
-    experiment: str,
-    temperature: float = 1.0,
-    crop: Mapping[str, Framing] = FRAMINGS,
-    metrics: Mapping[str, Any] | None = None,
-    real_faces_u8: NDArray[np.uint8] | None = None,
+    training_data: Path | None,
+    votes_file: Path,
+    say: Callable[[str], None],
 ) -> Artifact:
-    """Write `emotion.onnx` and `emotion.json`, if ONNX Runtime answers as Keras does.
+    """Export a trained file, its readings chosen on the validation faces that chose its epoch.
 
-    The same weights give the same bytes, so that a network keeps its SHA-256.
-
-    Args:
-        model_or_path: Maps (N, 48, 48, 1) float32 in [0, 1] to (N, 7) probabilities, and perhaps to
-            the likeness to a face, (N, 1), as `mien.export.likeness.add_face_likeness` makes it.
-        out_dir: Folder to write to.
-        experiment: Name of the experiment that trained it.
-        temperature: From `mien.training.temperature.fit_temperature`; it stands in the sidecar
-            and the recogniser applies it.
-        crop: The framing that the network wants, by the detector's name.
-        metrics: What was measured of it, for the sidecar; JSON values only.
-        real_faces_u8: (N, 48, 48) uint8 faces to compare the two on, besides random ones.
-
-    Returns:
-        The artifact.
-
-    Raises:
-        ModelError: if the network is not usable, or the two differ by more than 1e-4 in any
-            probability of any face, that of being a face included.
-    """
-    model = load_keras_model(model_or_path) if isinstance(model_or_path, Path) else model_or_path
-    network = _to_onnx(model)
-    with tempfile.TemporaryDirectory() as folder:
-        candidate = Path(folder) / ARTIFACT_NAME
-        uncalibrated = write_artifact(network, candidate, experiment=experiment)
-        for kind, faces_u8 in (("random", _random_faces()), ("real", real_faces_u8)):
-            if faces_u8 is not None:
-                _check_parity(model, uncalibrated, faces_u8, kind)
-    return write_artifact(
-        network,
-        out_dir / ARTIFACT_NAME,
-        experiment=experiment,
-        temperature=temperature,
-        crop=crop,
-        metrics=metrics,
-    )
-
-
-def export_file(keras_path: Path, out_dir: Path, *, training_data: Path) -> Artifact:
-    """Export a trained file, calibrated on the validation faces that chose its epoch.
-
-    The experiment's name and figures come from the `metrics.json` beside the file, its split from
-    the recipe (see `find_recipe`); from the same faces comes the second output, the likeness to a
-    face. Where the recipe or the faces are missing, the temperature is 1, there is no second
-    output, and Keras and ONNX are compared on random faces only; that is said, and no artifact that
-    is there already is replaced by such a one.
+    The experiment's name and figures come from what lies beside the file (`figures_beside`), its
+    split from the recipe (see `RunFolder.find_recipe`); from the same faces comes the likeness to a
+    face. Where the recipe, the faces or the votes of a network that learnt them are missing, the
+    temperatures are 1, there is no likeness, and Keras and ONNX are compared on random faces only;
+    that is said, and no artifact that is there already is replaced by such a one.
 
     Args:
         keras_path: A `.keras` file.
         out_dir: Folder to write to.
-        training_data: `train.csv`, or another file of `mien.data.fer2013.load_dataset`.
+        training_data: What the network was trained on; None for what its run names, else
+            `data/train.csv`.
+        votes_file: FER+'s `fer2013new.csv`; read only if the network has a vote head.
+        say: Called with each line for the user.
 
     Raises:
-        ModelError: as `export_model`, or if there is an artifact and its successor cannot be
-            calibrated.
+        ModelError: as `export_network`; if the run was on other faces; if the network is no better
+            than chance; or if there is an artifact and its successor cannot be calibrated.
         DataError: if the faces are there and not usable.
     """
-    model = load_keras_model(keras_path)
-    experiment = experiment_of(keras_path)
-    metrics = _figures_beside(keras_path)
-    recipe = find_recipe(keras_path.parent, experiment)
-    if not (recipe.is_file() and training_data.exists()):
-        missing = training_data if recipe.is_file() else recipe
-        _refuse_to_replace(out_dir / ARTIFACT_NAME, missing)
-        print(
+    network = load_network(keras_path)
+    figures = figures_beside(keras_path)
+    experiment = figures["experiment"]
+    labels = labels_beside(keras_path)
+    artifact = describe(network, out_dir / ARTIFACT_NAME, experiment, figures, labels)
+    run = RunFolder(keras_path.parent)
+    recipe = run.find_recipe(experiment)
+    training_data = data_of_run(run, training_data)
+    with_votes = VOTE_HEAD in artifact.heads
+    needed = [recipe, training_data, *([votes_file] if with_votes else [])]
+    missing = next((path for path in needed if not path.exists()), None)
+    if missing is not None:
+        _refuse_to_replace(artifact.onnx_path, missing)
+        say(
             f"There is no {missing}: not calibrated (temperature 1), does not tell faces from "
             "other things, no real faces compared"
         )
-        return export_model(model, out_dir, experiment=experiment, metrics=metrics)
-    training, validation = load_split(recipe, training_data)
-    own = run_keras(model, validation.faces_u8)
-    temperature = fit_temperature(own, validation.labels)
-    before = measure_calibration(own, validation.labels)
-    after = measure_calibration(apply_temperature(own, temperature), validation.labels)
-    print(
-        f"Temperature {temperature:.3f}: expected calibration error on the "
-        f"{len(own):,} validation faces {before.expected_error:.3f} before, "
-        f"{after.expected_error:.3f} after"
-    )
-    features = find_features(model)
-    if features is None:
-        print("It has no layer `probabilities`: does not tell faces from other things")
+        return export_network(network, artifact)
+    faces, split = load_faces_of(recipe, training_data, votes_file if with_votes else None)
+    check_faces(faces, run)
+    training, validation = split_faces(faces, split)
+    outputs = network.predict(to_network_input(validation.faces_u8), batch_size=256, verbose=0)
+    readings = fit_readings(outputs, artifact.heads, validation)
+    _refuse_chance(readings[LABELS], outputs, artifact, validation)
+    readings = {
+        name: _with_calibration(reading, name, outputs, artifact, validation)
+        for name, reading in readings.items()
+    }
+    for name, reading in readings.items():
+        say(_calibration_line(name, reading, len(validation.labels)))
+    if artifact.features is None:
+        say("It has no named features: does not tell faces from other things")
     else:
-        model = add_face_likeness(model, features, training.faces_u8, validation.faces_u8)
-    return export_model(
-        model,
-        out_dir,
+        network = add_face_likeness(network, training.faces_u8, validation.faces_u8)
+        artifact = replace(artifact, face_likeness=FACE_LIKENESS)
+    artifact = replace(artifact, readings=readings)
+    return export_network(network, artifact, real_faces_u8=validation.faces_u8)
+
+
+def describe(
+    network: keras.Model,
+    onnx_path: Path,
+    experiment: str,
+    metrics: Mapping[str, Any],
+    labels: tuple[str, ...] = EMOTIONS,
+) -> Artifact:
+    """Describe a network that is not calibrated yet.
+
+    Args:
+        network: A network of `mien.models.keras_file.load_network`.
+        onnx_path: Where it is to be written.
+        experiment: Name of the experiment that trained it.
+        metrics: The content of its run's `metrics.json`; single figures go into the sidecar.
+        labels: What its label head tells apart.
+    """
+    classes = heads_of(network, labels)
+    readings = uncalibrated_readings(classes, metrics)
+    return Artifact(
+        onnx_path=onnx_path,
         experiment=experiment,
-        temperature=temperature,
-        metrics=metrics
-        | {
-            "validation_calibration_error_before": before.expected_error,
-            "validation_calibration_error": after.expected_error,
-        },
-        real_faces_u8=validation.faces_u8,
+        heads=classes,
+        readings=readings,
+        default_reading=next(iter(readings)),
+        features=FEATURES if FEATURES in network.output else None,
+        crop=FRAMINGS,
+        metrics={name: value for name, value in metrics.items() if isinstance(value, int | float)},
     )
 
 
-def has_calibrated_export(keras_path: Path, folder: Path) -> bool:
-    """Say whether a folder holds a calibrated artifact of the network in a Keras file.
+def export_network(
+    network: keras.Model, artifact: Artifact, *, real_faces_u8: NDArray[np.uint8] | None = None
+) -> Artifact:
+    """Write a network as ONNX, with its sidecar, if ONNX Runtime answers as Keras does.
+
+    The same weights give the same bytes, so that a network keeps its SHA-256.
+
+    Args:
+        network: Maps (N, 48, 48, 1) to the outputs that `artifact` names.
+        artifact: What the sidecar is to say, and where to write both.
+        real_faces_u8: (N, 48, 48) uint8 faces to compare the two on, besides random ones.
+
+    Returns:
+        The artifact as it was written.
+
+    Raises:
+        ModelError: if the two differ by more than 1e-4 in any output of any face.
+    """
+    graph = _to_onnx(network)
+    with tempfile.TemporaryDirectory() as folder:
+        candidate = write_artifact(graph, replace(artifact, onnx_path=Path(folder) / ARTIFACT_NAME))
+        for kind, faces_u8 in (("random", _random_faces()), ("real", real_faces_u8)):
+            if faces_u8 is not None:
+                _check_parity(network, candidate, faces_u8, kind)
+    return write_artifact(graph, artifact)
+
+
+def has_calibrated_export(keras_path: Path, onnx_path: Path) -> bool:
+    """Say whether a file is a calibrated artifact of the network in a Keras file.
 
     Two networks are the same if they answer alike, to within 1e-4, on random faces.
 
@@ -156,13 +171,67 @@ def has_calibrated_export(keras_path: Path, folder: Path) -> bool:
         ModelError: if the Keras file is not usable.
     """
     try:
-        artifact = load_artifact(folder / ARTIFACT_NAME)
+        artifact = load_artifact(onnx_path)
     except ModelError:
         return False
-    if artifact.temperature == 1.0:
+    network = load_network(keras_path)
+    heads = heads_of(network, labels_beside(keras_path))
+    if not is_calibrated(artifact) or artifact.heads != heads:
         return False
-    differences = _differences(load_keras_model(keras_path), artifact, _random_faces())
-    return bool(differences.max() <= LARGEST_DIFFERENCE)
+    differences = _differences(network, artifact, _random_faces(), list(artifact.heads))
+    return max(float(each.max()) for each in differences.values()) <= LARGEST_DIFFERENCE
+
+
+def _with_calibration(
+    reading: Reading,
+    name: str,
+    outputs: Mapping[str, NDArray[np.float32]],
+    artifact: Artifact,
+    validation: LabelledFaces,
+) -> Reading:
+    """Add the calibration error on the reading's own truth, without and with its temperature."""
+    truth, known = truth_of(name, validation)
+    errors = {
+        key: measure_calibration(read(outputs, each, artifact.heads)[known], truth[known])
+        for key, each in (
+            ("validation_calibration_error_before", replace(reading, temperature=1.0)),
+            ("validation_calibration_error", reading),
+        )
+    }
+    measured = {key: error.expected_error for key, error in errors.items()}
+    return replace(reading, metrics={**reading.metrics, **measured})
+
+
+def _refuse_chance(
+    reading: Reading,
+    outputs: Mapping[str, NDArray[np.float32]],
+    artifact: Artifact,
+    validation: LabelledFaces,
+) -> None:
+    """Refuse a network that knows no more than how common the labels are."""
+    calibrated = read(outputs, reading, artifact.heads)
+    loss = negative_log_likelihood(calibrated, validation.labels)
+    shares = np.bincount(validation.labels) / len(validation.labels)
+    chance = float(-(shares[shares > 0] * np.log(shares[shares > 0])).sum())
+    accuracy = float(np.mean(calibrated.argmax(axis=1) == validation.labels))
+    # A NaN is not below.
+    if not (loss < chance or accuracy > shares.max()):
+        raise ModelError(
+            f"The network is no better than chance on the {len(validation.labels):,} validation "
+            f"faces: accuracy {accuracy:.1%}, {shares.max():.1%} for always "
+            f"{reading.labels[int(shares.argmax())]}; loss {loss:.3f}, {chance:.3f} for the shares "
+            "of the labels. It was not exported: train longer, on more faces, or at another "
+            "learning rate."
+        )
+
+
+def _calibration_line(name: str, reading: Reading, faces: int) -> str:
+    return (
+        f"Reading {name}: share of the vote head {reading.shares.get(VOTE_HEAD, 0.0):g}, "
+        f"temperature {reading.temperature:.3f}, expected calibration error on the {faces:,} "
+        f"validation faces {reading.metrics['validation_calibration_error_before']:.3f} before, "
+        f"{reading.metrics['validation_calibration_error']:.3f} after"
+    )
 
 
 def _refuse_to_replace(onnx_path: Path, missing: Path) -> None:
@@ -172,45 +241,38 @@ def _refuse_to_replace(onnx_path: Path, missing: Path) -> None:
         raise ModelError(
             f"There is no {missing}, so that the export would not be calibrated, and it would "
             f"replace {present[0]}. Expected the recipe (experiment.toml beside the Keras file, or "
-            "experiments/<name>.toml) and the faces that the network was trained on: name these "
-            "with --data (`mien data download` fetches FER2013), or write to another folder."
+            "experiments/<name>.toml), the faces that the network was trained on and FER+'s votes: "
+            "name these with --data and --votes (`mien data download` fetches both), or write to "
+            "another folder."
         )
 
 
-def _figures_beside(keras_path: Path) -> dict[str, Any]:
-    """Return the single figures of `metrics.json`; tables stay where they are."""
-    path = keras_path.with_name("metrics.json")
-    if not path.is_file():
-        return {}
-    content = json.loads(path.read_text(encoding="utf-8"))
-    return {name: value for name, value in content.items() if isinstance(value, int | float)}
-
-
-def _to_onnx(model: keras.Model) -> bytes:
+def _to_onnx(network: keras.Model) -> bytes:
     # Keras exports only what has been called.
-    model(np.zeros((1, FACE_SIZE, FACE_SIZE, 1), np.float32), training=False)
+    network(np.zeros((1, FACE_SIZE, FACE_SIZE, 1), np.float32), training=False)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / ARTIFACT_NAME
-        model.export(path, format="onnx", verbose=False)
-        network = onnx.load(path)
-    _name_in_order(network.graph)
+        with warnings.catch_warnings():
+            # Keras asks NumPy for an alias that NumPy took away, to give it back to tf2onnx.
+            warnings.filterwarnings("ignore", "In the future `np.object`", FutureWarning)
+            network.export(path, format="onnx", verbose=False)
+        model = onnx.load(path)
+    _name_in_order(model.graph, list(network.output))
     # It names the temporary folder.
-    network.graph.doc_string = ""
-    onnx.checker.check_model(network, full_check=True)
-    return network.SerializeToString(deterministic=True)
+    model.graph.doc_string = ""
+    onnx.checker.check_model(model, full_check=True)
+    return model.SerializeToString(deterministic=True)
 
 
-def _name_in_order(graph: onnx.GraphProto) -> None:
-    """Give the network's input and output mien's names, and all else names in order of use.
+def _name_in_order(graph: onnx.GraphProto, outputs: list[str]) -> None:
+    """Give the input mien's name, and all names but the outputs' in order of use.
 
-    The exporter's own names and order count what was built before in the same process.
+    The exporter names the outputs as Keras does; its other names, and the order of everything,
+    count what was built before in the same process.
     """
     weights = {tensor.name: tensor for tensor in graph.initializer}
-    names = {graph.input[0].name: "faces"}
-    # The exporter sorts the outputs as it likes.
-    graph.output.sort(key=_width, reverse=True)
-    for value, name in zip(graph.output, ("probabilities", LIKENESS_OUTPUT), strict=False):
-        names[value.name] = name
+    names = {name: name for name in outputs} | {graph.input[0].name: "faces"}
+    graph.output.sort(key=lambda value: outputs.index(value.name))
     used: list[onnx.TensorProto] = []
     for number, node in enumerate(graph.node):
         node.name = f"{node.op_type}_{number}"
@@ -222,7 +284,7 @@ def _name_in_order(graph: onnx.GraphProto) -> None:
             names.setdefault(name, f"{node.name}_{index}")
         node.input[:] = [names[name] for name in node.input]
         node.output[:] = [names[name] for name in node.output]
-    for value in (*graph.input, *graph.output, *used):
+    for value in (*graph.input, *used):
         value.name = names[value.name]
     for value in (*graph.input, *graph.output):
         value.type.tensor_type.shape.dim[0].dim_param = "N"
@@ -232,43 +294,38 @@ def _name_in_order(graph: onnx.GraphProto) -> None:
         graph.initializer.add().ParseFromString(tensor)
 
 
-def _width(value: onnx.ValueInfoProto) -> int:
-    return int(value.type.tensor_type.shape.dim[-1].dim_value)
-
-
 def _random_faces() -> NDArray[np.uint8]:
     random = np.random.default_rng(0)
     return random.integers(0, 256, (64, FACE_SIZE, FACE_SIZE), dtype=np.uint8)
 
 
 def _check_parity(
-    model: keras.Model, artifact: Artifact, faces_u8: NDArray[np.uint8], kind: str
+    network: keras.Model, artifact: Artifact, faces_u8: NDArray[np.uint8], kind: str
 ) -> None:
-    difference = _differences(model, artifact, faces_u8)
-    # A NaN is no small difference.
-    if not difference.max() <= LARGEST_DIFFERENCE:
-        face, label = np.unravel_index(difference.argmax(), difference.shape)
-        raise ModelError(
-            f"ONNX Runtime and Keras differ by {difference.max():.2g} in the probability of "
-            f"{(*EMOTIONS, 'a face')[label]} on {kind} face {face} of {len(faces_u8)}; expected at "
-            f"most {LARGEST_DIFFERENCE:g}. The artifact was not written."
-        )
+    differences = _differences(network, artifact, faces_u8, list(outputs_of(artifact)))
+    for name, difference in differences.items():
+        # A NaN is no small difference.
+        if not difference.max() <= LARGEST_DIFFERENCE:
+            face, column = np.unravel_index(difference.argmax(), difference.shape)
+            classes = artifact.heads.get(name)
+            raise ModelError(
+                f"ONNX Runtime and Keras differ by {difference.max():.2g} in {name} "
+                f"({classes[column] if classes else f'column {column}'}) on {kind} face {face} of "
+                f"{len(faces_u8)}; expected at most {LARGEST_DIFFERENCE:g}. The artifact was not "
+                "written."
+            )
 
 
 def _differences(
-    model: keras.Model, artifact: Artifact, faces_u8: NDArray[np.uint8]
-) -> NDArray[np.float32]:
-    """Return how far the two lie apart in each face's probabilities, (N, 7) or (N, 8).
-
-    The eighth is that of being a face, where `model` tells it. The temperature is applied to both.
-    """
-    found, likeness = Recognizer(artifact, detector="haar").classify_with_likeness(faces_u8)
-    expected = [
-        run_keras(keras.Model(model.inputs[0], output), faces_u8) for output in model.outputs
-    ]
-    expected[0] = apply_temperature(expected[0], artifact.temperature)
-    if len(expected) > 1:
-        found = np.column_stack([found, expit(likeness)])
-        expected[1] = expit(expected[1])
-    difference: NDArray[np.float32] = np.abs(found - np.concatenate(expected, axis=1))
-    return difference
+    network: keras.Model, artifact: Artifact, faces_u8: NDArray[np.uint8], outputs: list[str]
+) -> dict[str, NDArray[np.float32]]:
+    """Return how far the two lie apart in each face's outputs; of numbers above 1, in parts."""
+    backends = (OnnxBackend(artifact), KerasBackend(network))
+    differences: dict[str, list[NDArray[np.float32]]] = {}
+    for start in range(0, len(faces_u8), 256):
+        pixels = to_network_input(faces_u8[start : start + 256])
+        pairs = zip(*(backend.run(pixels, outputs) for backend in backends), strict=True)
+        for name, (found, expected) in zip(outputs, pairs, strict=True):
+            difference = np.abs(found - expected) / np.maximum(np.abs(expected), 1)
+            differences.setdefault(name, []).append(difference)
+    return {name: np.concatenate(parts) for name, parts in differences.items()}

@@ -1,0 +1,93 @@
+"""Train, export and publish an experiment: what `mien train` does, as one function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from mien.core.artifact import Artifact, load_artifact
+from mien.export.onnx_file import export_file, has_calibrated_export
+from mien.export.temporal import export_temporal
+from mien.training.device import export_needs
+from mien.training.fit import train
+from mien.training.order import recipes_in_order
+from mien.training.provenance import data_of
+from mien.training.publish import publish_run
+from mien.training.recipe import Recipe
+from mien.training.run_folder import RunFolder
+from mien.training.temporal import is_temporal, train_temporal
+
+
+def train_and_publish(
+    recipe: Recipe,
+    *,
+    training_data: Path | None,
+    votes_file: Path,
+    runs: Path,
+    results: Path,
+    say: Callable[[str], None],
+    restart: bool = False,
+) -> Artifact | None:
+    """Train an experiment, export its network, and publish it if the experiment is selected.
+
+    What it learns from, or starts from, is trained first. A run that was stopped goes on where it
+    was; what is done already is left alone.
+
+    Args:
+        recipe: The experiment.
+        training_data: Labelled faces, in any format of `mien.data.fer2013.load_dataset`; None for
+            those of each recipe.
+        votes_file: FER+'s `fer2013new.csv`; read only if the recipe has a vote head.
+        runs: Folder of all run folders.
+        results: Where the selected experiment's results go, and all logs.
+        say: Called with each line for the user.
+        restart: Throw away what an earlier run of this experiment left.
+
+    Returns:
+        The run's artifact; None after training with a backend that cannot export.
+
+    Raises:
+        ModelError: if the experiment is not valid, its run cannot go on, its network is no better
+            than chance, or it would replace a calibrated artifact by one that is not.
+        DataError: if the faces cannot be read or have no labels.
+    """
+    if is_temporal(recipe):
+        run = RunFolder(runs / recipe.name)
+        train_temporal(
+            recipe,
+            training_data=data_of(recipe.experiment, training_data),
+            votes_file=votes_file,
+            run=run,
+            log_folder=results / "logs" / recipe.name,
+            say=say,
+            restart=restart,
+        )
+        if export_needs() is None:
+            written = export_temporal(run)
+            say(f"wrote {written.onnx_path}; see it:  mien live --temporal {written.onnx_path}")
+        return None
+    for one in recipes_in_order(recipe, runs):
+        say(f"training {one.name}")
+        data = data_of(one.experiment, training_data)
+        network = train(
+            one,
+            training_data=data,
+            votes_file=votes_file,
+            run=RunFolder(runs / one.name),
+            log_folder=results / "logs" / one.name,
+            say=say,
+            restart=restart and one == recipe,
+        )
+    run = RunFolder(runs / recipe.name)
+    if export_needs() is not None:
+        return None
+    if has_calibrated_export(network, run.artifact):
+        artifact = load_artifact(run.artifact)
+        say(f"{run.path} holds its artifact; mien export writes it anew")
+    else:
+        artifact = export_file(
+            network, run.path, training_data=data, votes_file=votes_file, say=say
+        )
+    if recipe.experiment.status == "selected":
+        publish_run(run, RunFolder(results))
+    return artifact
