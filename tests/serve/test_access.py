@@ -2,7 +2,7 @@ import pytest
 from starlette.testclient import WebSocketDenialResponse
 from starlette.websockets import WebSocketDisconnect
 
-from mien.core.errors import DataError
+from mien.core.errors import SettingError
 from mien.serve import Settings
 
 TOKEN = "a-token-of-some-length"
@@ -61,9 +61,9 @@ def test_a_ticket_is_good_for_a_short_while(client_of, stream_of):
 @pytest.mark.parametrize(
     ("origin", "status"),
     [
-        (None, 422),
-        ("http://localhost:8000", 422),
-        ("https://localhost:8000", 422),
+        (None, 415),
+        ("http://localhost:8000", 415),
+        ("https://localhost:8000", 415),
         ("http://localhost:9000", 403),
         ("https://evil.example", 403),
         ("null", 403),
@@ -92,7 +92,7 @@ def test_cors_is_off_unless_an_origin_is_allowed(client, client_of, stream_of):
     allowing = client_of(allowed_origins=("https://app.example",))
     answer = allowing.get("/v1/model", headers=headers)
     assert answer.headers["access-control-allow-origin"] == "https://app.example"
-    assert allowing.post("/v1/images", headers=headers).status_code == 422
+    assert allowing.post("/v1/images", headers=headers).status_code == 415
     with stream_of(allowing, headers=headers):
         pass
 
@@ -122,9 +122,9 @@ def test_every_answer_carries_the_security_headers(client):
 
 
 def test_beyond_loopback_a_token_is_required_unless_refused():
-    with pytest.raises(DataError, match="no token"):
+    with pytest.raises(SettingError, match="no token"):
         Settings.parse({"host": "0.0.0.0"})
-    with pytest.raises(DataError, match="16"):
+    with pytest.raises(SettingError, match="16"):
         Settings.parse({"host": "0.0.0.0", "token": "short"})
     assert Settings.parse({"host": "0.0.0.0", "token": TOKEN}).token is not None
     assert Settings.parse({"host": "0.0.0.0", "allow_anyone": True}).token is None
@@ -165,5 +165,5 @@ def test_what_kubernetes_says_of_a_service_called_mien_serve_is_no_setting(monke
         monkeypatch.setenv(f"MIEN_SERVE_{name}", value)
     assert Settings.from_environment() == Settings()
     monkeypatch.setenv("MIEN_SERVE_PORT", "8x")
-    with pytest.raises(DataError, match="MIEN_SERVE_PORT"):
+    with pytest.raises(SettingError, match="MIEN_SERVE_PORT"):
         Settings.from_environment()

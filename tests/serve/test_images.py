@@ -1,13 +1,14 @@
+import base64
+import io
 import struct
-import zipfile
 import zlib
-from io import BytesIO
 
 import cv2
 import numpy as np
 import pytest
 
 from mien.recognizer import Recognizer
+from mien.serve.pictures.header import read_header
 
 
 def post(client, content, name="photo", media_type="application/octet-stream"):
@@ -43,13 +44,18 @@ EXIF_ROTATE_90 = (
 )
 
 
+def chunk(kind, content):
+    check = zlib.crc32(kind + content)
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", check)
+
+
+TEXT_CHUNK = chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(1000)))
+PROFILE_CHUNK = chunk(b"iCCP", b"a\0\0" + zlib.compress(bytes(1000)))
+ANIMATION_CHUNK = chunk(b"fdAT", bytes(10))
+
+
 def png_of(width, height):
     """A small file that decodes to `width` by `height` black pixels."""
-
-    def chunk(kind, content):
-        check = zlib.crc32(kind + content)
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", check)
-
     packer = zlib.compressobj(9)
     row = b"\0" * (width // 8 + 1 + (width % 8 > 0))
     rows = b"".join(packer.compress(row) for _ in range(height)) + packer.flush()
@@ -57,13 +63,6 @@ def png_of(width, height):
     return (
         b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
     )
-
-
-def zip_file():
-    buffer = BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("evil.html", "<script>alert(1)</script>")
-    return buffer.getvalue()
 
 
 def scans_without_end(jpeg):
@@ -90,8 +89,13 @@ def hostile(astronaut_bgr, encode):
         "4 GB declared.webp": (b"RIFF\xff\xff\xff\xffWEBPVP8 " + bytes(100), "unreadable"),
         "without pixels.png": (png.replace(b"IDAT", b"IDAX"), "unreadable"),
         "scans.jpg": (scans_without_end(progressive), "unreadable"),
-        "polyglot.png": (png + zip_file(), "wrong-type"),
-        "polyglot.jpg": (jpeg + b"<script>alert(1)</script>", "wrong-type"),
+        "segments.jpg": (jpeg[:2] + b"\xff\xe1\0\2" * 100_000 + jpeg[2:], "unreadable"),
+        "chunks.png": (png[:33] + TEXT_CHUNK * 20_000 + png[33:], "unreadable"),
+        "cut.heic": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "unreadable"),
+        "boxes without end.avif": (
+            b"\0\0\0\x0cftypavif" + b"\0\0\0\x08free" * 20_000,
+            "unreadable",
+        ),
         "vector.svg": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "wrong-type"),
         "empty.jpg": (b"", "unreadable"),
         "text.jpg": (b"this is no picture" * 100, "wrong-type"),
@@ -113,9 +117,120 @@ def test_hostile_files_are_refused_one_by_one(client, hostile, astronaut_png):
     assert post(client, astronaut_png).status_code == 200
 
 
-def test_the_problem_names_the_file(client, astronaut_png):
-    files = [("files", ("good.png", astronaut_png)), ("files", ("bad.png", b"nonsense"))]
-    assert client.post("/v1/images", files=files).json()["file"] == 1
+def test_a_bad_picture_among_good_ones_is_its_own_problem(client, astronaut_png):
+    contents = {"good.png": astronaut_png, "bad.png": b"nonsense", "cut.png": astronaut_png[:999]}
+    files = [("files", item) for item in contents.items()]
+    answer = client.post("/v1/images", files=files)
+    assert answer.status_code == 200
+    good, bad, cut = answer.json()["images"]
+    assert good["problem"] is None
+    assert good["faces"]
+    assert (bad["problem"]["status"], bad["problem"]["file"], bad["faces"]) == (415, 1, [])
+    assert (cut["problem"]["status"], cut["name"]) == (422, "cut.png")
+
+
+def test_if_all_pictures_are_bad_the_first_problem_is_the_answer(client):
+    files = [("files", ("a", b"nonsense")), ("files", ("b", b""))]
+    answer = client.post("/v1/images", files=files)
+    assert (answer.status_code, answer.json()["file"]) == (415, 0)
+
+
+def mp4_box():
+    return b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom\0\0\0\x08free\0\0\0\x08mdat"
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [
+        b"\0\0\x01\x0a\x0e\0\0\0Image_UTC_Data1695371562357SEFHj\0\0\0SEFT",
+        mp4_box(),
+        b"\r\n",
+        bytes(64),
+        b"<script>alert(1)</script>",
+    ],
+    ids=["metadata", "a motion photograph", "a line break", "zeros", "anything else"],
+)
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp"])
+def test_what_follows_the_end_of_a_picture_is_ignored(client, astronaut_bgr, encode, suffix, tail):
+    plain = encode(astronaut_bgr, suffix)
+    answers = [post(client, content).json()["images"] for content in (plain, plain + tail)]
+    assert answers[0][0]["faces"]
+    assert answers[0] == answers[1]
+
+
+def test_a_decoder_is_not_given_texts_to_unpack_nor_frames_that_are_not_shown(astronaut_png):
+    # 9,000 compressed texts of 7 MB each keep OpenCV busy for most of a minute.
+    for chunk in (TEXT_CHUNK, PROFILE_CHUNK, ANIMATION_CHUNK):
+        header = read_header(astronaut_png[:33] + 9000 * chunk + astronaut_png[33:])
+        assert header.picture == astronaut_png
+
+
+def test_a_large_picture_may_not_have_many_scans(client_of, astronaut_bgr, encode):
+    progressive = encode(astronaut_bgr, ".jpg", [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])
+    start = progressive.rindex(b"\xff\xda")
+    repeated = progressive[:start] + progressive[start:-2] * 30 + progressive[-2:]
+    assert post(client_of(), repeated).status_code == 200
+    answer = post(client_of({"image_pixels": 512 * 512}), repeated)
+    assert answer.json()["type"] == "urn:mien:problem:too-many-pixels"
+    assert post(client_of({"image_pixels": 512 * 512}), progressive).status_code == 200
+
+
+def test_a_picture_may_be_the_body_itself(client, astronaut_jpeg, astronaut_png):
+    expected = post(client, astronaut_jpeg).json()["images"][0]["faces"]
+    for media_type in ("image/jpeg", "image/png", "application/octet-stream"):
+        answer = client.post(
+            "/v1/images", content=astronaut_jpeg, headers={"Content-Type": media_type}
+        )
+        assert answer.json()["images"][0]["faces"] == expected
+    answer = client.post("/v1/images", content=b"", headers={"Content-Type": "image/jpeg"})
+    assert answer.json()["type"] == "urn:mien:problem:unreadable"
+
+
+def test_a_picture_may_be_base64_in_json(client, astronaut_jpeg):
+    expected = post(client, astronaut_jpeg).json()["images"][0]["faces"]
+    plain = base64.b64encode(astronaut_jpeg).decode()
+    broken = base64.encodebytes(astronaut_jpeg).decode()
+    texts = [plain, broken, f"data:image/jpeg;base64,{plain}", "no Base64!", plain + "é"]
+    images = [{"name": f"{n}.jpg", "base64": text} for n, text in enumerate(texts)]
+    first, second, third, *bad = client.post("/v1/images", json={"images": images}).json()["images"]
+    assert [first["name"], second["name"], third["name"]] == ["0.jpg", "1.jpg", "2.jpg"]
+    for image in (first, second, third):
+        assert len(image["faces"]) == len(expected)
+        assert image["faces"][0]["confidence"] == expected[0]["confidence"]
+    assert [image["problem"]["status"] for image in bad] == [422, 422]
+
+
+@pytest.mark.parametrize(
+    "document",
+    ["", "[]", "{}", '{"images": []}', '{"images": ["a"]}', '{"images": [{"data": ""}]}'],
+)
+def test_json_of_another_shape_is_told(client, document):
+    answer = client.post(
+        "/v1/images", content=document, headers={"Content-Type": "application/json"}
+    )
+    assert answer.json()["type"] == "urn:mien:problem:invalid"
+
+
+def test_json_may_hold_more_pictures_than_are_taken(client_of):
+    images = {"images": [{"base64": ""}, {"base64": ""}]}
+    answer = client_of({"images_per_request": 1}).post("/v1/images", json=images)
+    assert answer.json()["type"] == "urn:mien:problem:too-large"
+
+
+def test_the_annotated_picture_is_the_picture_with_its_faces(client, astronaut_bgr, astronaut_png):
+    answer = client.post("/v1/images/annotated", files={"files": astronaut_png})
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "image/jpeg"
+    annotated = cv2.imdecode(np.frombuffer(answer.content, np.uint8), cv2.IMREAD_COLOR)
+    difference = np.abs(annotated.astype(int) - astronaut_bgr).max(axis=2) > 100
+    face = post(client, astronaut_png).json()["images"][0]["faces"][0]
+    left, top = round(face["x"]), round(face["y"])
+    edge = difference[top - 3 : top + 4, left + 20 : left + round(face["width"]) - 20]
+    assert edge.any(axis=0).mean() > 0.9
+    assert not difference[-50:, -50:].any()
+    files = [("files", astronaut_png), ("files", astronaut_png)]
+    assert client.post("/v1/images/annotated", files=files).status_code == 413
+    assert client.post("/v1/images/annotated", files={"files": b"x"}).status_code == 415
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "a\\b.png", "a\nb.png", "a" * 300])
@@ -166,3 +281,55 @@ def test_nothing_is_left_in_the_temporary_folder(
     assert len(picture) > 1_500_000  # More than is held in memory.
     assert post(client, picture).status_code == 200
     assert [path for path in tmp_path.iterdir() if not path.name.startswith("state")] == []
+
+
+def heic(image_bgr):
+    pillow_heif = pytest.importorskip("pillow_heif", reason="needs mien[heic]")
+    buffer = io.BytesIO()
+    height, width = image_bgr.shape[:2]
+    rgb = cv2.cvtColor(image_bgr, cv2.COLOR_BGR2RGB)
+    pillow_heif.from_bytes("RGB", (width, height), rgb.tobytes()).save(buffer, quality=90)
+    return buffer.getvalue()
+
+
+def test_heic_is_read(client, astronaut_bgr, astronaut_png):
+    answer = post(client, heic(astronaut_bgr), "IMG_0001.HEIC", "image/heic").json()["images"][0]
+    expected = post(client, astronaut_png).json()["images"][0]
+    assert (answer["width"], answer["height"]) == (512, 512)
+    assert len(answer["faces"]) == len(expected["faces"])
+    assert answer["faces"][0]["x"] == pytest.approx(expected["faces"][0]["x"], abs=5)
+
+
+def test_a_hostile_heic_is_refused(client, astronaut_bgr):
+    whole = heic(astronaut_bgr[:128, :128])
+    start = whole.index(b"mdat") + 4
+    broken = whole[:start] + bytes(len(whole) - start)
+    huge = whole.replace(struct.pack(">II", 128, 128), struct.pack(">II", 30_000, 30_000))
+    for content, problem in ((broken, "unreadable"), (huge, "too-many-pixels")):
+        assert post(client, content).json()["type"] == f"urn:mien:problem:{problem}"
+
+
+def test_without_the_extra_heic_is_refused_by_name(client, astronaut_bgr, monkeypatch):
+    content = heic(astronaut_bgr[:64, :64])
+    monkeypatch.setattr("mien.serve.pictures.decode.find_spec", lambda _: None)
+    answer = post(client, content)
+    assert answer.status_code == 415
+    assert "mien[heic]" in answer.json()["detail"]
+
+
+def test_avif_is_read(client, astronaut_bgr, encode):
+    content = encode(astronaut_bgr, ".avif")
+    assert post(client, content, "a.avif", "image/avif").json()["images"][0]["faces"]
+
+
+@pytest.mark.usefixtures("yunet_file")
+@pytest.mark.parametrize(("search_side", "count"), [(4096, 1), (640, 0)])
+def test_small_faces_of_a_photograph_are_sought_up_to_a_size(
+    client_of, astronaut_bgr, encode, search_side, count
+):
+    person = cv2.resize(astronaut_bgr, (150, 150), interpolation=cv2.INTER_AREA)
+    photograph = np.full((1800, 2700, 3), 120, np.uint8)
+    photograph[800:950, 1200:1350] = person
+    client = client_of({"search_side": search_side}, detector="yunet")
+    answer = post(client, encode(photograph, ".jpg"))
+    assert len(answer.json()["images"][0]["faces"]) == count

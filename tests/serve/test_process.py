@@ -1,5 +1,6 @@
 """`mien serve` as a process of its own: told to stop, killed, with several workers."""
 
+import contextlib
 import json
 import os
 import re
@@ -156,3 +157,60 @@ def test_port_0_is_a_free_one_and_told(tmp_path):
         server.kill()
     port = re.match(r"mien serves http://127.0.0.1:(\d+)/ ", greeting)[1]
     assert int(port) > 0
+
+
+HEAD = b"POST /v1/images HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/jpeg\r\n"
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+def chunks(content, size):
+    for start in range(0, len(content), size):
+        piece = content[start : start + size]
+        yield f"{len(piece):x}\r\n".encode() + piece + b"\r\n"
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        CHUNKED + b"1\r\nx\r\n" * 20_000,
+        HEAD + b"X-Long: " + b"a" * 5_000_000,
+        HEAD + b"X-Many: a\r\n" * 100_000,
+        CHUNKED + b"1\r\nx\r\n0\r\nX-Trailer: " + b"a" * 5_000_000,
+        b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" * 20_000,
+    ],
+    ids=["tiny chunks", "an endless header", "many headers", "an endless trailer", "a pipeline"],
+)
+def test_what_is_slow_to_parse_ends_the_connection(start, hostile):
+    server = start()
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
+        with contextlib.suppress(ConnectionError):
+            connection.sendall(hostile)
+        answer = b""
+        with contextlib.suppress(ConnectionError):
+            while received := connection.recv(65536):
+                answer += received
+    # A reset may take the answer along.
+    assert answer == b"" or b"HTTP/1.1 400 " in answer
+    assert server.ask("/readyz")[0] == 200
+
+
+@pytest.mark.parametrize("opcode", [b"\x82", b"\x89"], ids=["pictures", "pings"])
+def test_a_flood_of_tiny_frames_ends_the_stream(start, opcode):
+    server = start()
+    with connect(f"ws://127.0.0.1:{server.port}/v1/stream", compression=None) as stream:
+        stream.recv()
+        with contextlib.suppress(ConnectionError):
+            stream.socket.sendall((opcode + b"\x81\0\0\0\0x") * 100_000)
+        with pytest.raises(ConnectionClosed) as closed:
+            list(stream)
+    # A reset may take the reason along.
+    assert closed.value.rcvd is None or "small frames" in closed.value.rcvd.reason
+    assert server.ask("/readyz")[0] == 200
+
+
+def test_a_body_in_chunks_is_taken(start, astronaut_jpeg):
+    server = start()
+    for size in (100, 10_000):
+        with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
+            connection.sendall(CHUNKED + b"".join(chunks(astronaut_jpeg, size)) + b"0\r\n\r\n")
+            assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")

@@ -23,7 +23,7 @@ def descriptions(model):
 def shown(name, default):
     if name in COMPUTED:
         return COMPUTED[name]
-    if isinstance(default, bool) or default in (None, ()):
+    if isinstance(default, bool) or default in (None, (), {}):
         return "no" if default is False else "none"
     if isinstance(default, str):
         return default

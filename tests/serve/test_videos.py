@@ -4,25 +4,29 @@ import io
 import json
 import os
 import sqlite3
+import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import closing, contextmanager
 
 import numpy as np
 import pytest
+from fastapi.testclient import TestClient
 
 from mien.serve import create_app
-from mien.serve.jobs import JobRunner, _messages
+from mien.serve.http.problems import Problem
+from mien.serve.jobs.runner import JobRunner, _messages
 from mien.serve.metrics import Metrics
-from mien.serve.problems import Problem
 from mien.serve.store import WORKER_SILENT_S, Store
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="videos need files without a name")
 
 COLUMNS = (
     "frame,timestamp_ms,track_id,x,y,width,height,detection_score,emotion,confidence,"
-    "angry,disgust,fear,happy,sad,surprise,neutral,uncertain,detected,smooth_ms"
+    "angry,disgust,fear,happy,sad,surprise,neutral,uncertain,detected,smooth_ms,reading,missed_limits"
+    ",yaw_degrees,pitch_degrees,roll_degrees"
 )
 
 
@@ -48,7 +52,11 @@ def test_a_video_becomes_a_table(client, video_of):
     status = wait_for(client, job, "done", "failed")
     assert (status["state"], status["frames_done"], status["frames_total"]) == ("done", 20, 20)
     assert status["warning"] is None
-    faces = client.get(status["result_url"]).json()["faces"]
+    result = client.get(status["result_url"]).json()
+    faces, summary = result["faces"], result["summary"]
+    assert summary["persons"][0]["track_id"] == faces[0]["track_id"]
+    assert summary["emotion"] in summary["labels"]
+    assert summary["probabilities"][summary["emotion"]] == summary["confidence"]
     table = client.get(status["result_url"], params={"format": "csv"})
     assert table.headers["content-type"].startswith("text/csv")
     rows = list(csv.DictReader(io.StringIO(table.text)))
@@ -65,13 +73,15 @@ def test_a_long_table_is_sent_bit_by_bit(settings_of, form):
     numbers = np.random.default_rng(0).random((5000, 12)).round(6)
     rows = [
         f"{n},{40 * n}.0,1,{','.join(map(str, row[:5]))},fear,{','.join(map(str, row[4:]))},"
-        f"{str(n % 3 == 0).lower()},true,130.0"
+        f"{str(n % 3 == 0).lower()},true,130.0,raters,"
+        f"{'min_side_px 17.2 < 20' if n % 3 == 0 else ''}"
+        f",{'-12.5,3.0,0.0' if n % 2 == 0 else ',,'}"
         for n, row in enumerate(numbers)
     ]
     table = "\n".join([COLUMNS, *rows, ""])
     settings = settings_of()
     store = Store(settings.state_file, "another")
-    job = store.add_job(waiting_limit=1)
+    job = store.add_job("a", waiting_limit=1, client_limit=1)
     store.update_job(job, 5000, 5000)
     store.finish_job(job, table)
     status, pieces = asyncio.run(get(create_app(settings), f"/v1/videos/{job}/result", form))
@@ -81,7 +91,16 @@ def test_a_long_table_is_sent_bit_by_bit(settings_of, form):
     if form == "csv":
         assert sent == table
     else:
-        kinds = {"emotion": str, "uncertain": "true".__eq__, "detected": "true".__eq__}
+        kinds: dict[str, Callable[[str], object]] = {
+            "emotion": str,
+            "reading": str,
+            "missed_limits": lambda text: text or None,
+            "yaw_degrees": lambda text: float(text) if text else None,
+            "pitch_degrees": lambda text: float(text) if text else None,
+            "roll_degrees": lambda text: float(text) if text else None,
+            "uncertain": "true".__eq__,
+            "detected": "true".__eq__,
+        }
         assert json.loads(sent)["faces"] == [
             {name: kinds.get(name, float)(value) for name, value in row.items()}
             for row in csv.DictReader(io.StringIO(table))
@@ -251,7 +270,7 @@ def unusable(file):
 def test_a_state_file_that_fails_for_a_while_ends_neither_the_worker_nor_its_beat(
     settings_of, video_of, caplog, monkeypatch
 ):
-    monkeypatch.setattr("mien.serve.jobs.BEAT_S", 0.01)
+    monkeypatch.setattr("mien.serve.jobs.runner.BEAT_S", 0.01)
     settings = settings_of()
     store = Store(settings.state_file, "this")
 
@@ -263,14 +282,14 @@ def test_a_state_file_that_fails_for_a_while_ends_neither_the_worker_nor_its_bea
     async def run():
         runner = JobRunner(store, settings, Metrics())
         runner.start()
-        failing = await runner.add(file_of(b"no video"))
+        failing = await runner.add(file_of(b"no video"), "a")
         with unusable(settings.state_file):
             for said in ("The state file cannot be written", "A job's failure cannot be noted"):
                 await until(lambda said=said: said in caplog.text)
         await until(lambda: store.job(failing).state == "failed")
-        following = await runner.add(file_of(video_of(3)))
+        following = await runner.add(file_of(video_of(3)), "a")
         await until(lambda: store.job(following).state == "done")
-        lost = Store(settings.state_file, "dead").add_job(waiting_limit=8)
+        lost = Store(settings.state_file, "dead").add_job("a", waiting_limit=8, client_limit=8)
         with closing(sqlite3.connect(settings.state_file)) as database, database:
             database.execute("UPDATE jobs SET heard_s = 0 WHERE id = ?", (lost,))
         await until(lambda: store.job(lost).state == "failed")
@@ -281,9 +300,9 @@ def test_a_state_file_that_fails_for_a_while_ends_neither_the_worker_nor_its_bea
 
 def test_all_workers_see_a_job_and_mark_it_when_its_own_is_dead(tmp_path, monkeypatch):
     one, other = Store(tmp_path / "state.db", "one"), Store(tmp_path / "state.db", "other")
-    job = one.add_job(waiting_limit=1)
+    job = one.add_job("a", waiting_limit=1, client_limit=1)
     with pytest.raises(Problem, match="waiting"):
-        other.add_job(waiting_limit=1)
+        other.add_job("b", waiting_limit=1, client_limit=1)
     assert one.update_job(job, 3, 9)
     assert (other.job(job).state, other.job(job).frames_done) == ("running", 3)
     other.beat(kept_s=3600)
@@ -296,3 +315,54 @@ def test_all_workers_see_a_job_and_mark_it_when_its_own_is_dead(tmp_path, monkey
     monkeypatch.setattr(time, "time", lambda: now + 3601)
     other.beat(kept_s=3600)
     assert one.job(job) is None
+
+
+@pytest.mark.parametrize("process", ["video_process", "report_process"])
+def test_the_process_of_a_job_does_not_load_the_server(process):
+    # It would take a second of every job.
+    look = f"import sys, mien.serve.jobs.{process}; sys.exit('fastapi' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", look]).returncode == 0
+
+
+def test_a_client_sees_its_own_jobs_the_newest_first(settings_of):
+    app = create_app(settings_of())
+    store = Store(settings_of().state_file, "another worker")
+    limits = {"waiting_limit": 8, "client_limit": 8}
+    own = [store.add_job("192.0.2.1", **limits) for _ in range(2)]
+    store.add_job("192.0.2.2", **limits)
+    with TestClient(app, base_url="http://localhost:8000", client=("192.0.2.1", 1)) as client:
+        jobs = client.get("/v1/videos").json()["jobs"]
+    assert [job["id"] for job in jobs] == own[::-1]
+    assert {job["state"] for job in jobs} == {"waiting"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "status"),
+    [
+        ({}, 200),
+        ({"allowed_hosts": ("mien.example",)}, 403),
+        ({"host": "0.0.0.0", "allow_anyone": True, "allowed_hosts": ("localhost",)}, 403),
+        ({"allowed_hosts": ("mien.example",), "token": "a-token-of-some-length"}, 200),
+    ],
+    ids=["this machine only", "behind a proxy", "anyone", "with a token"],
+)
+def test_strangers_who_share_an_address_are_not_shown_each_others_jobs(client_of, settings, status):
+    headers = {"Authorization": "Bearer a-token-of-some-length"}
+    assert client_of(**settings).get("/v1/videos", headers=headers).status_code == status
+
+
+def test_a_state_file_of_the_version_before_is_taken_over(tmp_path):
+    path = tmp_path / "state.db"
+    Store(path, "one")
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("ALTER TABLE jobs DROP COLUMN owner")
+        database.execute("DROP TABLE keys")
+        database.execute(
+            "INSERT INTO jobs (id, worker, state, created_s, heard_s) VALUES ('old','w','done',1,1)"
+        )
+        database.execute("PRAGMA user_version = 2")
+    store = Store(path, "two")
+    assert store.job("old").state == "done"
+    assert store.jobs_of("192.0.2.1") == []
+    new = store.add_job("192.0.2.1", waiting_limit=1, client_limit=1)
+    assert [job.id for job in Store(path, "three").jobs_of("192.0.2.1")] == [new]

@@ -18,25 +18,75 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from mien.core.artifact import load_artifact
+from mien.engine.temporal import TemporalMemory
 from mien.recognizer import Recognizer
-from mien.serve import documents, images, model, page, problems, reports, status, stream, videos
-from mien.serve.access import Gate
-from mien.serve.jobs import JobRunner
+from mien.serve.context import Context
+from mien.serve.http import openapi, problems
+from mien.serve.http.access import Gate
+from mien.serve.http.admission import Admission
+from mien.serve.http.clients import Slots
+from mien.serve.http.headers import SecurityHeaders
+from mien.serve.http.methods import Methods
+from mien.serve.http.watch import Watch
+from mien.serve.jobs.runner import JobRunner
 from mien.serve.metrics import Metrics
-from mien.serve.middleware import Admission, SecurityHeaders, Watch
 from mien.serve.recognition import Recognition
+from mien.serve.routes import images, model, page, reports, status, stream, videos
 from mien.serve.settings import Settings
 from mien.serve.store import Store
 
 _DESCRIPTION = """
-Finds faces in pictures, videos and live streams, and says which of seven emotions each shows.
+Finds faces in pictures, videos and live streams, and says which emotion each shows.
 
 Errors are problem documents (RFC 9457, `application/problem+json`); 429 and 503 carry
 `Retry-After`.
 Live streams go over the WebSocket `/v1/stream`, which OpenAPI cannot describe: send JPEG, PNG or
 WebP frames as binary messages, and read JSON messages. The newest frame wins:
 one that comes while another waits takes its place, and the next message counts it in `dropped`.
+
+```sh
+curl -F files=@people.jpg http://127.0.0.1:8000/v1/images
+curl --data-binary @people.jpg -H 'Content-Type: image/jpeg' http://127.0.0.1:8000/v1/images
+curl -F files=@people.jpg http://127.0.0.1:8000/v1/images/annotated -o annotated.jpg
+curl -F file=@clip.mp4 http://127.0.0.1:8000/v1/videos
+```
+
+To a server with a token, add `-H "Authorization: Bearer $TOKEN"`. In Python, with
+[httpx](https://www.python-httpx.org) or a library like it:
+
+```python
+import time
+
+import httpx
+
+with httpx.Client(base_url="http://127.0.0.1:8000") as mien:
+    picture = {"files": open("people.jpg", "rb")}
+    for face in mien.post("/v1/images", files=picture).json()["images"][0]["faces"]:
+        print(face["emotion"], face["confidence"])
+
+    job = mien.post("/v1/videos", files={"file": open("clip.mp4", "rb")}).json()
+    while job["finished_s"] is None:
+        time.sleep(1)
+        job = mien.get(f"/v1/videos/{job['id']}").json()
+    print(mien.get(job["result_url"], params={"format": "csv"}).text)
+```
+
+And a stream, with [websockets](https://websockets.readthedocs.io):
+
+```python
+import json
+
+from websockets.sync.client import connect
+
+with connect("ws://127.0.0.1:8000/v1/stream", compression=None) as stream:
+    print(json.loads(stream.recv())["limits"])
+    stream.send(open("people.jpg", "rb").read())
+    print(json.loads(stream.recv())["faces"])
+```
 """
+
+
+_ROUTERS = [module.router for module in (images, videos, stream, reports, model, status, page)]
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -49,31 +99,55 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         An ASGI application. What needs time or threads is opened when it starts, not here.
 
     Raises:
-        DataError: if the settings are wrong.
-        ModelError: if the network or the detector cannot be used.
+        SettingError: if the settings are wrong.
+        ModelError: if the network, the network over time or the detector cannot be used.
     """
     settings = settings or Settings.from_environment()
     gate = Gate(settings)
     metrics = Metrics()
     artifact = load_artifact(settings.artifact)
     recognizers = [
-        Recognizer(artifact, detector=settings.detector, threads=1) for _ in range(settings.threads)
+        Recognizer(
+            artifact,
+            reading=settings.reading,
+            detector=settings.detector,
+            threads=1,
+            provider=settings.provider,
+        )
+        for _ in range(settings.threads)
     ]
+    for recognizer in recognizers:
+        # At the full size of a large photograph, the search for small faces takes seconds.
+        recognizer.limit_photographs(settings.limits.search_side)
+
+    path = settings.engine.temporal
+    temporal = None
+    if path is not None:
+        # Refused here, not by the first stream.
+        temporal = TemporalMemory(path, recognizers[0].classifier).artifact
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         store = Store(settings.state_file, worker=secrets.token_hex(8))
-        app.state.store = store
-        app.state.recognition = Recognition(recognizers, metrics)
-        app.state.jobs = JobRunner(store, settings, metrics)
-        app.state.jobs.start()
+        context = Context(
+            settings=settings,
+            gate=gate,
+            metrics=metrics,
+            recognizer=recognizers[0],
+            temporal=temporal,
+            recognition=Recognition(recognizers, metrics),
+            store=store,
+            jobs=JobRunner(store, settings, metrics),
+            streams=Slots("streams", settings.limits.streams, settings.limits.streams_per_client),
+            static_folder=settings.static_folder or page.static_folder(),
+        )
+        context.attach_to(app)
+        context.jobs.start()
         tidying = asyncio.create_task(reports.keep_tidy())
-        app.state.ready = True
         yield
-        app.state.ready = False
         tidying.cancel()
-        await app.state.jobs.stop()
-        app.state.recognition.close()
+        await context.jobs.stop()
+        context.recognition.close()
 
     app = FastAPI(
         title="mien",
@@ -86,17 +160,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         middleware=_middleware(settings, gate, metrics),
     )
-    app.state.settings = settings
-    app.state.gate = gate
-    app.state.metrics = metrics
-    app.state.recognizer = recognizers[0]
-    app.state.static_folder = settings.static_folder or page.static_folder()
-    app.state.streams = 0
-    app.state.ready = False
     problems.install(app)
-    for room in (images, videos, stream, reports, model, status, page):
-        app.include_router(room.router)
-    documents.describe(app, needs_token=gate.needs_token)
+    for router in _ROUTERS:
+        app.include_router(router)
+    openapi.describe(app, needs_token=gate.needs_token)
     return app
 
 
@@ -118,4 +185,5 @@ def _middleware(settings: Settings, gate: Gate, metrics: Metrics) -> list[Middle
         Middleware(Watch, metrics=metrics),
         *cors,
         Middleware(Admission, gate=gate, limits=settings.limits),
+        Middleware(Methods, routes=[route for router in _ROUTERS for route in router.routes]),
     ]

@@ -6,22 +6,35 @@ import os
 import signal
 import socket
 import tempfile
+from collections.abc import Callable
 from contextlib import ExitStack
 
 import uvicorn
 
-from mien.core.errors import DataError
+from mien.core.errors import SettingError
 from mien.recognizer import Recognizer
 from mien.serve.metrics import MULTIPROCESS_VARIABLE
-from mien.serve.page import is_built
+from mien.serve.routes.page import is_built
 from mien.serve.settings import Settings
 from mien.serve.store import Store
+
+try:
+    import resource
+except ImportError:  # Windows has no such limit.
+    resource = None  # type: ignore[assignment]
 
 _LOG_CONFIG = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"false alarms": {"()": "mien.serve.http.watch.WithoutFalseAlarm"}},
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "filters": ["false alarms"],
+        }
+    },
     "loggers": {
         "mien": {"handlers": ["stderr"], "level": "INFO"},
         # Its own lines would hold addresses, and the tickets of WebSockets.
@@ -30,18 +43,20 @@ _LOG_CONFIG = {
 }
 
 
-def serve(settings: Settings) -> None:
+def serve(settings: Settings, say: Callable[[str], None]) -> None:
     """Serve until told to stop (Ctrl-C or SIGTERM), then finish what is under way.
 
     Args:
         settings: See `Settings`; every worker gets them through the environment.
+        say: Called with the greeting, which names the address.
 
     Raises:
-        DataError: if the address cannot be listened on, or the state file cannot be used.
+        SettingError: if the address cannot be listened on, or the state file cannot be used.
         ModelError: if the network or the detector cannot be used.
     """
+    _allow_many_connections()
     port = _try_out(settings)
-    print(_greeting(settings, port), flush=True)
+    say(_greeting(settings, port))
     os.environ.update(settings.to_environment())
     # uvicorn raises the signal again when it is done; being told to stop is no failure.
     signal.signal(signal.SIGTERM, lambda *_: None)
@@ -52,6 +67,8 @@ def serve(settings: Settings) -> None:
         uvicorn.run(
             "mien.serve:create_app",
             factory=True,
+            http="mien.serve.http.protocol:BoundedProtocol",
+            ws="mien.serve.http.protocol:BoundedWebSocket",
             host=settings.host,
             port=port,
             workers=settings.workers,
@@ -70,18 +87,33 @@ def _try_out(settings: Settings) -> int:
 
     uvicorn would start a worker that cannot begin for ever, and ends with codes of its own.
     """
-    Recognizer(settings.artifact, detector=settings.detector, threads=1)
+    Recognizer(
+        settings.artifact,
+        reading=settings.reading,
+        detector=settings.detector,
+        threads=1,
+        provider=settings.provider,
+    )
     Store(settings.state_file, worker="none")
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
         with socket.create_server((settings.host, settings.port), family=family) as probe:
             port: int = probe.getsockname()[1]
     except OSError as error:
-        raise DataError(
+        raise SettingError(
             f"Nothing can listen on {settings.host}, port {settings.port}: "
             f"{error.strerror or error}. Name another with --host or --port; 0 is any free port."
         ) from None
     return port
+
+
+def _allow_many_connections() -> None:
+    """Take as many open files as the system allows: of the usual 1,024, idle clients take all."""
+    if resource is None:
+        return
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most != resource.RLIM_INFINITY:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _greeting(settings: Settings, port: int) -> str:

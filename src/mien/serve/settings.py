@@ -20,7 +20,8 @@ from pydantic import (
     ValidationError,
 )
 
-from mien.core.errors import DataError
+from mien.core.errors import SettingError
+from mien.engine.settings import EngineSettings, make_settings
 from mien.faces.models import cache_folder
 
 ENVIRONMENT_PREFIX = "MIEN_SERVE_"
@@ -37,6 +38,8 @@ class Limits(BaseModel):
         image_pixels: Width times height of one picture; checked in its header, before it is
             decoded.
         image_side: Longer side of a picture, in pixels.
+        search_side: Larger pictures are reduced to this longer side, in pixels, before small faces
+            are detected in them; it bounds what a search costs.
         images_per_request: Pictures in one request.
         video_bytes: Size of one video.
         video_pixels: Width times height of a video's frames.
@@ -44,15 +47,18 @@ class Limits(BaseModel):
         video_seconds: Length of one video.
         video_memory_mb: Memory that one video may take, in megabytes; 0 for any.
         jobs_waiting: Videos that wait, in all workers together.
+        jobs_per_client: Videos that wait or run, from one address, in all workers together.
         job_seconds: Time that one video may take once it runs.
         job_kept_seconds: How long a finished video's result can be fetched.
         frame_bytes: Size of one frame of a stream.
         frame_pixels: Width times height of one frame of a stream.
-        record_bytes: Size of a table that a report is made of.
+        record_bytes: Size of a table that a report is made of, or that a video gives.
         streams: Streams at once.
+        streams_per_client: Streams at once from one address.
         stream_idle_seconds: A stream without a frame for so long is closed.
         stream_seconds: Length of a stream.
         uploads: Uploads that are received or recognised at once.
+        uploads_per_client: Uploads at once from one address.
         upload_seconds: Time in which an upload must have come in.
         requests_per_minute: Requests of one client; short bursts of as many are fine.
         tickets_seconds: How long a WebSocket ticket can be used.
@@ -63,6 +69,7 @@ class Limits(BaseModel):
     image_bytes: PositiveInt = 20_000_000
     image_pixels: PositiveInt = 50_000_000
     image_side: PositiveInt = 20_000
+    search_side: PositiveInt = 4096
     images_per_request: PositiveInt = 16
     video_bytes: PositiveInt = 500_000_000
     video_pixels: PositiveInt = 3840 * 2160
@@ -70,15 +77,18 @@ class Limits(BaseModel):
     video_seconds: PositiveFloat = 1200.0
     video_memory_mb: Annotated[int, Field(ge=0)] = 4000
     jobs_waiting: PositiveInt = 8
+    jobs_per_client: PositiveInt = 4
     job_seconds: PositiveFloat = 3600.0
     job_kept_seconds: PositiveFloat = 3600.0
     frame_bytes: PositiveInt = 2_000_000
     frame_pixels: PositiveInt = 1920 * 1080
     record_bytes: PositiveInt = 80_000_000
     streams: PositiveInt = 64
+    streams_per_client: PositiveInt = 16
     stream_idle_seconds: PositiveFloat = 30.0
     stream_seconds: PositiveFloat = 14_400.0
     uploads: PositiveInt = 32
+    uploads_per_client: PositiveInt = 8
     upload_seconds: PositiveFloat = 120.0
     requests_per_minute: PositiveInt = 1200
     tickets_seconds: PositiveFloat = 30.0
@@ -93,7 +103,16 @@ class Settings(BaseModel):
         workers: Processes that share the port.
         threads: Threads that recognise, in each worker.
         artifact: The network; None for the one that ships with mien.
+        reading: Name of one of the artifact's readings, for requests that name none; None for its
+            default.
         detector: A name of `mien.faces.detect.DETECTORS`.
+        provider: What ONNX Runtime runs on, `cpu`, `cuda`, …: its execution providers.
+        smooth_ms: Time constant of the average over time of videos and streams; 0 turns it off,
+            None is `mien.EngineSettings`' own.
+        temporal: The file of a network over time in the place of the smoothing of videos and
+            streams; `shipped` for the one that ships with mien, `none`, or None, for none.
+        gate: Limits beyond which a label is uncertain, by their names in `mien.QualityGate`, such
+            as `MIEN_SERVE_GATE__MIN_CONFIDENCE=0.5`; those that are not named keep their defaults.
         token: What clients must show as `Authorization: Bearer …`; None for no such check.
         allow_anyone: Listen beyond this machine although there is no token.
         allowed_hosts: Names under which the server may be addressed, beside its own; `*` for any.
@@ -112,7 +131,12 @@ class Settings(BaseModel):
     workers: PositiveInt = 1
     threads: PositiveInt = Field(default_factory=lambda: os.cpu_count() or 1)
     artifact: Path | None = None
+    reading: str | None = None
     detector: str = "auto"
+    provider: str = "cpu"
+    smooth_ms: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    temporal: str | None = None
+    gate: dict[str, float] = {}
     token: SecretStr | None = None
     allow_anyone: bool = False
     allowed_hosts: tuple[str, ...] = ()
@@ -127,15 +151,16 @@ class Settings(BaseModel):
         """Check `values` and make settings of them.
 
         Raises:
-            DataError: if a name is unknown, a value is of the wrong type or out of range, the
+            SettingError: if a name is unknown, a value is of the wrong type or out of range, the
                 token is too short, or there is none although the server would be reachable from
                 other machines.
         """
         try:
             settings = cls.model_validate(dict(values))
         except ValidationError as error:
-            raise DataError(_explain(error)) from None
+            raise SettingError(_explain(error)) from None
         settings._check_token()
+        _ = settings.engine  # Raises what cannot be meant.
         return settings
 
     @classmethod
@@ -148,25 +173,31 @@ class Settings(BaseModel):
             options: Settings that go before the variables, by name.
 
         Raises:
-            DataError: as `parse` does.
+            SettingError: as `parse` does.
         """
         values = _nested(os.environ)
         given = dict(options or {})
-        limits = values.pop("limits", {}) | given.pop("limits", {})
-        return cls.parse(values | given | ({"limits": limits} if limits else {}))
+        tables = {name: values.get(name, {}) | given.get(name, {}) for name in _TABLES}
+        return cls.parse(values | given | {name: table for name, table in tables.items() if table})
 
     def to_environment(self) -> dict[str, str]:
         """Return the variables from which `from_environment` makes the same settings."""
         values = self.model_dump(exclude_unset=True)
         if self.token is not None:
             values["token"] = self.token.get_secret_value()
-        limits = values.pop("limits", {})
-        values |= {f"limits__{name}": value for name, value in limits.items()}
+        for table in _TABLES:
+            entries = values.pop(table, {})
+            values |= {f"{table}__{name}": value for name, value in entries.items()}
         return {
             f"{ENVIRONMENT_PREFIX}{name.upper()}": _to_text(value)
             for name, value in values.items()
             if value is not None
         }
+
+    @property
+    def engine(self) -> EngineSettings:
+        """How often, how calm, how sure: for every video and stream."""
+        return make_settings(smooth_ms=self.smooth_ms, gate=self.gate, temporal=self.temporal)
 
     @property
     def is_loopback(self) -> bool:
@@ -175,12 +206,12 @@ class Settings(BaseModel):
 
     def _check_token(self) -> None:
         if self.token is not None and len(self.token.get_secret_value()) < _SHORTEST_TOKEN:
-            raise DataError(
+            raise SettingError(
                 f"The token has {len(self.token.get_secret_value())} characters; expected at least "
                 f"{_SHORTEST_TOKEN}. Make one with  openssl rand -hex 24"
             )
         if self.token is None and not self.is_loopback and not self.allow_anyone:
-            raise DataError(
+            raise SettingError(
                 f"{self.host} can be reached from other machines, and there is no token: put one "
                 f"into the environment variable {ENVIRONMENT_PREFIX}TOKEN "
                 "(openssl rand -hex 24 makes one), or let everyone in with --allow-anyone."
@@ -191,14 +222,14 @@ def read_token(file: Path) -> str:
     """Read the token from a file.
 
     Raises:
-        DataError: if the file cannot be read or is empty.
+        SettingError: if the file cannot be read or is empty.
     """
     try:
         token = file.read_text(encoding="utf-8").strip()
     except (OSError, ValueError) as error:
-        raise DataError(f"The token file {file} cannot be read: {error}.") from None
+        raise SettingError(f"The token file {file} cannot be read: {error}.") from None
     if not token:
-        raise DataError(
+        raise SettingError(
             f"The token file {file} is empty; expected at least {_SHORTEST_TOKEN} characters. "
             f"Write one with  openssl rand -hex 24 > {file}"
         )
@@ -209,13 +240,13 @@ def read_limits(assignments: list[str]) -> dict[str, str]:
     """Read limits from texts such as `streams=10`.
 
     Raises:
-        DataError: if a text has no `=`.
+        SettingError: if a text has no `=`.
     """
     limits = {}
     for assignment in assignments:
         name, sign, value = assignment.partition("=")
         if not sign:
-            raise DataError(f"Found the limit {assignment!r}; expected NAME=VALUE.")
+            raise SettingError(f"Found the limit {assignment!r}; expected NAME=VALUE.")
         limits[name.strip()] = value.strip()
     return limits
 
@@ -232,26 +263,28 @@ def is_loopback(host: str) -> bool:
 
 
 _LISTS = ("allowed_hosts", "allowed_origins")
+_TABLES = ("limits", "gate")
 # Kubernetes sets these for a Service called mien-serve; the port is then an address: tcp://….
 _KUBERNETES_VARIABLE = re.compile(r"service_|port_|port=\w+://")
 
 
 def _nested(variables: Mapping[str, str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
-    limits: dict[str, str] = {}
+    tables: dict[str, dict[str, str]] = {}
     for variable, text in variables.items():
         if not variable.startswith(ENVIRONMENT_PREFIX):
             continue
         name = variable.removeprefix(ENVIRONMENT_PREFIX).lower()
         if _KUBERNETES_VARIABLE.match(f"{name}={text}"):
             continue
-        if name.startswith("limits__"):
-            limits[name.removeprefix("limits__")] = text
+        table, sign, entry = name.partition("__")
+        if sign and table in _TABLES:
+            tables.setdefault(table, {})[entry] = text
         elif name in _LISTS:
             values[name] = [part.strip() for part in text.split(",") if part.strip()]
         else:
             values[name] = text
-    return values | ({"limits": limits} if limits else {})
+    return values | tables
 
 
 def _to_text(value: Any) -> str:

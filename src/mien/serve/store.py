@@ -1,13 +1,14 @@
 """What all workers know: the video jobs and the WebSocket tickets, in one SQLite file.
 
-No picture, video or file name is kept here. A job belongs to the worker that received its video, as
-only that worker has it; the others can tell how it goes, and end it. A worker says every few
-seconds that it lives; jobs of one that does not any more are marked as interrupted.
+No picture, video, file name or address is kept here. A job belongs to the worker that received its
+video, as only that worker has it; the others can tell how it goes, and end it. A worker says every
+few seconds that it lives; jobs of one that does not any more are marked as interrupted.
 """
 
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 import secrets
 import sqlite3
@@ -16,21 +17,23 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from mien.core.errors import DataError
-from mien.serve.problems import Problem
+from mien.serve.http.problems import Problem
 
 WORKER_SILENT_S = 15.0
 """A worker that has not been heard of for so long is dead."""
 
 _PIECE_BYTES = 2**14
-_SCHEMA_VERSION = 2
+_SCHEMA_VERSION = 3
 _SCHEMA = """
 CREATE TABLE jobs (
   id TEXT PRIMARY KEY,
   worker TEXT NOT NULL,
+  owner BLOB NOT NULL,          -- digest of the client's address
   state TEXT NOT NULL,          -- waiting, running, done or failed
   created_s REAL NOT NULL,      -- seconds since 1970, as all times here
   heard_s REAL NOT NULL,
@@ -42,6 +45,7 @@ CREATE TABLE jobs (
   result BLOB                   -- CSV, deflated
 );
 CREATE INDEX jobs_by_state ON jobs (state);
+CREATE TABLE keys (key BLOB NOT NULL);
 CREATE TABLE tickets (digest BLOB PRIMARY KEY, expires_s REAL NOT NULL);
 """
 
@@ -93,20 +97,37 @@ class Store:
             path.touch(mode=0o600)
             with self._connect() as database:
                 self._make_tables(database)
+                (self._key,) = database.execute("SELECT key FROM keys").fetchone()
         except (OSError, sqlite3.Error) as error:
             raise DataError(
                 f"The state file {path} cannot be used: {error}. Name another one with --state."
             ) from None
 
-    def add_job(self, waiting_limit: int) -> str:
+    def add_job(self, client: str, *, waiting_limit: int, client_limit: int) -> str:
         """Add a job that waits, and return its id.
 
+        Args:
+            client: Who sent the video.
+            waiting_limit: How many jobs may wait.
+            client_limit: How many jobs of one client may wait or run.
+
         Raises:
-            Problem: `busy` if `waiting_limit` jobs wait already.
+            Problem: `too-many-requests` if the client has as many as it may have, `busy` if as
+                many wait as may.
         """
         job_id = secrets.token_urlsafe(16)
+        owner = self._owner(client)
         now = time.time()
         with self._connect() as database:
+            (own,) = database.execute(
+                "SELECT count(*) FROM jobs WHERE owner = ? AND finished_s IS NULL", (owner,)
+            ).fetchone()
+            if own >= client_limit:
+                raise Problem(
+                    "too-many-requests",
+                    f"{own} videos of yours wait or run, as many as one client may have at once.",
+                    retry_after_s=30,
+                )
             (waiting,) = database.execute(
                 "SELECT count(*) FROM jobs WHERE state = 'waiting'"
             ).fetchone()
@@ -115,32 +136,56 @@ class Store:
                     "busy", f"{waiting} videos are waiting already; try later.", retry_after_s=30
                 )
             database.execute(
-                "INSERT INTO jobs (id, worker, state, created_s, heard_s) VALUES (?, ?, ?, ?, ?)",
-                (job_id, self._worker, "waiting", now, now),
+                "INSERT INTO jobs (id, worker, owner, state, created_s, heard_s) "
+                "VALUES (?, ?, ?, 'waiting', ?, ?)",
+                (job_id, self._worker, owner, now, now),
             )
         return job_id
+
+    def jobs_of(self, client: str) -> list[Job]:
+        """Return a client's jobs, the newest first."""
+        with self._connect() as database:
+            rows = database.execute(
+                f"SELECT {', '.join(_COLUMNS)} FROM jobs WHERE owner = ? ORDER BY created_s DESC",
+                (self._owner(client),),
+            ).fetchall()
+        return [_job(row) for row in rows]
 
     def job(self, job_id: str) -> Job | None:
         """Return a job, None where there is none of that id."""
         with self._connect() as database:
-            row = database.execute(
+            found = database.execute(
                 f"SELECT {', '.join(_COLUMNS)} FROM jobs WHERE id = ?", (job_id,)
-            )
-            found = row.fetchone()
-        if found is None:
-            return None
-        columns = dict(zip(_COLUMNS, found, strict=True))
-        if columns["problem"] is not None:
-            columns["problem"] = json.loads(columns["problem"])
-        return Job(**columns)
+            ).fetchone()
+        return None if found is None else _job(found)
 
     def result(self, job_id: str) -> Iterator[str] | None:
-        """Return the table of a job that is done, as CSV, in pieces of whole lines."""
+        """Return the table of a job that is done, as CSV, in pieces of whole lines.
+
+        It is read piece by piece, so that clients who fetch slowly cost no memory.
+        """
         with self._connect() as database:
             found = database.execute(
-                "SELECT result FROM jobs WHERE id = ? AND state = 'done'", (job_id,)
+                "SELECT rowid FROM jobs WHERE id = ? AND state = 'done'", (job_id,)
             ).fetchone()
-        return None if found is None else _inflated(found[0])
+        return None if found is None else _inflated(self._pieces(found[0]))
+
+    def _pieces(self, rowid: int) -> Iterator[bytes]:
+        for start in count(step=_PIECE_BYTES):
+            with (
+                self._connect() as database,
+                database.blobopen("jobs", "result", rowid, readonly=True) as blob,
+            ):
+                blob.seek(min(start, len(blob)))
+                piece = blob.read(_PIECE_BYTES)
+            if not piece:
+                return
+            yield piece
+
+    def waiting_jobs(self) -> set[str]:
+        """Return the ids of all jobs that wait."""
+        with self._connect() as database:
+            return {row[0] for row in database.execute("SELECT id FROM jobs WHERE state='waiting'")}
 
     def delete_job(self, job_id: str) -> bool:
         """Forget a job and its result; its worker ends it. Return whether there was one."""
@@ -225,6 +270,9 @@ class Store:
             )
             return cursor.rowcount > 0
 
+    def _owner(self, client: str) -> bytes:
+        return hmac.digest(self._key, client.encode(), "sha256")
+
     @contextmanager
     def _connect(self) -> Iterator[sqlite3.Connection]:
         database = sqlite3.connect(self._path, timeout=10, isolation_level=None)
@@ -241,22 +289,34 @@ class Store:
         (version,) = database.execute("PRAGMA user_version").fetchone()
         if version == _SCHEMA_VERSION:
             return
-        if version != 0:
+        if version == 2:
+            database.execute("ALTER TABLE jobs ADD COLUMN owner BLOB NOT NULL DEFAULT x''")
+            database.execute("CREATE TABLE keys (key BLOB NOT NULL)")
+        elif version != 0:
             raise DataError(
                 f"The state file {self._path} is of version {version}; this mien uses "
                 f"{_SCHEMA_VERSION}. Delete it, or name another one with --state."
             )
-        for statement in _SCHEMA.split(";\n"):
-            database.execute(statement)
+        else:
+            for statement in _SCHEMA.split(";\n"):
+                database.execute(statement)
+        database.execute("INSERT INTO keys VALUES (?)", (secrets.token_bytes(32),))
         database.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
 
 
-def _inflated(table: bytes) -> Iterator[str]:
+def _job(row: tuple[Any, ...]) -> Job:
+    columns = dict(zip(_COLUMNS, row, strict=True))
+    if columns["problem"] is not None:
+        columns["problem"] = json.loads(columns["problem"])
+    return Job(**columns)
+
+
+def _inflated(pieces: Iterator[bytes]) -> Iterator[str]:
     """Unpack a table bit by bit: a long video's has some ten times the size of what is kept."""
     inflater = zlib.decompressobj()
     begun = b""
-    for start in range(0, len(table), _PIECE_BYTES):
-        unpacked = begun + inflater.decompress(table[start : start + _PIECE_BYTES])
+    for piece in pieces:
+        unpacked = begun + inflater.decompress(piece)
         lines, end, begun = unpacked.rpartition(b"\n")
         yield (lines + end).decode()
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import logging
+import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
-from starlette.routing import Match
+from starlette.requests import ClientDisconnect
+
+log = logging.getLogger("mien.serve")
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -22,8 +28,10 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "bad-file-name": (400, "The file name is not a plain name"),
     "token-needed": (401, "A token is needed"),
     "origin-refused": (403, "This origin may not use the server"),
+    "list-refused": (403, "This server lists no jobs"),
     "not-found": (404, "There is nothing here"),
     "no-such-job": (404, "There is no such job"),
+    "no-such-reading": (422, "The artifact has no such reading"),
     "detector-missing": (404, "The server has no face detector for browsers"),
     "method-not-allowed": (405, "This method is not allowed here"),
     "upload-too-slow": (408, "The upload took too long"),
@@ -41,8 +49,23 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "not-supported": (501, "The server cannot do this on its operating system"),
     "busy": (503, "The server is busy"),
     "not-ready": (503, "The server is not ready"),
+    "no-space": (507, "The server has no space left"),
 }
 """Every problem's name: its HTTP status and its title."""
+
+
+_NO_SPACE_S = 60.0
+
+
+class ProblemDocument(BaseModel):
+    """An error (RFC 9457)."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = Field(examples=["urn:mien:problem:too-large"])
+    title: str = Field(examples=["That is too large"])
+    status: int = Field(examples=[413])
+    detail: str = Field(examples=["The picture has 30,000,000 bytes; at most 20,000,000."])
 
 
 class Problem(Exception):  # noqa: N818 - RFC 9457's own word
@@ -115,9 +138,23 @@ def install(app: FastAPI) -> None:
             return error.__cause__.response()
         response = _from_http(request, error).response()
         response.headers.update(error.headers or {})
-        if error.status_code == 405:
-            response.headers["Allow"] = ", ".join(sorted(_methods(request)))
         return response
+
+    @app.exception_handler(OSError)
+    @app.exception_handler(sqlite3.Error)
+    async def _storage(_: Request, error: OSError | sqlite3.Error) -> Response:
+        if not _is_out_of_space(error):
+            raise error
+        log.error("There is no space left for uploads or for the state file: %s", error)
+        return Problem(
+            "no-space",
+            "The disk of the server's temporary files or of its state file is full; try later.",
+            retry_after_s=_NO_SPACE_S,
+        ).response()
+
+    @app.exception_handler(ClientDisconnect)
+    async def _gone(_: Request, __: ClientDisconnect) -> Response:
+        return Problem("bad-request", "The connection ended before the request did.").response()
 
     @app.exception_handler(Exception)
     async def _failure(_: Request, __: Exception) -> Response:
@@ -125,19 +162,13 @@ def install(app: FastAPI) -> None:
         return Problem("failed", "This is a fault of the server; its log says more.").response()
 
 
-def _methods(request: Request) -> set[str]:
-    """Return the methods of all routes for a path; Starlette tells those of the first one only."""
-    methods: set[str] = set()
-    for route in request.app.routes:
-        match, _ = route.matches(request.scope)
-        if match is not Match.NONE:
-            methods |= getattr(route, "methods", None) or set()
-    return methods
+def _is_out_of_space(error: OSError | sqlite3.Error) -> bool:
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
 
 
 def _from_http(request: Request, error: HTTPException) -> Problem:
     if error.status_code == 404:
         return Problem("not-found", f"There is no {request.url.path}.")
-    if error.status_code == 405:
-        return Problem("method-not-allowed", f"{request.method} is not for {request.url.path}.")
     return Problem("bad-request", str(error.detail))

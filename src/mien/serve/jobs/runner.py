@@ -14,10 +14,11 @@ import logging
 import sqlite3
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Any, BinaryIO
 
+from mien.serve.http.problems import Problem
 from mien.serve.metrics import Metrics
-from mien.serve.problems import Problem
 from mien.serve.settings import Settings
 from mien.serve.store import Store
 
@@ -28,6 +29,12 @@ BEAT_S = 3.0
 
 _LONGEST_LINE = 2**24
 _ERRORS_KEPT = 2000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Video:
+    file: BinaryIO
+    reading: str | None
 
 
 class JobRunner:
@@ -43,8 +50,10 @@ class JobRunner:
         self._store = store
         self._settings = settings
         self._metrics = metrics
-        # None ends the worker.
-        self._waiting: asyncio.Queue[tuple[str, BinaryIO] | None] = asyncio.Queue()
+        # The oldest first.
+        self._waiting: dict[str, _Video] = {}
+        self._changed = asyncio.Event()
+        self._stopping = False
         # Why jobs failed, until the store has it.
         self._failures: dict[str, Problem] = {}
 
@@ -53,25 +62,42 @@ class JobRunner:
         self._worker = asyncio.create_task(self._work())
         self._heart = asyncio.create_task(self._beat())
 
-    async def add(self, video: BinaryIO) -> str:
+    async def add(self, video: BinaryIO, client: str, reading: str | None = None) -> str:
         """Take a video in and return its job's id.
 
         Args:
             video: An open file without a name, at its start; closed here when the job ends.
+            client: Who sent it.
+            reading: Name of one of the artifact's readings; the settings' if None.
 
         Raises:
-            Problem: `busy` if too many wait.
+            Problem: `too-many-requests` or `busy` if too many wait.
         """
-        job_id = await asyncio.to_thread(self._store.add_job, self._settings.limits.jobs_waiting)
-        self._waiting.put_nowait((job_id, video))
+        limits = self._settings.limits
+        job_id = await asyncio.to_thread(
+            self._store.add_job,
+            client,
+            waiting_limit=limits.jobs_waiting,
+            client_limit=limits.jobs_per_client,
+        )
+        self._waiting[job_id] = _Video(video, reading)
+        self._changed.set()
         return job_id
+
+    async def discard_deleted(self) -> None:
+        """Close the videos of waiting jobs that were deleted: they take the disk's space."""
+        ours = set(self._waiting)
+        deleted = ours - await asyncio.to_thread(self._store.waiting_jobs)
+        for job_id in deleted & set(self._waiting):
+            self._waiting.pop(job_id).file.close()
+            self._metrics.jobs.labels("deleted").inc()
 
     async def stop(self) -> None:
         """Finish the running job if that takes no longer than it may, and tell the others."""
-        while not self._waiting.empty():
-            if job := self._waiting.get_nowait():
-                await self._interrupt(*job)
-        self._waiting.put_nowait(None)
+        self._stopping = True
+        self._changed.set()
+        while self._waiting:
+            await self._interrupt(*self._waiting.popitem())
         # Awaiting it hands the cancellation on when the time is up.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._settings.shutdown_seconds):
@@ -84,15 +110,21 @@ class JobRunner:
             try:
                 await asyncio.to_thread(self._store.beat, self._settings.limits.job_kept_seconds)
                 await asyncio.to_thread(self._note_failures)
+                await self.discard_deleted()
             except sqlite3.Error as error:
                 log.warning("The state file cannot be written (tried again soon): %s", error)
             await asyncio.sleep(BEAT_S)
 
     async def _work(self) -> None:
-        while job := await self._waiting.get():
-            await self._run(*job)
+        while not self._stopping:
+            if self._waiting:
+                job_id = next(iter(self._waiting))
+                await self._run(job_id, self._waiting.pop(job_id))
+            else:
+                self._changed.clear()
+                await self._changed.wait()
 
-    async def _run(self, job_id: str, video: BinaryIO) -> None:
+    async def _run(self, job_id: str, video: _Video) -> None:
         """Work one job off; whatever becomes of it, the store knows and the video is gone."""
         try:
             async with asyncio.timeout(self._settings.limits.job_seconds):
@@ -115,17 +147,25 @@ class JobRunner:
             await self._fail(job_id, Problem("failed", "This is a fault of the server."))
             outcome = "failed"
         finally:
-            video.close()
+            video.file.close()
         self._metrics.jobs.labels(outcome).inc()
 
-    async def _recognise(self, job_id: str, video: BinaryIO) -> str | None:
+    async def _recognise(self, job_id: str, video: _Video) -> str | None:
         """Return the video's table as CSV; None if the job was deleted."""
         table: list[str] = []
+        characters = 0
         async with _process(self._settings, video) as messages:
             async for message in messages:
                 if "problem" in message:
                     raise Problem(message["problem"], message["detail"])
                 table.append(message["csv"])
+                characters += len(table[-1])
+                if characters > self._settings.limits.record_bytes:
+                    raise Problem(
+                        "too-large",
+                        f"The table has more than {self._settings.limits.record_bytes:,} bytes: "
+                        "cut the video, or let it show fewer faces.",
+                    )
                 wanted = await asyncio.to_thread(
                     self._store.update_job,
                     job_id,
@@ -150,8 +190,8 @@ class JobRunner:
             self._store.fail_job(job_id, problem)
             self._failures.pop(job_id, None)
 
-    async def _interrupt(self, job_id: str, video: BinaryIO) -> None:
-        video.close()
+    async def _interrupt(self, job_id: str, video: _Video) -> None:
+        video.file.close()
         await self._fail(
             job_id,
             Problem("job-interrupted", "The server was stopped before the end. Send it again."),
@@ -161,21 +201,26 @@ class JobRunner:
 
 @contextlib.asynccontextmanager
 async def _process(
-    settings: Settings, video: BinaryIO
+    settings: Settings, video: _Video
 ) -> AsyncIterator[AsyncIterator[dict[str, Any]]]:
-    """Start `mien.serve.video_job` and give its messages; it is ended when the block is left."""
+    """Start the process of one video and give its messages; it ends when the block is left."""
     limits = settings.limits
     orders = {
         "artifact": None if settings.artifact is None else str(settings.artifact),
+        "reading": settings.reading if video.reading is None else video.reading,
         "detector": settings.detector,
+        "provider": settings.provider,
+        "smooth_ms": settings.smooth_ms,
+        "temporal": settings.temporal,
+        "gate": settings.gate,
         "most_pixels": limits.video_pixels,
         "most_frames": limits.video_frames,
         "most_seconds": limits.video_seconds,
         "memory_mb": limits.video_memory_mb,
     }
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "mien.serve.video_job", json.dumps(orders)),
-        stdin=video,
+        *(sys.executable, "-m", "mien.serve.jobs.video_process", json.dumps(orders)),
+        stdin=video.file,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         limit=_LONGEST_LINE,

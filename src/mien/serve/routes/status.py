@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+import sqlite3
 from typing import Literal
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel
 
-from mien.serve.access import require_access
-from mien.serve.documents import responses
+from mien.serve.http.openapi import responses
+from mien.serve.http.problems import Problem
 from mien.serve.metrics import MEDIA_TYPE
-from mien.serve.problems import Problem
+from mien.serve.routes.dependencies import ServerContext, require_access
+
+log = logging.getLogger("mien.serve")
 
 router = APIRouter(tags=["status"])
 
@@ -28,11 +32,15 @@ async def health() -> Health:
 
 
 @router.get("/readyz", responses=responses(503))
-def ready(request: Request) -> Health:
+def ready(context: ServerContext) -> Health:
     """Say whether requests can be served: the network is loaded and the state file works."""
-    if not request.app.state.ready:
-        raise Problem("not-ready", "The server is starting or stopping.", retry_after_s=1)
-    request.app.state.store.count_jobs()
+    try:
+        context.store.count_jobs()
+    except sqlite3.Error as error:
+        log.warning("The state file cannot be used: %s", error)
+        raise Problem(
+            "not-ready", "The state file cannot be used; the log says why.", retry_after_s=5
+        ) from None
     return Health()
 
 
@@ -45,6 +53,6 @@ def ready(request: Request) -> Health:
         **responses(401, 429),
     },
 )
-def metrics(request: Request) -> Response:
+def metrics(context: ServerContext) -> Response:
     """Give the server's figures in Prometheus' text format."""
-    return Response(request.app.state.metrics.render(), media_type=MEDIA_TYPE)
+    return Response(context.metrics.render(), media_type=MEDIA_TYPE)

@@ -6,8 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from mien.serve.problems import MEDIA_TYPE, PROBLEMS
-from mien.serve.schemas import ProblemDocument
+from mien.serve.http.problems import MEDIA_TYPE, PROBLEMS, ProblemDocument
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -37,7 +36,7 @@ def _response(status: int) -> dict[str, Any]:
         "description": "; ".join(titles),
         "content": {MEDIA_TYPE: {"schema": ProblemDocument.model_json_schema()}},
     }
-    if status in (429, 503):
+    if status in (429, 503, 507):
         document["headers"] = {
             "Retry-After": {
                 "description": "Seconds to wait before trying again.",

@@ -14,23 +14,29 @@ import json
 import logging
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, WebSocket, WebSocketDisconnect
+from fastapi import APIRouter, Depends, Query, WebSocket, WebSocketDisconnect
 
-from mien.engine.smoothing import SMOOTH_MS
 from mien.engine.stages import VideoAnalyser
 from mien.media.frames import Frame
 from mien.record.table import row_of
-from mien.serve.access import Gate, require_access
-from mien.serve.documents import responses
-from mien.serve.metrics import Metrics
-from mien.serve.pictures import decode_picture
-from mien.serve.problems import Problem
+from mien.serve.context import Context
+from mien.serve.http.access import bearer_token
+from mien.serve.http.clients import client_of
+from mien.serve.http.openapi import responses
+from mien.serve.http.problems import Problem
+from mien.serve.pictures.decode import decode_picture
 from mien.serve.recognition import Lane
-from mien.serve.schemas import Ticket
-from mien.serve.settings import Limits, Settings
+from mien.serve.routes.dependencies import (
+    ReadingName,
+    ServerContext,
+    check_reading_over_time,
+    require_access,
+)
+from mien.serve.routes.schemas import Ticket
 
 log = logging.getLogger("mien.serve")
 
@@ -44,43 +50,47 @@ _NORMAL, _POLICY_VIOLATION = 1000, 1008  # Close codes of RFC 6455, section 7.4.
     dependencies=[Depends(require_access)],
     responses=responses(401, 403, 413, 429, 503),
 )
-def issue_ticket(request: Request) -> Ticket:
+def issue_ticket(context: ServerContext) -> Ticket:
     """Issue a ticket for one WebSocket, as a browser cannot send a token with that."""
-    lifetime_s = request.app.state.settings.limits.tickets_seconds
-    ticket = request.app.state.store.issue_ticket(lifetime_s)
+    lifetime_s = context.settings.limits.tickets_seconds
+    ticket = context.store.issue_ticket(lifetime_s)
     return Ticket(ticket=ticket, expires_in_s=lifetime_s)
 
 
 @router.websocket("/stream")
 async def stream(
-    websocket: WebSocket, ticket: Annotated[str | None, Query(max_length=100)] = None
+    websocket: WebSocket,
+    context: ServerContext,
+    ticket: Annotated[str | None, Query(max_length=100)] = None,
+    reading: ReadingName = None,
 ) -> None:
     """Recognise the faces of a live stream."""
-    state = websocket.app.state
-    settings: Settings = state.settings
-    metrics: Metrics = state.metrics
-    try:
-        await _check_access(websocket, ticket)
-        if state.streams >= settings.limits.streams:
-            raise Problem(
-                "busy", f"{state.streams} streams are open, as many as are served.", retry_after_s=5
-            )
-    except Problem as problem:
-        await websocket.send_denial_response(problem.response())
-        return
-    lane = state.recognition.for_stream()
-    state.streams += 1
-    lane.streams += 1
-    metrics.streams.inc()
-    try:
+    client = client_of(websocket.scope)
+    with contextlib.ExitStack() as stack:
+        try:
+            await _check_access(websocket, context, ticket)
+            check_reading_over_time(context, reading)
+            stack.enter_context(context.streams.take(client))
+        except Problem as problem:
+            await websocket.send_denial_response(problem.response())
+            return
+        lane = stack.enter_context(_lane_for_stream(context))
         await websocket.accept()
-        analyser = await asyncio.to_thread(VideoAnalyser, lane.recognizer)
-        session = _Session(websocket, lane, analyser, settings.limits, metrics)
-        await session.run(state.recognizer.artifact.sha256)
+        recognizer = lane.recognizer.with_reading(reading or context.settings.reading)
+        analyser = await asyncio.to_thread(VideoAnalyser, recognizer, context.settings.engine)
+        await _Session(websocket, context, client, lane, analyser).run()
+
+
+@contextlib.contextmanager
+def _lane_for_stream(context: Context) -> Iterator[Lane]:
+    lane = context.recognition.for_stream()
+    lane.streams += 1
+    context.metrics.streams.inc()
+    try:
+        yield lane
     finally:
-        state.streams -= 1
         lane.streams -= 1
-        metrics.streams.dec()
+        context.metrics.streams.dec()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,22 +143,26 @@ class _Session:
     def __init__(
         self,
         websocket: WebSocket,
+        context: Context,
+        client: str,
         lane: Lane,
         analyser: VideoAnalyser,
-        limits: Limits,
-        metrics: Metrics,
     ) -> None:
         self._websocket = websocket
+        self._recognition = context.recognition
+        self._limits = context.settings.limits
+        self._smooth_ms = context.settings.engine.smooth_ms
+        self._metrics = context.metrics
+        self._model = context.recognizer.artifact.sha256
+        self._client = client
         self._lane = lane
         self._analyser = analyser
-        self._limits = limits
-        self._metrics = metrics
         self._mailbox = _Mailbox()
         self._first_s: float | None = None
 
-    async def run(self, model: str) -> None:
+    async def run(self) -> None:
         """Receive and answer until the client leaves or the stream has lasted long enough."""
-        await self._send({"type": "ready", "model": model, "limits": self._frame_limits()})
+        await self._send({"type": "ready", "model": self._model, "limits": self._frame_limits()})
         tasks = {asyncio.create_task(self._receive()), asyncio.create_task(self._answer())}
         longest_s = self._limits.stream_seconds
         try:
@@ -200,7 +214,9 @@ class _Session:
     async def _answer(self) -> None:
         while True:
             await self._mailbox.wait_for_frame()
-            answer = await self._lane.run("stream", self._next_answer)
+            answer = await self._recognition.run(
+                self._client, "stream", lambda _: self._next_answer(), self._lane
+            )
             if answer is not None:
                 await self._send(answer)
 
@@ -239,7 +255,7 @@ class _Session:
             "height": image_bgr.shape[0],
             "waited_ms": round((begun_s - frame.arrived_s) * 1000, 1),
             "recognised_ms": round((time.perf_counter() - begun_s) * 1000, 1),
-            "faces": [row_of(face, smooth_ms=SMOOTH_MS, raw=False) for face in faces],
+            "faces": [row_of(face, smooth_ms=self._smooth_ms, raw=False) for face in faces],
         }
 
     def _timestamp_ms(self, frame: _Frame) -> float:
@@ -267,15 +283,14 @@ def _problem_message(problem: Problem) -> dict[str, Any]:
     return {"type": "problem", "problem": problem.document}
 
 
-async def _check_access(websocket: WebSocket, ticket: str | None) -> None:
+async def _check_access(websocket: WebSocket, context: Context, ticket: str | None) -> None:
     """Raise Problem unless the page's origin is ours and a token or a ticket is shown."""
-    gate: Gate = websocket.app.state.gate
+    gate = context.gate
     gate.check_origin(websocket)
     if not gate.needs_token:
         return
     if ticket is not None:
-        if not await asyncio.to_thread(websocket.app.state.store.use_ticket, ticket):
+        if not await asyncio.to_thread(context.store.use_ticket, ticket):
             raise Problem("token-needed", "The ticket is used up or too old; get another one.")
         return
-    scheme, _, token = websocket.headers.get("authorization", "").partition(" ")
-    gate.check_token(token if scheme.lower() == "bearer" else None)
+    gate.check_token(bearer_token(websocket.headers))

@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 import hmac
-from typing import Annotated
 
-from fastapi import Depends, Request
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 
-from mien.serve.problems import Problem
+from mien.serve.http.problems import Problem
 from mien.serve.settings import Settings, is_loopback
-
-_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-_bearer = HTTPBearer(
-    auto_error=False, description="The server's token, if it has one (`MIEN_SERVE_TOKEN`)."
-)
 
 
 class Gate:
@@ -86,19 +78,10 @@ class Gate:
             )
 
 
-async def require_access(
-    request: Request,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
-) -> None:
-    """FastAPI dependency: let only those in who may use the API.
-
-    Raises:
-        Problem: `origin-refused` or `token-needed`.
-    """
-    gate: Gate = request.app.state.gate
-    if request.method not in _SAFE_METHODS:
-        gate.check_origin(request)
-    gate.check_token(credentials.credentials if credentials else None)
+def bearer_token(headers: Headers) -> str | None:
+    """Return the token that a request shows as `Authorization: Bearer …`; None for none."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return token if scheme.lower() == "bearer" else None
 
 
 def _without_port(host: str) -> str:

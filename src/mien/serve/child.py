@@ -1,0 +1,24 @@
+"""What the server's child processes do not take from everyone else."""
+
+from __future__ import annotations
+
+import os
+
+try:
+    import resource
+except ImportError:  # Windows has neither this nor `os.nice`.
+    resource = None  # type: ignore[assignment]
+
+
+def be_modest(memory_mb: int) -> None:
+    """Let others go first, and fail rather than take more memory.
+
+    Args:
+        memory_mb: The most to take, in megabytes; 0 for any.
+    """
+    if resource is None:
+        return
+    os.nice(5)
+    if memory_mb:
+        limit = memory_mb * 1_000_000
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))

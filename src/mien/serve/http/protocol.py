@@ -1,0 +1,116 @@
+"""uvicorn's protocols with limits of what they parse before any application hears of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame
+
+MOST_PIECES = 4000
+"""Chunks, headers and requests in what is read at once, up to 256 kB: each calls Python once."""
+
+MOST_HEAD_BYTES = 64_000
+"""Bytes on end that are no body: the head of a request, what stands between chunks, trailers."""
+
+
+MOST_FRAMES = 500
+"""WebSocket frames in what is read at once: of pictures, there are a few."""
+
+_WEBSOCKET_PIECE_BYTES = 4096
+_POLICY_VIOLATION = 1008  # RFC 6455, section 7.4.1.
+
+
+class TooMuchError(Exception):
+    """Ends the parsing; the client gets 400."""
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """HTTP/1.1 parsed in C (httptools), whose callers cannot stop the event loop for long.
+
+    uvicorn's other parser, h11, takes half a minute for a body of a few megabytes in chunks of one
+    byte, in which nobody else is served; this one would take in headers without end.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._pieces = 0
+        self._head_bytes = 0
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what has come."""
+        self._pieces = 0
+        self._head_bytes += len(data)
+        super().data_received(data)
+        if self._head_bytes > MOST_HEAD_BYTES and not self.transport.is_closing():
+            self.send_400_response("The request's head is too large.")
+
+    def on_message_begin(self) -> None:
+        """Note that a request begins."""
+        self._count()
+        super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Note a header."""
+        self._count()
+        super().on_header(name, value)
+
+    def on_body(self, body: bytes) -> None:
+        """Note a piece of a body."""
+        self._count()
+        self._head_bytes = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Note that a request has come as a whole."""
+        self._head_bytes = 0
+        super().on_message_complete()
+
+    def _count(self) -> None:
+        self._pieces += 1
+        if self._pieces > MOST_PIECES:
+            raise TooMuchError
+
+
+class BoundedWebSocket(WebSocketsSansIOProtocol):
+    """WebSockets whose clients cannot stop the event loop for long with very small frames."""
+
+    _frames = 0
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what has come, bit by bit."""
+        self._frames = 0
+        for start in range(0, len(data), _WEBSOCKET_PIECE_BYTES):
+            super().data_received(data[start : start + _WEBSOCKET_PIECE_BYTES])
+            if self.transport.is_closing():
+                return
+            if self._frames > MOST_FRAMES:
+                self.conn.fail(_POLICY_VIOLATION, "Too many small frames at once")
+                self.handle_parser_exception()
+                return
+
+    def handle_cont(self, event: Frame) -> None:
+        """Note a part of a message."""
+        self._frames += 1
+        super().handle_cont(event)
+
+    def handle_text(self, event: Frame) -> None:
+        """Note a text."""
+        self._frames += 1
+        super().handle_text(event)
+
+    def handle_bytes(self, event: Frame) -> None:
+        """Note a binary message."""
+        self._frames += 1
+        super().handle_bytes(event)
+
+    def handle_ping(self) -> None:
+        """Note a ping."""
+        self._frames += 1
+        super().handle_ping()
+
+    def handle_pong(self, event: Frame) -> None:
+        """Note a pong."""
+        self._frames += 1
+        super().handle_pong(event)

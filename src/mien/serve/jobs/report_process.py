@@ -1,0 +1,27 @@
+"""The process that makes one report: `python -m mien.serve.jobs.report_process RECORD PAGE MB`.
+
+It prints what is wrong with the record, or nothing when the page is written.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from mien.core.errors import DataError
+from mien.record.report import write_report
+from mien.serve.child import be_modest
+
+
+def main() -> None:
+    """Write the page of the record."""
+    record, page, memory_mb = sys.argv[1:]
+    be_modest(int(memory_mb))
+    try:
+        write_report(Path(record), Path(page))
+    except DataError as error:
+        print(error)
+
+
+if __name__ == "__main__":
+    main()

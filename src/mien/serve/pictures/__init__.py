@@ -1,0 +1,1 @@
+"""From the bytes of an uploaded picture to pixels, without believing anything that they say."""

@@ -1,0 +1,91 @@
+"""From the bytes of an uploaded picture to pixels.
+
+What a file is, is read from its content; its size in pixels and its structure are checked before a
+decoder allocates memory for it.
+"""
+
+from __future__ import annotations
+
+import struct
+import subprocess
+import sys
+from importlib.util import find_spec
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.serve.http.problems import Problem
+from mien.serve.pictures.header import Header, read_header
+
+_HEIC_S = 20.0
+_USUAL_SCANS = 12
+"""Scans that a picture of the largest size may have; a smaller one may have more."""
+
+
+def decode_picture(content: bytes, *, most_pixels: int, longest_side: int) -> NDArray[np.uint8]:
+    """Decode a JPEG, PNG, WebP, AVIF or HEIC picture, turned as its metadata says.
+
+    Args:
+        content: The file.
+        most_pixels: Refuse pictures of more pixels.
+        longest_side: Refuse pictures with a longer side, in pixels.
+
+    Returns:
+        (H, W, 3) uint8, BGR; transparency is dropped.
+
+    Raises:
+        Problem: `wrong-type`, `too-many-pixels` or `unreadable`.
+    """
+    header = read_header(content)
+    _check_size(header, most_pixels, longest_side)
+    if header.media_type == "image/heic":
+        return _decode_heic(header.picture)
+    try:
+        image = cv2.imdecode(np.frombuffer(header.picture, dtype=np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error:
+        image = None
+    if image is None or {*image.shape[:2]} != {header.width, header.height}:
+        raise Problem(
+            "unreadable",
+            f"This is no whole {header.media_type} picture: it is damaged. Save it anew.",
+        )
+    return np.asarray(image, dtype=np.uint8)
+
+
+def _decode_heic(content: bytes) -> NDArray[np.uint8]:
+    if find_spec("pillow_heif") is None:
+        raise Problem(
+            "wrong-type",
+            "This is a HEIC picture, which this server does not read: run  pip install "
+            "'mien[heic]'  there, or send it as JPEG.",
+        )
+    command = [sys.executable, "-m", "mien.serve.pictures.heic_process"]
+    try:
+        ended = subprocess.run(command, input=content, capture_output=True, timeout=_HEIC_S)
+    except subprocess.TimeoutExpired:
+        raise Problem(
+            "unreadable", f"Decoding the HEIC picture took more than {_HEIC_S:g} s."
+        ) from None
+    if ended.returncode != 0 or len(ended.stdout) < 8:
+        raise Problem("unreadable", "This is no whole HEIC picture: it is damaged. Save it anew.")
+    width, height = struct.unpack_from("<II", ended.stdout)
+    return np.frombuffer(bytearray(ended.stdout[8:]), np.uint8).reshape(height, width, 3)
+
+
+def _check_size(header: Header, most_pixels: int, longest_side: int) -> None:
+    width, height = header.width, header.height
+    if width == 0 or height == 0:
+        raise Problem("unreadable", f"The picture says that it has {width} by {height} pixels.")
+    if width * height > most_pixels or max(width, height) > longest_side:
+        raise Problem(
+            "too-many-pixels",
+            f"The picture has {width} by {height} pixels; at most {most_pixels:,} pixels and "
+            f"{longest_side:,} a side are taken. Make it smaller.",
+        )
+    if header.scans * width * height > _USUAL_SCANS * most_pixels:
+        raise Problem(
+            "too-many-pixels",
+            f"The picture has {width} by {height} pixels in {header.scans} scans; save it anew as "
+            "a baseline JPEG.",
+        )
