@@ -1,17 +1,28 @@
 import csv
 import os
 import sys
+from functools import partial
 from importlib.util import find_spec
 
 import cv2
 import numpy as np
 import pytest
 
-from mien.batch.pictures import PICTURE_COLUMNS, PictureOutputs, run_pictures
+from mien.batch import pictures
+from mien.batch.pictures import PictureOutputs
 from mien.cli import main
-from mien.core.errors import SourceError
+from mien.core.errors import OutputError, SourceError
+from mien.core.labels import EMOTIONS
 from mien.faces.gate import QualityGate
 from mien.recognizer import Recognizer
+from mien.record.recognise import picture_columns
+
+
+def remark(line):
+    print(line, file=sys.stderr)
+
+
+run_pictures = partial(pictures.run_pictures, say=print, remark=remark)
 
 
 @pytest.fixture
@@ -49,7 +60,7 @@ def test_one_unreadable_file_is_one_error_row_and_the_rest_goes_on(
     with pytest.raises(SourceError, match="2 of 7 pictures could not be read"):
         run_pictures([folder], recognizer, outputs, QualityGate())
     rows = rows_of(tmp_path / "table.csv")
-    assert tuple(rows[0]) == PICTURE_COLUMNS
+    assert tuple(rows[0]) == picture_columns(EMOTIONS)
     names = [row["path"].removeprefix(f"{folder}/") for row in rows if not row["error"]]
     assert {"a, colour.png", "b.tif", "c.webp", "more/a, colour.png"} <= set(names)
     assert "f.bmp" not in names
@@ -60,9 +71,21 @@ def test_one_unreadable_file_is_one_error_row_and_the_rest_goes_on(
         *("a, colour.png.png", "b.tif.png", "c.webp.png", "f.bmp.png"),
         "more/a, colour.png.png",
     ]
-    printed = capsys.readouterr().out
+    printed, noted = capsys.readouterr()
     assert "f.bmp: no face" in printed
     assert "d.jpg" in printed
+    assert noted == "Passed over 1 file that is no picture by name: notes.txt.\n"
+
+
+def test_pictures_are_turned_as_asked(recognizer, folder, tmp_path):
+    path = tmp_path / "lying.png"
+    cv2.imwrite(str(path), cv2.rotate(cv2.imread(str(folder / "b.tif")), cv2.ROTATE_180))
+    outputs = PictureOutputs(folder=tmp_path / "out", csv=tmp_path / "table.csv")
+    run_pictures([path], recognizer, outputs, QualityGate(), rotate_degrees=180)
+    assert [row["path"] for row in rows_of(outputs.csv)] == [str(path)]
+    assert cv2.imread(str(tmp_path / "out" / "lying.png.png"))[:20].mean() == pytest.approx(
+        cv2.imread(str(folder / "b.tif"))[:20].mean(), abs=1
+    )
 
 
 def test_blurred_copies_do_not_show_the_face(recognizer, folder, tmp_path):
@@ -142,7 +165,7 @@ def test_a_copy_may_lie_beside_its_picture_but_not_replace_another(recognizer, a
     run_pictures([picture], recognizer, outputs, QualityGate())
     copy = picture.with_name("p.bmp.png")
     before = copy.read_bytes()
-    with pytest.raises(SourceError, match=r"p\.bmp\.png is an input"):
+    with pytest.raises(OutputError, match=r"p\.bmp\.png is an input"):
         run_pictures([picture, copy], recognizer, outputs, QualityGate())
     assert copy.read_bytes() == before
 
@@ -150,7 +173,7 @@ def test_a_copy_may_lie_beside_its_picture_but_not_replace_another(recognizer, a
 def test_the_table_does_not_take_the_place_of_a_picture(recognizer, albums):
     picture = albums / "a" / "p.bmp"
     before = picture.read_bytes()
-    with pytest.raises(SourceError, match="is an input and would be overwritten"):
+    with pytest.raises(OutputError, match="is an input and would be overwritten"):
         run_pictures([albums], recognizer, PictureOutputs(csv=picture), QualityGate())
     assert picture.read_bytes() == before
 

@@ -1,1 +1,1 @@
-"""Many pictures at once."""
+"""Many pictures and videos: one process for `mien image`, Ray for `mien batch`."""

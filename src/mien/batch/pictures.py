@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.core.errors import DataError, SourceError
+from mien.core.errors import OutputError, SourceError
 from mien.core.files import is_folder, refuse_overwriting, write_atomically
 from mien.core.types import FaceEmotion
 from mien.faces.gate import QualityGate
 from mien.media.blur import blur_faces
-from mien.media.draw import draw_faces, label_of
-from mien.media.frames import IMAGE_SUFFIXES
-from mien.media.image import read_image
+from mien.media.draw import draw_faces
+from mien.media.frames import check_rotation
+from mien.media.labels import label_of
+from mien.media.picture_files import (
+    PICTURE_SUFFIXES,
+    is_hidden,
+    is_picture,
+    passed_over_line,
+)
 from mien.recognizer import Recognizer
-from mien.record.table import COLUMNS, row_of
+from mien.record.recognise import picture_columns, recognise_each
 from mien.record.write import TableWriter
-
-PICTURE_COLUMNS = (*COLUMNS, "path", "error")
-"""A table of pictures: `frame` counts the pictures, `timestamp_ms` and `track_id` are 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,51 +52,59 @@ class PictureOutputs:
 
 
 def run_pictures(
-    paths: Sequence[Path], recognizer: Recognizer, outputs: PictureOutputs, gate: QualityGate
+    paths: Sequence[Path],
+    recognizer: Recognizer,
+    outputs: PictureOutputs,
+    gate: QualityGate,
+    *,
+    say: Callable[[str], None],
+    remark: Callable[[str], None],
+    rotate_degrees: int = 0,
 ) -> None:
-    """Recognise pictures, one after another; print a line for each face.
+    """Recognise pictures, one after another; say a line for each face.
 
-    A file that is no picture becomes a row with its error, and the others go on. What lies in the
-    folder of the annotated copies is passed over, so that a second run does not read the first
-    one's copies; a picture named by itself is always read.
+    A file that is no picture becomes a row with its error, and the others go on. Files of folders
+    that are no pictures by their name are counted and named. What lies in the folder of the
+    annotated copies is passed over, so that a second run does not read the first one's copies; a
+    picture named by itself is always read.
 
     Args:
         paths: Pictures, and folders of pictures (with the folders in them).
         recognizer: What recognises.
         outputs: What to write.
         gate: What makes a face uncertain.
+        say: Called with every line of the result.
+        remark: Called with what is to be known besides, such as what was passed over.
+        rotate_degrees: See `mien.media.frames.open_frames`.
 
     Raises:
-        SourceError: if there is no picture, or one would be overwritten; or, at the end, if some
-            could not be read.
-        DataError: if something cannot be written.
+        SourceError: if there is no picture; or, at the end, if some could not be read.
+        OutputError: if something cannot be written, or would overwrite a picture.
         MissingExtraError: if Parquet is asked for and pyarrow is missing.
     """
-    files = _files_of(paths, outputs.folder)
+    check_rotation(rotate_degrees)
+    files, others = _files_of(paths, outputs.folder)
     copies = _copies_of(files, paths, outputs.folder) if outputs.folder is not None else {}
     # A picture that is named twice, in two ways, has one copy.
     copy_paths = set(copies.values())
     refuse_overwriting(files, [outputs.csv, outputs.jsonl, outputs.parquet, *copy_paths])
+    if line := passed_over_line(others):
+        remark(line)
+    columns = picture_columns(recognizer.classifier.labels)
     failed = 0
     with ExitStack() as stack:
         table = stack.enter_context(
-            TableWriter(
-                PICTURE_COLUMNS, csv=outputs.csv, jsonl=outputs.jsonl, parquet=outputs.parquet
-            )
+            TableWriter(columns, csv=outputs.csv, jsonl=outputs.jsonl, parquet=outputs.parquet)
         )
-        for number, path in enumerate(files):
-            try:
-                image_bgr = read_image(path)
-            except SourceError as error:
+        for picture in recognise_each(files, recognizer, gate, rotate_degrees=rotate_degrees):
+            table.append(picture.rows(columns))
+            if picture.image_bgr is None:
                 failed += 1
-                print(error, flush=True)
-                table.append([_error_row(number, path, error)])
+                say(str(picture.error))
                 continue
-            faces = recognizer.recognize(image_bgr, number, gate=gate)
-            table.append([_row(face, path) for face in faces])
-            print("\n".join(_lines(path, faces)), flush=True)
-            if path in copies:
-                _write_copy(image_bgr, faces, copies[path], outputs.blur)
+            say("\n".join(_lines(picture.path, picture.faces)))
+            if copy := copies.get(picture.path):
+                _write_copy(picture.image_bgr, picture.faces, copy, outputs.blur)
     if failed:
         raise SourceError(
             f"{failed} of {len(files)} pictures could not be read; their rows say why. The others "
@@ -102,17 +112,22 @@ def run_pictures(
         )
 
 
-def _files_of(paths: Sequence[Path], copies_folder: Path | None) -> list[Path]:
-    files = [file for path in paths for file in _pictures_under(path, copies_folder)]
-    if not files:
+def _files_of(paths: Sequence[Path], copies_folder: Path | None) -> tuple[list[Path], list[Path]]:
+    """The pictures, and the other files of the folders."""
+    files = [file for path in paths for file in _files_under(path, copies_folder)]
+    # What is named by itself may be called anything.
+    pictures = [file for file in files if is_picture(file) or file in paths]
+    others = [file for file in files if not (is_picture(file) or file in paths)]
+    if not pictures:
+        line = passed_over_line(others)
         raise SourceError(
             f"There is no picture in {', '.join(map(str, paths))}: expected files that end in "
-            f"{', '.join(sorted(IMAGE_SUFFIXES))}."
+            f"{', '.join(sorted(PICTURE_SUFFIXES))}.{f' {line}' if line else ''}"
         )
-    return files
+    return pictures, others
 
 
-def _pictures_under(path: Path, copies_folder: Path | None) -> Iterator[Path]:
+def _files_under(path: Path, copies_folder: Path | None) -> Iterator[Path]:
     if not is_folder(path):
         yield path
         return
@@ -122,8 +137,8 @@ def _pictures_under(path: Path, copies_folder: Path | None) -> Iterator[Path]:
             "read: name another folder for the copies."
         )
     for file in sorted(path.rglob("*")):
-        is_picture = file.suffix.lower() in IMAGE_SUFFIXES and _may_be_read(file)
-        if is_picture and not _is_within(file.parent, copies_folder):
+        may_count = _may_be_read(file) and not is_hidden(file)
+        if may_count and not _is_within(file.parent, copies_folder):
             yield file
 
 
@@ -155,22 +170,6 @@ def _copies_of(files: Sequence[Path], paths: Sequence[Path], folder: Path) -> di
     }
 
 
-def _row(face: FaceEmotion, path: Path) -> dict[str, Any]:
-    row = row_of(face, smooth_ms=0.0, raw=False)
-    return {column: row[column] for column in COLUMNS} | {"path": str(path), "error": None}
-
-
-def _error_row(number: int, path: Path, error: SourceError) -> dict[str, Any]:
-    nothing: dict[str, Any] = dict.fromkeys(PICTURE_COLUMNS)
-    return nothing | {
-        "frame": number,
-        "timestamp_ms": 0.0,
-        "track_id": 0,
-        "path": str(path),
-        "error": str(error),
-    }
-
-
 def _lines(path: Path, faces: Sequence[FaceEmotion]) -> list[str]:
     if not faces:
         return [f"{path}: no face"]
@@ -190,4 +189,4 @@ def _write_copy(
     try:
         write_atomically(path, cv2.imencode(".png", image_bgr)[1].tobytes())
     except OSError as error:
-        raise DataError(f"The picture {path} cannot be written: {error.strerror}.") from None
+        raise OutputError(f"The picture {path} cannot be written: {error.strerror}.") from None

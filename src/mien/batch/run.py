@@ -1,0 +1,267 @@
+"""What `mien batch` does: sources through workers on Ray into one folder."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from mien.batch.cluster import STARTS, Cluster, ClusterLostError, WorkerLostError
+from mien.batch.folder import BatchFolder
+from mien.batch.progress import BatchProgress
+from mien.batch.schedule import MOST_KILLS, Schedule
+from mien.batch.sources import BatchSource, find_sources
+from mien.batch.worker import DONE, FAILED, SET_ASIDE, WorkerSetup
+from mien.core.errors import SettingError
+from mien.engine.settings import EngineSettings
+from mien.engine.temporal import TemporalMemory
+from mien.faces.models import BLAZEFACE_VARIABLE, YUNET_VARIABLE, find_yunet
+from mien.media.frames import check_rotation
+from mien.recognizer import Recognizer
+from mien.record.parquet import require_pyarrow
+
+_MOST_TOLD = 5  # names of files that were passed over
+
+
+@dataclass(frozen=True, slots=True)
+class BatchOptions:
+    """What can be chosen about a batch.
+
+    Attributes:
+        address: `local` starts Ray here and stops it at the end; `auto` and `ray://…` join a
+            cluster.
+        actors: How many workers; None for one a core.
+        every_ms: Of videos, look at one frame in this time; 0 at all.
+        rotate_degrees: See `mien.media.frames.open_frames`.
+        detect_size: See `mien.Recognizer`.
+        provider: Likewise.
+        summary: Write a table of a row a video as well.
+        redo: Do anew what has changed or failed.
+    """
+
+    address: str = "local"
+    actors: int | None = None
+    every_ms: float = 0.0
+    rotate_degrees: int = 0
+    detect_size: str | None = None
+    provider: str = "cpu"
+    summary: bool = False
+    redo: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BatchOutcome:
+    """What became of a batch.
+
+    Attributes:
+        done: How many sources are done.
+        failed: How many cannot be read.
+        set_aside: How many killed their workers.
+        faces: How many rows of faces there are.
+    """
+
+    done: int
+    failed: int
+    set_aside: int
+    faces: int
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all was done."""
+        return not self.failed and not self.set_aside
+
+
+def run_batch(
+    inputs: Sequence[str],
+    out: Path,
+    recognizer: Recognizer,
+    settings: EngineSettings,
+    options: BatchOptions,
+    *,
+    say: Callable[[str], None],
+    remark: Callable[[str], None],
+) -> BatchOutcome:
+    """Recognise pictures and videos on the cores of this machine or of a cluster.
+
+    Killed at any moment, the same call goes on with what is missing. A source that cannot be read
+    is a row with its error.
+
+    Args:
+        inputs: See `mien.batch.sources.find_sources`.
+        out: The folder to write; see `mien.batch.folder`.
+        recognizer: Which artifact, reading and detector the workers open.
+        settings: How often, how calm, how sure.
+        options: Where, how many, what else.
+        say: Called with every line of the result.
+        remark: Called with what is to be known besides, such as what was passed over.
+
+    Raises:
+        SourceError: if an input is not there.
+        ModelError: if the network over time belongs to another artifact or reading.
+        OutputError: if the folder cannot be written, is in use, or was made otherwise.
+        SettingError: if an option is not valid, or the cluster cannot be joined.
+        MissingExtraError: if Ray or pyarrow is missing.
+    """
+    require_pyarrow()
+    check_rotation(options.rotate_degrees)
+    if options.every_ms < 0:
+        raise SettingError(f"every_ms is {options.every_ms}; expected 0 or more milliseconds.")
+    found = find_sources(inputs)
+    if found.passed_over:
+        remark(_passed_over(found.passed_over))
+    asked = _asked(recognizer, settings, options)
+    setup = _setup(recognizer, settings, options)
+    labels = recognizer.classifier.labels
+    started_s = time.monotonic()
+    with BatchFolder(out, asked, labels) as folder:
+        missing = folder.begin(found.sources, redo=options.redo)
+        if missing and len(missing) < len(found.sources):
+            remark(
+                f"{len(found.sources) - len(missing):,} sources are done; {len(missing):,} to go."
+            )
+        try:
+            if missing:
+                with BatchProgress(found.sources, missing) as progress:
+                    _recognise(missing, folder, setup, options, progress, remark)
+        finally:
+            folder.write_tables(summary=options.summary)
+        outcome = _outcome(folder)
+    say(_told(outcome, time.monotonic() - started_s, out))
+    return outcome
+
+
+def _recognise(
+    missing: Sequence[BatchSource],
+    folder: BatchFolder,
+    setup: WorkerSetup,
+    options: BatchOptions,
+    progress: BatchProgress,
+    remark: Callable[[str], None],
+) -> None:
+    """Work off the missing sources; Ray is started anew where it is killed on this machine."""
+    for attempt in range(STARTS):
+        there = folder.names()
+        left = [source for source in missing if source.name not in there or attempt == 0]
+        try:
+            with Cluster(options.address, options.actors, setup, remark) as cluster:
+                schedule = Schedule(left, cluster.size, there)
+                _work(cluster, schedule, folder, progress)
+                return
+        except ClusterLostError:
+            if options.address != "local":
+                break
+    raise SettingError(
+        "Ray stopped on this machine. What was done is kept; the same command goes on."
+    )
+
+
+def _work(
+    cluster: Cluster, schedule: Schedule, folder: BatchFolder, progress: BatchProgress
+) -> None:
+    """Keep every worker busy until nothing waits."""
+    while True:
+        while cluster.has_idle_worker and (task := schedule.take()):
+            cluster.give(task)
+        if not cluster.is_busy and not schedule.is_waiting:
+            return
+        worker = cluster.wait()
+        if worker is None or worker.task is None:
+            continue
+        task = worker.task
+        try:
+            _, reply = cluster.take_reply(worker)
+            folder.write_part(reply.results, reply.size_bytes, cluster.pieces(worker, reply))
+            progress.add(reply.results)
+        except WorkerLostError as lost:
+            if not lost.is_to_blame:
+                schedule.put_back(task)
+            elif (source := schedule.blame(task)) is not None:
+                told = (
+                    f"{source.name} was set aside: {MOST_KILLS} workers died of it. {lost.reason}"
+                )
+                progress.add([folder.set_aside(source, told)])
+
+
+def _setup(recognizer: Recognizer, settings: EngineSettings, options: BatchOptions) -> WorkerSetup:
+    onnx = recognizer.artifact.onnx_path
+    files: dict[str, bytes] = {}
+    detector = recognizer.detector.name
+    if detector == "yunet" and (yunet := find_yunet()) is not None:
+        files[YUNET_VARIABLE] = yunet.read_bytes()
+    if detector == "mediapipe":
+        files[BLAZEFACE_VARIABLE] = Path(os.environ[BLAZEFACE_VARIABLE]).expanduser().read_bytes()
+    return WorkerSetup(
+        mien_version=version("mien"),
+        artifact=_pair(onnx),
+        temporal={} if settings.temporal is None else _pair(settings.temporal),
+        detector_files=files,
+        reading=recognizer.classifier.reading_name,
+        detector=detector,
+        detect_size=options.detect_size,
+        provider=options.provider,
+        rotate_degrees=options.rotate_degrees,
+        every_ms=options.every_ms,
+        settings=settings,
+    )
+
+
+def _pair(onnx: Path) -> dict[str, bytes]:
+    """A network and its sidecar, by suffix."""
+    return {path.suffix: path.read_bytes() for path in (onnx, onnx.with_suffix(".json"))}
+
+
+def _temporal_sha256(recognizer: Recognizer, settings: EngineSettings) -> str | None:
+    """Which network over time judges the videos, after seeing that it can."""
+    if settings.temporal is None:
+        return None
+    return TemporalMemory(settings.temporal, recognizer.classifier).network_sha256
+
+
+def _asked(
+    recognizer: Recognizer, settings: EngineSettings, options: BatchOptions
+) -> dict[str, Any]:
+    """What the rows depend on."""
+    return {
+        "mien_version": version("mien"),
+        "artifact_sha256": recognizer.artifact.sha256,
+        "reading": recognizer.classifier.reading_name,
+        "labels": list(recognizer.classifier.labels),
+        "detector": recognizer.detector.name,
+        "detect_size": options.detect_size,
+        "rotate_degrees": options.rotate_degrees,
+        "every_ms": options.every_ms,
+        **asdict(settings),
+        "temporal": _temporal_sha256(recognizer, settings),
+    }
+
+
+def _passed_over(names: Sequence[str]) -> str:
+    first = ", ".join(Path(name).name for name in names[:_MOST_TOLD])
+    rest = f" and {len(names) - _MOST_TOLD:,} more" if len(names) > _MOST_TOLD else ""
+    files = "1 file that is" if len(names) == 1 else f"{len(names):,} files that are"
+    return f"Passed over {files} neither picture nor video by name: {first}{rest}."
+
+
+def _outcome(folder: BatchFolder) -> BatchOutcome:
+    results = list(folder.results())
+    states = Counter(result.state for result in results)
+    faces = sum(result.faces for result in results)
+    return BatchOutcome(states[DONE], states[FAILED], states[SET_ASIDE], faces)
+
+
+def _told(outcome: BatchOutcome, seconds: float, out: Path) -> str:
+    parts = [f"{outcome.done:,} done"]
+    if outcome.failed:
+        parts.append(f"{outcome.failed:,} could not be read")
+    if outcome.set_aside:
+        parts.append(f"{outcome.set_aside:,} set aside")
+    sources = outcome.done + outcome.failed + outcome.set_aside
+    return (
+        f"{sources:,} sources: {', '.join(parts)}; {outcome.faces:,} faces. This took "
+        f"{seconds:.0f} s. Wrote {out}"
+    )

@@ -1,0 +1,348 @@
+"""What a batch is made of: files, folders, globs, lists of paths and object stores, as sources."""
+
+from __future__ import annotations
+
+import csv
+import fnmatch
+import glob
+import os
+import re
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
+
+from mien.core.errors import DataError, SourceError
+from mien.media.picture_files import PICTURE_SUFFIXES, is_hidden
+from mien.record.parquet import require_pyarrow
+
+VIDEO_SUFFIXES = frozenset(
+    {
+        *(".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg"),
+        *(".mpg", ".mts", ".ogv", ".ts", ".vob", ".webm", ".wmv"),
+    }
+)
+"""Names of videos; what a folder holds besides them and pictures is passed over."""
+
+MANIFEST_SUFFIXES = frozenset({".csv", ".parquet", ".txt"})
+"""Names of lists of paths."""
+
+MANIFEST_COLUMNS = ("source", "path")
+"""The column of a CSV or Parquet list that holds the paths: the first of these that it has."""
+
+Kind = Literal["picture", "video"]
+
+_URI = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
+_GLOB = re.compile(r"[*?\[]")
+_SURROGATES = re.compile("[\udc80-\udcff]")
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSource:
+    """A picture or video of a batch.
+
+    Attributes:
+        name: What it is called in the tables: as it was named, in UTF-8.
+        kind: Whether it is a picture or a video, by its name.
+        location: Its absolute path, or its address.
+        size_bytes: Its size; None where it cannot be told.
+        modified_ns: When it was changed last, in nanoseconds since 1970; None likewise.
+        error: Why it cannot be read, where that is known beforehand.
+    """
+
+    name: str
+    kind: Kind
+    location: str
+    size_bytes: int | None = None
+    modified_ns: int | None = None
+    error: str | None = None
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether it lies in an object store."""
+        return is_uri(self.location)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundSources:
+    """What the inputs of a batch hold.
+
+    Attributes:
+        sources: The pictures and videos, each once.
+        passed_over: The names of other files in folders.
+    """
+
+    sources: tuple[BatchSource, ...]
+    passed_over: tuple[str, ...]
+
+
+def is_uri(text: str) -> bool:
+    """Whether a text is an address such as `s3://bucket/key`."""
+    return _URI.match(text) is not None
+
+
+def table_name(path: str) -> str:
+    """Return a path as the tables hold it, which is in UTF-8.
+
+    Of a name that is not UTF-8, the bytes that do not fit become `%XX`, and `%` becomes `%25`.
+    """
+    if not _SURROGATES.search(path):
+        return path
+    return _SURROGATES.sub(lambda found: f"%{ord(found[0]) - 0xDC00:02X}", path.replace("%", "%25"))
+
+
+def find_sources(inputs: Sequence[str]) -> FoundSources:
+    """Return the pictures and videos that a batch's inputs name.
+
+    Args:
+        inputs: Pictures, videos, folders (with the folders in them; links to folders are not
+            followed), patterns (`**` reaches into folders), lists of paths (`.csv`, `.parquet`,
+            `.txt`), and addresses that `pyarrow.fs` opens, of files, folders and patterns.
+
+    Raises:
+        SourceError: if an input is not there, or there is no picture or video in all of them.
+        DataError: if a list of paths is none.
+        MissingExtraError: if an address or a Parquet list is named and pyarrow is missing.
+    """
+    sources: dict[str, BatchSource] = {}
+    passed_over: list[str] = []
+    for text in inputs:
+        for found in _of_input(text):
+            if isinstance(found, BatchSource):
+                sources.setdefault(found.location, found)
+            else:
+                passed_over.append(table_name(found))
+    if not sources:
+        raise SourceError(
+            f"There is no picture or video in {', '.join(map(table_name, inputs))}: expected files "
+            f"that end in {', '.join(sorted(PICTURE_SUFFIXES | VIDEO_SUFFIXES))}."
+        )
+    _refuse_one_name_for_two(sources.values())
+    return FoundSources(tuple(sources.values()), tuple(passed_over))
+
+
+def open_filesystem(location: str) -> tuple[Any, str]:
+    """Return the `pyarrow.fs.FileSystem` of an address, and the path in it.
+
+    Raises:
+        SourceError: if pyarrow knows no such address.
+        MissingExtraError: if pyarrow is missing.
+    """
+    require_pyarrow()
+    import pyarrow as pa
+    from pyarrow.fs import FileSystem
+
+    try:
+        filesystem, path = FileSystem.from_uri(location)
+    except (pa.ArrowException, ValueError, OSError) as error:
+        raise SourceError(
+            f"{without_secrets(location)} cannot be opened: {error}; expected an address that "
+            "pyarrow.fs knows, such as s3://bucket/folder."
+        ) from None
+    return filesystem, path
+
+
+def without_secrets(uri: str) -> str:
+    """Return an address without user, password and options."""
+    parts = urlsplit(uri)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def _refuse_one_name_for_two(sources: Iterable[BatchSource]) -> None:
+    locations: dict[str, str] = {}
+    for source in sources:
+        other = locations.setdefault(source.name, source.location)
+        if other != source.location:
+            raise SourceError(
+                f"{table_name(other)} and {table_name(source.location)} would both be called "
+                f"{source.name} in the tables: name their folders so that they differ."
+            )
+
+
+def _of_input(text: str) -> Iterator[BatchSource | str]:
+    """The sources that an input names, and the names of files that are none."""
+    if is_uri(text):
+        yield from _of_uri(text)
+        return
+    path = Path(text).expanduser()
+    if path.is_dir():
+        yield from _of_folder(str(path))
+    elif os.path.lexists(path):
+        if path.suffix.lower() in MANIFEST_SUFFIXES:
+            yield from _of_manifest(path)
+        else:
+            yield _of_file(str(path))
+    elif _GLOB.search(text):
+        yield from _of_pattern(str(path))
+    else:
+        raise SourceError(
+            f"There is nothing at {table_name(text)}: expected a picture, a video, a folder, a "
+            "pattern, a list of paths or an address such as s3://bucket/folder."
+        )
+
+
+def _of_pattern(pattern: str) -> Iterator[BatchSource | str]:
+    found = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - may be absolute
+    if not found:
+        raise SourceError(f"Nothing matches the pattern {table_name(pattern)}.")
+    for path in found:
+        if Path(path).is_dir():
+            # `**` gives the folders and all that is in them.
+            if "**" not in pattern:
+                yield from _of_folder(path)
+        elif _kind_of(path) is None:
+            yield path
+        else:
+            yield _of_file(path)
+
+
+def _of_folder(folder: str) -> Iterator[BatchSource | str]:
+    failures: list[OSError] = []
+    for parent, folders, files in os.walk(folder, onerror=failures.append):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            path = os.path.join(parent, name)  # noqa: PTH118 - Path would cost most of the time
+            if _kind_of(name) is not None:
+                yield _of_file(path)
+            elif not is_hidden(Path(name)):
+                yield path
+    for failure in failures:
+        # What is in it cannot be told: it is a row, and not silently less.
+        path = str(failure.filename)
+        reason = f"The folder {table_name(path)} cannot be listed: {failure.strerror}."
+        yield BatchSource(table_name(path), "picture", os.path.abspath(path), error=reason)  # noqa: PTH100
+
+
+def _of_file(path: str, name: str | None = None) -> BatchSource:
+    name = table_name(name or path)
+    kind = _kind_of(path) or "video"
+    location = os.path.abspath(path)  # noqa: PTH100 - resolve() would follow links
+    try:
+        found = os.stat(path)  # noqa: PTH116
+    except OSError as error:
+        reason = f"{name} cannot be read: {error.strerror}."
+        return BatchSource(name, kind, location, error=reason)
+    if not stat.S_ISREG(found.st_mode):
+        reason = f"{name} is not a file; a folder or pipe is neither picture nor video."
+        return BatchSource(name, kind, location, error=reason)
+    return BatchSource(name, kind, location, found.st_size, found.st_mtime_ns)
+
+
+def _kind_of(name: str) -> Kind | None:
+    """What a file is by its name; None where it is hidden, or neither a picture nor a video."""
+    path = PurePosixPath(name) if is_uri(name) else Path(name)
+    if is_hidden(Path(path.name)):
+        return None
+    if path.suffix.lower() in PICTURE_SUFFIXES:
+        return "picture"
+    return "video" if path.suffix.lower() in VIDEO_SUFFIXES else None
+
+
+def _of_manifest(path: Path) -> Iterator[BatchSource]:
+    """The sources of a list; a relative path begins in the list's folder."""
+    for name in _manifest_names(path):
+        if is_uri(name):
+            yield from (found for found in _of_uri(name) if isinstance(found, BatchSource))
+        else:
+            yield _of_file(os.path.join(path.parent, name), name)  # noqa: PTH118
+
+
+def _manifest_names(path: Path) -> Iterator[str]:
+    try:
+        if path.suffix.lower() == ".parquet":
+            yield from _parquet_names(path)
+        elif path.suffix.lower() == ".csv":
+            yield from _csv_names(path)
+        else:
+            lines = os.fsdecode(path.read_bytes().removeprefix(b"\xef\xbb\xbf")).splitlines()
+            yield from (line for line in lines if line.strip())
+    except OSError as error:
+        raise DataError(f"The list {path} cannot be read: {error.strerror}.") from None
+
+
+def _csv_names(path: Path) -> Iterator[str]:
+    # The names need not be UTF-8.
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        rows = csv.DictReader(file)
+        column = _manifest_column(path, rows.fieldnames or ())
+        yield from (row[column] for row in rows if row[column])
+
+
+def _parquet_names(path: Path) -> Iterator[str]:
+    require_pyarrow()
+    import pyarrow as pa
+    import pyarrow.parquet as pa_parquet
+
+    try:
+        with pa_parquet.ParquetFile(path) as file:
+            column = _manifest_column(path, file.schema_arrow.names)
+            for batch in file.iter_batches(columns=[column]):
+                yield from dict.fromkeys(filter(None, batch.column(0).to_pylist()))
+    except pa.ArrowException as error:
+        raise DataError(f"{path} is not a Parquet file that can be read: {error}.") from None
+
+
+def _manifest_column(path: Path, columns: Iterable[str]) -> str:
+    present = list(columns)
+    for column in MANIFEST_COLUMNS:
+        if column in present:
+            return column
+    raise DataError(
+        f"The list {path} has the columns {', '.join(present) or 'of none'}; expected one that is "
+        f"called {' or '.join(MANIFEST_COLUMNS)} and holds the paths."
+    )
+
+
+def _of_uri(uri: str) -> Iterator[BatchSource | str]:
+    require_pyarrow()
+    import pyarrow as pa
+    from pyarrow.fs import FileSelector, FileType
+
+    # A pattern is matched here: pyarrow knows none.
+    base, pattern = _split_pattern(uri.replace(" ", "%20"))
+    filesystem, path = open_filesystem(base)
+    try:
+        info = filesystem.get_file_info(path)
+        if info.type == FileType.NotFound:
+            raise SourceError(f"There is nothing at {without_secrets(base)}.")
+        if info.type == FileType.File:
+            yield _of_info(base, path, info, is_named=True)
+            return
+        for each in filesystem.get_file_info(FileSelector(path, recursive=True)):
+            if each.type != FileType.File or not _matches(each.path, pattern):
+                continue
+            source = _of_info(base, path, each)
+            yield source if _kind_of(each.base_name) else source.name
+    except (pa.ArrowException, OSError) as error:
+        raise SourceError(f"{without_secrets(base)} cannot be listed: {error}.") from None
+
+
+def _of_info(base: str, base_path: str, info: Any, *, is_named: bool = False) -> BatchSource:
+    parts = urlsplit(base)
+    # The names of objects may hold what stands for something else in an address.
+    below = "" if is_named else quote(info.path[len(base_path.rstrip("/")) :])
+    location = urlunsplit(parts._replace(path=parts.path.rstrip("/") + below))
+    kind = _kind_of(info.base_name) or "video"
+    name = unquote(without_secrets(location))
+    return BatchSource(name, kind, location, info.size, info.mtime_ns)
+
+
+def _split_pattern(uri: str) -> tuple[str, str | None]:
+    """An address up to the first folder that has a pattern in its name, and the pattern."""
+    scheme, _, rest = uri.partition("://")
+    rest, mark, query = rest.partition("?") if _has_options(rest) else (rest, "", "")
+    found = _GLOB.search(rest)
+    if found is None:
+        return uri, None
+    base = rest[: rest.rfind("/", 0, found.start())]
+    return f"{scheme}://{base}{mark}{query}", "*" + rest[len(base) :]
+
+
+def _has_options(rest: str) -> bool:
+    return "?" in rest and "=" in rest.rpartition("?")[2]
+
+
+def _matches(path: str, pattern: str | None) -> bool:
+    return pattern is None or fnmatch.fnmatchcase(path, pattern)

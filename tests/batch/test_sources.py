@@ -1,0 +1,184 @@
+"""What a batch's inputs mean: no file of them is read."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from mien.batch.sources import find_sources, open_filesystem, table_name
+from mien.core.errors import DataError, SourceError
+
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="other systems allow no such name")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("in/a.png", "in/b.MP4", "in/notes.txt", "in/.hidden.png", "in/more/c.jpg"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    return tmp_path
+
+
+def names(*inputs):
+    return [source.name for source in find_sources([str(each) for each in inputs]).sources]
+
+
+def test_a_folder_gives_its_pictures_and_videos_and_says_what_it_passed_over(folder):
+    found = find_sources(["in"])
+    assert [(each.name, each.kind) for each in found.sources] == [
+        ("in/a.png", "picture"),
+        ("in/b.MP4", "video"),
+        ("in/more/c.jpg", "picture"),
+    ]
+    assert found.passed_over == ("in/notes.txt",)
+    assert all(Path(each.location).is_absolute() for each in found.sources)
+    assert [each.size_bytes for each in found.sources] == [8, 8, 13]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("in/*.png", ["in/a.png"]),
+        ("in/**/*.jpg", ["in/more/c.jpg"]),
+        ("in/m*", ["in/more/c.jpg"]),
+        ("in/**", ["in/a.png", "in/b.MP4", "in/more/c.jpg"]),
+    ],
+)
+def test_a_pattern_gives_what_it_matches(folder, pattern, expected):
+    assert names(pattern) == expected
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_text_lists_paths_from_its_own_folder_on(folder, end):
+    (folder / "in" / "list.txt").write_bytes(end.join(["a.png", "", "gone.png"]).encode())
+    found = find_sources(["in/list.txt"]).sources
+    assert [(each.name, each.error) for each in found] == [
+        ("a.png", None),
+        ("gone.png", "gone.png cannot be read: No such file or directory."),
+    ]
+    assert found[0].location == str(folder / "in" / "a.png")
+
+
+@pytest.mark.parametrize("column", ["source", "path"])
+def test_a_csv_lists_paths_in_a_column(folder, column):
+    (folder / "list.csv").write_text(f'id,{column}\n1,in/a.png\n2,"in/b.MP4"\n')
+    assert names("list.csv") == ["in/a.png", "in/b.MP4"]
+
+
+def test_a_parquet_file_lists_paths_once_each(folder):
+    pa = pytest.importorskip("pyarrow", reason="needs mien[parquet]")
+    import pyarrow.parquet as pa_parquet
+
+    rows = pa.table({"frame": [0, 1, 0], "source": ["in/a.png", "in/a.png", "in/b.MP4"]})
+    pa_parquet.write_table(rows, folder / "list.parquet")
+    assert names("list.parquet") == ["in/a.png", "in/b.MP4"]
+
+
+def test_a_list_without_a_column_of_paths_is_refused(folder):
+    (folder / "list.csv").write_text("name\nin/a.png\n")
+    with pytest.raises(
+        DataError, match=r"columns name; expected one that is called source or path"
+    ):
+        find_sources(["list.csv"])
+
+
+def test_a_file_named_in_several_ways_counts_once(folder):
+    assert names("in/a.png", "in", folder / "in" / "a.png") == [
+        *("in/a.png", "in/b.MP4", "in/more/c.jpg"),
+    ]
+
+
+def test_two_files_that_would_have_one_name_are_refused(folder):
+    (folder / "list.txt").write_text("a.png\n")
+    (folder / "in" / "list.txt").write_text("a.png\n")
+    with pytest.raises(SourceError, match=r"would both be called a\.png"):
+        find_sources(["list.txt", "in/list.txt"])
+
+
+@pytest.mark.parametrize("given", ["gone", "in/*.webp", "in/notes.txt/x"])
+def test_an_input_that_is_not_there_is_refused(folder, given):
+    with pytest.raises(SourceError, match=r"nothing at|Nothing matches"):
+        find_sources(["in", given])
+
+
+def test_a_folder_without_any_is_refused(folder):
+    (folder / "empty").mkdir()
+    with pytest.raises(SourceError, match=r"no picture or video in empty"):
+        find_sources(["empty"])
+
+
+@linux_only
+def test_a_name_that_is_not_utf_8_is_percent_encoded_and_found_again(folder):
+    odd = os.fsdecode(b"in/caf\xe9 100%.png")
+    (folder / odd).write_bytes(b"")
+    (folder / "list.txt").write_bytes(os.fsencode(odd) + b"\n")
+    for given in ("in", "list.txt"):
+        (found,) = (each for each in find_sources([given]).sources if "caf" in each.name)
+        assert found.name == "in/caf%E9 100%25.png"
+        assert Path(found.location).exists()
+    assert table_name("in/café 100%.png") == "in/café 100%.png"
+
+
+@linux_only
+def test_pipes_broken_links_and_loops_are_sources_with_an_error(folder):
+    os.mkfifo(folder / "in" / "pipe.mp4")
+    (folder / "in" / "loop.png").symlink_to("loop.png")
+    (folder / "in" / "broken.png").symlink_to("gone.png")
+    (folder / "in" / "more" / "up").symlink_to("..")
+    errors = {each.name: each.error for each in find_sources(["in"]).sources if each.error}
+    assert sorted(errors) == ["in/broken.png", "in/loop.png", "in/pipe.mp4"]
+    assert "Too many levels of symbolic links" in errors["in/loop.png"]
+    assert "a folder or pipe is neither" in errors["in/pipe.mp4"]
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="the superuser may read everything"
+)
+def test_a_folder_that_cannot_be_listed_is_a_source_with_an_error(folder):
+    (folder / "in" / "more").chmod(0)
+    errors = {each.name: each.error for each in find_sources(["in"]).sources if each.error}
+    (folder / "in" / "more").chmod(0o755)
+    assert errors == {"in/more": "The folder in/more cannot be listed: Permission denied."}
+
+
+KEYS = ("a.png", "more/b.mp4", "more/c d.jpg", "more/notes.txt")
+
+
+@pytest.fixture(scope="module")
+def bucket(object_store):
+    """The options of the address of a bucket with three pictures and videos, and a text."""
+    return object_store({f"study/{key}": key.encode() for key in KEYS})
+
+
+def test_an_object_store_is_listed_and_its_secrets_stand_in_no_table(bucket):
+    found = find_sources([f"s3://user:secret@faces/study{bucket}"])
+    assert sorted((each.name, each.kind, each.size_bytes) for each in found.sources) == [
+        ("s3://faces/study/a.png", "picture", 5),
+        ("s3://faces/study/more/b.mp4", "video", 10),
+        ("s3://faces/study/more/c d.jpg", "picture", 12),
+    ]
+    assert found.passed_over == ("s3://faces/study/more/notes.txt",)
+    for each in found.sources:
+        filesystem, path = open_filesystem(each.location)
+        with filesystem.open_input_stream(path) as stream:
+            assert stream.read().decode() == each.name.removeprefix("s3://faces/study/")
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("study/more/*.mp4", ["s3://faces/study/more/b.mp4"]),
+        ("study/*.jpg", ["s3://faces/study/more/c d.jpg"]),
+        ("study/a.png", ["s3://faces/study/a.png"]),
+    ],
+)
+def test_patterns_and_single_objects_of_an_object_store(bucket, path, expected):
+    assert names(f"s3://user:secret@faces/{path}{bucket}") == expected
+
+
+def test_an_object_that_is_not_there_is_refused_without_its_secrets(bucket):
+    with pytest.raises(SourceError, match=r"nothing at s3://faces/gone\."):
+        find_sources([f"s3://user:secret@faces/gone{bucket}"])
