@@ -13,7 +13,8 @@ import pytest
 
 import mien
 from mien.cli import main
-from mien.core.errors import SourceError
+from mien.core.errors import OutputError, SourceError
+from mien.core.labels import EMOTIONS
 from mien.engine.pipeline import FrameFaces
 from mien.live.display import has_display
 from mien.live.recording import Recording
@@ -86,7 +87,7 @@ def test_without_a_window_the_annotated_video_is_written(
     nobody = np.full_like(astronaut_bgr, 90)
     pictures = [astronaut_bgr] * 4 + [nobody] * 4 + [astronaut_bgr] * 4
     source = write_video(in_empty_folder / "clip.mp4", pictures, fps=4)
-    run_live(source, recognizer, window=False)
+    run_live(source, recognizer, window=False, say=print)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "Reading video stream ..."
     assert re.fullmatch(
@@ -115,7 +116,7 @@ def test_the_annotated_video_keeps_uneven_times(recognizer, in_empty_folder):
             frame.pts, frame.time_base = ms, Fraction(1, 1000)
             file.mux(video.encode(frame))
         file.mux(video.encode(None))
-    run_live(in_empty_folder / "uneven.mp4", recognizer, window=False)
+    run_live(in_empty_folder / "uneven.mp4", recognizer, window=False, say=print)
     with open_frames(in_empty_folder / "results" / "live" / "uneven_annotated.mp4") as frames:
         shown = [(frame.timestamp_ms, frame.image_bgr[-1, -1, 0]) for frame in frames]
         frame_ms = 1000 / frames.fps
@@ -132,7 +133,7 @@ def test_times_in_whole_milliseconds_lose_and_double_no_frame(recognizer, in_emp
     for number in range(20):
         writer.write(np.full((120, 160, 3), 200 * (number % 2), np.uint8))
     writer.release()
-    run_live(in_empty_folder / "even.mkv", recognizer, window=False)
+    run_live(in_empty_folder / "even.mkv", recognizer, window=False, say=print)
     with open_frames(in_empty_folder / "results" / "live" / "even_annotated.mp4") as frames:
         is_bright = [bool(frame.image_bgr[-1, -1, 0] > 100) for frame in frames]
     assert is_bright == [False, True] * 10
@@ -143,8 +144,8 @@ def test_without_a_webcam_the_bundled_video_takes_over(recognizer, capsys, monke
     def interrupt(*_arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(recognizer, "classify_with_likeness", interrupt)
-    run_live(None, recognizer, window=False)
+    monkeypatch.setattr(recognizer.classifier, "classify", interrupt)
+    run_live(None, recognizer, window=False, say=print)
     assert capsys.readouterr().out.startswith("No webcam found: using the bundled video instead.")
 
 
@@ -168,10 +169,10 @@ class Interrupted:
 
 
 def test_a_second_video_of_a_camera_leaves_the_first(recognizer, in_empty_folder, monkeypatch):
-    monkeypatch.setattr("mien.media.frames._open_camera", lambda _index: Interrupted())
+    monkeypatch.setattr("mien.media.frames.open_camera", lambda _index: Interrupted())
     monkeypatch.setattr("time.strftime", lambda *_: "at-this-very-second")
     for _ in range(3):
-        run_live(0, recognizer, window=False)
+        run_live(0, recognizer, window=False, say=print)
     names = sorted(path.name for path in (in_empty_folder / "results" / "live").iterdir())
     begin = "camera_0_at-this-very-second"
     assert names == [f"{begin}{number}_annotated.mp4" for number in ("-2", "-3", "")]
@@ -179,7 +180,9 @@ def test_a_second_video_of_a_camera_leaves_the_first(recognizer, in_empty_folder
 
 def test_recordings_begun_in_one_second_are_files_of_their_own(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("time.strftime", lambda *_: "at-this-very-second")
-    with Recording(tmp_path, "camera_0", 25.0, 0.0) as recording:
+    with Recording(
+        tmp_path, "camera_0", 25.0, labels=EMOTIONS, smooth_ms=0.0, say=print
+    ) as recording:
         for count in (5, 2):
             recording.follow(is_wanted=True)
             for index in range(count):
@@ -198,7 +201,7 @@ def test_recordings_begun_in_one_second_are_files_of_their_own(tmp_path, monkeyp
 @pytest.mark.usefixtures("no_camera")
 def test_another_camera_that_is_absent_is_an_error(recognizer):
     with pytest.raises(SourceError, match="camera 3"):
-        run_live("3", recognizer, window=False)
+        run_live("3", recognizer, window=False, say=print)
 
 
 def test_a_record_does_not_take_the_place_of_its_source(
@@ -206,8 +209,8 @@ def test_a_record_does_not_take_the_place_of_its_source(
 ):
     source = write_video(in_empty_folder / "clip.mp4", [astronaut_bgr])
     before = source.read_bytes()
-    with pytest.raises(SourceError, match="is an input and would be overwritten"):
-        run_live("clip.mp4", recognizer, window=False, outputs=LiveOutputs(csv=source))
+    with pytest.raises(OutputError, match="is an input and would be overwritten"):
+        run_live("clip.mp4", recognizer, window=False, say=print, outputs=LiveOutputs(csv=source))
     assert source.read_bytes() == before
 
 
@@ -226,15 +229,15 @@ def test_ctrl_c_leaves_a_whole_video(
     recognizer, in_empty_folder, astronaut_bgr, write_video, capsys, monkeypatch
 ):
     source = write_video(in_empty_folder / "clip.mp4", [astronaut_bgr] * 6)
-    classify, calls = recognizer.classify_with_likeness, itertools.count()
+    classify, calls = recognizer.classifier.classify, itertools.count()
 
     def interrupt(faces_u8):
         if next(calls) == 2:
             raise KeyboardInterrupt
         return classify(faces_u8)
 
-    monkeypatch.setattr(recognizer, "classify_with_likeness", interrupt)
-    run_live(source, recognizer, window=False)
+    monkeypatch.setattr(recognizer.classifier, "classify", interrupt)
+    run_live(source, recognizer, window=False, say=print)
     assert capsys.readouterr().out.splitlines()[-1] == "Stopped."
     with open_frames(in_empty_folder / "results" / "live" / "clip_annotated.mp4") as frames:
         assert len(list(frames)) == 2
@@ -250,6 +253,7 @@ def test_a_stopped_service_leaves_whole_files(
         "import os, signal, sys\n"
         "from mien.cli import main\n"
         "from mien.media.sink import VideoSink\n"
+        "signal.signal(signal.Signals[sys.argv[1]], signal.SIG_DFL)\n"  # nohup may have ignored it
         "write_at = VideoSink.write_at\n"
         "def stop_at_the_third(sink, image_bgr, timestamp_ms):\n"
         "    write_at(sink, image_bgr, timestamp_ms)\n"
@@ -277,7 +281,7 @@ def test_several_faces_are_printed_from_left_to_right(
     two = np.full((300, 1200, 3), 128, np.uint8)
     two[:, :512] = two[:, 600:1112] = astronaut_bgr[:300]
     cv2.imwrite(str(in_empty_folder / "two.png"), two)
-    run_live(in_empty_folder / "two.png", recognizer, window=False)
+    run_live(in_empty_folder / "two.png", recognizer, window=False, say=print)
     lines = capsys.readouterr().out.splitlines()[2:]
     assert len(lines) == 2
     assert all(line.startswith("00:00:00 : ") for line in lines)
@@ -303,7 +307,7 @@ def test_a_picture_stays_until_the_user_quits(recognizer, in_empty_folder, scree
         screen.closes_s = 10.0
     else:
         screen.keys.append((10.0, way))
-    run_live(in_empty_folder / "grey.png", recognizer, fast=fast)
+    run_live(in_empty_folder / "grey.png", recognizer, say=print, fast=fast)
     assert screen.ended_s == pytest.approx(10, abs=0.1)
     # Its keys work as long as it is there.
     (_, before), *_, (_, after) = screen.shown
@@ -317,7 +321,7 @@ def test_the_last_picture_of_a_folder_stays_as_long_as_the_others(
     folder.mkdir()
     for level in (50, 100, 150):
         cv2.imwrite(str(folder / f"{level:03}.png"), np.full((240, 320, 3), level, np.uint8))
-    run_live(folder, recognizer)
+    run_live(folder, recognizer, say=print)
     began_s = {int(picture[-1, -1, 0]): when for when, picture in reversed(screen.shown)}
     assert sorted(began_s) == [50, 100, 150]
     assert began_s[150] - began_s[100] == pytest.approx(1, abs=0.1)

@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from mien.core.labels import EMOTIONS
 from mien.core.types import Box, FaceEmotion
 from mien.engine.pipeline import FrameFaces
 from mien.live.recording import Recording
@@ -42,6 +45,18 @@ def test_every_key_changes_the_picture_and_changes_it_back(key):
     np.testing.assert_array_equal(drawn(view), plain)
 
 
+def test_labels_and_legend_leave_the_status_alone():
+    within = replace(face(2, 30), box=Box(30.0, 40.0, 300.0, 190.0))
+    faces = (face(1, 100), within)
+    image = np.full((240, 640, 3), 255, np.uint8)
+    View().annotate(image, faces)
+    controls = image.copy()
+    View().draw_controls(controls, "30 FPS")
+    changed_by_controls = (controls != image).any(axis=2)
+    assert changed_by_controls.any()
+    assert (image[changed_by_controls] == 255).all()
+
+
 def test_another_key_changes_nothing():
     assert not len(changed(View(), "x"))
 
@@ -58,7 +73,7 @@ def test_the_focus_goes_from_face_to_face():
 
 
 def test_a_recording_holds_what_came_between_two_presses(tmp_path):
-    recording = Recording(tmp_path, "clip", 25.0, 130.0)
+    recording = Recording(tmp_path, "clip", 25.0, labels=EMOTIONS, smooth_ms=130.0, say=print)
     with recording:
         for index in range(10):
             picture = np.full((120, 160, 3), 90, np.uint8)

@@ -1,20 +1,35 @@
 import itertools
+import json
+import subprocess
 import sys
+import threading
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from mien.core.errors import SourceError
+import mien
+from mien.cli import main
+from mien.core.errors import OutputError, SourceError
+from mien.core.temporal import bundled_temporal, load_temporal
 from mien.engine.settings import EngineSettings
-from mien.media.frames import open_frames
+from mien.media.frames import Frame, open_frames
+from mien.media.source import OpenedSource
 from mien.recognizer import Recognizer
 from mien.record.read import read_record
 from mien.video import run
-from mien.video.run import Outputs, run_video
+from mien.video.run import Outputs
 from mien.video.sound import SoundVideoSink
+
+
+def remark(line):
+    print(line, file=sys.stderr)
+
+
+run_video = partial(run.run_video, say=print, remark=remark)
 
 FRAMES = 20
 
@@ -39,7 +54,11 @@ def frames_of(path):
 
 def test_every_frame_has_its_rows_and_its_picture(recognizer, clip, tmp_path, capsys):
     outputs = Outputs(
-        video=tmp_path / "out.mp4", csv=tmp_path / "r.csv", jsonl=tmp_path / "r.jsonl", raw=True
+        video=tmp_path / "out.mp4",
+        csv=tmp_path / "r.csv",
+        jsonl=tmp_path / "r.jsonl",
+        summary=tmp_path / "summary.json",
+        raw=True,
     )
     summary = run_video(clip, recognizer, outputs, EngineSettings())
     rows = list(read_record(outputs.csv))
@@ -51,6 +70,53 @@ def test_every_frame_has_its_rows_and_its_picture(recognizer, clip, tmp_path, ca
     printed = capsys.readouterr().out
     assert f"{FRAMES} frames" in printed
     assert "Person 1: " in printed
+    document = json.loads(outputs.summary.read_text())
+    assert document == summary.document()
+    assert printed.splitlines()[-1].startswith(f"The whole clip: {document['emotion']}, ")
+
+
+def test_the_networks_over_time_answer_for_the_whole_is_that_of_record_summary_and_report(
+    clip, without_yunet, tmp_path, capsys
+):
+    del without_yunet
+    network = load_temporal(bundled_temporal())
+    files = {name: tmp_path / f"r.{name}" for name in ("csv", "jsonl", "parquet")}
+    summaries = [tmp_path / f"{name}.json" for name in ("video", "report")]
+    options = [word for name, path in files.items() for word in (f"--{name}", str(path))]
+    words = ["video", str(clip), "--temporal", "shipped", "--detector", "haar", *options]
+    with pytest.raises(SystemExit) as ended:
+        main([*words, "--raw", "--summary", str(summaries[0])])
+    assert not ended.value.code
+    printed = capsys.readouterr().out
+    assert printed.splitlines()[-1].endswith(f"by the network over time {network.sha256[:12]}")
+    records = [list(read_record(path)) for path in files.values()]
+    last = {face.track_id: face for face in records[0]}
+    document = json.loads(summaries[0].read_text())
+    assert document["networks_over_time"] == [network.sha256]
+    assert document["persons"]
+    for person in document["persons"]:
+        whole = last[person["track_id"]].whole_probabilities
+        assert list(person["probabilities"].values()) == pytest.approx(whole, abs=1e-3)
+    for record in records:
+        assert {face.temporal_sha256 for face in record} == {network.sha256}
+        assert record[-1].whole_probabilities == pytest.approx(
+            records[0][-1].whole_probabilities, abs=1e-5
+        )
+    assert "whole_happy" in mien.to_dataframe(records[0]).columns
+    with pytest.raises(SystemExit) as ended:
+        main(["report", str(files["csv"]), "--summary", str(summaries[1])])
+    assert not ended.value.code
+    assert json.loads(summaries[1].read_text())["probabilities"] == pytest.approx(
+        document["probabilities"], abs=1e-3
+    )
+    page = files["csv"].with_suffix(".html").read_text(encoding="utf-8")
+    assert f"Network over time</dt><dd>{network.sha256[:12]}" in page
+
+
+def test_a_network_over_time_and_smoothing_exclude_each_other(clip, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["video", str(clip), "--temporal", "shipped", "--smooth", "50"])
+    assert "choose --temporal or --smooth" in capsys.readouterr().err
 
 
 def test_nothing_is_written_unless_asked_for(recognizer, clip, tmp_path):
@@ -88,7 +154,7 @@ def test_sound_of_a_rate_that_aac_does_not_know_is_resampled(astronaut_bgr, tmp_
     source, times_ms = tmp_path / "odd.mkv", range(0, 1000, 40)
     pictures = [astronaut_bgr[:64, :64]] * len(times_ms)
     write_with_sound(av, source, pictures, times_ms, codec="pcm_s16le", rate_hz=rate_hz)
-    with SoundVideoSink(tmp_path / "out.mp4", source, fps=25) as sink:
+    with SoundVideoSink(tmp_path / "out.mp4", source, fps=25, remark=remark) as sink:
         for picture, ms in zip(pictures, times_ms, strict=True):
             sink.write_at(picture, ms)
     with av.open(tmp_path / "out.mp4") as result:
@@ -104,7 +170,7 @@ def test_mp3_is_kept_as_it_is(astronaut_bgr, tmp_path):
     source, times_ms = tmp_path / "mp3.mkv", range(0, 1000, 40)
     pictures = [astronaut_bgr[:64, :64]] * len(times_ms)
     write_with_sound(av, source, pictures, times_ms, codec="libmp3lame")
-    with SoundVideoSink(tmp_path / "out.mp4", source, fps=25) as sink:
+    with SoundVideoSink(tmp_path / "out.mp4", source, fps=25, remark=remark) as sink:
         for picture, ms in zip(pictures, times_ms, strict=True):
             sink.write_at(picture, ms)
     with av.open(source) as before, av.open(tmp_path / "out.mp4") as after:
@@ -121,7 +187,7 @@ def test_a_video_that_cannot_be_finished_leaves_the_old_file(astronaut_bgr, tmp_
     source.write_bytes(b"not a video")
     with (
         pytest.raises(SourceError, match=r"sound of .*source\.mp4 cannot be read"),
-        SoundVideoSink(old, source, fps=25) as sink,
+        SoundVideoSink(old, source, fps=25, remark=remark) as sink,
     ):
         sink.write_at(astronaut_bgr, 0)
     assert old.read_bytes() == b"what an earlier run wrote"
@@ -136,12 +202,12 @@ def test_a_full_disk_is_told_and_leaves_the_old_video(clip, tmp_path, full_disk,
 
     def write_noise():
         random = np.random.default_rng(0)
-        with SoundVideoSink(old, clip, fps=25) as sink:
+        with SoundVideoSink(old, clip, fps=25, remark=remark) as sink:
             for number in range(80):
                 sink.write_at(random.integers(0, 255, (48, 64, 3), np.uint8), 40 * number)
 
     with (
-        pytest.raises(SourceError, match=r"old\.mp4 cannot be written: File too large"),
+        pytest.raises(OutputError, match=r"old\.mp4 cannot be written: File too large"),
         full_disk(most_bytes),
     ):
         write_noise()
@@ -155,7 +221,7 @@ def test_sound_that_breaks_off_is_said_and_the_video_goes_on(astronaut_bgr, tmp_
     pictures = [astronaut_bgr[:64, :64]] * len(times_ms)
     write_with_sound(av, source, pictures, times_ms, codec="mp2")
     damaged = damage_sound(av, source, tmp_path / "damaged.mkv")
-    with SoundVideoSink(tmp_path / "out.mp4", damaged, fps=25) as sink:
+    with SoundVideoSink(tmp_path / "out.mp4", damaged, fps=25, remark=remark) as sink:
         for picture, ms in zip(pictures, times_ms, strict=True):
             sink.write_at(picture, ms)
     assert len(frames_of(tmp_path / "out.mp4")) == len(pictures)
@@ -221,7 +287,7 @@ def test_a_damaged_spot_is_warned_of_after_the_rest_was_read(
 
 
 def test_a_wrong_name_for_the_annotated_video_is_refused(recognizer, clip):
-    with pytest.raises(SourceError, match=r"ends in \.mp4"):
+    with pytest.raises(OutputError, match=r"ends in \.mp4"):
         run_video(clip, recognizer, Outputs(video=clip.with_suffix(".avi")), EngineSettings())
     with pytest.raises(SourceError, match="There is no file"):
         run_video(clip.with_name("none.mp4"), recognizer, Outputs(), EngineSettings())
@@ -231,14 +297,14 @@ def test_a_wrong_name_for_the_annotated_video_is_refused(recognizer, clip):
 def test_no_output_takes_the_place_of_the_video(recognizer, clip, format):
     before = clip.read_bytes()
     outputs = Outputs(**{format: clip.parent / "records" / ".." / clip.name})
-    with pytest.raises(SourceError, match="is an input and would be overwritten"):
+    with pytest.raises(OutputError, match="is an input and would be overwritten"):
         run_video(clip, recognizer, outputs, EngineSettings())
     assert clip.read_bytes() == before
 
 
 def test_one_file_for_two_outputs_is_refused(recognizer, clip, tmp_path):
     same = tmp_path / "same.csv"
-    with pytest.raises(SourceError, match="two outputs"):
+    with pytest.raises(OutputError, match="two outputs"):
         run_video(clip, recognizer, Outputs(csv=same, jsonl=same), EngineSettings())
     assert not same.exists()
 
@@ -248,9 +314,101 @@ def test_a_folder_for_an_output_is_refused_at_once(recognizer, clip, tmp_path, f
     folder = tmp_path / "folder.mp4"
     folder.mkdir()
     before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(SourceError, match=r"folder\.mp4 is a folder: name a file"):
+    with pytest.raises(OutputError, match=r"folder\.mp4 is a folder: name a file"):
         run_video(clip, recognizer, Outputs(**{format: folder}), EngineSettings())
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("format", ["csv", "jsonl"])
+def test_standard_output_holds_the_table_alone(clip, without_yunet, capfd, format):
+    del without_yunet
+    with pytest.raises(SystemExit) as ended:
+        main(["video", str(clip), f"--{format}", "-", "--detector", "haar"])
+    table, messages = capfd.readouterr()
+    assert ended.value.code is None
+    lines = table.splitlines()
+    if format == "csv":
+        assert lines.pop(0).startswith("frame,timestamp_ms,")
+        assert {line.split(",")[0] for line in lines} == set(map(str, range(FRAMES)))
+    else:
+        assert {json.loads(line)["frame"] for line in lines} == set(range(FRAMES))
+    assert "Detector: haar" in messages
+    assert f"{FRAMES} frames, " in messages
+
+
+def test_a_reader_that_has_had_enough_ends_it_quietly(clip, tmp_path):
+    program = "import sys; from mien.cli import main; main(sys.argv[1:])"
+    words = ["video", str(clip), "--csv", "-", "--jsonl", str(tmp_path / "r.jsonl")]
+    command = [sys.executable, "-c", program, *words, "--detector", "haar"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as process:
+        process.stdout.close()
+        messages = process.stderr.read()
+    assert process.returncode == 1
+    assert messages == "Detector: haar\n"
+
+
+def test_a_video_at_an_address_and_one_in_a_pipe(
+    recognizer, clip, serve_http, standard_input, tmp_path, capsys
+):
+    address = serve_http(clip.read_bytes(), "video/mp4", "clip.mp4", has_length=True)
+    outputs = Outputs(csv=tmp_path / "web.csv", video=tmp_path / "out.mp4")
+    run_video(address, recognizer, outputs, EngineSettings())
+    rows = list(read_record(outputs.csv))
+    assert {row.frame for row in rows} == set(range(FRAMES))
+    assert len(frames_of(outputs.video)) == FRAMES
+    av = pytest.importorskip("av", reason="needs mien[video]")
+    with av.open(clip) as file, av.open(tmp_path / "clip.mkv", "w") as copy:
+        stream = copy.add_stream_from_template(file.streams.video[0])
+        for packet in file.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                copy.mux(packet)
+    with standard_input((tmp_path / "clip.mkv").read_bytes()):
+        run_video("-", recognizer, Outputs(csv=tmp_path / "pipe.csv"), EngineSettings())
+    piped = list(read_record(tmp_path / "pipe.csv"))
+    assert [(row.frame, row.emotion) for row in piped] == [(row.frame, row.emotion) for row in rows]
+    assert capsys.readouterr().out.count(f"{FRAMES} frames, ") == 2
+
+
+def test_the_annotated_video_of_a_camera_lasts_as_long_as_the_camera(
+    recognizer, astronaut_bgr, tmp_path, monkeypatch, capsys
+):
+    pytest.importorskip("av", reason="needs mien[video]")
+    times_ms = [0, 200, 400, 4400, 4600]
+
+    class Camera(OpenedSource):
+        name, fps, frame_count, is_live = "camera", 25.0, None, True
+
+        def __iter__(self):
+            for index, ms in enumerate(times_ms):
+                yield Frame(index, ms, astronaut_bgr[:240, 60:400].copy())
+                taken.acquire(timeout=30)
+            raise KeyboardInterrupt
+
+    taken = threading.Semaphore(0)
+    monkeypatch.setattr(run, "open_frames", lambda _, **__: Camera())
+    monkeypatch.setattr(run, "_annotate", lambda *_, **__: taken.release())
+    outputs = Outputs(video=tmp_path / "out.mp4", csv=tmp_path / "r.csv")
+    run_video(0, recognizer, outputs, EngineSettings())
+    kept = frames_of(outputs.video)
+    assert [frame.timestamp_ms for frame in kept] == pytest.approx(times_ms, abs=1)
+    assert {row.timestamp_ms for row in read_record(outputs.csv)} == set(times_ms)
+    assert "5 frames, " in capsys.readouterr().out
+
+
+def test_a_folder_with_a_bad_picture_goes_on(recognizer, tmp_path, astronaut_bgr, capsys):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for name, height in (("a.png", 240), ("c.png", 300)):
+        cv2.imwrite(str(folder / name), astronaut_bgr[:height, 60:400])
+    (folder / "b.png").write_bytes(b"not a picture")
+    outputs = Outputs(video=tmp_path / "out.mp4", csv=tmp_path / "r.csv")
+    with pytest.raises(SourceError, match=r"1 of 3 pictures of pictures could not be read.*b\.png"):
+        run_video(folder, recognizer, outputs, EngineSettings())
+    assert {row.frame for row in read_record(outputs.csv)} == {0, 2}
+    assert {frame.image_bgr.shape for frame in frames_of(outputs.video)} == {(240, 340, 3)}
+    assert capsys.readouterr().out.startswith("2 frames, ")
 
 
 def write_with_sound(av, path, pictures, times_ms, *, codec="aac", rate_hz=44_100):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
@@ -22,14 +23,30 @@ class Recording:
         folder: Where the files go; it is made where it is missing.
         name: How their names begin.
         fps: Frames a second of the video.
+        labels: What the network tells apart.
         smooth_ms: What the probabilities were smoothed with.
+        temporal: Whether a network over time says what the faces show.
+        say: Called with a line for each recording that is done.
     """
 
-    def __init__(self, folder: Path, name: str, fps: float, smooth_ms: float) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        fps: float,
+        *,
+        labels: tuple[str, ...],
+        smooth_ms: float,
+        temporal: bool = False,
+        say: Callable[[str], None],
+    ) -> None:
         self._folder = folder
         self._name = name
         self._fps = fps
+        self._labels = labels
         self._smooth_ms = smooth_ms
+        self._temporal = temporal
+        self._say = say
         self._open: ExitStack | None = None
         self._video: VideoSink | None = None
         self._record: RecordWriter | None = None
@@ -60,7 +77,7 @@ class Recording:
         self._video = self._record = self._begun_ms = None
         opened.close()
         if path.exists():
-            print(f"Wrote {path} and {path.with_suffix('.csv').name}", flush=True)
+            self._say(f"Wrote {path} and {path.with_suffix('.csv').name}")
 
     def __enter__(self) -> Self:
         return self
@@ -72,7 +89,12 @@ class Recording:
         stem = dated_name(self._folder, self._name, ".mp4", ".csv")
         self._open = ExitStack()
         self._record = self._open.enter_context(
-            RecordWriter(smooth_ms=self._smooth_ms, csv=self._folder / f"{stem}.csv")
+            RecordWriter(
+                self._labels,
+                smooth_ms=self._smooth_ms,
+                temporal=self._temporal,
+                csv=self._folder / f"{stem}.csv",
+            )
         )
         self._video = self._open.enter_context(VideoSink(self._folder / f"{stem}.mp4", self._fps))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,8 @@ from mien.live.display import Window, has_display
 from mien.live.recording import Recording, dated_name
 from mien.live.view import View
 from mien.media.demo import open_frames_or_demo
+from mien.media.frames import path_of
+from mien.media.picture_files import passed_over_line
 from mien.media.sink import VideoSink
 from mien.recognizer import Recognizer
 from mien.record.write import RecordWriter
@@ -56,16 +58,18 @@ def run_live(
     source: int | str | Path | None,
     recognizer: Recognizer,
     *,
+    say: Callable[[str], None],
     window: bool = True,
     fast: bool = False,
     outputs: LiveOutputs | None = None,
     settings: EngineSettings | None = None,
+    rotate_degrees: int = 0,
 ) -> None:
     """Recognise emotions in a source until it ends or the user quits.
 
     In a window, a single picture stays until the user quits.
 
-    Prints `Reading video stream ...`, then about once a second of the source's time a line a face,
+    Says `Reading video stream ...`, then about once a second of the source's time a line a face,
     `HH:MM:SS : Happy , 92%`, or `HH:MM:SS : no face`. The time is the clock's for a camera or
     stream and the position for a file. A camera or stream that breaks off is opened again.
 
@@ -73,57 +77,70 @@ def run_live(
         source: See `mien.media.frames.open_frames`. Where there is no camera 0, the bundled video
             takes its place.
         recognizer: What recognises.
+        say: Called with every line.
         window: Show a window. Without one, or without a display, the annotated video is written
             to `OUTPUT_FOLDER`; that of a camera or stream never replaces an earlier one.
         fast: Show a file as fast as it goes, not at its own speed.
         outputs: What to keep; nothing if None.
         settings: How often, how calm, how sure.
+        rotate_degrees: See `mien.media.frames.open_frames`.
 
     Raises:
-        SourceError: if the source cannot be opened, breaks off for good, or the video cannot be
-            written, or if an output would overwrite the source or another output.
-        DataError: if the record cannot be written.
+        SourceError: if the source cannot be opened or breaks off for good.
+        OutputError: if the record or the video cannot be written, or an output would overwrite the
+            source or another output.
         MissingExtraError: if Parquet is asked for and pyarrow is missing.
     """
     outputs = outputs or LiveOutputs()
     settings = settings or EngineSettings()
-    watched = None if source is None else Path(str(source))
-    refuse_overwriting([watched], [outputs.csv, outputs.jsonl, outputs.parquet])
+    refuse_overwriting([path_of(source)], [outputs.csv, outputs.jsonl, outputs.parquet])
     with ExitStack() as stack:
-        opened, _ = open_frames_or_demo(source, print)
-        frames = stack.enter_context(make_lasting(opened, source, print))
+        opened, _ = open_frames_or_demo(source, say, rotate_degrees=rotate_degrees)
+        frames = stack.enter_context(
+            make_lasting(opened, source, say, rotate_degrees=rotate_degrees)
+        )
+        if line := passed_over_line(frames.passed_over):
+            say(line)
         record = stack.enter_context(
             RecordWriter(
+                recognizer.classifier.labels,
                 smooth_ms=settings.smooth_ms,
                 raw=outputs.raw,
+                temporal=settings.temporal is not None,
                 csv=outputs.csv,
                 jsonl=outputs.jsonl,
                 parquet=outputs.parquet,
             )
         )
         stream = stack.enter_context(EmotionStream(frames, recognizer, settings))
-        narrator = _Narrator(frames.is_live)
+        narrator = _Narrator(say, is_live=frames.is_live)
         view = View(blur=outputs.blur)
         shown = window and has_display()
         if window and not shown:
-            print("No display: there will be no window.", flush=True)
-        print("Reading video stream ...", flush=True)
+            say("No display: there will be no window.")
+        say("Reading video stream ...")
         try:
             if shown:
-                _Show(stream, view, narrator, record, settings).run(fast=fast)
+                _Show(stream, view, narrator, record, settings, say).run(fast=fast)
             else:
-                _write(stream, view, narrator, record)
+                _write(stream, view, narrator, record, say)
         except KeyboardInterrupt:
-            print("Stopped.", flush=True)
+            say("Stopped.")
 
 
-def _write(stream: EmotionStream, view: View, narrator: _Narrator, record: RecordWriter) -> None:
+def _write(
+    stream: EmotionStream,
+    view: View,
+    narrator: _Narrator,
+    record: RecordWriter,
+    say: Callable[[str], None],
+) -> None:
     frames = stream.source
     name, ending = file_name(frames.name), "_annotated.mp4"
     if frames.is_live:
         name = dated_name(OUTPUT_FOLDER, name, ending)
     path = OUTPUT_FOLDER / f"{name}{ending}"
-    print(f"Writing {path} (Ctrl-C ends it) ...", flush=True)
+    say(f"Writing {path} (Ctrl-C ends it) ...")
     with VideoSink(path, frames.fps) as video:
         for faces in stream:
             record.write(faces)
@@ -143,13 +160,20 @@ class _Show:
         narrator: _Narrator,
         record: RecordWriter,
         settings: EngineSettings,
+        say: Callable[[str], None],
     ) -> None:
         self._stream = stream
         self._view = view
         self._narrator = narrator
         self._record = record
         self._recording = Recording(
-            OUTPUT_FOLDER, file_name(stream.source.name), stream.source.fps, settings.smooth_ms
+            OUTPUT_FOLDER,
+            file_name(stream.source.name),
+            stream.source.fps,
+            labels=stream.recognizer.classifier.labels,
+            smooth_ms=settings.smooth_ms,
+            temporal=settings.temporal is not None,
+            say=say,
         )
         self._faces: FrameFaces | None = None
         self._clean_bgr: NDArray[np.uint8] | None = None  # the picture before anything is drawn
@@ -232,10 +256,12 @@ class _Narrator:
     """Says once a second what is seen, and knows how fast it goes.
 
     Args:
+        say: Called with the lines.
         is_live: Tell the clock's time, not the position in the file.
     """
 
-    def __init__(self, is_live: bool) -> None:
+    def __init__(self, say: Callable[[str], None], *, is_live: bool) -> None:
+        self._say = say
         self._is_live = is_live
         self._next_line_ms = 0.0
         self._done_at: deque[float] = deque(maxlen=30)
@@ -248,11 +274,11 @@ class _Narrator:
         return (len(self._done_at) - 1) / max(self._done_at[-1] - self._done_at[0], 1e-9)
 
     def tell(self, faces: FrameFaces) -> None:
-        """Take notice of a frame; print its lines if a second is over."""
+        """Take notice of a frame; say its lines if a second is over."""
         self._done_at.append(time.monotonic())
         if faces.timestamp_ms >= self._next_line_ms:
             self._next_line_ms = (faces.timestamp_ms // 1000 + 1) * 1000
-            print("\n".join(lines_of(faces, self._clock(faces.timestamp_ms))), flush=True)
+            self._say("\n".join(lines_of(faces, self._clock(faces.timestamp_ms))))
 
     def _clock(self, timestamp_ms: float) -> str:
         if self._is_live:
@@ -261,13 +287,19 @@ class _Narrator:
 
 
 def lines_of(faces: Iterable[FaceEmotion], clock: str) -> list[str]:
-    """Return what is printed of the faces of a frame, from left to right."""
+    """Return what is said of the faces of a frame, from left to right."""
     lines = [
-        f"{clock} : {face.emotion.capitalize()} , {face.confidence:.0%}"
-        f"{' (uncertain)' if face.uncertain else ''}"
+        f"{clock} : {face.emotion[:1].upper()}{face.emotion[1:]} , {face.confidence:.0%}"
+        f"{_reason(face)}"
         for face in sorted(faces, key=lambda face: face.box.x)
     ]
     return lines or [f"{clock} : no face"]
+
+
+def _reason(face: FaceEmotion) -> str:
+    if not face.uncertain:
+        return ""
+    return " (uncertain: " + ", ".join(map(str, face.missed_limits)) + ")"
 
 
 def file_name(source_name: str) -> str:

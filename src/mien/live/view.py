@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from mien.core.types import FaceEmotion
 from mien.media.blur import blur_faces
-from mien.media.draw import draw_bars, draw_faces, draw_panel, draw_text
+from mien.media.draw import draw_bars, draw_faces, draw_panel, draw_text, text_box
+from mien.media.layout import Spots
 
 KEYS = (
     ("b", "bars of all emotions"),
@@ -23,6 +24,8 @@ KEYS = (
 
 _BLACK = (0, 0, 0)
 _RED = (40, 40, 220)
+_RECORDING = "REC"
+_WIDEST_STATUS = "000 FPS, 0000 ms"
 
 
 class View:
@@ -43,6 +46,7 @@ class View:
         self._bars = False
         self._status = True
         self._help = False
+        self._spots: Spots = {}
         self._focus: int | None = None  # the number of the one face whose bars are shown
 
     def press(self, key: str, faces: Sequence[FaceEmotion]) -> None:
@@ -71,18 +75,22 @@ class View:
         if self._blur:
             blur_faces(image_bgr, (face.box for face in faces))
         occupied = [face.box for face in faces]
+        # The corners are those of `draw_controls`, shown or not: labels do not move for a key.
+        controls = [
+            text_box(image_bgr.shape[:2], _WIDEST_STATUS, 0, 0),
+            text_box(image_bgr.shape[:2], _RECORDING, image_bgr.shape[1], 0),
+        ]
         for face in faces:
             if self._bars or face.track_id == self._focus:
                 occupied.append(draw_bars(image_bgr, face, occupied))
-        # Last, so that no neighbour's bars lie on a label.
-        draw_faces(image_bgr, faces)
+        draw_faces(image_bgr, faces, [*occupied[len(faces) :], *controls], self._spots)
 
     def draw_controls(self, image_bgr: NDArray[np.uint8], status: str) -> None:
         """Draw what belongs to the window and to no recording: status, pause, help."""
         if self._status:
             draw_text(image_bgr, status, 0, 0, _BLACK)
         if self.is_recording:
-            draw_text(image_bgr, "REC", image_bgr.shape[1], 0, _RED)
+            draw_text(image_bgr, _RECORDING, image_bgr.shape[1], 0, _RED)
         if self.is_paused:
             draw_text(image_bgr, "paused: space goes on", 0, image_bgr.shape[0], _BLACK)
         if self._help:

@@ -1,27 +1,27 @@
-"""What `mien video` does: every frame of a file through the engine, into what was asked for."""
+"""What `mien video` does: every frame of a video through the engine, into what was asked for."""
 
 from __future__ import annotations
 
-import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import Progress
-
-from mien.core.errors import SourceError
+from mien.core.errors import OutputError, SourceError
 from mien.core.files import refuse_overwriting
 from mien.engine.pipeline import EmotionStream, FrameFaces
+from mien.engine.reconnect import make_lasting
 from mien.engine.settings import EngineSettings
 from mien.media.blur import blur_faces
 from mien.media.draw import draw_faces
-from mien.media.frames import FrameSource, damage_of, open_frames
+from mien.media.frames import FrameSource, damage_of, open_frames, path_of
+from mien.media.layout import Spots
+from mien.media.picture_files import is_picture, passed_over_line
 from mien.media.sink import VideoSink
 from mien.recognizer import Recognizer
 from mien.record.summary import Summary
-from mien.record.write import RecordWriter
+from mien.record.write import RecordWriter, write_summary
 from mien.video.sound import SoundVideoSink, has_pyav
 
 
@@ -34,6 +34,8 @@ class Outputs:
         csv: Record in CSV.
         jsonl: Record in JSON lines.
         parquet: Record in Parquet.
+        summary: What each person and everyone showed on the whole, in JSON; see
+            `mien.record.summary.Summary.document`.
         raw: Put the probabilities before smoothing into the record as well.
         blur: Make the faces in the annotated video unrecognisable.
     """
@@ -42,98 +44,149 @@ class Outputs:
     csv: Path | None = None
     jsonl: Path | None = None
     parquet: Path | None = None
+    summary: Path | None = None
     raw: bool = False
     blur: bool = False
 
 
 def run_video(
-    path: Path, recognizer: Recognizer, outputs: Outputs, settings: EngineSettings
+    source: int | str | Path,
+    recognizer: Recognizer,
+    outputs: Outputs,
+    settings: EngineSettings,
+    *,
+    say: Callable[[str], None],
+    remark: Callable[[str], None],
+    on_frame: Callable[[int, int | None], None] | None = None,
+    rotate_degrees: int = 0,
 ) -> Summary:
     """Recognise every frame of a video.
 
-    Prints what it writes, how far it is, and at the end a line a person; a warning where the file
-    is damaged in between.
+    Says at the end what was seen, a line a person, and what everyone showed on the whole. A camera
+    or stream goes on until Ctrl-C (KeyboardInterrupt), and is opened again when it breaks off;
+    frames that come too fast are left out.
 
     Args:
-        path: A video file, or a folder of pictures.
+        source: See `mien.media.frames.open_frames`: a video file, a folder of pictures, ….
         recognizer: What recognises.
         outputs: What to write.
         settings: How often, how calm, how sure.
+        say: Called with the lines of the result.
+        remark: Called with what is to be known besides, such as where the file is damaged.
+        on_frame: Called after each frame with how many are done, and how many there are; None
+            where the source does not tell.
+        rotate_degrees: See `mien.media.frames.open_frames`.
 
     Returns:
         What the record amounts to.
 
     Raises:
-        SourceError: if the video cannot be opened or breaks off, or the annotated video cannot be
-            written; what was recognised until then stands in the record. Also if an output would
+        SourceError: if the video cannot be opened or breaks off; what was recognised until then
+            stands in the record.
+        OutputError: if the record or the annotated video cannot be written, or an output would
             overwrite the video or another output.
-        DataError: if the record cannot be written.
         MissingExtraError: if Parquet is asked for and pyarrow is missing.
+        BrokenPipeError: see `mien.record.write.TableWriter`.
     """
+    path = path_of(source)
     _check_outputs(path, outputs)
     summary = Summary()
     started = time.monotonic()
     frames = 0
+    spots: Spots = {}
+    failure: OutputError | SourceError | None = None
     with ExitStack() as stack:
-        source = stack.enter_context(open_frames(path))
+        opened = stack.enter_context(
+            make_lasting(
+                open_frames(source, rotate_degrees=rotate_degrees),
+                source,
+                remark,
+                rotate_degrees=rotate_degrees,
+            )
+        )
+        if line := passed_over_line(opened.passed_over):
+            remark(line)
         record = stack.enter_context(
             RecordWriter(
+                recognizer.classifier.labels,
                 smooth_ms=settings.smooth_ms,
                 raw=outputs.raw,
+                temporal=settings.temporal is not None,
                 csv=outputs.csv,
                 jsonl=outputs.jsonl,
                 parquet=outputs.parquet,
             )
         )
-        sink = _open_sink(path, source, outputs)
+        sink = _open_sink(source, path, opened, outputs, remark)
         if sink is not None:
             stack.enter_context(sink)
-        stream = stack.enter_context(EmotionStream(source, recognizer, settings))
-        progress = stack.enter_context(Progress(console=Console(stderr=True), transient=True))
-        bar = progress.add_task(source.name, total=source.frame_count or None)
-        for faces in stream:
-            record.write(faces)
-            summary.add(faces)
-            if sink is not None:
-                _annotate(faces, blur=outputs.blur)
-                sink.write_at(faces.image_bgr, faces.timestamp_ms)
-            frames += 1
-            progress.update(bar, completed=frames)
-    seconds = time.monotonic() - started
-    people = f"{len(summary.persons)} {'person' if len(summary.persons) == 1 else 'people'}"
-    lines = [
-        f"{frames:,} frames, {summary.rows:,} faces, {people} in "
-        f"{seconds:.1f} s ({frames / max(seconds, 1e-9):.0f} frames a second)",
-        *summary.lines(),
-    ]
-    print("\n".join(lines), flush=True)
-    if damage := damage_of(source):
-        print(damage, file=sys.stderr)
+        stream = stack.enter_context(EmotionStream(opened, recognizer, settings))
+        try:
+            for faces in stream:
+                record.write(faces)
+                summary.add(faces)
+                if sink is not None:
+                    _annotate(faces, spots, blur=outputs.blur)
+                    sink.write_at(faces.image_bgr, faces.timestamp_ms)
+                frames += 1
+                if on_frame is not None:
+                    on_frame(frames, opened.frame_count or None)
+        except (OutputError, SourceError) as error:
+            failure = error  # What came before is summed up first.
+        except KeyboardInterrupt:
+            if not opened.is_live:
+                raise
+    if frames or failure is None:
+        say("\n".join(_lines(summary, frames, time.monotonic() - started)))
+        if outputs.summary is not None:
+            write_summary(outputs.summary, summary)
+    if damage := damage_of(opened):
+        remark(damage)
+    if failure is not None:
+        raise failure
     return summary
 
 
-def _check_outputs(path: Path, outputs: Outputs) -> None:
+def _lines(summary: Summary, frames: int, seconds: float) -> list[str]:
+    people = f"{len(summary.persons)} {'person' if len(summary.persons) == 1 else 'people'}"
+    return [
+        f"{frames:,} frame{'' if frames == 1 else 's'}, "
+        f"{summary.rows:,} face{'' if summary.rows == 1 else 's'}, {people} in "
+        f"{seconds:.1f} s ({frames / max(seconds, 1e-9):.0f} frames a second)",
+        *summary.lines(),
+        *filter(None, [summary.answer_line()]),
+    ]
+
+
+def _check_outputs(path: Path | None, outputs: Outputs) -> None:
     if outputs.video is not None and outputs.video.suffix.lower() != ".mp4":
-        raise SourceError(f"{outputs.video} is to be a video: expected a name that ends in .mp4.")
-    refuse_overwriting([path], [outputs.video, outputs.csv, outputs.jsonl, outputs.parquet])
+        raise OutputError(f"{outputs.video} is to be a video: expected a name that ends in .mp4.")
+    written = [outputs.video, outputs.csv, outputs.jsonl, outputs.parquet, outputs.summary]
+    refuse_overwriting([path], written)
 
 
 def _open_sink(
-    path: Path, source: FrameSource, outputs: Outputs
+    source: int | str | Path,
+    path: Path | None,
+    opened: FrameSource,
+    outputs: Outputs,
+    remark: Callable[[str], None],
 ) -> SoundVideoSink | VideoSink | None:
     if outputs.video is None:
         return None
-    if path.is_file() and has_pyav():
-        return SoundVideoSink(outputs.video, path, source.fps)
-    print(
+    if has_pyav():
+        if path is None and not isinstance(source, int):
+            remark(f"{outputs.video} will be without sound: it is copied from files alone.")
+        may_sound = path is not None and path.is_file() and not is_picture(path)
+        return SoundVideoSink(outputs.video, path if may_sound else None, opened.fps, remark)
+    remark(
         f"{outputs.video} will be without sound, in MPEG-4 part 2, which browsers do not play; "
-        "for sound and H.264:  pip install 'mien[video]'",
-        file=sys.stderr,
+        "for sound and H.264:  pip install 'mien[video]'"
     )
-    return VideoSink(outputs.video, source.fps)
+    return VideoSink(outputs.video, opened.fps)
 
 
-def _annotate(faces: FrameFaces, *, blur: bool) -> None:
+def _annotate(faces: FrameFaces, spots: Spots, *, blur: bool) -> None:
     if blur:
         blur_faces(faces.image_bgr, (face.box for face in faces))
-    draw_faces(faces.image_bgr, faces)
+    draw_faces(faces.image_bgr, faces, spots=spots)

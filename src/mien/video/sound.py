@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -12,9 +11,9 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.core.errors import SourceError
+from mien.core.errors import OutputError, SourceError
 from mien.core.files import temporary_beside
-from mien.media.image import with_even_sides
+from mien.media.image import fit_between_bars, with_even_sides
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
@@ -48,17 +47,22 @@ class SoundVideoSink:
 
     Args:
         path: The file, which ends in `.mp4`; its folder is made where it is missing.
-        source: The video whose sound to take; one without sound is taken as well.
+        source: The video file whose sound to take; one without sound is taken as well. None for
+            no sound.
         fps: Its rate, for players that ask.
+        remark: Called with a line where the source's sound breaks off.
 
     Raises:
         SourceError: if the file cannot be written, or the sound not be opened.
     """
 
-    def __init__(self, path: Path, source: Path, fps: float) -> None:
+    def __init__(
+        self, path: Path, source: Path | None, fps: float, remark: Callable[[str], None]
+    ) -> None:
         self.path = path
         self._source = source
         self._fps = fps
+        self._remark = remark
         self._temporary: Path | None = None
         self._output: OutputContainer | None = None
         self._video: VideoStream | None = None
@@ -71,7 +75,7 @@ class SoundVideoSink:
 
         Args:
             image_bgr: (H, W, 3) uint8, BGR. The first one fixes the video's size (odd sides grow
-                by a pixel).
+                by a pixel); another size is scaled to fit, with black bars.
             timestamp_ms: The frame's time in the source, in milliseconds.
         """
         import av
@@ -82,7 +86,8 @@ class SoundVideoSink:
                 self._open(image_bgr.shape[1], image_bgr.shape[0])
         assert self._output is not None
         assert self._video is not None
-        frame = av.VideoFrame.from_ndarray(image_bgr, format="bgr24")
+        size = (self._video.width, self._video.height)
+        frame = av.VideoFrame.from_ndarray(fit_between_bars(image_bgr, size), format="bgr24")
         # Two frames of one time would be refused.
         self._last_tick = max(round(timestamp_ms * _TICKS_PER_S / 1000), self._last_tick + 1)
         frame.pts = self._last_tick
@@ -121,7 +126,7 @@ class SoundVideoSink:
             yield
         except (OSError, av.FFmpegError) as error:
             self._is_broken = True
-            raise SourceError(f"{self.path} cannot be written: {error.strerror}.") from None
+            raise OutputError(f"{self.path} cannot be written: {error.strerror}.") from None
 
     def _finish(self, output: OutputContainer) -> None:
         assert self._video is not None
@@ -149,16 +154,22 @@ class SoundVideoSink:
         video.pix_fmt = "yuv420p"
         video.codec_context.time_base = Fraction(1, _TICKS_PER_S)
         self._output, self._video = output, video
-        self._sound = _Sound.of(self._source, output)
+        if self._source is not None:
+            self._sound = _Sound.of(self._source, output, self._remark)
 
 
 class _Sound:
     """The sound of a source, on its way into another file."""
 
     def __init__(
-        self, source: InputContainer, stream: AudioStream, output: OutputContainer
+        self,
+        source: InputContainer,
+        stream: AudioStream,
+        output: OutputContainer,
+        remark: Callable[[str], None],
     ) -> None:
         self._source = source
+        self._remark = remark
         self._stream = stream
         # FFmpeg calls a decoder of MP3 mp3float.
         self._copies = stream.codec_context.codec.canonical_name in _COPYABLE
@@ -174,7 +185,7 @@ class _Sound:
         self._next: tuple[float, Packet[AudioStream]] | None = next(self._packets, None)
 
     @staticmethod
-    def of(path: Path, output: OutputContainer) -> _Sound | None:
+    def of(path: Path, output: OutputContainer, remark: Callable[[str], None]) -> _Sound | None:
         """Return the sound of the file at `path`; None where it has none that can be read."""
         import av
 
@@ -185,7 +196,7 @@ class _Sound:
         if not source.streams.audio or not source.streams.video:
             source.close()
             return None
-        return _Sound(source, source.streams.audio[0], output)
+        return _Sound(source, source.streams.audio[0], output, remark)
 
     def mux_until(self, output: OutputContainer, seconds: float) -> None:
         """Move what is heard until a time of the video into the output."""
@@ -215,10 +226,9 @@ class _Sound:
                 yield from _timed(self._target.encode(None))
         except av.FFmpegError as error:
             # Whether a damaged file is fit for use is for the reader of its frames to say.
-            print(
+            self._remark(
                 f"The sound of {self._source.name} breaks off ({error.strerror}): the annotated "
-                "video goes on without it.",
-                file=sys.stderr,
+                "video goes on without it."
             )
 
     def _shift(self, part: Packet[AudioStream] | AudioFrame) -> None:
