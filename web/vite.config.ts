@@ -1,32 +1,64 @@
-import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { brotliCompressSync, constants } from "node:zlib";
 import { defineConfig, type Plugin } from "vite";
 
-const STATIC = "../src/mien/serve/static";
+const STATIC = join(import.meta.dirname, "../src/mien/serve/static");
+const MODEL_CARD = join(import.meta.dirname, "../docs/model-card.md");
 const COMPRESS_FROM_BYTES = 100_000;
 // The highest quality, 11, makes the files an eighth smaller, and the build far slower.
 const COMPRESSION = { [constants.BROTLI_PARAM_QUALITY]: 9, [constants.BROTLI_PARAM_LGWIN]: 24 };
+const IS_COMPRESSED = /\.(mp4|jpg|png)$/;
+// Of these a browser needs one or none: they are kept when they are first used.
+const NOT_AT_ONCE = /ort-wasm|\.mp4$|^assets\/docs|^docs\.html$|^service_worker\.js$|^index\.html$/;
+
+/** Tells the service worker which files there are. */
+function listFiles(): Plugin {
+  return {
+    name: "list-files",
+    apply: "build",
+    closeBundle() {
+      const worker = join(STATIC, "service_worker.js");
+      if (!existsSync(worker)) return;
+      copyFileSync(MODEL_CARD, join(STATIC, "model-card.txt"));
+      const files = readdirSync(STATIC, { recursive: true, encoding: "utf8" })
+        .filter((name) => statSync(join(STATIC, name)).isFile())
+        .sort();
+      // The page itself is known by its folder.
+      const atOnce = ["./", ...files.filter((name) => !NOT_AT_ONCE.test(name))];
+      const isOurs = (name: string) => !/^docs\.html$|^service_worker\.js$|^index\.html$/.test(name);
+      const script = readFileSync(worker, "utf8")
+        .replace(/["'`]__PRECACHED__["'`]/, JSON.stringify(atOnce))
+        .replace(/["'`]__ALL__["'`]/, JSON.stringify(files.filter(isOurs)));
+      writeFileSync(worker, script);
+    },
+  };
+}
 
 /** Leaves big files in Brotli's form only: they are sent so, and the wheel stays small. */
 function compressBigFiles(): Plugin {
   return {
     name: "compress-big-files",
     apply: "build",
-    closeBundle() {
-      const folder = join(import.meta.dirname, STATIC, "assets");
-      for (const name of readdirSync(folder)) {
-        const file = join(folder, name);
-        if (statSync(file).size < COMPRESS_FROM_BYTES) continue;
-        const packed = brotliCompressSync(readFileSync(file), { params: COMPRESSION });
-        writeFileSync(`${file}.br`, packed);
-        rmSync(file);
-      }
+    closeBundle: {
+      order: "post",
+      handler() {
+        const folder = join(STATIC, "assets");
+        for (const name of readdirSync(folder)) {
+          const file = join(folder, name);
+          if (statSync(file).size < COMPRESS_FROM_BYTES || IS_COMPRESSED.test(name)) continue;
+          const packed = brotliCompressSync(readFileSync(file), { params: COMPRESSION });
+          writeFileSync(`${file}.br`, packed);
+          rmSync(file);
+        }
+      },
     },
   };
 }
 
 export default defineConfig({
+  // The page lies in a folder of any name, where it is exported as plain files.
+  base: "./",
   // ONNX Runtime's WebAssembly stays a file of its own, which its threads load once more.
   resolve: { conditions: ["onnxruntime-web-use-extern-wasm", "module", "browser"] },
   build: {
@@ -36,11 +68,21 @@ export default defineConfig({
     // The content security policy allows no data: scripts, and few styles.
     assetsInlineLimit: 0,
     chunkSizeWarningLimit: 2000,
-    rollupOptions: { input: ["index.html", "docs.html"], checks: { pluginTimings: false } },
+    rollupOptions: {
+      input: ["index.html", "docs.html", "src/service_worker.ts"],
+      output: {
+        entryFileNames: ({ name }) =>
+          name === "service_worker" ? "service_worker.js" : "assets/[name]-[hash].js",
+      },
+      checks: { pluginTimings: false },
+    },
   },
   worker: { format: "es" },
   // Found late, in the worker, they would make the development server load the page anew.
   optimizeDeps: { include: ["onnxruntime-web/wasm", "onnxruntime-web/jspi"] },
-  plugins: [compressBigFiles()],
-  server: { proxy: { "/v1": { target: "http://127.0.0.1:8000", ws: true } } },
+  plugins: [listFiles(), compressBigFiles()],
+  server: {
+    fs: { allow: [".."] },
+    proxy: { "/v1": { target: "http://127.0.0.1:8000", ws: true } },
+  },
 });

@@ -50,31 +50,51 @@ def yunet(yunet_path):
 
 @pytest.fixture(scope="session")
 def serve(tmp_path_factory, yunet):
-    """Return the function that starts `mien serve` as a process of its own."""
-    page = pytest.importorskip("mien.serve.page", reason="needs mien[serve]")
+    """Return what starts servers."""
+    page = pytest.importorskip("mien.serve.routes.page", reason="needs mien[serve]")
     if not page.is_built():
         pytest.skip("the page is not built: run  make web")
     try:
         load_artifact()
     except ModelError as error:
         pytest.skip(f"no network is shipped yet: {error}")
-    processes = []
+    servers = Servers(tmp_path_factory)
+    yield servers
+    servers.stop_all()
 
-    def start(*options):
+
+class Servers:
+    """Starts `mien serve` as processes of their own; call it for the address of a new one."""
+
+    def __init__(self, tmp_path_factory):
+        self._folders = tmp_path_factory
+        self._processes = {}
+
+    def __call__(self, *options, **environment):
         with socket.create_server(("127.0.0.1", 0)) as probe:
             port = probe.getsockname()[1]
-        state = tmp_path_factory.mktemp("serve") / "state.db"
+        if "--port" in options:
+            port = int(options[options.index("--port") + 1])
+        state = self._folders.mktemp("serve") / "state.db"
         words = ["serve", "--port", str(port), "--offline", "--state", str(state), *options]
         words += ["--allowed-host", "mien.example"]
-        processes.append(
-            subprocess.Popen([sys.executable, "-m", "mien", *words], stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "mien", *words],
+            stderr=subprocess.DEVNULL,
+            env=os.environ | environment,
         )
-        return wait_until_ready(processes[-1], port)
+        address = f"http://127.0.0.1:{port}"
+        self._processes[address] = process
+        return wait_until_ready(process, port)
 
-    yield start
-    for process in processes:
+    def stop(self, address):
+        process = self._processes.pop(address)
         process.terminate()
         process.wait(60)
+
+    def stop_all(self):
+        for address in list(self._processes):
+            self.stop(address)
 
 
 def wait_until_ready(process, port):
@@ -96,9 +116,9 @@ def camera_file(tmp_path_factory):
     capture = cv2.VideoCapture(str(DEMO))
     with path.open("wb") as file:
         file.write(b"YUV4MPEG2 W640 H360 F20:1 Ip A1:1 C420jpeg\n")
-        for _ in range(CAMERA_FRAMES):
-            _, image_bgr = capture.read()
-            image_bgr = cv2.resize(image_bgr, (640, 360))
+        frames = [cv2.resize(capture.read()[1], (640, 360)) for _ in range(CAMERA_FRAMES // 2)]
+        # There and back, so that nobody jumps where it begins anew.
+        for image_bgr in (*frames, *reversed(frames)):
             file.write(b"FRAME\n" + cv2.cvtColor(image_bgr, cv2.COLOR_BGR2YUV_I420).tobytes())
     return path
 

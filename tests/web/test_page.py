@@ -2,16 +2,35 @@
 
 import json
 import re
+import socket
+from contextlib import contextmanager, suppress
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
 from urllib.parse import urlsplit
 
 import cv2
 import numpy as np
 import pytest
 
+from mien.core.temporal import bundled_temporal, load_temporal
 from mien.core.types import Box
-from mien.faces.track import intersection_over_union
+from mien.faces.assign import intersection_over_union
 from mien.recognizer import Recognizer
 from mien.record.read import read_record
+
+export_site = pytest.importorskip("mien.serve.site", reason="needs mien[serve]").export_site
+
+DEMO = Path(__file__).parents[2] / "src/mien/assets/demo.mp4"
+
+# Whether all is kept that the page needs without a connection.
+KEPT = (
+    "async () => navigator.serviceWorker.controller && "
+    "(await (await caches.open('mien-files')).keys()).some(r => r.url.endsWith('.wasm')) && "
+    "(await (await caches.open('mien-networks')).keys()).length === 4 && "
+    "(await navigator.serviceWorker.getRegistration())?.active?.state === 'activated'"
+)
 
 VERDICT = re.compile(r"[A-Z][a-z]+\?? \d+%")
 
@@ -25,6 +44,11 @@ def wait_for_text(page, selector, pattern):
     return page.inner_text(selector)
 
 
+def choose_mode(page, mode):
+    # The radio buttons lie invisibly under their labels.
+    page.check(f"[value={mode}]", force=True)
+
+
 def download(page, selector, folder):
     with page.expect_download() as waiting:
         page.click(selector)
@@ -33,9 +57,23 @@ def download(page, selector, folder):
     return path
 
 
-def open_photo(page, path):
-    page.set_input_files("#file", path)
-    wait_for_text(page, "#status", r"faces?, \d+ ms on")
+def open_photo(page, *paths):
+    page.set_input_files("#file", paths)
+    wait_for_text(page, "#status", r"Recognised on")
+
+
+def start_camera(page):
+    page.click("#start")
+    wait_for_text(page, "#verdict", VERDICT.pattern)
+    wait_for_text(page, "#record-size", "[1-9][0-9] rows")
+
+
+def wait_until(page, holds):
+    """Wait until an asynchronous function of JavaScript returns true; Playwright waits for none."""
+    page.evaluate(
+        f"async () => {{ const holds = {holds};"
+        " while (!(await holds())) await new Promise((done) => setTimeout(done, 50)); }"
+    )
 
 
 @pytest.fixture(scope="session")
@@ -46,22 +84,21 @@ def recognizer(yunet):
 @pytest.mark.parametrize("mode", ["device", "server"])
 def test_the_camera_is_recognised(launch, server, mode, tmp_path):
     requests, sockets = [], []
-    with launch() as page:
+    with launch(service_workers="block") as page:
         page.on("request", lambda request: requests.append(request))
         page.on("websocket", lambda socket: sockets.append(socket.url))
         page.reload()
-        page.check(f"[value={mode}]")
-        page.click("#start")
-        wait_for_text(page, "#people", "Person 1")
-        wait_for_text(page, f"#speed-{mode}", r"\d FPS, \d+ ms")
-        wait_for_text(page, "#verdict", VERDICT.pattern)
-        wait_for_text(page, "#record-size", "[1-9][0-9] rows")
+        choose_mode(page, mode)
+        start_camera(page)
+        wait_for_text(page, "#status", "Running")
+        words = {"device": "Nothing is uploaded", "server": "are sent to this server"}
+        assert words[mode] in page.inner_text("#badge")
         page.click("#pause")
-        assert page.inner_text("#status") == "Paused."
+        wait_for_text(page, "#status", "^Paused.$")
         picture = cv2.imread(str(download(page, "#snapshot", tmp_path)))
         table = list(read_record(download(page, "[data-export=csv]", tmp_path)))
-        page.click("#start")
-        assert page.inner_text("#start") == "Start camera"
+        page.click("#stop")
+        page.wait_for_selector("#start")
     assert picture.shape == (360, 640, 3)
     # The astronaut smiles all the time.
     happy = [face for face in table if face.emotion == "happy"]
@@ -82,35 +119,91 @@ def test_a_photo_gives_the_same_faces_as_python(
     launch, recognizer, astronaut_bgr, crowd_bgr, tmp_path
 ):
     pictures = {"one.png": astronaut_bgr, "crowd.png": crowd_bgr, "crowd.jpg": crowd_bgr}
+    for name, picture in pictures.items():
+        cv2.imwrite(str(tmp_path / name), picture)
     with launch() as page:
-        for name, picture in pictures.items():
-            cv2.imwrite(str(tmp_path / name), picture)
-            expected = recognizer.recognize(cv2.imread(str(tmp_path / name)))
-            open_photo(page, tmp_path / name)
-            faces = json.loads(download(page, "[data-export=json]", tmp_path).read_text())
-            assert len(faces) == len(expected) >= 1
-            for face, want in zip(faces, expected, strict=True):
-                box = Box(face["x"], face["y"], face["width"], face["height"])
-                assert intersection_over_union(box, want.box) >= 0.9
-                assert face["emotion"] == want.emotion
-                assert face["uncertain"] == want.uncertain
-                assert face["confidence"] == pytest.approx(want.confidence, abs=0.02)
+        open_photo(page, *[tmp_path / name for name in pictures])
+        wait_for_text(page, "#status", "3 of 3 photos")
+        rows = json.loads(download(page, "[data-export=json]", tmp_path).read_text())
+    for name in pictures:
+        expected = recognizer.recognize(cv2.imread(str(tmp_path / name)))
+        faces = [row for row in rows if row["source"] == name]
+        assert len(faces) == len(expected) >= 1
+        for face, want in zip(faces, expected, strict=True):
+            box = Box(face["x"], face["y"], face["width"], face["height"])
+            assert intersection_over_union(box, want.box) >= 0.9
+            assert face["emotion"] == want.emotion
+            assert face["uncertain"] == want.uncertain
+            assert face["confidence"] == pytest.approx(want.confidence, abs=0.02)
 
 
-def test_a_photo_can_be_dropped_on_the_page(launch, astronaut_bgr):
+def test_small_faces_in_a_large_photograph_are_found_as_python_finds_them(
+    launch, recognizer, astronaut_bgr, tmp_path
+):
+    # Faces of 30 to 60 pixels, of which a picture reduced to 640 shows none; two sizes of tiles.
+    picture = np.full((2000, 3200, 3), 150, np.uint8)
+    for i in range(15):
+        side = 130 + 10 * i
+        person = cv2.resize(astronaut_bgr, (side, side), interpolation=cv2.INTER_AREA)
+        left, top = 60 + 640 * (i % 5), 40 + 700 * (i // 5)
+        picture[top : top + side, left : left + side] = person
+    cv2.imwrite(str(tmp_path / "large.png"), picture)
+    expected = recognizer.recognize(picture)
+    with launch() as page:
+        page.set_input_files("#file", tmp_path / "large.png")
+        wait_for_text(page, "#status", "of 8 parts")
+        wait_for_text(page, "#status", "Recognised on")
+        faces = list(read_record(download(page, "[data-export=csv]", tmp_path)))
+    assert len(faces) == len(expected) == 15
+    for face, want in zip(faces, expected, strict=True):
+        assert intersection_over_union(face.box, want.box) >= 0.9
+        assert face.emotion == want.emotion
+        assert [limit.limit for limit in face.missed_limits] == [
+            limit.limit for limit in want.missed_limits
+        ]
+
+
+def test_a_photo_that_is_searched_can_be_closed(launch, tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (4200, 6200, 3), np.uint8)
+    cv2.imwrite(str(tmp_path / "large.jpg"), noise)
+    with launch() as page:
+        page.set_input_files("#file", tmp_path / "large.jpg")
+        wait_for_text(page, "#status", "[12] of [0-9]+ parts")
+        page.click("#stop")
+        # What was broken off holds nothing up, and says nothing any more.
+        page.click("[data-sample=people]")
+        wait_for_text(page, "#people", "Face 3")
+        assert page.is_hidden("#message")
+
+
+def test_the_page_says_why_a_face_is_uncertain(launch, astronaut_bgr, tmp_path):
+    dark = cv2.convertScaleAbs(astronaut_bgr, alpha=0.06)
+    cv2.imwrite(str(tmp_path / "dark.png"), dark)
+    with launch() as page:
+        open_photo(page, tmp_path / "dark.png")
+        assert "dark" in page.inner_text("#why")
+        (face,) = read_record(download(page, "[data-export=csv]", tmp_path))
+    assert face.uncertain
+    assert "min_brightness" in {limit.limit for limit in face.missed_limits}
+
+
+@pytest.mark.parametrize("way", ["drop", "paste"])
+def test_a_photo_can_be_dropped_and_pasted(launch, astronaut_bgr, way):
     content = cv2.imencode(".png", astronaut_bgr)[1].tolist()
     with launch() as page:
-        dropped = page.evaluate_handle(
-            """content => {
+        page.evaluate(
+            """([content, way]) => {
                 const transfer = new DataTransfer();
                 const bytes = Uint8Array.from(content);
                 transfer.items.add(new File([bytes], "a.png", { type: "image/png" }));
-                return transfer;
+                const event = way === "drop"
+                    ? new DragEvent("drop", { dataTransfer: transfer, bubbles: true })
+                    : new ClipboardEvent("paste", { clipboardData: transfer, bubbles: true });
+                document.body.dispatchEvent(event);
             }""",
-            content,
+            [content, way],
         )
-        page.dispatch_event("#screen", "drop", {"dataTransfer": dropped})
-        wait_for_text(page, "#status", "faces?, ")
+        wait_for_text(page, "#status", "Recognised")
         assert VERDICT.fullmatch(page.inner_text("#verdict"))
 
 
@@ -118,33 +211,207 @@ def test_a_photo_on_the_server_gives_the_same_as_on_the_device(launch, astronaut
     cv2.imwrite(str(tmp_path / "photo.png"), astronaut_bgr)
     with launch() as page:
         open_photo(page, tmp_path / "photo.png")
+        wait_for_text(page, "#verdict", VERDICT.pattern)
         here = page.inner_text("#verdict")
-        page.check("[value=server]")
-        wait_for_text(page, "#status", "on server")
+        choose_mode(page, "server")
+        wait_for_text(page, "#status", "Recognised on the server")
+        wait_for_text(page, "#verdict", VERDICT.pattern)
         assert page.inner_text("#verdict") == here
+        # It is the same photo: its row is replaced, not doubled.
+        assert page.inner_text("#record-size").startswith("1 row")
 
 
-def test_a_video_file_is_played_and_recognised(launch, tmp_path):
-    clip = tmp_path / "clip.webm"
-    writer = cv2.VideoWriter(str(clip), cv2.VideoWriter.fourcc(*"VP80"), 10, (320, 240))
-    for value in range(20):
-        writer.write(np.full((240, 320, 3), 100 + value, np.uint8))
+def test_the_samples_answer_in_one_click(launch):
+    with launch() as page:
+        page.click("[data-sample=people]")
+        wait_for_text(page, "#people", "Face 3")
+        # Samples are nobody's data: leaving asks nothing.
+        page.reload(timeout=20_000)
+        page.click("[data-sample=clip]")
+        wait_for_text(page, "#status", "of 400 frames")
+        assert page.evaluate("document.querySelector('#video').readyState") > 0
+
+
+@pytest.mark.parametrize("mode", ["device", "server"])
+def test_a_network_of_any_input_and_labels_is_read_and_its_labels_are_texts(
+    launch, serve, mode, foreign_artifact, astronaut_bgr, tmp_path
+):
+    artifact = foreign_artifact(tmp_path / "foreign.onnx")
+    labels = artifact.reading().labels
+    cv2.imwrite(str(tmp_path / "photo.png"), astronaut_bgr)
+    alerts = []
+
+    def dismiss(dialog):
+        alerts.append(dialog.message)
+        dialog.dismiss()
+
+    with launch(address=serve("--model", str(artifact.onnx_path))) as page:
+        page.on("dialog", dismiss)
+        choose_mode(page, mode)
+        open_photo(page, tmp_path / "photo.png")
+        shown = page.inner_text("#bars")
+        table = list(read_record(download(page, "[data-export=csv]", tmp_path)))
+        assert page.locator("main img[src=x]").count() == 0
+    assert "<img src=x onerror=alert(1)>" in shown
+    assert alerts == []
+    (face,) = table
+    assert (face.labels, face.reading) == (labels, "<i>mine</i>")
+    expected = Recognizer(artifact, detector="yunet", threads=1).recognize(astronaut_bgr)
+    assert face.probabilities == pytest.approx(expected[0].probabilities, abs=0.02)
+
+
+def test_another_reading_can_be_chosen(launch, server, astronaut_bgr, tmp_path):
+    cv2.imwrite(str(tmp_path / "photo.png"), astronaut_bgr)
+    with launch() as page:
+        open_photo(page, tmp_path / "photo.png")
+        (raters,) = read_record(download(page, "[data-export=csv]", tmp_path))
+        page.select_option("#readings", "labels")
+        open_photo(page, tmp_path / "photo.png")
+        rows = list(read_record(download(page, "[data-export=csv]", tmp_path)))
+    assert raters.reading == "raters"
+    assert rows[-1].reading == "labels"
+    assert rows[-1].probabilities != pytest.approx(raters.probabilities, abs=1e-4)
+
+
+def test_a_server_with_a_network_over_time_says_which_reading_it_knows(launch, serve):
+    with launch(address=serve("--temporal", "shipped")) as page:
+        choose_mode(page, "server")
+        start_camera(page)
+        wait_for_text(page, "#status", "Running")
+        page.select_option("#readings", "labels")
+        said = wait_for_text(page, "#message-text", ".")
+        assert "in one way only: “as people would say it”" in said
+        page.click("#remedies >> text=Recognise on this device")
+        wait_for_text(page, "#badge", "Nothing is uploaded")
+        wait_for_text(page, "#verdict", VERDICT.pattern)
+
+
+def rows_come(page):
+    """Wait until there are more rows than those that were under way."""
+    count = "Number(document.querySelector('#record-size').textContent.match(/[0-9,]+/)[0]" + (
+        ".replaceAll(',', ''))"
+    )
+    page.wait_for_function(f"before => {count} > before + 10", arg=page.evaluate(count))
+
+
+def test_a_network_over_time_can_calm_labels_on_this_device(launch, tmp_path):
+    network = load_temporal(bundled_temporal())
+    with launch() as page:
+        start_camera(page)
+        rows_come(page)
+        page.select_option("#steadying", "network")
+        rows_come(page)
+        assert page.is_hidden("#steadying-note")
+        # It belongs to one reading.
+        page.select_option("#readings", "labels")
+        rows_come(page)
+        assert "Labels are smoothed" in page.inner_text("#steadying-note")
+        assert page.is_hidden("#message")
+        page.click("#pause")
+        rows = list(read_record(download(page, "[data-export=csv]", tmp_path)))
+        choose_mode(page, "server")
+        page.wait_for_selector("#steadying", state="hidden")
+    assert (rows[0].reading, rows[0].temporal_sha256) == ("raters", None)
+    assert (rows[-1].reading, rows[-1].temporal_sha256) == ("labels", None)
+    calmed = [row for row in rows if row.temporal_sha256 == network.sha256]
+    assert calmed
+    assert {row.reading for row in calmed} == {"raters"}
+    assert all(sum(row.whole_probabilities) == pytest.approx(1, abs=1e-4) for row in calmed)
+
+
+def write_clip(path, frame_count):
+    """Write a video of 30 frames a second, in each of which the astronaut stands."""
+    capture = cv2.VideoCapture(str(DEMO))
+    frames = [cv2.resize(capture.read()[1], (320, 180)) for _ in range(60)]
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"VP80"), 30, (320, 180))
+    for index in range(frame_count):
+        # There and back, so that nothing jumps.
+        writer.write(frames[abs((index + 59) % 118 - 59)])
     writer.release()
+
+
+@pytest.mark.parametrize(
+    ("way", "frame_count"), [("device", 464), ("device, by seeking", 40), ("server", 464)]
+)
+def test_every_frame_of_a_video_is_in_the_record(launch, way, frame_count, tmp_path):
+    write_clip(tmp_path / "clip.webm", frame_count)
+    # Without WebCodecs the player is set to the time of each frame.
+    script = "delete globalThis.VideoDecoder" if "seeking" in way else None
+    with launch(script=script) as page:
+        page.set_default_timeout(180_000)
+        choose_mode(page, way.partition(",")[0])
+        page.set_input_files("#file", tmp_path / "clip.webm")
+        wait_for_text(page, "#status", f"^All {frame_count} frames")
+        table = list(read_record(download(page, "[data-export=csv]", tmp_path)))
+        page.click("#play")
+        page.wait_for_function("() => document.querySelector('#video').currentTime > 0.2")
+        assert page.is_visible("#chart")
+    assert len(table) == len({face.frame for face in table}) == frame_count
+    assert {face.track_id for face in table} == {1}
+    times = [face.timestamp_ms for face in table]
+    assert times == sorted(times)
+    assert times[-1] == pytest.approx((frame_count - 1) / 30 * 1000, abs=35)
+
+
+def test_a_video_that_cannot_be_read_is_offered_to_the_server(launch):
     with launch() as page:
-        page.set_input_files("#file", clip)
-        wait_for_text(page, "#status", "The video is over")
         page.set_input_files("#file", {"name": "x.mp4", "mimeType": "video/mp4", "buffer": b"no"})
-        assert "cannot be played" in wait_for_text(page, "#message-text", ".")
+        assert "cannot read" in wait_for_text(page, "#message-text", ".")
+        page.click("#remedies >> text=Recognise on the server")
+        wait_for_text(page, "#message-text", "no MP4, MOV")
 
 
-def test_the_report_is_a_page_of_its_own(launch, astronaut_bgr, tmp_path):
+def test_the_report_is_a_page_of_its_own(launch, tmp_path):
     with launch() as page:
-        page.click("#start")
-        wait_for_text(page, "#record-size", "[1-9][0-9] rows")
+        start_camera(page)
         page.click("#pause")
         report = download(page, "[data-export=report]", tmp_path)
+        page.on("dialog", lambda dialog: dialog.accept())
         page.goto(report.as_uri())
         assert "happy" in page.inner_text("body").lower()
+
+
+def test_nothing_is_lost(launch, astronaut_bgr, tmp_path):
+    cv2.imwrite(str(tmp_path / "photo.png"), astronaut_bgr)
+    asked = []
+
+    def dismiss(dialog):
+        asked.append(dialog.type)
+        dialog.dismiss()
+
+    with launch() as page:
+        page.on("dialog", dismiss)
+        start_camera(page)
+        page.click("#pause")
+        page.click("#pause")
+        wait_for_text(page, "#status", "Running")
+        page.click("#stop")
+        open_photo(page, tmp_path / "photo.png")
+        choose_mode(page, "server")
+        wait_for_text(page, "#status", "Recognised on the server")
+        page.evaluate("setTimeout(() => location.reload())")
+        page.wait_for_function("() => true")
+        table = list(read_record(download(page, "[data-export=csv]", tmp_path)))
+        assert asked == ["beforeunload"]
+        # Saved rows are safe: now nothing asks.
+        page.reload()
+    assert asked == ["beforeunload"]
+    live = [face for face in table if face.track_id > 0]
+    assert len(live) >= 10
+    assert len(table) == len(live) + 1
+    assert {face.track_id for face in live} == {1}
+
+
+def test_a_new_record_asks_before_rows_are_lost(launch):
+    with launch() as page:
+        start_camera(page)
+        page.click("#pause")
+        page.click("#clear")
+        page.click("#question >> text=Cancel")
+        assert page.is_visible("#record-size")
+        page.click("#clear")
+        page.click("#question-yes")
+        page.wait_for_selector("#record", state="hidden")
 
 
 @pytest.mark.parametrize(
@@ -163,6 +430,7 @@ def test_without_a_camera_it_says_why_and_photos_still_work(
         page.click("#start")
         assert words in wait_for_text(page, "#message-text", ".")
         assert page.is_enabled("#start")
+        assert page.is_visible("#remedies >> text=Open a file")
         open_photo(page, tmp_path / "photo.png")
         assert page.is_hidden("#message")
 
@@ -181,9 +449,33 @@ def test_without_webassembly_the_server_recognises(launch):
     with launch(script="delete globalThis.WebAssembly") as page:
         page.click("#start")
         assert "no WebAssembly" in wait_for_text(page, "#message-text", ".")
-        page.check("[value=server]")
-        page.click("#start")
+        page.click("#remedies >> text=Recognise on the server")
         wait_for_text(page, "#verdict", VERDICT.pattern)
+
+
+def test_threads_that_do_not_start_are_done_without(launch):
+    hangs = """
+        // The patience with threads is over at once; that with downloads stays as it is.
+        let patienceEnds;
+        const later = setTimeout;
+        globalThis.setTimeout = (call, ms) => {
+            if (ms >= 10_000) patienceEnds = call;
+            return later(call, ms);
+        };
+        const Real = Worker;
+        globalThis.Worker = class extends Real {
+            postMessage(request, transfer) {
+                // Hangs as a browser does whose threads never start.
+                if (request.type === "open" && request.threads > 1) later(patienceEnds);
+                else super.postMessage(request, transfer);
+            }
+        };
+        Object.defineProperty(navigator, "hardwareConcurrency", { get: () => 8 });
+    """
+    with launch(script=hangs) as page:
+        page.click("[data-sample=photograph]")
+        wait_for_text(page, "#status", "Recognised")
+        assert "Threads do not start" in page.text_content("#figures")
 
 
 def test_a_server_with_a_token_asks_for_it(launch, guarded_server):
@@ -193,60 +485,195 @@ def test_a_server_with_a_token_asks_for_it(launch, guarded_server):
             page.wait_for_selector(f"#token-hint:has-text('{hint}')")
             page.fill("#token-value", attempt)
             page.keyboard.press("Enter")
-        wait_for_text(page, "#model", "Network")
+        wait_for_text(page, "#model", "Network 0")
         for mode in ("server", "device"):
-            page.check(f"[value={mode}]")
+            choose_mode(page, mode)
             page.click("#start")
             wait_for_text(page, "#verdict", VERDICT.pattern)
-            page.click("#start")
+            page.click("#stop")
         assert page.is_hidden("#message")
 
 
 def test_a_reload_while_streaming_leaves_no_stream_behind(launch, server):
     with launch() as page:
-        for _ in range(3):
-            page.check("[value=server]")
+        page.on("dialog", lambda dialog: dialog.accept())
+        for _ in range(2):
+            choose_mode(page, "server")
             page.click("#start")
             wait_for_text(page, "#verdict", VERDICT.pattern)
             page.reload()
-            assert page.inner_text("#verdict") == "No face"
-        page.wait_for_function(
-            "async () => /^mien_streams 0/m.test(await (await fetch('/metrics')).text())"
+            assert page.is_hidden("#face")
+        wait_until(
+            page, "async () => /^mien_streams 0/m.test(await (await fetch('/metrics')).text())"
         )
 
 
 def test_modes_can_be_switched_while_the_camera_runs(launch):
     with launch() as page:
         page.click("#start")
-        for mode in ("device", "server", "device"):
-            page.check(f"[value={mode}]")
-            wait_for_text(page, f"#speed-{mode}", r"\d FPS")
+        for mode, place in (("device", "device"), ("server", "server"), ("device", "device")):
+            choose_mode(page, mode)
+            wait_for_text(page, "#status", f"Running.*{place}")
             wait_for_text(page, "#verdict", VERDICT.pattern)
+            assert page.inner_text("#who") == "Person 1"
         assert page.is_hidden("#message")
+
+
+HIDE = """hidden => {
+    Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
+    document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+@pytest.mark.parametrize("mode", ["device", "server"])
+def test_a_hidden_tab_goes_on_when_somebody_looks(launch, mode):
+    with launch() as page:
+        choose_mode(page, mode)
+        start_camera(page)
+        page.evaluate(HIDE, True)
+        wait_for_text(page, "#status", "Waiting until somebody looks")
+        page.evaluate(HIDE, False)
+        wait_for_text(page, "#status", "Running.*while this tab was hidden")
+        wait_for_text(page, "#record-size", "with 1 gap")
+        assert page.inner_text("#who") == "Person 1"
+        assert page.is_hidden("#message")
+
+
+def test_a_server_that_comes_back_is_found_again(launch, serve):
+    address = serve()
+    with launch(address=address) as page:
+        choose_mode(page, "server")
+        start_camera(page)
+        serve.stop(address)
+        wait_for_text(page, "#loading-text", "connection to the server is gone")
+        serve("--port", str(urlsplit(address).port))
+        wait_for_text(page, "#status", "Running.*while the server was gone")
+        assert page.is_hidden("#loading")
+
+
+IN_HASTE = """
+    // Where the session is in haste, what takes seconds takes half a second.
+    const later = setTimeout;
+    globalThis.setTimeout = (call, ms) =>
+        later(call, sessionStorage.haste ? Math.min(ms, 500) : ms);
+"""
+
+
+def test_a_server_that_says_nothing_is_told_and_can_be_asked_again(launch):
+    silent = []
+    with launch(script=IN_HASTE) as page:
+        wait_until(
+            page, "async () => (await (await caches.open('mien-networks')).keys()).length === 4"
+        )
+        page.evaluate("caches.delete('mien-networks')")
+        page.route("**/v1/model", lambda route: silent.append(route))
+        page.evaluate("sessionStorage.haste = 'yes'")
+        page.reload()
+        page.click("[data-sample=photograph]")
+        assert "does not answer" in wait_for_text(page, "#message-text", ".")
+        page.unroute("**/v1/model")
+        page.evaluate("delete sessionStorage.haste")
+        page.click("#remedies >> text=Try again")
+        wait_for_text(page, "#status", "Recognised")
+    assert silent
+
+
+@contextmanager
+def silence(port):
+    """A server that takes every connection, and never says anything."""
+    with socket.create_server(("127.0.0.1", port), backlog=50) as listener:
+        connections = []
+
+        def take():
+            with suppress(OSError):
+                while True:
+                    connections.append(listener.accept())
+
+        thread = Thread(target=take, daemon=True)
+        thread.start()
+        yield connections
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+        for connection, _ in connections:
+            connection.close()
+
+
+def test_a_page_that_was_visited_works_while_its_server_says_nothing(launch, serve):
+    address = serve()
+    with launch(address=address) as page:
+        page.click("[data-sample=photograph]")
+        wait_for_text(page, "#status", "Recognised")
+        wait_until(page, KEPT)
+        serve.stop(address)
+        with silence(urlsplit(address).port) as connections:
+            page.reload()
+            page.click("[data-sample=people]")
+            wait_for_text(page, "#people", "Face 3")
+    assert connections
+
+
+def test_without_a_detector_for_browsers_the_page_says_so_before_the_start(launch, serve, tmp_path):
+    address = serve(MIEN_YUNET="", XDG_CACHE_HOME=str(tmp_path))
+    with launch(address=address) as page:
+        wait_for_text(page, "#promise", "no face detector for browsers")
+        assert page.is_disabled("[value=device]")
+        assert page.is_checked("[value=server]")
+        page.click("#start")
+        wait_for_text(page, "#verdict", VERDICT.pattern)
+
+
+def test_after_one_visit_it_works_without_a_connection(launch, serve):
+    address = serve()
+    with launch(address=address) as page:
+        page.click("[data-sample=photograph]")
+        wait_for_text(page, "#status", "Recognised")
+        wait_until(page, KEPT)
+        serve.stop(address)
+        page.reload()
+        page.click("[data-sample=people]")
+        wait_for_text(page, "#people", "Face 3")
+        page.click("#stop")
+        start_camera(page)
+        page.select_option("#steadying", "network")
+        rows_come(page)
+        assert page.is_hidden("#message")
+        kept = page.evaluate(
+            "async () => (await Promise.all((await caches.keys()).map(async name =>"
+            " (await (await caches.open(name)).keys()).map(r => r.url)))).flat()"
+        )
+    # Of pictures, the samples and icons alone.
+    pictures = [url for url in kept if re.search(r"\.(jpg|png|mp4)$", url)]
+    assert all(re.search("/(icon|assets/(people|photograph|clip|demo))-", url) for url in pictures)
 
 
 def test_the_keyboard_does_it_all(launch):
     with launch() as page:
         page.focus("#start")
         page.keyboard.press("Enter")
-        wait_for_text(page, "#people", "Person 1")
+        wait_for_text(page, "#who", "Person 1")
         page.focus("[value=device]")
-        page.keyboard.press("ArrowDown")
+        page.keyboard.press("ArrowRight")
         assert page.is_checked("[value=server]")
-        page.focus("#people button")
+        page.focus("#pause")
         page.keyboard.press("Enter")
-        assert page.get_attribute("#people button", "aria-pressed") == "true"
+        wait_for_text(page, "#status", "^Paused.$")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1280])
-def test_axe_finds_nothing_and_nothing_jumps(launch, axe, scheme, width):
-    with launch(color_scheme=scheme, viewport={"width": width, "height": 800}) as page:
-        before = layout(page)
+@pytest.mark.parametrize(
+    "size", [(360, 740), (844, 390), (1280, 800)], ids=["phone", "landscape", "desktop"]
+)
+def test_axe_finds_nothing_and_what_counts_is_in_sight(launch, axe, scheme, size):
+    width, height = size
+    with launch(color_scheme=scheme, viewport={"width": width, "height": height}) as page:
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        page.click("#start")
-        wait_for_text(page, "#verdict", VERDICT.pattern)
-        assert layout(page) == before
+        assert faults(page, axe) == []
+        start_camera(page)
+        wait_for_text(page, "#chart-title", "minute")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        for part in ("#screen", "#verdict", ".bars li:not(.lower)"):
+            assert bottom(page, part) <= height
+        assert page.evaluate("document.querySelector('#screen').offsetHeight") <= 0.8 * height
         assert faults(page, axe) == []
 
 
@@ -254,10 +681,12 @@ def test_axe_finds_nothing_and_nothing_jumps(launch, axe, scheme, width):
 def test_axe_finds_nothing_in_a_photo_a_message_and_a_question(
     launch, axe, guarded_server, scheme, crowd_bgr, tmp_path
 ):
-    cv2.imwrite(str(tmp_path / "crowd.png"), crowd_bgr)
+    for name in ("one.png", "two.png"):
+        cv2.imwrite(str(tmp_path / name), crowd_bgr)
     with launch(camera=False, color_scheme=scheme) as page:
-        open_photo(page, tmp_path / "crowd.png")
+        open_photo(page, tmp_path / "one.png", tmp_path / "two.png")
         assert faults(page, axe) == []
+        page.click("#stop")
         page.click("#start")
         wait_for_text(page, "#message-text", ".")
         assert faults(page, axe) == []
@@ -273,9 +702,70 @@ def faults(page, axe):
     return [(rule["id"], [node["html"] for node in rule["nodes"]]) for rule in found]
 
 
-def layout(page):
-    """Top and height of the page's parts, in pixels."""
+def bottom(page, selector):
+    """Lower edge of the lowest of some parts of the page, in pixels of the window."""
     return page.evaluate(
-        "[...document.querySelectorAll('.screen, .panel, .controls, footer')].map(e => "
-        "[e.id || e.className, e.getBoundingClientRect().top + scrollY, e.offsetHeight])"
+        "selector => Math.max(...[...document.querySelectorAll(selector)]"
+        ".map(part => part.getBoundingClientRect().bottom))",
+        selector,
     )
+
+
+@pytest.fixture
+def exported(tmp_path, yunet):
+    """The address of the page as plain files, and the function that stops its web server."""
+    page = pytest.importorskip("mien.serve.routes.page")
+    if not page.is_built():
+        pytest.skip("the page is not built: run  make web")
+    export_site(tmp_path / "site")
+    handler = partial(QuietHandler, directory=tmp_path / "site")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    Thread(target=server.serve_forever, daemon=True).start()
+
+    def stop():
+        server.shutdown()
+        server.server_close()
+
+    yield f"http://127.0.0.1:{server.server_port}", stop
+    stop()
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+def test_the_exported_page_needs_no_server_but_any(launch, exported):
+    address, stop = exported
+    with launch(address=address) as page:
+        assert page.is_hidden("#places")
+        page.click("[data-sample=photograph]")
+        wait_for_text(page, "#status", "Recognised on this device")
+        assert VERDICT.fullmatch(page.inner_text("#verdict"))
+        wait_until(page, KEPT)
+        stop()
+        page.reload()
+        # Its service worker gives it the memory that threads share.
+        assert page.evaluate("crossOriginIsolated")
+        page.click("[data-sample=people]")
+        wait_for_text(page, "#people", "Face 3")
+
+
+def test_a_newer_page_is_offered_and_loaded_at_a_click(launch, exported, tmp_path):
+    address, _ = exported
+    with launch(address=address) as page:
+        wait_until(page, "async () => navigator.serviceWorker.controller")
+        assert page.is_hidden("#update")
+        for name in ("index.html", "service_worker.js"):
+            path = tmp_path / "site" / name
+            path.write_text(
+                path.read_text(encoding="utf-8").replace("<h1>mien<", "<h1>newer<") + "\n"
+            )
+        page.reload()
+        page.wait_for_selector("#update")
+        # Until it is wanted, the page that was there stays.
+        assert page.inner_text("h1") == "mien"
+        with page.expect_navigation():
+            page.click("#reload")
+        assert page.inner_text("h1") == "newer"
+        assert page.is_hidden("#update")

@@ -1,66 +1,179 @@
 // The server's HTTP API: its errors as UserError, its token from the user.
 
-import { type ModelInfo, UserError } from "./types";
+import type { ModelInfo } from "./readings";
+import { UserError } from "./types";
 
 /** Asks the user for the server's token; null if they do not give one. */
 export type AskToken = (wasWrong: boolean) => Promise<string | null>;
+
+/** Bytes that have come, and that will come in all; 0 where nobody knows. */
+export type Progress = (loaded: number, total: number) => void;
 
 /** Calls the API, and asks for the token when the server wants one. */
 export class Api {
   #token: string | null = null;
 
-  constructor(private readonly askToken: AskToken) {}
+  constructor(
+    private readonly askToken: AskToken,
+    /** Where the network is described: of a server, or of a folder of plain files. */
+    private readonly modelUrl = "v1/model",
+  ) {}
 
   async model(): Promise<ModelInfo> {
-    return (await this.#fetch("/v1/model")).json();
+    return this.#fetchOrKept<ModelInfo>(this.modelUrl, {}, (response) => response.json());
   }
 
-  async bytes(url: string): Promise<ArrayBuffer> {
-    return (await this.#fetch(url)).arrayBuffer();
+  bytes(url: string, progress: Progress, signal: AbortSignal): Promise<ArrayBuffer> {
+    return this.#fetchOrKept(url, { signal }, (response, alive) =>
+      readAll(response, (loaded, total) => {
+        alive();
+        progress(loaded, total);
+      }),
+    );
   }
 
-  async postForm<Answer>(url: string, form: FormData): Promise<Answer> {
-    return (await this.#fetch(url, { method: "POST", body: form })).json();
+  /** An answer in JSON; `patienceMs` for what takes its time, such as an upload. */
+  json<Answer>(url: string, init: RequestInit = {}, patienceMs = ANSWER_MS): Promise<Answer> {
+    return this.#fetch<Answer>(url, init, patienceMs, (response) => response.json());
   }
 
-  async postCsv(url: string, csv: string): Promise<Blob> {
+  postCsv(url: string, csv: string): Promise<Blob> {
     const headers = { "Content-Type": "text/csv" };
-    return (await this.#fetch(url, { method: "POST", body: csv, headers })).blob();
+    const init = { method: "POST", body: csv, headers };
+    return this.#fetch(url, init, PHOTO_MS, (response) => response.blob());
+  }
+
+  async delete(url: string): Promise<void> {
+    await this.#fetch(url, { method: "DELETE" }, ANSWER_MS, async () => {});
   }
 
   /** Address of a WebSocket, with a ticket where the server wants to know who we are. */
   async socketUrl(path: string): Promise<string> {
-    const url = new URL(path, location.href);
+    const url = new URL(path, document.baseURI);
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
     if (this.#token !== null) {
-      const answer = await this.#fetch("/v1/tickets", { method: "POST" });
-      url.searchParams.set("ticket", ((await answer.json()) as { ticket: string }).ticket);
+      const { ticket } = await this.json<{ ticket: string }>("v1/tickets", { method: "POST" });
+      url.searchParams.set("ticket", ticket);
     }
     return url.href;
   }
 
-  async #fetch(url: string, init: RequestInit = {}): Promise<Response> {
+  /** Fetches a file of the network, and keeps it for times without a connection. */
+  async #fetchOrKept<Answer>(url: string, init: RequestInit, read: Read<Answer>): Promise<Answer> {
+    const kept = await findKept(url);
+    try {
+      return await this.#fetch(url, init, kept ? PATIENCE_MS : ANSWER_MS, async (response, alive) => {
+        await keep(url, response.clone());
+        return read(response, alive);
+      });
+    } catch (error) {
+      if (!kept || init.signal?.aborted) throw error;
+      return read(kept, () => {});
+    }
+  }
+
+  async #fetch<Answer>(
+    url: string,
+    init: RequestInit,
+    patienceMs: number,
+    read: Read<Answer>,
+  ): Promise<Answer> {
     for (;;) {
       const headers = new Headers(init.headers);
       if (this.#token !== null) headers.set("Authorization", `Bearer ${this.#token}`);
-      const response = await send(url, { ...init, headers });
-      if (response.ok) return response;
-      if (response.status !== 401) throw await explain(response);
+      const answer = await send(url, { ...init, headers }, patienceMs, read);
+      if (answer !== REFUSED) return answer;
       const token = await this.askToken(this.#token !== null);
       if (token === null) {
-        throw new UserError("This server wants a token.", "Ask whoever runs it for one.");
+        throw new UserError("This server wants a token.", "Ask whoever runs it for one.", ["retry"]);
       }
       this.#token = token;
     }
   }
 }
 
-async function send(url: string, init: RequestInit): Promise<Response> {
+/** Reads an answer; `alive` is called while more of it comes. */
+type Read<Answer> = (response: Response, alive: () => void) => Promise<Answer>;
+
+const KEPT = "mien-networks";
+// A server may take a connection and say nothing. So long is waited for a sign of life,
+const ANSWER_MS = 20_000;
+// where there is a copy,
+const PATIENCE_MS = 3000;
+/** where a photo or a record is sent and worked on first, */
+export const PHOTO_MS = 300_000;
+/** and where a video is sent. */
+export const VIDEO_MS = 3_600_000;
+
+const REFUSED = Symbol("a token is wanted");
+
+// Where the browser has no storage (no HTTPS, a private window), nothing is kept.
+async function keep(url: string, response: Response): Promise<void> {
+  if (!("caches" in self)) return;
+  // Reading both copies at once would hold the progress up: this one is read when it can be.
+  const kept = await caches.open(KEPT).catch(() => null);
+  kept?.put(new URL(url, document.baseURI), response).catch((error: unknown) => {
+    console.warn(`${url} could not be kept:`, error);
+  });
+}
+
+async function findKept(url: string): Promise<Response | null> {
+  if (!("caches" in self)) return null;
+  const kept = await caches.open(KEPT).catch(() => null);
+  return (await kept?.match(new URL(url, document.baseURI))) ?? null;
+}
+
+/** Sends a request, and reads its answer. Gives up where nothing comes for `patienceMs`. */
+async function send<Answer>(
+  url: string,
+  init: RequestInit,
+  patienceMs: number,
+  read: Read<Answer>,
+): Promise<Answer | typeof REFUSED> {
+  const { signal } = init;
+  const ending = new AbortController();
+  const stop = () => ending.abort(signal?.reason);
+  let timer = 0;
+  const alive = () => {
+    self.clearTimeout(timer);
+    timer = self.setTimeout(() => ending.abort(), patienceMs);
+  };
+  if (signal?.aborted) stop();
+  signal?.addEventListener("abort", stop);
+  let begun = false;
   try {
-    return await fetch(url, init);
-  } catch {
-    throw new UserError("The server does not answer.", "Is it still running?");
+    alive();
+    // What is given up gives its connection back: a browser has six of them for a server.
+    const response = await fetch(new URL(url, document.baseURI), { ...init, signal: ending.signal });
+    begun = true;
+    alive();
+    if (response.status === 401) return REFUSED;
+    if (!response.ok) throw await explain(response);
+    return await read(response, alive);
+  } catch (error) {
+    if (signal?.aborted || error instanceof UserError) throw error;
+    if (begun) throw new UserError("The answer did not come whole.", "Is the connection good?", ["retry"]);
+    throw new UserError("The server does not answer.", "Is it still running?", ["retry"]);
+  } finally {
+    self.clearTimeout(timer);
+    signal?.removeEventListener("abort", stop);
   }
+}
+
+async function readAll(response: Response, progress: Progress): Promise<ArrayBuffer> {
+  // Of a compressed answer, the length says something else.
+  const isPlain = !response.headers.get("Content-Encoding");
+  const total = isPlain ? Number(response.headers.get("Content-Length") ?? 0) : 0;
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  let loaded = 0;
+  for (const reader = response.body!.getReader(); ; ) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    chunks.push(value);
+    loaded += value.length;
+    progress(loaded, Math.max(total, loaded));
+  }
+  return new Blob(chunks).arrayBuffer();
 }
 
 async function explain(response: Response): Promise<UserError> {
@@ -68,8 +181,8 @@ async function explain(response: Response): Promise<UserError> {
   const advice = retry ? `Try again in ${retry} s.` : "";
   try {
     const problem = (await response.json()) as { title: string; detail: string };
-    return new UserError(`${problem.title}. ${problem.detail}`, advice);
+    return new UserError(`${problem.title}. ${problem.detail}`, advice, ["retry"]);
   } catch {
-    return new UserError(`The server answered with status ${response.status}.`, advice);
+    return new UserError(`The server answered with status ${response.status}.`, advice, ["retry"]);
   }
 }

@@ -1,464 +1,185 @@
-// The page: its buttons, what they do, and what is shown of the results.
+// Wires the page: what its buttons do, and how the state is shown.
 
 import { Api } from "./api";
-import { Live } from "./live";
-import { DeviceRecogniser } from "./recognisers/device";
-import { ServerRecogniser } from "./recognisers/server";
-import { fileName, save, Session } from "./session";
-import { decodePhoto, listCameras, openCamera } from "./sources";
-import { Speed } from "./speed";
-import { askToken } from "./token";
-import { type FaceRecord, type ModelInfo, type Recogniser, type Result, UserError } from "./types";
-import { Chart } from "./view/chart";
-import { Motion } from "./view/motion";
-import { drawFaces, Overlay } from "./view/overlay";
-import { Bars, People } from "./view/panels";
+import { askToken, askWhether } from "./dialogs";
+import { Engines } from "./engines";
+import type { Event } from "./machine";
+import { Page, problemOf } from "./page";
+import { fileName, save } from "./record/save";
+import { toCsv, toJson } from "./record/table";
+import { openSample, showSamples } from "./samples";
+import { keepUpToDate } from "./service_worker_client";
+import { listCameras } from "./sources/camera";
+import type { Mode } from "./types";
+import { byId } from "./view/elements";
+import { Overlay } from "./view/overlay";
+import { Presenter } from "./view/presenter";
+import { Screen } from "./view/screen";
 
-type Mode = "device" | "server";
-type Source = "none" | "camera" | "video" | "photo";
+// In a folder of plain files, this says where the network is described, and there is no server.
+const described = document.querySelector<HTMLMetaElement>("[name=mien-model]");
+const hasServer = !described;
 
-const PRIVACY: Readonly<Record<Mode, string>> = {
-  device:
-    "Pictures stay on this device: the page recognises them itself. From the server it fetches " +
-    "only its own files and the networks.",
-  server:
-    "Pictures are sent to the server that this page came from. It recognises them in memory, " +
-    "answers, and keeps and logs none.",
+const api = new Api(askToken, described?.content);
+const engines = new Engines(api);
+const fileInput = byId<HTMLInputElement>("file");
+const video = byId<HTMLVideoElement>("video");
+const screen = new Screen(video, byId("photo"), new Overlay(byId("overlay")));
+const page = new Page(engines, screen, () => presenter.invalidate(), () => fileInput.click(), "device");
+const presenter = new Presenter(page, screen, hasServer);
+
+const KEEP_AFTER_MS = 3000;
+
+function on(id: string, event: Event | (() => void)): void {
+  byId<HTMLButtonElement>(id).onclick = () =>
+    typeof event === "function" ? event() : page.dispatch(event);
+}
+
+// --- Buttons ---
+
+on("start", { type: "start-camera" });
+on("choose", () => fileInput.click());
+on("more", () => fileInput.click());
+on("stop", { type: "stop" });
+on("loading-stop", { type: "stop-loading" });
+on("message-close", { type: "dismiss" });
+on("pause", () => {
+  const { stage } = page.state;
+  const isPaused = stage.kind === "camera" && stage.phase === "paused";
+  if (isPaused) void video.play();
+  page.dispatch({ type: isPaused ? "resume" : "pause" });
+});
+on("flip", () => {
+  const facing = page.camera.facing === "user" ? "environment" : "user";
+  page.camera = { deviceId: "", facing };
+  page.dispatch({ type: "start-camera" });
+});
+on("mirror", () => {
+  page.isMirrored = !page.isMirrored;
+  screen.setMirrored(page.isMirrored);
+  presenter.invalidate();
+});
+on("snapshot", () => void saveSnapshot());
+on("full", () => {
+  if (document.fullscreenElement) void document.exitFullscreen();
+  else void byId("stage").requestFullscreen();
+});
+on("play", () => void (video.paused ? video.play() : video.pause()));
+on("clear", () => void clearRecord());
+byId<HTMLInputElement>("scrubber").oninput = ({ target }) => {
+  video.currentTime = Number((target as HTMLInputElement).value);
 };
-const STATUS_EVERY_MS = 500;
-const CHART_EVERY_MS = 200;
-
-const element = <E extends Element>(selector: string): E => {
-  const found = document.querySelector<E>(selector);
-  if (!found) throw new Error(`The page has no ${selector}.`);
-  return found;
-};
-
-const video = element<HTMLVideoElement>("#video");
-const photo = element<HTMLCanvasElement>("#photo");
-const screenArea = element<HTMLElement>("#screen");
-const invitation = element<HTMLElement>("#invitation");
-const message = element<HTMLElement>("#message");
-const startButton = element<HTMLButtonElement>("#start");
-const pauseButton = element<HTMLButtonElement>("#pause");
-const snapshotButton = element<HTMLButtonElement>("#snapshot");
-const fileInput = element<HTMLInputElement>("#file");
-const cameraSelect = element<HTMLSelectElement>("#camera");
-const statusLine = element<HTMLElement>("#status");
-
-const api = new Api(askToken);
-const overlay = new Overlay(element("#overlay"));
-const bars = new Bars(element("#bars"), element("#verdict"), element("#face-title"));
-const people = new People(element("#people"), focusOn);
-const chart = new Chart(element("#chart"));
-const live = new Live(video, { result: showLive, failed: liveFailed, frameShown: moveBoxes });
-const speeds: Record<Mode, Speed> = { device: new Speed(), server: new Speed() };
-const recognisers: Partial<Record<Mode, Promise<Recogniser>>> = {};
-
-let model: Promise<ModelInfo> | null = null;
-let mode: Mode = "device";
-let source: Source = "none";
-let session = new Session();
-let motion = new Motion();
-let shown: Result | null = null;
-let focusId = 0;
-let photoFile: Blob | null = null;
-let chartDrawnMs = 0;
-let statusShownMs = 0;
-
-// --- The networks ---
-
-function modelInfo(): Promise<ModelInfo> {
-  model ??= api.model().catch((error: unknown) => {
-    model = null;
-    throw error;
-  });
-  return model;
-}
-
-function recogniser(): Promise<Recogniser> {
-  const wanted = mode;
-  recognisers[wanted] ??= open(wanted).catch((error: unknown) => {
-    delete recognisers[wanted];
-    throw error;
-  });
-  return recognisers[wanted];
-}
-
-async function open(wanted: Mode): Promise<Recogniser> {
-  const info = await modelInfo();
-  if (wanted === "server") return new ServerRecogniser(api, info);
-  tell("Loading the networks …");
-  return DeviceRecogniser.open(api, info);
-}
-
-/** Opens the chosen recogniser and begins a live session with it. */
-async function beginLive(): Promise<Recogniser> {
-  const chosen = await recogniser();
-  await chosen.begin();
-  session.beginTracks();
-  return chosen;
-}
-
-// --- Sources ---
-
-async function startCamera(): Promise<void> {
-  stop();
-  startButton.disabled = true;
-  tell("Opening the camera …");
-  try {
-    const stream = await openCamera(cameraSelect.value);
-    stream.getVideoTracks()[0]!.onended = () => {
-      if (video.srcObject !== stream) return;
-      stop();
-      complain(new UserError("The camera was disconnected.", "Connect it and start again."));
-    };
-    video.srcObject = stream;
-    await play("camera");
-    await showCameras();
-  } catch (error) {
-    stop();
-    complain(error);
-  } finally {
-    startButton.disabled = false;
-  }
-}
-
-async function openFile(file: File): Promise<void> {
-  stop();
-  try {
-    if (file.type.startsWith("video/")) {
-      video.srcObject = null;
-      video.src = URL.createObjectURL(file);
-      await play("video");
-    } else {
-      await showPhoto(file);
-    }
-  } catch (error) {
-    stop();
-    complain(error);
-  }
-}
-
-async function play(kind: Source): Promise<void> {
-  try {
-    await video.play();
-  } catch (error) {
-    if (kind === "camera") throw error;
-    throw new UserError(
-      "This video cannot be played by the browser.",
-      "Open an MP4 (H.264) or WebM video, or send it to the API.",
-    );
-  }
-  session = new Session();
-  motion = new Motion();
-  setSource(kind);
-  const chosen = await beginLive();
-  live.start(chosen);
-  tell(`Running on ${chosen.description}.`);
-}
-
-async function showPhoto(file: Blob): Promise<void> {
-  const picture = await decodePhoto(file);
-  photo.width = picture.width;
-  photo.height = picture.height;
-  photo.getContext("2d")!.drawImage(picture, 0, 0);
-  session = new Session();
-  photoFile = file;
-  setSource("photo");
-  await recognisePhoto(file, picture);
-}
-
-async function recognisePhoto(file: Blob, picture: ImageBitmap): Promise<void> {
-  const chosen = await recogniser();
-  tell("Recognising …");
-  const startedMs = performance.now();
-  const result = await chosen.recognisePhoto(file, picture);
-  if (photoFile !== file) return;
-  session = new Session();
-  focusId = 0;
-  show(session.add(result));
-  const count = result.faces.length;
-  const faces = count === 1 ? "1 face" : `${count === 0 ? "No" : count} faces`;
-  tell(`${faces}, ${Math.round(performance.now() - startedMs)} ms on ${chosen.description}.`);
-}
-
-function stop(): void {
-  live.stop();
-  live.paused = false;
-  if (video.srcObject instanceof MediaStream) {
-    for (const track of video.srcObject.getTracks()) track.stop();
-  }
-  video.srcObject = null;
-  if (video.src) {
-    URL.revokeObjectURL(video.src);
-    video.removeAttribute("src");
-    video.load();
-  }
-  photoFile = null;
-  closeServer();
-  hideMessage();
-  tell("Ready.");
-  setSource("none");
-  show(null);
-}
-
-/** Closes the stream to the server; opening another one is cheap. */
-function closeServer(): void {
-  void recognisers.server?.then((open) => open.close());
-  delete recognisers.server;
-}
-
-function setSource(kind: Source): void {
-  source = kind;
-  const playing = kind === "camera" || kind === "video";
-  startButton.textContent = kind === "camera" ? "Stop camera" : "Start camera";
-  pauseButton.disabled = !playing;
-  setPaused(false);
-  snapshotButton.disabled = kind === "none";
-  video.hidden = !playing;
-  photo.hidden = kind !== "photo";
-  invitation.hidden = kind !== "none";
-}
-
-function setPaused(paused: boolean): void {
-  live.paused = paused;
-  pauseButton.setAttribute("aria-pressed", String(paused));
-  pauseButton.textContent = paused ? "Go on" : "Pause";
-}
-
-async function togglePause(): Promise<void> {
-  const paused = !live.paused;
-  setPaused(paused);
-  speeds[mode].pause();
-  if (paused) {
-    video.pause();
-    live.use(null);
-    closeServer();
-    tell("Paused.");
-    return;
-  }
-  try {
-    const chosen = await beginLive();
-    live.use(chosen);
-    await video.play();
-    tell(`Running on ${chosen.description}.`);
-  } catch (error) {
-    complain(error);
-  }
-}
-
-async function showCameras(): Promise<void> {
-  const chosen = cameraSelect.value;
-  const options = (await listCameras()).map((camera, index) => {
-    const option = document.createElement("option");
-    option.value = camera.deviceId;
-    option.textContent = camera.label || `Camera ${index + 1}`;
-    return option;
-  });
-  cameraSelect.replaceChildren(cameraSelect.options[0]!, ...options);
-  cameraSelect.value = chosen;
-}
-
-async function setMode(wanted: Mode): Promise<void> {
-  mode = wanted;
-  element("#privacy").textContent = PRIVACY[wanted];
-  hideMessage();
-  if (wanted === "device") closeServer();
-  try {
-    if (source === "photo" && photoFile) {
-      await recognisePhoto(photoFile, await decodePhoto(photoFile));
-    } else if (source !== "none" && !live.paused) {
-      live.use(null);
-      speeds[wanted].pause();
-      const opened = await beginLive();
-      if (mode === wanted) {
-        live.use(opened);
-        tell(`Running on ${opened.description}.`);
-      }
-    }
-  } catch (error) {
-    complain(error);
-  }
-}
-
-// --- What is shown ---
-
-function showLive(result: Result, latencyMs: number): void {
-  const nowMs = performance.now();
-  speeds[mode].add(nowMs, latencyMs);
-  const added = session.add(result);
-  motion.add(added);
-  show(added);
-  if (nowMs - statusShownMs > STATUS_EVERY_MS) {
-    statusShownMs = nowMs;
-    element(`#speed-${mode}`).textContent = speeds[mode].toString() || "measuring …";
-    if (session.isFull) tell("The record is full: save it, as its oldest rows make room for new ones.");
-  }
-}
-
-function liveFailed(error: unknown): void {
-  live.use(null);
-  closeServer();
-  complain(error);
-}
-
-function show(result: Result | null): void {
-  shown = result;
-  const faces = result?.faces ?? [];
-  const focus = focused(faces);
-  overlay.show(result, focus);
-  bars.show(focus, focus ? faces.indexOf(focus) : 0);
-  people.show(faces, focus);
-  showRecord();
-  drawChart(focus);
-}
-
-/** Lets the boxes follow the picture between two results. */
-function moveBoxes(nowMs: number): void {
-  if (!shown) return;
-  const moved = motion.at(shown, nowMs);
-  overlay.show(moved, focused(moved.faces));
-}
-
-/** The face that was chosen, else the largest. */
-function focused(faces: readonly FaceRecord[]): FaceRecord | undefined {
-  const chosen = faces.find((face, index) => focusKey(face, index) === focusId);
-  if (chosen) return chosen;
-  return faces.reduce<FaceRecord | undefined>(
-    (best, face) => (best && area(best) >= area(face) ? best : face),
-    undefined,
-  );
-}
-
-function focusOn(face: FaceRecord): void {
-  if (!shown) return;
-  focusId = focusKey(face, shown.faces.indexOf(face));
-  chartDrawnMs = 0;
-  show(shown);
-}
-
-/** The person's number; in a photo, where nobody has one, the place in the list. */
-function focusKey(face: FaceRecord, index: number): number {
-  return face.track_id || -1 - index;
-}
-
-function area(face: FaceRecord): number {
-  return face.width * face.height;
-}
-
-function drawChart(focus: FaceRecord | undefined): void {
-  const nowMs = performance.now();
-  const isLive = source === "camera" || source === "video";
-  if (isLive && nowMs - chartDrawnMs < CHART_EVERY_MS) return;
-  chartDrawnMs = nowMs;
-  const trackId = focus?.track_id ?? focusId;
-  chart.show(isLive ? session.lastMinute(trackId, live.nowMs) : [], live.nowMs);
-}
-
-function showRecord(): void {
-  const { size } = session;
-  element("#record-size").textContent =
-    size === 0 ? "Nothing recorded yet." : `${size.toLocaleString("en")} rows, one per face and frame.`;
-  for (const button of document.querySelectorAll<HTMLButtonElement>("[data-export]")) {
-    button.disabled = size === 0;
-  }
-}
-
-function tell(text: string): void {
-  statusLine.textContent = text;
-}
-
-function complain(error: unknown): void {
-  if (!(error instanceof UserError)) console.error(error);
-  const text =
-    error instanceof UserError
-      ? `${error.message} ${error.advice}`
-      : `Something went wrong: ${error instanceof Error ? error.message : String(error)}`;
-  tell("");
-  element("#message-text").textContent = text.trim();
-  message.hidden = false;
-}
-
-function hideMessage(): void {
-  message.hidden = true;
-}
-
-// --- Saving ---
-
-function snapshot(): void {
-  const playing = source !== "photo";
-  const width = playing ? video.videoWidth : photo.width;
-  const height = playing ? video.videoHeight : photo.height;
-  const canvas = document.createElement("canvas");
-  canvas.width = width;
-  canvas.height = height;
-  const context = canvas.getContext("2d")!;
-  context.drawImage(playing ? video : photo, 0, 0);
-  if (shown && shown.width > 0) {
-    drawFaces(context, shown, width / shown.width, Math.max(height / 540, 1), undefined);
-  }
-  canvas.toBlob((blob) => {
-    if (blob) save(blob, fileName("png"));
-  }, "image/png");
-}
-
-async function saveRecord(kind: string): Promise<void> {
-  try {
-    if (kind === "csv") save(new Blob([session.toCsv()], { type: "text/csv" }), fileName("csv"));
-    if (kind === "json") {
-      save(new Blob([session.toJson()], { type: "application/json" }), fileName("json"));
-    }
-    if (kind === "report") save(await api.postCsv("/v1/reports", session.toCsv()), fileName("html"));
-  } catch (error) {
-    complain(error);
-  }
-}
-
-// --- Wiring ---
-
-startButton.onclick = () => (source === "camera" ? stop() : void startCamera());
-pauseButton.onclick = () => void togglePause();
-snapshotButton.onclick = snapshot;
-cameraSelect.onchange = () => void (source === "camera" && startCamera());
-fileInput.onchange = () => {
-  const file = fileInput.files?.[0];
-  fileInput.value = "";
-  if (file) void openFile(file);
-};
-video.onended = () => {
-  live.stop();
-  closeServer();
-  tell("The video is over.");
-};
-element<HTMLButtonElement>("#message-close").onclick = hideMessage;
 for (const button of document.querySelectorAll<HTMLButtonElement>("[data-export]")) {
   button.onclick = () => void saveRecord(button.dataset["export"]!);
 }
 for (const radio of document.querySelectorAll<HTMLInputElement>("[name=mode]")) {
-  radio.onchange = () => void setMode(radio.value as Mode);
+  radio.onchange = () => page.dispatch({ type: "set-mode", mode: radio.value as Mode });
 }
-screenArea.onclick = (event) => {
-  const face = shown && overlay.faceAt(shown, event.clientX, event.clientY);
-  if (face) focusOn(face);
+byId<HTMLSelectElement>("readings").onchange = ({ target }) => {
+  engines.readAs((target as HTMLSelectElement).value);
+  page.dispatch({ type: "set-reading" });
+};
+byId<HTMLSelectElement>("steadying").onchange = ({ target }) => {
+  engines.calmOverTime((target as HTMLSelectElement).value === "network");
+  page.dispatch({ type: "set-reading" });
+};
+byId<HTMLSelectElement>("camera").onchange = ({ target }) => {
+  page.camera = { ...page.camera, deviceId: (target as HTMLSelectElement).value };
+  page.dispatch({ type: "start-camera" });
+};
+byId("overlay").onclick = (event) => {
+  const face = screen.faceAt(event.clientX, event.clientY);
+  if (face) presenter.focusOn(face);
+};
+document.addEventListener("fullscreenchange", () => presenter.invalidate());
+
+// --- Files ---
+
+fileInput.onchange = () => {
+  const files = [...(fileInput.files ?? [])];
+  fileInput.value = "";
+  page.dispatch({ type: "open-files", files });
 };
 for (const kind of ["dragenter", "dragover", "dragleave", "drop"] as const) {
   document.addEventListener(kind, (event) => {
     event.preventDefault();
-    screenArea.classList.toggle("dropping", kind === "dragenter" || kind === "dragover");
-    const file = event.dataTransfer?.files[0];
-    if (kind === "drop" && file) void openFile(file);
+    byId("stage").classList.toggle("dropping", kind === "dragenter" || kind === "dragover");
+    const files = [...(event.dataTransfer?.files ?? [])];
+    if (kind === "drop") page.dispatch({ type: "open-files", files });
   });
 }
-navigator.mediaDevices?.addEventListener("devicechange", () => void showCameras());
-new ResizeObserver(() => show(shown)).observe(screenArea);
+document.addEventListener("paste", (event) => {
+  page.dispatch({ type: "open-files", files: [...(event.clipboardData?.files ?? [])] });
+});
+showSamples((name) => {
+  openSample(name).then(
+    (file) => page.openSample(file),
+    (error: unknown) => presenter.complain(problemOf(error)),
+  );
+});
 
-async function greet(): Promise<void> {
-  await showCameras();
-  const info = await modelInfo();
-  element("#model").textContent = `Network ${info.experiment}, ${info.sha256.slice(0, 8)}`;
+async function saveSnapshot(): Promise<void> {
+  const blob = await screen.snapshot();
+  if (blob) save(blob, fileName("png"));
 }
 
-element("#privacy").textContent = PRIVACY[mode];
-show(null);
-greet().catch(complain);
+async function saveRecord(kind: string): Promise<void> {
+  const { sources } = page.record;
+  try {
+    const csv = toCsv(sources, page.labels);
+    if (kind === "csv") save(new Blob([csv], { type: "text/csv" }), fileName("csv"));
+    if (kind === "json") {
+      save(new Blob([toJson(sources, page.labels)], { type: "application/json" }), fileName("json"));
+    }
+    if (kind === "report") save(await api.postCsv("v1/reports", csv), fileName("html"));
+    else page.record.markSaved();
+  } catch (error) {
+    presenter.complain(problemOf(error));
+  }
+}
+
+async function clearRecord(): Promise<void> {
+  const { unsaved } = page.record;
+  const rows = unsaved === 1 ? "1 row is" : `${unsaved.toLocaleString("en")} rows are`;
+  if (unsaved > 0 && !(await askWhether(`${rows} not saved yet, and would be lost.`, "Begin anew"))) return;
+  page.clearRecord();
+}
+
+// --- The browser ---
+
+document.addEventListener("visibilitychange", () =>
+  page.dispatch({ type: document.hidden ? "tab-hidden" : "tab-shown" }),
+);
+window.addEventListener("beforeunload", (event) => {
+  if (page.record.unsaved > 0) event.preventDefault();
+});
+navigator.mediaDevices?.addEventListener("devicechange", () => void showCameras());
+
+async function showCameras(): Promise<void> {
+  presenter.showCameras(await listCameras());
+}
+video.addEventListener("playing", () => void showCameras());
+
+async function greet(): Promise<void> {
+  try {
+    const model = await engines.model();
+    presenter.showModel(model);
+    // So that the first result comes at once; who saves data loads it when it is wanted.
+    if (!savesData() && model.page_detector) page.dispatch({ type: "preload" });
+  } catch (error) {
+    presenter.complain(problemOf(error));
+  }
+}
+
+function savesData(): boolean {
+  return (navigator as { connection?: { saveData?: boolean } }).connection?.saveData ?? false;
+}
+
+presenter.invalidate();
+void showCameras();
+void greet();
+// Keeping files for later does not hold up what is wanted now.
+setTimeout(() => {
+  keepUpToDate(byId("update"), byId("reload"));
+  if (!savesData()) engines.keepTemporal().catch((error: unknown) => console.warn("Not kept:", error));
+}, KEEP_AFTER_MS);

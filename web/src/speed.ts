@@ -1,30 +1,49 @@
-// How fast a recogniser is, as measured here: frames a second and latency.
+// How fast recognition and drawing are, as measured here.
 
 const SPAN_MS = 3000;
+// From so many results a second on, faces seem to be followed as they move.
+const SMOOTH_FPS = 24;
+const SLOW_FPS = 10;
 
 export class Speed {
   readonly #results: { atMs: number; latencyMs: number }[] = [];
-  #last = "";
+  readonly #drawnMs: number[] = [];
 
-  add(nowMs: number, latencyMs: number): void {
+  addResult(nowMs: number, latencyMs: number): void {
     this.#results.push({ atMs: nowMs, latencyMs });
     while (nowMs - this.#results[0]!.atMs > SPAN_MS) this.#results.shift();
   }
 
-  /** Forgets what was measured before a break, so that the break does not count. */
-  pause(): void {
-    this.#results.length = 0;
+  addDrawn(nowMs: number): void {
+    this.#drawnMs.push(nowMs);
+    while (nowMs - this.#drawnMs[0]! > SPAN_MS) this.#drawnMs.shift();
   }
 
-  /** `24 FPS, 38 ms`; the last one while nothing is measured. */
-  toString(): string {
-    const count = this.#results.length;
-    if (count >= 5) {
-      const spanMs = this.#results[count - 1]!.atMs - this.#results[0]!.atMs;
-      const latencies = this.#results.map(({ latencyMs }) => latencyMs).sort((a, b) => a - b);
-      const fps = ((count - 1) / spanMs) * 1000;
-      this.#last = `${fps.toFixed(fps < 10 ? 1 : 0)} FPS, ${Math.round(latencies[count >> 1]!)} ms`;
-    }
-    return this.#last;
+  /** Forgets what was measured before a break, so that the break does not count. */
+  clear(): void {
+    this.#results.length = 0;
+    this.#drawnMs.length = 0;
   }
+
+  /** In plain words; empty before there is anything to say. */
+  get words(): string {
+    const fps = perSecond(this.#results.map(({ atMs }) => atMs));
+    if (fps === 0) return "";
+    if (fps >= SMOOTH_FPS) return "Running smoothly";
+    return fps >= SLOW_FPS ? "Running a little slowly" : "Running slowly";
+  }
+
+  /** `58 results and 60 drawn frames a second, 14 ms`. */
+  get figures(): string {
+    const results = perSecond(this.#results.map(({ atMs }) => atMs));
+    const latencies = this.#results.map(({ latencyMs }) => latencyMs).sort((a, b) => a - b);
+    const latency = Math.round(latencies[latencies.length >> 1] ?? 0);
+    const drawn = Math.round(perSecond(this.#drawnMs));
+    return `${results.toFixed(results < 10 ? 1 : 0)} results and ${drawn} drawn frames a second, ${latency} ms`;
+  }
+}
+
+function perSecond(timesMs: readonly number[]): number {
+  if (timesMs.length < 5) return 0;
+  return ((timesMs.length - 1) / (timesMs.at(-1)! - timesMs[0]!)) * 1000;
 }

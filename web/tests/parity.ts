@@ -1,14 +1,15 @@
 // For the tests: crops and probabilities of given faces, to compare with Python's, and records.
 
 import { type Backend, loadRuntime } from "../src/recognisers/runtime";
-import { Session } from "../src/session";
-import { decodePhoto } from "../src/sources";
-import type { FaceRecord } from "../src/types";
-import { type Box, cropFace, type Framing } from "../src/vision/crop";
+import { decodePhoto } from "../src/sources/photo";
+import type { Framing, Network } from "../src/readings";
+import { type Box, cropFace } from "../src/vision/crop";
+import { classify } from "../src/vision/networks";
+import type { Observation } from "../src/vision/memory";
 import { measureQuality } from "../src/vision/quality";
-import { type Pixels, reduce } from "../src/vision/resize";
+import { TemporalMemory } from "../src/vision/temporal";
 import { Smoother } from "../src/vision/smoother";
-import { classify } from "../src/vision/vision";
+import { FrameReader, type FrameView, reduceExactly } from "../src/vision/view";
 
 interface Question {
   readonly backend: Backend;
@@ -16,29 +17,25 @@ interface Question {
   readonly network: string;
   readonly faces: readonly { box: Box; landmarks: number[] }[];
   readonly framing: Framing;
-  readonly temperature: number;
+  readonly settings: Network;
 }
 
-async function pixels(picture: string): Promise<Pixels> {
-  const bitmap = await decodePhoto(await (await fetch(picture)).blob());
-  const { width, height } = bitmap;
-  const context = new OffscreenCanvas(width, height).getContext("2d", { alpha: false })!;
-  context.drawImage(bitmap, 0, 0);
-  return { data: context.getImageData(0, 0, width, height).data, width, height, channels: 4 };
+async function viewOf(picture: string): Promise<FrameView> {
+  return new FrameReader().openStill(await decodePhoto(await (await fetch(picture)).blob()));
 }
 
 /** Cuts the faces out of a picture and classifies them. */
 async function judge(question: Question) {
-  const { backend, picture, network, faces, framing, temperature } = question;
-  const image = await pixels(picture);
-  const crops = faces.map(({ box, landmarks }) => cropFace(image, box, landmarks, framing));
-  const runtime = await loadRuntime(backend);
+  const { backend, picture, network, faces, framing, settings } = question;
+  const image = await viewOf(picture);
+  const crops = faces.map(({ box, landmarks }) => cropFace(image, box, landmarks, framing, settings.input));
+  const runtime = await loadRuntime(backend, 1);
   const session = await runtime.open(new Uint8Array(await (await fetch(network)).arrayBuffer()));
-  const judgements = await classify(runtime, session, crops, temperature);
+  const judgements = await classify(runtime, session, settings, crops);
   return {
     crops: crops.map((crop) => [...crop.data]),
     qualities: crops.map((crop, n) =>
-      measureQuality(crop, judgements[n]!.likeness, faces[n]!.box, image),
+      measureQuality(crop, judgements[n]!.likeness, faces[n]!, image),
     ),
     probabilities: judgements.map(({ probabilities }) => [...probabilities]),
   };
@@ -46,7 +43,7 @@ async function judge(question: Question) {
 
 /** Reduces a picture as the detector sees it. */
 async function reduced(picture: string, longestSide: number) {
-  const { image, scale } = reduce(await pixels(picture), longestSide);
+  const { image, scale } = reduceExactly(await viewOf(picture), longestSide);
   return { width: image.width, height: image.height, scale, data: [...image.data] };
 }
 
@@ -59,15 +56,40 @@ function smooth(course: readonly { ms: number; probabilities: number[] }[], smoo
   });
 }
 
-/** Records a person for so many frames; returns the frames that the last minute shows. */
-function recorded(frames: number, everyMs: number) {
-  const session = new Session();
-  const face = { track_id: 1 } as FaceRecord;
-  for (let frame = 0; frame < frames; frame++) {
-    const faces = [{ ...face, frame, timestamp_ms: frame * everyMs }];
-    session.add({ width: 1, height: 1, faces });
-  }
-  return session.lastMinute(1, (frames - 1) * everyMs).map((row) => row.frame);
+interface Moment {
+  readonly ms: number;
+  readonly faces: readonly (Omit<Observation, "probabilities" | "features"> & {
+    probabilities: number[];
+    features: number[];
+  })[];
 }
 
-Object.assign(window, { parity: { judge, reduced, smooth, recorded } });
+/** Follows faces by a network over time. */
+async function follow(
+  backend: Backend,
+  network: string,
+  info: { sha256: string; state: number; longest_elapsed_ms: number },
+  moments: readonly Moment[],
+) {
+  const runtime = await loadRuntime(backend, 1);
+  const bytes = new Uint8Array(await (await fetch(network)).arrayBuffer());
+  const memory = new TemporalMemory(runtime, await runtime.open(bytes, true), info);
+  const found = [];
+  for (const { ms, faces } of moments) {
+    const seen = faces.map((face) => ({
+      ...face,
+      probabilities: Float32Array.from(face.probabilities),
+      features: Float32Array.from(face.features),
+    }));
+    const shown = await memory.observe(seen, ms);
+    found.push(
+      shown.map(({ label, probabilities, whole }) => ({
+        ...{ label, probabilities: [...probabilities] },
+        whole: [...whole!],
+      })),
+    );
+  }
+  return found;
+}
+
+Object.assign(window, { parity: { follow, judge, reduced, smooth } });

@@ -1,11 +1,28 @@
 // "On this device": the networks run in the page, and no picture leaves it.
 
-import type { Api } from "../api";
-import { type ModelInfo, type Recogniser, type Result, UserError } from "../types";
+import type { Progress } from "../api";
+import type { ModelInfo } from "../readings";
+import { decodePhoto } from "../sources/photo";
+import { type Picture, type Recogniser, type Result, UserError } from "../types";
+import { keepFiles } from "../service_worker_client";
 import type { Answer, Request } from "./device.worker";
 import DeviceWorker from "./device.worker?worker";
+import { mostThreads } from "./runtime";
 
 type Unnumbered = Request extends infer One ? (One extends Request ? Omit<One, "id"> : never) : never;
+
+/** Somebody who waits for an answer of the worker. */
+interface Waiting {
+  done(answer: Answer): void;
+  failed(error: Error): void;
+  readonly progress: Progress | undefined;
+}
+
+/** Fetches a file, and tells how far it is. */
+export type Fetch = (url: string, progress: Progress) => Promise<ArrayBuffer>;
+
+// Threads may never start (on iOS, their workers can hang): then one has to do.
+const OPEN_MS = 20_000;
 
 // The smallest module with a SIMD instruction: a function that returns a v128.
 const SIMD_PROBE = Uint8Array.of(
@@ -15,50 +32,116 @@ const SIMD_PROBE = Uint8Array.of(
 
 /** Runs the networks in a worker of the page. */
 export class DeviceRecogniser implements Recogniser {
-  readonly depth = 1;
+  // While one frame is recognised, the next one waits: a search for faces takes several frames.
+  readonly depth = 2;
   description = "";
+  warning = "";
   readonly #worker = new DeviceWorker();
-  readonly #waiting = new Map<number, { done(answer: Answer): void; failed(error: Error): void }>();
+  readonly #waiting = new Map<number, Waiting>();
   #next = 0;
 
   private constructor() {
     this.#worker.onmessage = ({ data }: MessageEvent<Answer>) => {
+      if ("progress" in data) {
+        const { done, total } = data.progress;
+        return this.#waiting.get(data.id)?.progress?.(done, total);
+      }
       this.#waiting.get(data.id)?.done(data);
       this.#waiting.delete(data.id);
     };
-    this.#worker.onerror = (event) => {
-      this.#failAll(new UserError("Recognition on this device failed.", event.message ?? ""));
-    };
+    this.#worker.onerror = (event) => this.#failAll(failure(event.message ?? ""));
   }
 
-  /** Fetches the networks from the server and opens them. */
-  static async open(api: Api, model: ModelInfo): Promise<DeviceRecogniser> {
+  /** Fetches the networks and opens them. */
+  static async open(
+    fetchFile: Fetch,
+    model: ModelInfo,
+    progress: Progress,
+  ): Promise<DeviceRecogniser> {
     check(model);
     const urls = [model.page_detector!.url, model.url];
-    const [detector, network] = await Promise.all(urls.map((url) => api.bytes(url)));
+    const parts = urls.map(() => ({ loaded: 0, total: 0 }));
+    const fetched = urls.map((url, i) =>
+      fetchFile(url, (loaded, total) => {
+        parts[i] = { loaded, total };
+        const sum = (key: "loaded" | "total") => parts.reduce((a, part) => a + part[key], 0);
+        progress(sum("loaded"), sum("total"));
+      }),
+    );
+    const [detector, network] = await Promise.all(fetched);
     const files = { detector: detector!, network: network! };
+    const threads = mostThreads();
+    const opened = await DeviceRecogniser.#tryOpen(model, files, threads);
+    if (opened) return opened;
+    const slower = await DeviceRecogniser.#tryOpen(model, files, 1);
+    if (!slower) throw failure("The networks could not be opened in time.");
+    slower.warning = "Threads do not start in this browser, so it is slower than it could be.";
+    return slower;
+  }
+
+  /** Null where several threads did not start in time. */
+  static async #tryOpen(
+    model: ModelInfo,
+    files: { detector: ArrayBuffer; network: ArrayBuffer },
+    threads: number,
+  ): Promise<DeviceRecogniser | null> {
     const recogniser = new DeviceRecogniser();
+    let timer = 0;
+    const late = new Promise<"late">((resolve) => {
+      if (threads > 1) timer = self.setTimeout(() => resolve("late"), OPEN_MS);
+    });
     try {
-      const request = { type: "open", model, files } as const;
-      const answer = await recogniser.#ask(request, Object.values(files));
-      if ("opened" in answer) recogniser.description = answer.opened.description;
+      const answer = await Promise.race([
+        recogniser.#ask({ type: "open", model, files, threads }),
+        late,
+      ]);
+      if (answer !== "late") {
+        if ("opened" in answer) {
+          recogniser.description = answer.opened.description;
+          void keepFiles(answer.opened.files);
+        }
+        return recogniser;
+      }
     } catch (error) {
       recogniser.close();
-      throw error;
+      if (threads === 1) throw error;
+      return null;
+    } finally {
+      self.clearTimeout(timer);
     }
-    return recogniser;
+    recogniser.close();
+    return null;
   }
 
-  async begin(): Promise<void> {
-    await this.#ask({ type: "begin" });
+  /** Chooses a reading; the artifact's default if null. */
+  async readAs(reading: string | null): Promise<void> {
+    await this.#ask({ type: "read-as", reading });
   }
 
-  async recogniseFrame(picture: ImageBitmap, frame: number, timestampMs: number): Promise<Result> {
+  /** Calms labels by a network over time, from the next video on; by smoothing if null. */
+  async calmBy(temporal: ArrayBuffer | null): Promise<void> {
+    await this.#ask({ type: "calm-by", temporal });
+  }
+
+  async begin(isLive: boolean): Promise<void> {
+    await this.#ask({ type: "begin", isLive });
+  }
+
+  async recogniseFrame(picture: Picture, frame: number, timestampMs: number): Promise<Result> {
     return this.#result({ type: "frame", picture, frame, timestampMs }, picture);
   }
 
-  async recognisePhoto(_: Blob, picture: ImageBitmap): Promise<Result> {
-    return this.#result({ type: "photo", picture }, picture);
+  async recognisePhoto(file: Blob, progress: Progress, signal: AbortSignal): Promise<Result> {
+    const picture = await decodePhoto(file);
+    signal.throwIfAborted();
+    const id = this.#next;
+    const stop = () => this.#worker.postMessage({ type: "stop-photo", id } satisfies Request);
+    signal.addEventListener("abort", stop, { once: true });
+    try {
+      return await this.#result({ type: "photo", picture }, picture, progress);
+    } finally {
+      signal.removeEventListener("abort", stop);
+    }
   }
 
   close(): void {
@@ -66,21 +149,20 @@ export class DeviceRecogniser implements Recogniser {
     this.#failAll(new UserError("Recognition was stopped."));
   }
 
-  async #result(request: Unnumbered, picture: ImageBitmap): Promise<Result> {
-    const answer = await this.#ask(request, [picture]);
+  async #result(request: Unnumbered, picture: Picture, progress?: Progress): Promise<Result> {
+    const answer = await this.#ask(request, [picture], progress);
     if ("result" in answer) return answer.result;
-    throw new UserError("Recognition on this device failed.");
+    throw failure("");
   }
 
-  #ask(request: Unnumbered, transfer: Transferable[] = []): Promise<Answer> {
+  #ask(request: Unnumbered, transfer: Transferable[] = [], progress?: Progress): Promise<Answer> {
     const id = this.#next++;
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, {
         done: (answer) =>
-          "failure" in answer
-            ? reject(new UserError("Recognition on this device failed.", answer.failure))
-            : resolve(answer),
+          "failure" in answer ? reject(failure(answer.failure)) : resolve(answer),
         failed: reject,
+        progress,
       });
       this.#worker.postMessage({ ...request, id }, transfer);
     });
@@ -92,23 +174,30 @@ export class DeviceRecogniser implements Recogniser {
   }
 }
 
+function failure(detail: string): UserError {
+  return new UserError("Recognition on this device failed.", detail, ["retry", "use-server"]);
+}
+
 function check(model: ModelInfo): void {
   if (typeof WebAssembly !== "object") {
     throw new UserError(
       "This browser has no WebAssembly, which recognition on this device needs.",
       "Use another browser, switch WebAssembly on, or recognise on the server.",
+      ["use-server"],
     );
   }
   if (!WebAssembly.validate(SIMD_PROBE)) {
     throw new UserError(
       "This browser's WebAssembly is too old (it has no SIMD).",
       "Update the browser, or recognise on the server.",
+      ["use-server"],
     );
   }
   if (!model.page_detector) {
     throw new UserError(
       "This server has no face detector for browsers.",
       "Whoever runs it can fetch it with “mien models download”. Until then, recognise on the server.",
+      ["use-server"],
     );
   }
 }

@@ -1,157 +1,144 @@
 // Recognition on this device, off the page's main thread.
 
-import { EMOTIONS, type FaceRecord, type JudgedFace, type ModelInfo, type Result } from "../types";
-import { passes, type QualityGate } from "../vision/quality";
-import type { Pixels } from "../vision/resize";
-import { leaderOf, Smoother } from "../vision/smoother";
-import { Tracker } from "../vision/tracker";
-import { type Files, Vision } from "../vision/vision";
-import { type Backend, hasGpu, loadRuntime, type Runtime } from "./runtime";
+import type { InferenceSession } from "onnxruntime-web/wasm";
+import type { ModelInfo } from "../readings";
+import type { Picture, Result } from "../types";
+import { EmotionJudge, judgeFaces, recordOf, verdictOn } from "../vision/judge";
+import { FaceLocator } from "../vision/locator";
+import { type Files, Networks } from "../vision/networks";
+import type { TrackMemory } from "../vision/memory";
+import { findInPhotograph } from "../vision/photograph";
+import { Smoother } from "../vision/smoother";
+import { TemporalMemory } from "../vision/temporal";
+import { FrameReader } from "../vision/view";
+import { hasGpu, loadRuntime, type Runtime } from "./runtime";
 
 /** What the page sends. */
 export type Request =
-  | { id: number; type: "open"; model: ModelInfo; files: Files }
-  | { id: number; type: "begin" }
-  | { id: number; type: "frame"; picture: ImageBitmap; frame: number; timestampMs: number }
-  | { id: number; type: "photo"; picture: ImageBitmap };
+  | { id: number; type: "open"; model: ModelInfo; files: Files; threads: number }
+  | { id: number; type: "read-as"; reading: string | null }
+  /** The network over time that calms labels from the next video on; null for smoothing. */
+  | { id: number; type: "calm-by"; temporal: ArrayBuffer | null }
+  | { id: number; type: "begin"; isLive: boolean }
+  | { id: number; type: "frame"; picture: Picture; frame: number; timestampMs: number }
+  | { id: number; type: "photo"; picture: Picture }
+  /** Breaks off the photo with that number; it is not answered itself. */
+  | { id: number; type: "stop-photo" };
 
-/** What it gets: one answer to each request. */
+/** What it gets: one answer to each request; to a photo, how far it is before. */
 export type Answer =
-  | { id: number; opened: { backend: Backend; description: string } }
+  | { id: number; opened: { description: string; files: readonly string[] } }
   | { id: number; result: Result }
+  | { id: number; progress: { done: number; total: number } }
   | { id: number; failure: string };
 
-// Live frames are reduced further on slow devices: the largest side whose detection is fast enough.
-const LIVE_SIDES = [640, 480, 320];
-const LIVE_DETECTION_MS = 45;
+let model: ModelInfo;
+let runtime: Runtime;
+let networks: Networks;
+let temporal: InferenceSession | null = null;
+let locator: FaceLocator;
+let judge: EmotionJudge;
+const reader = new FrameReader();
+let queue: Promise<unknown> = Promise.resolve();
+const stopped = new Set<number>();
 
-let vision: Vision;
-let smoothMs: number;
-let gate: QualityGate;
-let liveSide = LIVE_SIDES[0]!;
-let tracker = new Tracker();
-let smoother: Smoother;
-const canvas = new OffscreenCanvas(1, 1);
-const context = canvas.getContext("2d", { willReadFrequently: true, alpha: false })!;
-
-self.onmessage = async ({ data }: MessageEvent<Request>) => {
-  try {
-    self.postMessage(await answer(data));
-  } catch (error) {
-    const failure = error instanceof Error ? error.message : String(error);
-    self.postMessage({ id: data.id, failure } satisfies Answer);
-  }
+self.onmessage = ({ data }: MessageEvent<Request>) => {
+  if (data.type === "stop-photo") return void stopped.add(data.id);
+  // Frames must be followed in their order, though a step waits for a network.
+  queue = queue.then(async () => {
+    try {
+      self.postMessage(await answer(data));
+    } catch (error) {
+      const failure = error instanceof Error ? error.message : String(error);
+      self.postMessage({ id: data.id, failure } satisfies Answer);
+    }
+  });
 };
 
-async function answer(request: Request): Promise<Answer> {
+async function answer(request: Exclude<Request, { type: "stop-photo" }>): Promise<Answer> {
   const { id } = request;
   switch (request.type) {
     case "open":
-      return { id, opened: await open(request.model, request.files) };
+      return { id, opened: await open(request.model, request.files, request.threads) };
+    case "read-as":
+      networks.readAs(request.reading);
+      return { id, result: { width: 0, height: 0, faces: [] } };
+    case "calm-by":
+      await temporal?.release();
+      temporal = null;
+      if (request.temporal) temporal = await runtime.open(new Uint8Array(request.temporal), true);
+      return { id, result: { width: 0, height: 0, faces: [] } };
     case "begin":
-      begin();
+      begin(request.isLive);
       return { id, result: { width: 0, height: 0, faces: [] } };
     case "frame":
       return { id, result: await frame(request.picture, request.frame, request.timestampMs) };
     case "photo":
-      return { id, result: await photo(request.picture) };
+      return { id, result: await photo(request.picture, id) };
   }
 }
 
-async function open(model: ModelInfo, files: Files) {
-  let runtime: Runtime | undefined;
-  if (await hasGpu()) {
-    try {
-      runtime = await loadRuntime("webgpu");
-      vision = await Vision.open(runtime, model, files);
-      await chooseLiveSide();
-    } catch (error) {
-      console.warn("WebGPU does not work here; WebAssembly does it.", error);
-      runtime = undefined;
-    }
-  }
-  if (!runtime) {
-    runtime = await loadRuntime("wasm");
-    vision = await Vision.open(runtime, model, files);
-    await chooseLiveSide();
-  }
-  smoothMs = model.smooth_ms;
-  gate = model.quality_gate;
-  begin();
-  return { backend: runtime.backend, description: runtime.description };
+async function open(info: ModelInfo, files: Files, threads: number) {
+  model = info;
+  runtime = (await openOnGpu(files, threads)) ?? (await openOn("wasm", files, threads));
+  begin(true);
+  return { description: runtime.description, files: runtime.files };
 }
 
-/** Tries the detector on an empty picture, which also warms it up. */
-async function chooseLiveSide(): Promise<void> {
-  for (liveSide of LIVE_SIDES) {
-    const empty = new Uint8ClampedArray(liveSide * liveSide * 4);
-    const image = { data: empty, width: liveSide, height: Math.ceil(liveSide * 0.5625), channels: 4 };
-    await vision.recognise(image, liveSide);
-    const started = performance.now();
-    await vision.recognise(image, liveSide);
-    if (performance.now() - started <= LIVE_DETECTION_MS) return;
+async function openOnGpu(files: Files, threads: number): Promise<Runtime | null> {
+  if (!(await hasGpu())) return null;
+  try {
+    return await openOn("webgpu", files, threads);
+  } catch (error) {
+    console.warn("WebGPU does not work here; WebAssembly does it.", error);
+    return null;
   }
 }
 
-function begin(): void {
-  tracker = new Tracker();
-  smoother = new Smoother(smoothMs);
+async function openOn(backend: Runtime["backend"], files: Files, threads: number): Promise<Runtime> {
+  const runtime = await loadRuntime(backend, threads);
+  networks = await Networks.open(runtime, model, files);
+  // Says now whether it works, and makes the first frame as fast as the others.
+  await networks.detect({ image: black(320, 180), scale: 1 });
+  const { side, channels } = networks.how.input;
+  const crop = new Uint8Array(side * side * channels);
+  await networks.classify([{ data: crop, width: side, height: side, channels }]);
+  return runtime;
 }
 
-async function frame(picture: ImageBitmap, index: number, timestampMs: number): Promise<Result> {
-  const image = pixelsOf(picture);
-  const judged = await vision.recognise(image, liveSide);
-  const ids = tracker.update(judged, timestampMs);
-  smoother.forgetAllBut(tracker.ids);
-  const faces = judged.map((face, n) => {
-    const { probabilities, label } = smoother.smooth(ids[n]!, face.probabilities, timestampMs);
-    return record({ ...face, probabilities }, label, index, timestampMs, ids[n]!);
+function black(width: number, height: number) {
+  return { data: new Uint8ClampedArray(width * height * 4), width, height, channels: 4 };
+}
+
+function newMemory(): TrackMemory {
+  if (temporal) return new TemporalMemory(runtime, temporal, model.page_temporal!);
+  return new Smoother(model.smooth_ms);
+}
+
+function begin(isLive: boolean): void {
+  locator = new FaceLocator(networks, isLive);
+  judge = new EmotionJudge(networks, model.quality_gate, newMemory());
+}
+
+async function frame(picture: Picture, index: number, timestampMs: number): Promise<Result> {
+  const view = await reader.open(picture);
+  const tracked = await locator.locate(view, timestampMs);
+  const faces = await judge.judge(view, tracked, index, timestampMs);
+  return { width: view.width, height: view.height, faces };
+}
+
+async function photo(picture: Picture, id: number): Promise<Result> {
+  const view = reader.openStill(picture);
+  const detect = networks.detect.bind(networks);
+  const found = await findInPhotograph(view, detect, networks.longestSide, async (done, total) => {
+    self.postMessage({ id, progress: { done, total } } satisfies Answer);
+    // A message that stops it comes in between two tasks.
+    await new Promise((resolve) => setTimeout(resolve));
+    if (stopped.delete(id)) throw new Error("It was stopped.");
   });
-  return { width: image.width, height: image.height, faces };
-}
-
-async function photo(picture: ImageBitmap): Promise<Result> {
-  const image = pixelsOf(picture);
-  const judged = await vision.recognise(image, vision.longestSide);
-  const faces = judged.map((face) => record(face, leaderOf(face.probabilities), 0, 0, 0));
-  return { width: image.width, height: image.height, faces };
-}
-
-function record(
-  face: JudgedFace,
-  label: number,
-  frame: number,
-  timestamp_ms: number,
-  track_id: number,
-): FaceRecord {
-  const { probabilities, quality, x, y, width, height, detection_score } = face;
-  const [angry, disgust, fear, happy, sad, surprise, neutral] = probabilities as unknown as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
-  return {
-    ...{ frame, timestamp_ms, track_id, x, y, width, height, detection_score },
-    emotion: EMOTIONS[label]!,
-    confidence: probabilities[label]!,
-    ...{ angry, disgust, fear, happy, sad, surprise, neutral },
-    uncertain: !passes(gate, quality, probabilities[label]!),
-    detected: true,
-    smooth_ms: track_id > 0 ? smoothMs : 0,
-  };
-}
-
-function pixelsOf(picture: ImageBitmap): Pixels {
-  const { width, height } = picture;
-  if (canvas.width !== width || canvas.height !== height) {
-    canvas.width = width;
-    canvas.height = height;
-  }
-  context.drawImage(picture, 0, 0);
-  picture.close();
-  return { data: context.getImageData(0, 0, width, height).data, width, height, channels: 4 };
+  const when = { frame: 0, timestamp_ms: 0, track_id: 0, detected: true, smooth_ms: 0, temporal_sha256: null };
+  const faces = (await judgeFaces(networks, view, found)).map((face) =>
+    recordOf(networks.how, face, verdictOn(face, model.quality_gate), when),
+  );
+  return { width: view.width, height: view.height, faces };
 }

@@ -12,28 +12,36 @@ export type Backend = "wasm" | "webgpu";
 export interface Runtime {
   readonly backend: Backend;
   readonly description: string;
-  open(model: Uint8Array): Promise<InferenceSession>;
+  /** The files that it is made of. */
+  readonly files: readonly string[];
+  /** Opens a network; a small one is faster on the processor, wherever the others run. */
+  open(model: Uint8Array, isSmall?: boolean): Promise<InferenceSession>;
   tensor(data: Float32Array, dimensions: number[]): Tensor;
 }
 
 const MOST_THREADS = 4;
 
+/** As many threads as are good here: half of the cores, where the page may share memory. */
+export function mostThreads(): number {
+  if (!self.crossOriginIsolated) return 1;
+  return Math.min(Math.max(Math.floor(navigator.hardwareConcurrency / 2), 1), MOST_THREADS);
+}
+
 /** Loads ONNX Runtime for a backend. */
-export async function loadRuntime(backend: Backend): Promise<Runtime> {
+export async function loadRuntime(backend: Backend, threads: number): Promise<Runtime> {
   const gpu = backend === "webgpu";
   const ort = await (gpu ? import("onnxruntime-web/jspi") : import("onnxruntime-web/wasm"));
-  ort.env.wasm.wasmPaths = absolute(
+  const paths = absolute(
     gpu ? { mjs: gpuModule, wasm: gpuBinary } : { mjs: cpuModule, wasm: cpuBinary },
   );
-  // Threads need the shared memory that COOP and COEP allow. Half of the cores are left alone.
-  const threads = self.crossOriginIsolated
-    ? Math.min(Math.max(Math.floor(navigator.hardwareConcurrency / 2), 1), MOST_THREADS)
-    : 1;
+  ort.env.wasm.wasmPaths = paths;
   ort.env.wasm.numThreads = threads;
   return {
     backend,
     description: gpu ? "WebGPU" : `WebAssembly, ${threads} thread${threads > 1 ? "s" : ""}`,
-    open: (model) => ort.InferenceSession.create(model, { executionProviders: [backend] }),
+    files: Object.values(paths),
+    open: (model, isSmall = false) =>
+      ort.InferenceSession.create(model, { executionProviders: [isSmall ? "wasm" : backend] }),
     tensor: (data, dimensions) => new ort.Tensor("float32", data, dimensions),
   };
 }

@@ -1,16 +1,49 @@
 // "On the server": frames go to mien serve over a WebSocket, and the faces come back.
 
-import type { Api } from "../api";
-import { type FaceRecord, type ModelInfo, type Recogniser, type Result, UserError } from "../types";
+import { type Api, PHOTO_MS, type Progress, VIDEO_MS } from "../api";
+import { type ModelInfo, type Network, networkOf } from "../readings";
+import { columnOf } from "../record/table";
+import {
+  type FaceRecord,
+  type Picture,
+  type Recogniser,
+  type Result,
+  sizeOf,
+  UserError,
+} from "../types";
+import { wordsOf } from "../view/words";
 
 // The server's detector reduces pictures to this size anyway.
 const LONGEST_SIDE = 640;
 const JPEG_QUALITY = 0.9;
 
+/** A face as the server sends it: the probabilities lie beside the other columns. */
+type FlatFace = Omit<FaceRecord, "shares" | "whole" | "temporal_sha256"> &
+  Readonly<Record<string, number | string | boolean>>;
+
+interface FlatResult {
+  readonly width: number;
+  readonly height: number;
+  readonly faces: readonly FlatFace[];
+}
+
 type Message =
   | { type: "ready" }
-  | { type: "result"; frame: number; width: number; height: number; faces: FaceRecord[] }
+  | ({ type: "result"; frame: number } & FlatResult)
   | { type: "problem"; frame?: number; problem: { title: string; detail: string } };
+
+interface Job {
+  readonly id: string;
+  readonly state: "waiting" | "running" | "done" | "failed";
+  readonly frames_done: number;
+  readonly frames_total: number | null;
+  readonly warning: string | null;
+  readonly problem: { title: string; detail: string } | null;
+}
+
+const POLL_MS = 400;
+// A server may take a connection and say nothing.
+const READY_MS = 20_000;
 
 interface Waiting {
   readonly frame: number;
@@ -26,51 +59,58 @@ export class ServerRecogniser implements Recogniser {
   // While one frame is recognised, the next is on its way.
   readonly depth = 2;
   readonly description: string;
+  readonly warning = "";
   readonly #canvas = new OffscreenCanvas(1, 1);
   #socket: WebSocket | null = null;
   // In the order of sending, which is the server's numbering.
   #sent = 0;
   #waiting = new Map<number, Waiting>();
-  #closed = false;
+
+  readonly #network: Network;
+  readonly #query: string;
 
   constructor(
     private readonly api: Api,
-    model: ModelInfo,
+    private readonly model: ModelInfo,
+    reading: string | null,
   ) {
-    this.description = `server, detector ${model.server_detector}`;
+    this.#network = networkOf(model, reading);
+    this.#query = `?reading=${encodeURIComponent(this.#network.readingName)}`;
+    this.description = `the server, detector ${model.server_detector}`;
   }
 
   async begin(): Promise<void> {
-    this.#drop(new UserError("The stream was begun anew."));
-    const socket = new WebSocket(await this.api.socketUrl("/v1/stream"));
+    this.disconnect();
+    this.#checkReading();
+    const socket = new WebSocket(await this.api.socketUrl(`v1/stream${this.#query}`));
     this.#socket = socket;
     this.#sent = 0;
+    let timer = 0;
     await new Promise<void>((resolve, reject) => {
+      // Closing tells that nothing came, as it does when the server ends the stream.
+      timer = self.setTimeout(() => socket.close(), READY_MS);
       socket.onmessage = ({ data }) => {
         this.#receive(JSON.parse(data as string) as Message);
         resolve();
       };
       socket.onclose = () => {
-        const error = new UserError(
-          "The connection to the server ended.",
-          "It may be busy or gone. Start again, or recognise on this device.",
-        );
+        const error = new ConnectionLost();
         reject(error);
         if (this.#socket === socket) this.#drop(error);
       };
-    });
+    }).finally(() => self.clearTimeout(timer));
   }
 
   async recogniseFrame(
-    picture: ImageBitmap,
+    picture: Picture,
     frame: number,
     timestampMs: number,
   ): Promise<Result | null> {
-    const { width, height } = picture;
-    const jpeg = await this.#encode(picture);
+    const { width, height } = sizeOf(picture);
+    const jpeg = await this.#encode(picture, width, height);
     const socket = this.#socket;
     if (!socket || socket.readyState !== WebSocket.OPEN) {
-      throw new UserError("The connection to the server ended.", "Start again.");
+      throw new ConnectionLost();
     }
     const index = this.#sent++;
     socket.send(jpeg);
@@ -79,17 +119,62 @@ export class ServerRecogniser implements Recogniser {
     });
   }
 
-  async recognisePhoto(file: Blob, picture: ImageBitmap): Promise<Result> {
-    picture.close();
+  async recognisePhoto(file: Blob, _progress: Progress, signal: AbortSignal): Promise<Result> {
     const form = new FormData();
     form.append("files", file, "photo");
-    const answer = await this.api.postForm<{ images: Result[] }>("/v1/images", form);
-    return answer.images[0]!;
+    const init = { method: "POST", body: form, signal };
+    const url = `v1/images${this.#query}`;
+    const answer = await this.api.json<{ images: FlatResult[] }>(url, init, PHOTO_MS);
+    return this.#grouped(answer.images[0]!);
+  }
+
+  /** Hands a whole video in, and waits for its table. */
+  async recogniseVideo(
+    file: File,
+    progress: (done: number, total: number | null) => void,
+    signal: AbortSignal,
+  ): Promise<{ faces: readonly FaceRecord[]; frames: number; warning: string | null }> {
+    const form = new FormData();
+    form.append("file", file, "video");
+    const init = { method: "POST", body: form, signal };
+    let job = await this.api.json<Job>(`v1/videos${this.#query}`, init, VIDEO_MS);
+    const url = `v1/videos/${encodeURIComponent(job.id)}`;
+    try {
+      while (job.state === "waiting" || job.state === "running") {
+        await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+        signal.throwIfAborted();
+        job = await this.api.json<Job>(url, { signal });
+        progress(job.frames_done, job.frames_total);
+      }
+      if (job.state === "failed") throw asError(job.problem!);
+      const { faces } = await this.api.json<{ faces: FlatFace[] }>(`${url}/result`, { signal });
+      const grouped = this.#grouped({ width: 0, height: 0, faces }).faces;
+      return { faces: grouped, frames: job.frames_done, warning: job.warning };
+    } finally {
+      await this.api.delete(url).catch(() => {}); // It forgets the result by itself, only later.
+    }
+  }
+
+  /** Closes the stream; results that are still to come are passed over. */
+  disconnect(): void {
+    for (const waiting of this.#waiting.values()) waiting.done(null);
+    this.#waiting.clear();
+    this.#drop(new ConnectionLost());
   }
 
   close(): void {
-    this.#closed = true;
-    this.#drop(new UserError("Recognition was stopped."));
+    this.disconnect();
+  }
+
+  /** A browser does not tell why a server refuses a WebSocket: says it before. */
+  #checkReading(): void {
+    const { temporal_sha256, reading } = this.model;
+    if (!temporal_sha256 || this.#network.readingName === reading) return;
+    throw new UserError(
+      `The server reads live pictures in one way only: “${wordsOf(reading)}”.`,
+      "Its network over time knows no other. Choose that one, or recognise on this device.",
+      ["use-device"],
+    );
   }
 
   #receive(message: Message): void {
@@ -103,7 +188,7 @@ export class ServerRecogniser implements Recogniser {
       if (index > message.frame) continue;
       this.#waiting.delete(index);
       if (index < message.frame) waiting.done(null);
-      else if (message.type === "result") waiting.done(inPixelsOf(waiting, message));
+      else if (message.type === "result") waiting.done(inPixelsOf(waiting, this.#grouped(message)));
       else waiting.failed(asError(message.problem));
     }
   }
@@ -113,16 +198,28 @@ export class ServerRecogniser implements Recogniser {
     this.#socket = null;
     socket?.close();
     for (const waiting of this.#waiting.values()) {
-      if (this.#closed) waiting.done(null);
-      else waiting.failed(error);
+      waiting.failed(error);
     }
     this.#waiting.clear();
   }
 
-  async #encode(picture: ImageBitmap): Promise<Blob> {
-    const scale = Math.min(LONGEST_SIDE / Math.max(picture.width, picture.height), 1);
-    this.#canvas.width = Math.max(Math.round(picture.width * scale), 1);
-    this.#canvas.height = Math.max(Math.round(picture.height * scale), 1);
+  #grouped({ width, height, faces }: FlatResult): Result {
+    const { labels } = this.#network.reading;
+    const grouped = faces.map((face) => {
+      const named = (columnOf: (label: string) => string) =>
+        Object.fromEntries(labels.map((label) => [label, Number(face[columnOf(label)])]));
+      // Only rows that a network over time made have it.
+      const sha256 = (face["temporal_sha256"] as string | undefined) ?? null;
+      const whole = sha256 === null ? null : named((label) => `whole_${label}`);
+      return { ...face, shares: named(columnOf), whole, temporal_sha256: sha256 };
+    });
+    return { width, height, faces: grouped };
+  }
+
+  async #encode(picture: Picture, width: number, height: number): Promise<Blob> {
+    const scale = Math.min(LONGEST_SIDE / Math.max(width, height), 1);
+    this.#canvas.width = Math.max(Math.round(width * scale), 1);
+    this.#canvas.height = Math.max(Math.round(height * scale), 1);
     const context = this.#canvas.getContext("2d", { alpha: false })!;
     context.drawImage(picture, 0, 0, this.#canvas.width, this.#canvas.height);
     picture.close();
@@ -130,15 +227,22 @@ export class ServerRecogniser implements Recogniser {
   }
 }
 
+/** The stream ended by itself: another one may be opened. */
+export class ConnectionLost extends UserError {
+  constructor() {
+    super("The connection to the server ended.", "It may be busy or gone.", ["retry", "use-device"]);
+  }
+}
+
 function asError(problem: { title: string; detail: string }): UserError {
-  return new UserError(`${problem.title}.`, problem.detail);
+  return new UserError(`${problem.title}.`, problem.detail, ["retry", "use-device"]);
 }
 
 /** The result in pixels and times of the frame as it was before it was reduced for sending. */
-function inPixelsOf(sent: Waiting, message: Extract<Message, { type: "result" }>): Result {
-  const scaleX = sent.width / message.width;
-  const scaleY = sent.height / message.height;
-  const faces = message.faces.map((face) => ({
+function inPixelsOf(sent: Waiting, result: Result): Result {
+  const scaleX = sent.width / result.width;
+  const scaleY = sent.height / result.height;
+  const faces = result.faces.map((face) => ({
     ...face,
     frame: sent.frame,
     timestamp_ms: sent.timestampMs,

@@ -1,72 +1,141 @@
 // Boxes and labels over the picture.
 
 import type { FaceRecord, Result } from "../types";
-import { colourOf, labelOf, textColour } from "./look";
+import { type Caption, layOut, type Line, placeLegend, type Rectangle, type Spots } from "./layout";
+import { boxColourOf, faultsOf, labelOf, textColour } from "./look";
 
-/** Draws a result into a context whose units are the result's pixels times `scale`. */
+const FADE_IN_MS = 120;
+const FADE_OUT_MS = 220;
+const LEGEND_SIZE = 13;
+
+/** Draws a result into a picture of its own, whose legend says what the numbers stand for. */
 export function drawFaces(
   context: CanvasRenderingContext2D,
   result: Result,
   scale: number,
   unit: number,
-  focus: FaceRecord | undefined,
 ): void {
-  context.font = `600 ${15 * unit}px system-ui, sans-serif`;
-  context.textBaseline = "middle";
-  for (const face of result.faces) {
-    drawFace(context, face, scale, unit, face === focus && result.faces.length > 1);
-  }
+  const faces = result.faces;
+  faces.forEach((face) => drawBox(context, face, scaled(face, scale), unit, false));
+  const captions = faces.map((face, index) => captionOf(face, index, scaled(face, scale)));
+  const lines = layOut(context.canvas, captions, unit, measureWith(context));
+  lines.forEach((line, index) => drawLine(context, line, boxColourOf(faces[index]!)));
+  const numbered = faces.filter((_, index) => lines[index]!.isNumber);
+  if (numbered.length === 0) return;
+  const taken = [...captions.map(({ box }) => box), ...lines.map(({ place }) => place)];
+  drawLegend(context, numbered.map((face) => [numberOf(face, faces.indexOf(face)), face]), taken, unit);
 }
 
-function drawFace(
+function drawLegend(
+  context: CanvasRenderingContext2D,
+  entries: readonly (readonly [string, FaceRecord])[],
+  taken: readonly Rectangle[],
+  unit: number,
+): void {
+  const size = LEGEND_SIZE * unit;
+  const measure = measureWith(context);
+  const widest = (texts: readonly string[]) => Math.max(...texts.map((text) => measure(text, size).width));
+  const numberWidth = widest(entries.map(([number]) => number));
+  const width = numberWidth + widest(entries.map(([, face]) => labelOf(face))) + size / 2;
+  const height = measure("0", size).height + 2 * unit;
+  const { place, columns } = placeLegend(context.canvas, taken, entries.length, { width, height });
+  context.fillStyle = "rgb(0 0 0 / 78%)";
+  context.fillRect(place.x, place.y, place.width, place.height);
+  const rows = Math.ceil(entries.length / columns);
+  entries.forEach(([number, face], index) => {
+    const x = place.x + Math.floor(index / rows) * width + size / 4;
+    const y = place.y + (index % rows) * height + unit;
+    const tile = { x, y, width: numberWidth, height: height - 2 * unit };
+    drawLine(context, { text: number, size, place: tile, isNumber: true }, boxColourOf(face));
+    context.fillStyle = "#fff";
+    context.textAlign = "left";
+    context.fillText(labelOf(face), x + numberWidth + size / 2, y + tile.height / 2 + size / 15);
+  });
+}
+
+function scaled(face: Rectangle, scale: number): Rectangle {
+  return {
+    x: face.x * scale,
+    y: face.y * scale,
+    width: face.width * scale,
+    height: face.height * scale,
+  };
+}
+
+/** In a group of people, the number says who in the list it is. */
+function numberOf(face: FaceRecord, index: number): string {
+  return String(face.track_id || index + 1);
+}
+
+function captionOf(face: FaceRecord, index: number, box: Rectangle): Caption {
+  const [fault] = faultsOf(face);
+  const label = labelOf(face);
+  return {
+    key: face.track_id || -1 - index,
+    box,
+    texts: fault ? [`${label} ${fault}`, label] : [label],
+    number: numberOf(face, index),
+  };
+}
+
+function measureWith(context: CanvasRenderingContext2D) {
+  return (text: string, size: number) => {
+    context.font = fontOf(size);
+    const height = size * 1.6;
+    return { width: Math.max(context.measureText(text).width + size, height), height };
+  };
+}
+
+function fontOf(size: number): string {
+  return `600 ${size}px system-ui, sans-serif`;
+}
+
+function drawBox(
   context: CanvasRenderingContext2D,
   face: FaceRecord,
-  scale: number,
+  { x, y, width, height }: Rectangle,
   unit: number,
   isFocus: boolean,
 ): void {
-  const colour = colourOf(face);
-  const [x, y] = [face.x * scale, face.y * scale];
-  const [width, height] = [face.width * scale, face.height * scale];
+  const radius = Math.min(10 * unit, width / 6);
+  context.beginPath();
+  context.roundRect(x, y, width, height, radius);
   // A dark rim keeps the box visible on a picture of its own colour.
-  context.strokeStyle = "rgb(0 0 0 / 60%)";
-  context.lineWidth = (isFocus ? 7 : 5) * unit;
-  context.strokeRect(x, y, width, height);
-  context.strokeStyle = colour;
-  context.lineWidth = (isFocus ? 4 : 2.5) * unit;
-  context.strokeRect(x, y, width, height);
-  const person = face.track_id > 0 ? `${face.track_id}  ` : "";
-  drawLabel(context, person + labelOf(face), x, y, unit, colour);
+  context.strokeStyle = "rgb(0 0 0 / 55%)";
+  // Thin around a small face, which it would cover.
+  const line = Math.min((isFocus ? 4 : 2.5) * unit, Math.max(width / 16, unit));
+  context.lineWidth = line + 2 * Math.min(unit, line);
+  context.stroke();
+  context.strokeStyle = boxColourOf(face);
+  context.lineWidth = line;
+  context.stroke();
 }
 
-function drawLabel(
+function drawLine(
   context: CanvasRenderingContext2D,
-  text: string,
-  x: number,
-  y: number,
-  unit: number,
+  { text, size, place, isNumber }: Line,
   colour: string,
 ): void {
-  const height = 24 * unit;
-  const width = context.measureText(text).width + 16 * unit;
-  const left = Math.min(Math.max(x, 0), context.canvas.width - width);
-  const top = Math.max(y - height - 2 * unit, 0);
+  const { x, y, width, height } = place;
+  context.font = fontOf(size);
+  context.textBaseline = "middle";
+  context.textAlign = isNumber ? "center" : "left";
   context.fillStyle = colour;
   context.beginPath();
-  context.roundRect(left, top, width, height, 6 * unit);
+  context.roundRect(x, y, width, height, height / 3);
   context.fill();
   context.fillStyle = textColour(colour);
-  context.fillText(text, left + 8 * unit, top + height / 2 + unit);
+  context.fillText(text, isNumber ? x + width / 2 : x + size / 2, y + height / 2 + size / 15);
 }
 
 /** Where the picture lies in a screen that shows all of it: scale and margins. */
-export interface Fit {
+interface Fit {
   readonly scale: number;
   readonly left: number;
   readonly top: number;
 }
 
-export function fit(
+function fit(
   screen: { width: number; height: number },
   picture: { width: number; height: number },
 ): Fit {
@@ -78,31 +147,99 @@ export function fit(
   };
 }
 
+interface Shown {
+  readonly face: FaceRecord;
+  readonly index: number;
+  readonly opacity: number;
+}
+
 /** The overlay over what the screen shows. */
 export class Overlay {
+  /** Whether the picture below is shown as in a mirror; words never are. */
+  mirrored = false;
+  #shown = new Map<number, Shown>();
+  readonly #spots: Spots = new Map();
+  #drawnMs = 0;
+  #isEmpty = true;
+
   constructor(private readonly canvas: HTMLCanvasElement) {}
 
-  show(result: Result | null, focus: FaceRecord | undefined): void {
-    const { canvas } = this;
-    const context = canvas.getContext("2d")!;
-    const ratio = window.devicePixelRatio;
-    canvas.width = Math.round(canvas.clientWidth * ratio);
-    canvas.height = Math.round(canvas.clientHeight * ratio);
-    if (!result || result.width === 0) return;
-    const { scale, left, top } = fit(canvas, result);
+  /** Draws a result; faces that come and go are faded in and out. */
+  show(result: Result | null, focus: FaceRecord | undefined, nowMs: number): void {
+    this.#fade(result?.faces ?? [], nowMs - this.#drawnMs);
+    this.#drawnMs = nowMs;
+    const isEmpty = !result || result.width === 0 || this.#shown.size === 0;
+    if (isEmpty && this.#isEmpty) return;
+    this.#isEmpty = isEmpty;
+    const context = this.#cleared();
+    if (isEmpty) return;
+    const { scale, left, top } = fit(this.canvas, result);
     context.translate(left, top);
-    drawFaces(context, result, scale, ratio, focus);
+    const places = [...this.#shown.values()].map(({ face, index, opacity }) => {
+      const place = scaled(face, scale);
+      const x = this.mirrored ? result.width * scale - place.x - place.width : place.x;
+      return { face, index, opacity, place: { ...place, x } };
+    });
+    const unit = window.devicePixelRatio;
+    // Labels lie over all boxes.
+    for (const { face, opacity, place } of places) {
+      context.globalAlpha = opacity;
+      drawBox(context, face, place, unit, face.track_id === focus?.track_id && places.length > 1);
+    }
+    const captions = places.map(({ face, index, place }) => captionOf(face, index, place));
+    const area = { width: result.width * scale, height: result.height * scale };
+    layOut(area, captions, unit, measureWith(context), this.#spots).forEach((line, n) => {
+      const { face, opacity } = places[n]!;
+      context.globalAlpha = opacity;
+      drawLine(context, line, boxColourOf(face));
+    });
+    context.globalAlpha = 1;
+  }
+
+  /** Takes everything away at once. */
+  clear(): void {
+    this.#shown.clear();
+    this.#spots.clear();
+    this.#isEmpty = true;
+    this.#cleared();
   }
 
   /** The face at a point of the page, if there is one. */
   faceAt(result: Result, clientX: number, clientY: number): FaceRecord | undefined {
     const area = this.canvas.getBoundingClientRect();
     const { scale, left, top } = fit(area, result);
-    const x = (clientX - area.left - left) / scale;
+    const fromLeft = (clientX - area.left - left) / scale;
+    const x = this.mirrored ? result.width - fromLeft : fromLeft;
     const y = (clientY - area.top - top) / scale;
     return result.faces.find(
       (face) =>
         x >= face.x && x <= face.x + face.width && y >= face.y && y <= face.y + face.height,
     );
+  }
+
+  #fade(faces: readonly FaceRecord[], elapsedMs: number): void {
+    const next = new Map<number, Shown>();
+    faces.forEach((face, index) => {
+      const key = face.track_id || -1 - index;
+      // Photos are there at once.
+      const before = face.track_id === 0 ? 1 : (this.#shown.get(key)?.opacity ?? 0);
+      next.set(key, { face, index, opacity: Math.min(before + elapsedMs / FADE_IN_MS, 1) });
+    });
+    for (const [key, { face, index, opacity }] of this.#shown) {
+      const left = opacity - elapsedMs / FADE_OUT_MS;
+      if (!next.has(key) && face.track_id > 0 && left > 0) next.set(key, { face, index, opacity: left });
+    }
+    this.#shown = next;
+  }
+
+  #cleared(): CanvasRenderingContext2D {
+    const { canvas } = this;
+    const context = canvas.getContext("2d")!;
+    const width = Math.round(canvas.clientWidth * window.devicePixelRatio);
+    const height = Math.round(canvas.clientHeight * window.devicePixelRatio);
+    context.resetTransform();
+    if (canvas.width === width && canvas.height === height) context.clearRect(0, 0, width, height);
+    else Object.assign(canvas, { width, height });
+    return context;
   }
 }

@@ -1,43 +1,69 @@
-// The panels beside the picture: bars of the face in focus, and who is there.
+// What the face in focus shows, and who else is there.
 
-import { EMOTIONS, type Emotion, type FaceRecord } from "../types";
-import { COLOURS, glyph, labelOf, nameOf, percent, personName } from "./look";
+import type { FaceRecord } from "../types";
+import { colourOf, faultsOf, glyph, labelOf, nameOf, percent, personName } from "./look";
 
-/** A bar per emotion for the face in focus. */
-export class Bars {
-  readonly #rows = new Map<Emotion, { bar: HTMLElement; value: HTMLElement }>();
+/** The verdict on the face in focus, and a bar for each label. */
+export class Verdict {
+  #rows = new Map<string, { row: HTMLElement; bar: HTMLElement; value: HTMLElement }>();
+  #emotion = "";
 
   constructor(
-    list: HTMLElement,
-    private readonly verdict: HTMLElement,
-    private readonly title: HTMLElement,
-  ) {
-    for (const emotion of EMOTIONS) list.append(this.#row(emotion));
-  }
+    private readonly words: HTMLElement,
+    private readonly face: HTMLElement,
+    private readonly who: HTMLElement,
+    private readonly why: HTMLElement,
+    private readonly list: HTMLElement,
+  ) {}
 
-  show(face: FaceRecord | undefined, index: number): void {
-    this.title.textContent = face ? personName(face, index) : "Face";
-    this.verdict.textContent = face ? labelOf(face) : "No face";
-    for (const [emotion, { bar, value }] of this.#rows) {
-      const share = face?.[emotion] ?? 0;
+  /** Shows a face; without one, says so, if it is known that there is none. */
+  show(
+    face: FaceRecord | undefined,
+    index: number,
+    labels: readonly string[],
+    isKnown: boolean,
+  ): void {
+    if (this.#rows.size !== labels.length) this.#begin(labels);
+    this.words.textContent = face ? labelOf(face) : isKnown ? "No face" : "Looking …";
+    this.who.textContent = face ? personName(face, index) : "";
+    const faults = face ? faultsOf(face) : [];
+    this.why.hidden = faults.length === 0;
+    this.why.textContent = `Not to be relied upon: ${faults.join(", ")}.`;
+    this.why.title = face?.missed_limits ?? "";
+    const emotion = face?.emotion ?? "";
+    if (emotion !== this.#emotion) {
+      this.#emotion = emotion;
+      this.face.replaceChildren(...(emotion ? [glyph(emotion)] : []));
+    }
+    const ranked = [...labels].sort((a, b) => (face?.shares[b] ?? 0) - (face?.shares[a] ?? 0));
+    for (const [label, { row, bar, value }] of this.#rows) {
+      const share = face?.shares[label] ?? 0;
       bar.style.setProperty("--share", String(share));
       value.textContent = face ? percent(share) : "";
+      // On a phone, the three highest have room.
+      row.style.setProperty("--rank", String(ranked.indexOf(label)));
+      row.classList.toggle("lower", ranked.indexOf(label) > 2);
     }
   }
 
-  #row(emotion: Emotion): HTMLElement {
+  #begin(labels: readonly string[]): void {
+    this.#rows = new Map();
+    this.list.replaceChildren(...labels.map((label) => this.#row(label)));
+  }
+
+  #row(label: string): HTMLElement {
     const row = document.createElement("li");
     const name = document.createElement("span");
-    name.textContent = nameOf(emotion);
+    name.textContent = nameOf(label);
     const track = document.createElement("span");
     track.className = "bar";
     const bar = document.createElement("i");
-    bar.style.background = COLOURS[emotion];
+    bar.style.background = colourOf(label);
     track.append(bar);
     const value = document.createElement("span");
     value.className = "value";
-    row.append(glyph(emotion), name, track, value);
-    this.#rows.set(emotion, { bar, value });
+    row.append(glyph(label), name, track, value);
+    this.#rows.set(label, { row, bar, value });
     return row;
   }
 }
@@ -45,18 +71,13 @@ export class Bars {
 /** Who is there: a button each, which puts them into focus. */
 export class People {
   #buttons = new Map<string, HTMLButtonElement>();
-  readonly #nobody = document.createElement("p");
 
   constructor(
     private readonly group: HTMLElement,
     private readonly choose: (face: FaceRecord) => void,
-  ) {
-    this.#nobody.textContent = "Nobody in the picture.";
-    group.append(this.#nobody);
-  }
+  ) {}
 
   show(faces: readonly FaceRecord[], focus: FaceRecord | undefined): void {
-    this.#nobody.hidden = faces.length > 0;
     const kept = new Map<string, HTMLButtonElement>();
     faces.forEach((face, index) => {
       const name = personName(face, index);
@@ -69,8 +90,9 @@ export class People {
         button.dataset["emotion"] = face.emotion;
         const text = document.createElement("span");
         text.textContent = name;
-        button.replaceChildren(glyph(face.emotion), text);
+        button.replaceChildren(glyph(face.emotion), text, document.createElement("small"));
       }
+      button.lastElementChild!.textContent = labelOf(face);
       kept.set(name, button);
     });
     for (const [name, button] of this.#buttons) if (!kept.has(name)) button.remove();

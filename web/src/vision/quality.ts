@@ -1,20 +1,12 @@
 // What makes a face too poor, or its label too doubtful, to rely upon: mien.engine.gate in Python.
 
-import { type Box, FACE_SIZE } from "./crop";
+import { type HeadAngles, headAngles } from "./angles";
+import { type Box, greyOf } from "./crop";
+import type { QualityGate } from "../readings";
 import type { Pixels } from "./resize";
 
-/** The least that a face must offer, or its result is uncertain. */
-export interface QualityGate {
-  readonly min_side_px: number;
-  readonly min_inside: number;
-  readonly min_brightness: number;
-  readonly max_brightness: number;
-  readonly min_contrast: number;
-  readonly min_sharpness: number;
-  readonly max_sharpness: number;
-  readonly min_likeness: number;
-  readonly min_confidence: number;
-}
+// What is sharp depends on the size: FER2013's is what the gate was made for.
+const FACE_SIZE = 48;
 
 /** What can be measured of one face; see mien.engine.gate.Quality. */
 export interface Quality {
@@ -24,19 +16,21 @@ export interface Quality {
   readonly contrast: number;
   readonly sharpness: number;
   readonly likeness: number;
+  readonly angles: HeadAngles;
 }
 
 export function measureQuality(
   crop: Pixels,
   likeness: number,
-  box: Box,
+  { box, landmarks }: { readonly box: Box; readonly landmarks: readonly number[] },
   picture: { readonly width: number; readonly height: number },
 ): Quality {
   const shownWidth = Math.min(box.x + box.width, picture.width) - Math.max(box.x, 0);
   const shownHeight = Math.min(box.y + box.height, picture.height) - Math.max(box.y, 0);
   const boxArea = box.width * box.height;
-  const [brightness, contrast] = meanAndDeviation(crop.data);
-  const [, edges] = meanAndDeviation(laplacian(crop));
+  const grey = greyOf(crop, FACE_SIZE);
+  const [brightness, contrast] = meanAndDeviation(grey.data);
+  const [, edges] = meanAndDeviation(laplacian(grey));
   return {
     sidePx: Math.max(box.width, box.height),
     inside: boxArea ? (Math.max(shownWidth, 0) * Math.max(shownHeight, 0)) / boxArea : 0,
@@ -44,22 +38,38 @@ export function measureQuality(
     contrast,
     sharpness: edges / Math.max(contrast, 1),
     likeness,
+    angles: headAngles(landmarks),
   };
 }
 
-/** Whether a face of that quality, labelled with that confidence, can be relied upon. */
-export function passes(gate: QualityGate, quality: Quality, confidence: number): boolean {
-  return (
-    confidence >= gate.min_confidence &&
-    quality.sidePx >= gate.min_side_px &&
-    quality.inside >= gate.min_inside &&
-    quality.brightness >= gate.min_brightness &&
-    quality.brightness <= gate.max_brightness &&
-    quality.contrast >= gate.min_contrast &&
-    quality.sharpness >= gate.min_sharpness &&
-    quality.sharpness <= gate.max_sharpness &&
-    quality.likeness >= gate.min_likeness
-  );
+/**
+ * The limits that a face of that quality, labelled with that confidence, missed, as the record has
+ * them: `min_side_px 17.2 < 20; min_confidence 0.28 < 0.3`; null if it can be relied upon.
+ */
+export function missedLimits(gate: QualityGate, quality: Quality, confidence: number): string | null {
+  const { yaw_degrees, pitch_degrees } = quality.angles;
+  const values: Readonly<Record<keyof QualityGate, number>> = {
+    min_side_px: quality.sidePx,
+    min_inside: quality.inside,
+    min_brightness: quality.brightness,
+    max_brightness: quality.brightness,
+    min_contrast: quality.contrast,
+    min_sharpness: quality.sharpness,
+    max_sharpness: quality.sharpness,
+    // What was not measured misses no limit. The roll has none: crops are turned upright by it.
+    max_yaw_degrees: Math.abs(yaw_degrees ?? 0),
+    max_pitch_degrees: Math.abs(pitch_degrees ?? 0),
+    min_likeness: quality.likeness,
+    min_confidence: confidence,
+  };
+  const missed: string[] = [];
+  for (const [name, value] of Object.entries(values) as [keyof QualityGate, number][]) {
+    const isMost = name.startsWith("max_");
+    if (isMost ? value > gate[name] : value < gate[name]) {
+      missed.push(`${name} ${Number(value.toPrecision(3))} ${isMost ? ">" : "<"} ${gate[name]}`);
+    }
+  }
+  return missed.join("; ") || null;
 }
 
 /** Each pixel's four neighbours less four times itself; the border is mirrored. */

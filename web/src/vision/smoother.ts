@@ -1,28 +1,41 @@
 // Calm probabilities: what mien.engine.smoothing does in Python.
 
+import { softmax } from "../readings";
+import type { Observation, Shown, TrackMemory } from "./memory";
+
 const LEAD = 0.1;
 const PATIENCE_MS = 400;
 const SMALLEST = 1e-6;
 
-interface Memory {
-  readonly logs: Float64Array;
+/** The label that is shown, and when it was last the most probable one. */
+export interface Held {
   label: number;
-  updatedMs: number;
   labelLedMs: number;
 }
 
+interface Memory extends Held {
+  readonly logs: Float64Array;
+  updatedMs: number;
+}
+
 /** Averages each track's log-probabilities over time; its label does not flicker. */
-export class Smoother {
+export class Smoother implements TrackMemory {
+  readonly keepMs = 1000;
+  readonly networkSha256 = null;
   readonly #memories = new Map<number, Memory>();
 
-  constructor(private readonly timeConstantMs: number) {}
+  constructor(readonly smoothMs: number) {}
+
+  async observe(seen: readonly Observation[], nowMs: number): Promise<Shown[]> {
+    return seen.map(({ trackId, probabilities }) => this.smooth(trackId, probabilities, nowMs));
+  }
 
   /** Takes in what one face shows now; gives the averaged probabilities and the label to show. */
   smooth(
     trackId: number,
     probabilities: Float32Array,
     timestampMs: number,
-  ): { probabilities: Float32Array; label: number } {
+  ): Shown {
     const observed = Float64Array.from(probabilities, (p) => Math.log(Math.max(p, SMALLEST)));
     const memory = this.#memories.get(trackId);
     if (!memory) {
@@ -33,16 +46,16 @@ export class Smoother {
         updatedMs: timestampMs,
         labelLedMs: timestampMs,
       });
-      return { probabilities, label };
+      return { probabilities, label, whole: null };
     }
-    const weight = -Math.expm1(-(timestampMs - memory.updatedMs) / this.timeConstantMs);
+    const weight = -Math.expm1(-(timestampMs - memory.updatedMs) / this.smoothMs);
     for (let i = 0; i < observed.length; i++) {
       memory.logs[i] = memory.logs[i]! + weight * (observed[i]! - memory.logs[i]!);
     }
     memory.updatedMs = timestampMs;
     const averaged = softmax(memory.logs);
     memory.label = heldLabel(memory, averaged, timestampMs);
-    return { probabilities: averaged, label: memory.label };
+    return { probabilities: averaged, label: memory.label, whole: null };
   }
 
   /** Drops what is known of the tracks that are over. */
@@ -58,20 +71,9 @@ export function leaderOf(values: ArrayLike<number>): number {
   return leader;
 }
 
-/** Divides the logits behind the probabilities by the temperature, as mien.core.artifact does. */
-export function applyTemperature(probabilities: Float32Array, temperature: number): Float32Array {
-  if (temperature === 1) return probabilities;
-  return softmax(Float64Array.from(probabilities, (p) => Math.log(Math.max(p, 1e-38)) / temperature));
-}
 
-function softmax(logits: Float64Array): Float32Array {
-  const largest = logits.reduce((a, b) => Math.max(a, b));
-  const powers = logits.map((value) => Math.exp(value - largest));
-  const sum = powers.reduce((a, b) => a + b);
-  return Float32Array.from(powers, (power) => power / sum);
-}
-
-function heldLabel(memory: Memory, averaged: Float32Array, timestampMs: number): number {
+/** The label to show next: it does not follow every one that is a little ahead. */
+export function heldLabel(memory: Held, averaged: Float32Array, timestampMs: number): number {
   const leader = leaderOf(averaged);
   const isAhead = averaged[leader]! - averaged[memory.label]! >= LEAD;
   const isPatient = timestampMs - memory.labelLedMs < PATIENCE_MS;

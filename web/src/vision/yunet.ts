@@ -1,7 +1,8 @@
 // YuNet (Wu, Peng and Yu 2023), run as mien.faces.yunet runs it.
 
 import type { Box } from "./crop";
-import { type Pixels, reduce } from "./resize";
+import type { Outputs } from "../readings";
+import type { Pixels } from "./resize";
 
 /** A face that the detector found. */
 export interface Detection {
@@ -11,9 +12,6 @@ export interface Detection {
   /** Five points of x and y: eyes, nose, corners of the mouth. */
   readonly landmarks: readonly number[];
 }
-
-/** The detector's outputs by name, each float32. */
-export type Outputs = Readonly<Record<string, { readonly data: unknown }>>;
 
 /** A picture made ready for the network: float32 (1, 3, height, width), BGR, 0 to 255. */
 export interface NetworkPicture {
@@ -29,9 +27,8 @@ const STRIDES = [8, 16, 32];
 const OVERLAP = 0.3;
 const MOST_CANDIDATES = 5000;
 
-/** Reduces a picture to `longestSide` and pads it with black to whole blocks of 32 pixels. */
-export function prepare(image: Pixels, longestSide: number): NetworkPicture {
-  const { image: reduced, scale } = reduce(image, longestSide);
+/** Pads a reduced picture with black to whole blocks of 32 pixels. */
+export function prepare(reduced: Pixels, scale: number): NetworkPicture {
   const width = Math.ceil(reduced.width / 32) * 32;
   const height = Math.ceil(reduced.height / 32) * 32;
   const data = new Float32Array(3 * width * height);
@@ -112,11 +109,15 @@ function suppress(detections: readonly Detection[]): Detection[] {
 
 /** Intersection over union, 0 to 1. */
 export function overlap(a: Box, b: Box): number {
+  const shared = sharedArea(a, b);
+  return shared / (a.width * a.height + b.width * b.height - shared);
+}
+
+/** The area that two boxes share. */
+export function sharedArea(a: Box, b: Box): number {
   const width = Math.min(a.x + a.width, b.x + b.width) - Math.max(a.x, b.x);
   const height = Math.min(a.y + a.height, b.y + b.height) - Math.max(a.y, b.y);
-  if (width <= 0 || height <= 0) return 0;
-  const shared = width * height;
-  return shared / (a.width * a.height + b.width * b.height - shared);
+  return width > 0 && height > 0 ? width * height : 0;
 }
 
 function clamp01(value: number): number {

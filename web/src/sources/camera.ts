@@ -1,21 +1,36 @@
-// Where pictures come from, and what to say when they do not.
+// The camera, and what to say when it cannot be had.
 
-import { UserError } from "./types";
+import { UserError } from "../types";
+
+/** Which camera is wanted: a certain one, else one that looks that way. */
+export interface Camera {
+  readonly deviceId: string;
+  readonly facing: "user" | "environment";
+}
+
+/** Whether a camera looks at its user, who expects a mirror. */
+export function isFrontCamera(stream: MediaStream): boolean {
+  const { facingMode } = stream.getVideoTracks()[0]!.getSettings();
+  return facingMode !== "environment";
+}
 
 /** Opens a camera; the errors are worded for people. */
-export async function openCamera(deviceId: string): Promise<MediaStream> {
+export async function openCamera(camera: Camera): Promise<MediaStream> {
   if (!window.isSecureContext) {
     throw new UserError(
       "Browsers give the camera only to pages from https:// and from this very device.",
       `This page came from ${location.origin}. Ask for it over https, or open a file instead.`,
+      ["open-file"],
     );
   }
   if (!navigator.mediaDevices) {
-    throw new UserError("This browser has no access to cameras.", "Open a file instead.");
+    throw new UserError("This browser has no access to cameras.", "Open a file instead.", [
+      "open-file",
+    ]);
   }
   const video: MediaTrackConstraints = { width: { ideal: 1280 }, height: { ideal: 720 } };
-  if (deviceId) video.deviceId = { exact: deviceId };
-  else video.facingMode = "user";
+  if (camera.deviceId) video.deviceId = { exact: camera.deviceId };
+  else video.facingMode = camera.facing;
   try {
     return await navigator.mediaDevices.getUserMedia({ video, audio: false });
   } catch (error) {
@@ -30,18 +45,23 @@ function explain(error: DOMException): UserError {
       return new UserError(
         "The camera was refused.",
         "Allow it for this page (the camera icon beside the address), or open a file instead.",
+        ["start-camera", "open-file"],
       );
     case "NotFoundError":
     case "OverconstrainedError":
-      return new UserError("There is no camera.", "Connect one, or open a photo or a video.");
+      return new UserError("There is no camera.", "Connect one, or open a photo or a video.", [
+        "start-camera",
+        "open-file",
+      ]);
     case "NotReadableError":
     case "AbortError":
       return new UserError(
         "The camera cannot be read.",
         "Another program may be using it: close that, or choose another camera.",
+        ["start-camera", "open-file"],
       );
     default:
-      return new UserError("The camera cannot be opened.", error.message);
+      return new UserError("The camera cannot be opened.", error.message, ["start-camera"]);
   }
 }
 
@@ -49,20 +69,4 @@ function explain(error: DOMException): UserError {
 export async function listCameras(): Promise<MediaDeviceInfo[]> {
   const devices = (await navigator.mediaDevices?.enumerateDevices()) ?? [];
   return devices.filter((device) => device.kind === "videoinput" && device.deviceId !== "");
-}
-
-/** Decodes a photo as Python's side does: turned by its EXIF orientation, colours untouched. */
-export async function decodePhoto(file: Blob): Promise<ImageBitmap> {
-  try {
-    return await createImageBitmap(file, {
-      imageOrientation: "from-image",
-      colorSpaceConversion: "none",
-      premultiplyAlpha: "none",
-    });
-  } catch {
-    throw new UserError(
-      "This file is no picture that the browser can read.",
-      "Open a JPEG, PNG or WebP picture, or a video.",
-    );
-  }
 }

@@ -1,0 +1,75 @@
+// Opens what recognises. The networks of this device are kept; a connection is opened when needed.
+
+import type { Api, Progress } from "./api";
+import { type ModelInfo, networkOf, temporalOf } from "./readings";
+import { DeviceRecogniser } from "./recognisers/device";
+import { ServerRecogniser } from "./recognisers/server";
+import type { Mode, Recogniser } from "./types";
+
+export class Engines {
+  #model: Promise<ModelInfo> | null = null;
+  #device: DeviceRecogniser | null = null;
+  #server: ServerRecogniser | null = null;
+  #loading: AbortController | null = null;
+  #reading: string | null = null;
+  #isOverTime = false;
+
+  constructor(private readonly api: Api) {}
+
+  /** What the network is, and what it needs. */
+  model(): Promise<ModelInfo> {
+    this.#model ??= this.api.model().catch((error: unknown) => {
+      this.#model = null;
+      throw error;
+    });
+    return this.#model;
+  }
+
+  /** Chooses a reading of the network, for what is opened from now on. */
+  readAs(reading: string): void {
+    this.#reading = reading;
+  }
+
+  /** Whether a network over time calms labels on this device, for what is opened from now on. */
+  calmOverTime(isOverTime: boolean): void {
+    this.#isOverTime = isOverTime;
+  }
+
+  /** Keeps the network over time for times without a connection. */
+  async keepTemporal(): Promise<void> {
+    const { page_temporal: temporal } = await this.model();
+    if (temporal) await this.api.bytes(temporal.url, () => {}, new AbortController().signal);
+  }
+
+  /** The labels of the reading that is chosen. */
+  async labels(): Promise<readonly string[]> {
+    return networkOf(await this.model(), this.#reading).reading.labels;
+  }
+
+  async open(mode: Mode, progress: Progress): Promise<Recogniser> {
+    const model = await this.model();
+    if (mode === "server") {
+      return (this.#server ??= new ServerRecogniser(this.api, model, this.#reading));
+    }
+    const loading = (this.#loading = new AbortController());
+    const fetchFile = (url: string, told: Progress) => this.api.bytes(url, told, loading.signal);
+    const temporal = this.#isOverTime ? temporalOf(model, this.#reading) : null;
+    const device = this.#device ?? (await DeviceRecogniser.open(fetchFile, model, progress));
+    if (loading.signal.aborted && device !== this.#device) {
+      device.close();
+      throw loading.signal.reason;
+    }
+    this.#device = device;
+    await device.readAs(this.#reading);
+    // Fetched when it is wanted: the first result does not wait for it.
+    await device.calmBy(temporal && (await fetchFile(temporal.url, () => {})));
+    return device;
+  }
+
+  /** Breaks off loading, and closes the connection to the server. */
+  close(): void {
+    this.#loading?.abort();
+    this.#server?.close();
+    this.#server = null;
+  }
+}

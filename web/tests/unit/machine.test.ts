@@ -1,0 +1,260 @@
+// What the page does next, without a browser.
+
+import { describe, expect, it } from "vitest";
+import { type Effect, type Event, initialState, type State, step } from "../../src/machine";
+import { statusOf } from "../../src/view/words";
+
+interface F {
+  readonly name: string;
+  readonly type: string;
+}
+
+const PHOTO: F = { name: "a.jpg", type: "image/jpeg" };
+const OTHER: F = { name: "b.jpg", type: "image/jpeg" };
+const VIDEO: F = { name: "a.mp4", type: "video/mp4" };
+const OPEN = { description: "WebAssembly, 1 thread", warning: "" };
+const PROBLEM = { text: "No.", remedies: [] };
+
+/** The state after some events, and what the last of them gave to do. */
+function after(...events: Event<F>[]): { state: State<F>; effects: readonly Effect<F>[] } {
+  let state = initialState<F>("device");
+  let effects: readonly Effect<F>[] = [];
+  for (const event of events) [state, effects] = step(state, event);
+  return { state, effects };
+}
+
+const RUNNING: Event<F>[] = [
+  { type: "start-camera" },
+  { type: "camera-open", wish: 1 },
+  { type: "engine-open", wish: 1, ...OPEN },
+];
+const ON_SERVER: Event<F>[] = [{ type: "set-mode", mode: "server" }];
+
+describe("the camera", () => {
+  it("opens while the networks load, and is recognised when both are there", () => {
+    const first = after(RUNNING[0]!);
+    expect(first.effects.map((effect) => effect.do)).toEqual(["open-camera", "open-engine"]);
+    expect(after(...RUNNING).effects).toEqual([{ do: "begin-live", wish: 1 }]);
+    expect(after(RUNNING[0]!, RUNNING[2]!, RUNNING[1]!).effects).toEqual([{ do: "begin-live", wish: 1 }]);
+  });
+
+  it("gives way to a photo that is opened while it starts", () => {
+    const opened: Event<F>[] = [RUNNING[0]!, RUNNING[2]!, { type: "open-files", files: [PHOTO] }];
+    expect(after(...opened).effects.map((effect) => effect.do)).toEqual([
+      "stop-live",
+      "close-source",
+      "recognise-photo",
+    ]);
+    const late = after(...opened, { type: "camera-open", wish: 1 });
+    expect(late.state.stage.kind).toBe("photos");
+    expect(late.effects).toEqual([]);
+    const refused = after(...opened, { type: "source-failed", wish: 1, problem: PROBLEM });
+    expect(refused.state.problem).toBeNull();
+  });
+
+  it("pauses and goes on", () => {
+    const paused = after(...RUNNING, { type: "pause" });
+    expect(paused.effects).toEqual([{ do: "stop-live", gap: "paused" }]);
+    const on = step(paused.state, { type: "resume" });
+    expect(on[1]).toEqual([{ do: "begin-live", wish: 1 }]);
+  });
+
+  it("that is paused stays paused, whatever comes late", () => {
+    const { state } = after(...RUNNING, { type: "pause" });
+    const late: Event<F>[] = [
+      { type: "live-result", wish: 1 },
+      { type: "engine-progress", wish: 1, loaded: 9, total: 9 },
+      { type: "engine-open", wish: 1, ...OPEN },
+      { type: "retry-due", wish: 1 },
+      { type: "tab-shown" },
+    ];
+    for (const event of late) {
+      const [next, effects] = step(state, event);
+      expect(next.stage).toEqual({ kind: "camera", phase: "paused" });
+      expect(statusOf(next, "Running a little slowly", [])).toBe("Paused.");
+      expect(effects).toEqual([]);
+    }
+  });
+
+  it("says why it could not be opened, and the welcome is back", () => {
+    const { state } = after(RUNNING[0]!, { type: "source-failed", wish: 1, problem: PROBLEM });
+    expect(state.stage.kind).toBe("welcome");
+    expect(state.problem).toEqual(PROBLEM);
+  });
+});
+
+describe("a tab", () => {
+  it("sleeps while it is hidden, and goes on by itself", () => {
+    const hidden = after(...RUNNING, { type: "tab-hidden" });
+    expect(hidden.effects).toEqual([{ do: "stop-live", gap: "hidden" }]);
+    expect(step(hidden.state, { type: "tab-shown" })[1]).toEqual([{ do: "begin-live", wish: 1 }]);
+  });
+
+  it("that is paused stays paused", () => {
+    const { state, effects } = after(
+      ...RUNNING,
+      { type: "pause" },
+      { type: "tab-hidden" },
+      { type: "tab-shown" },
+    );
+    expect(state.stage).toEqual({ kind: "camera", phase: "paused" });
+    expect(effects).toEqual([]);
+  });
+});
+
+describe("the server", () => {
+  const live: Event<F>[] = [
+    ...ON_SERVER,
+    { type: "start-camera" },
+    { type: "camera-open", wish: 2 },
+    { type: "engine-open", wish: 2, ...OPEN },
+  ];
+
+  it("is sought again and again when the connection ends, ever less often", () => {
+    let [state, effects] = step(after(...live).state, { type: "engine-lost", wish: 2 });
+    const waits: number[] = [];
+    for (let i = 0; i < 7; i++) {
+      expect(effects[0]).toEqual({ do: "stop-live", gap: "connection" });
+      const retry = effects.find((effect) => effect.do === "retry-in")!;
+      waits.push(retry.ms);
+      [state, effects] = step(state, { type: "retry-due", wish: retry.wish });
+      expect(effects).toEqual([{ do: "open-engine", mode: "server", wish: state.engineWish }]);
+      const failure = { type: "engine-failed", wish: state.engineWish, problem: PROBLEM } as const;
+      [state, effects] = step(state, failure);
+      expect(state.problem).toBeNull();
+    }
+    expect(waits).toEqual([500, 1000, 2000, 4000, 8000, 10_000, 10_000]);
+    [state] = step(state, { type: "tab-shown" });
+    [state, effects] = step(state, { type: "engine-open", wish: state.engineWish, ...OPEN });
+    expect(effects).toEqual([{ do: "begin-live", wish: state.engineWish }]);
+    [state] = step(state, { type: "live-result", wish: state.engineWish });
+    [, effects] = step(state, { type: "engine-lost", wish: state.engineWish });
+    expect(effects.at(-1)).toMatchObject({ do: "retry-in", ms: 500 });
+  });
+
+  it("can be left for the device while it is gone", () => {
+    const lost = after(...live, { type: "engine-lost", wish: 2 });
+    const [state, effects] = step(lost.state, { type: "remedy", remedy: "use-device" });
+    expect(state.mode).toBe("device");
+    expect(effects.at(-1)).toMatchObject({ do: "open-engine", mode: "device" });
+    const late = step(state, { type: "retry-due", wish: 2 });
+    expect(late).toEqual([state, []]);
+  });
+
+  it("never gets what is on the stage of a device that became ready late", () => {
+    const { state, effects } = after(
+      RUNNING[0]!,
+      RUNNING[1]!,
+      ...ON_SERVER,
+      { type: "engine-open", wish: 1, ...OPEN },
+    );
+    expect(state.engine.kind).toBe("opening");
+    expect(effects).toEqual([]);
+  });
+});
+
+describe("loading", () => {
+  it("tells how far it is, can be stopped and tried again", () => {
+    const loading: Event<F>[] = [
+      RUNNING[0]!,
+      RUNNING[1]!,
+      { type: "engine-progress", wish: 1, loaded: 5, total: 9 },
+    ];
+    expect(after(...loading).state.engine).toMatchObject({ loaded: 5, total: 9 });
+    const stopped = after(...loading, { type: "stop-loading" });
+    expect(stopped.effects).toEqual([{ do: "close-engine" }]);
+    expect(stopped.state.problem?.remedies).toEqual(["retry"]);
+    const [again, effects] = step(stopped.state, { type: "remedy", remedy: "retry" });
+    expect(again.problem).toBeNull();
+    expect(effects).toEqual([{ do: "open-engine", mode: "device", wish: again.engineWish }]);
+  });
+
+  it("that fails before anybody asked for anything says nothing", () => {
+    const failed: Event<F>[] = [{ type: "preload" }, { type: "engine-failed", wish: 1, problem: PROBLEM }];
+    expect(after(...failed).state.problem).toBeNull();
+    const asked = after(...failed, { type: "start-camera" });
+    expect(asked.effects.at(-1)).toEqual({ do: "open-engine", mode: "device", wish: 2 });
+  });
+});
+
+describe("photos", () => {
+  const three: Event<F>[] = [
+    { type: "preload" },
+    { type: "engine-open", wish: 1, ...OPEN },
+    { type: "open-files", files: [PHOTO, OTHER] },
+  ];
+
+  it("are recognised one by one, the one that is looked at first", () => {
+    const first = after(...three, { type: "choose-photo", index: 1 });
+    const [state, effects] = step(first.state, { type: "photo-done", wish: 1, index: 0, problem: null });
+    expect(effects).toEqual([{ do: "recognise-photo", file: OTHER, index: 1, wish: 1 }]);
+    expect(step(state, { type: "photo-done", wish: 1, index: 1, problem: null })[1]).toEqual([]);
+  });
+
+  it("that cannot be read do not keep the others from it", () => {
+    const { effects } = after(...three, { type: "photo-done", wish: 1, index: 0, problem: PROBLEM });
+    expect(effects).toEqual([{ do: "recognise-photo", file: OTHER, index: 1, wish: 1 }]);
+  });
+
+  it("tell how far the search for small faces is", () => {
+    const { state } = after(...three, { type: "photo-progress", wish: 1, done: 4, total: 11 });
+    expect(statusOf(state, "", [])).toContain("4 of 11 parts");
+    const [next] = step(state, { type: "photo-done", wish: 1, index: 0, problem: null });
+    expect(statusOf(next, "", [])).not.toContain("parts");
+    const [left] = step(state, { type: "stop" });
+    expect(step(left, { type: "photo-progress", wish: 1, done: 5, total: 11 })).toEqual([left, []]);
+  });
+
+  it("join those that are there", () => {
+    const { state, effects } = after(
+      ...three,
+      { type: "photo-done", wish: 1, index: 0, problem: null },
+      { type: "open-files", files: [PHOTO] },
+    );
+    expect(state.stage).toMatchObject({ kind: "photos", chosen: 2 });
+    // The second one is still under way, and calls the third.
+    expect(effects).toEqual([]);
+  });
+
+  it("are recognised again in the other place, whose answers alone count", () => {
+    const there = after(...three, ...ON_SERVER);
+    expect(there.state.stage).toMatchObject({ photos: [{ phase: "waiting" }, { phase: "waiting" }] });
+    const late = step(there.state, { type: "photo-done", wish: 1, index: 0, problem: null });
+    expect(late).toEqual([there.state, []]);
+  });
+});
+
+describe("a video", () => {
+  const reading: Event<F>[] = [
+    { type: "open-files", files: [VIDEO] },
+    { type: "engine-open", wish: 1, ...OPEN },
+  ];
+
+  it("is read from its first frame to its last", () => {
+    expect(after(...reading).effects).toEqual([{ do: "read-video", file: VIDEO, wish: 1 }]);
+    const { state } = after(
+      ...reading,
+      { type: "video-progress", wish: 1, done: 200, total: 464 },
+      { type: "video-read", wish: 1, done: 464 },
+    );
+    expect(state.stage).toMatchObject({ phase: "read", done: 464, total: 464 });
+  });
+
+  it("that the device cannot read is offered to the server", () => {
+    const failed = after(...reading, { type: "source-failed", wish: 1, problem: PROBLEM });
+    const [there] = step(failed.state, { type: "remedy", remedy: "use-server" });
+    const [, effects] = step(there, { type: "engine-open", wish: there.engineWish, ...OPEN });
+    expect(effects).toEqual([{ do: "read-video", file: VIDEO, wish: there.sourceWish }]);
+  });
+
+  it("is not disturbed by a tab that is hidden", () => {
+    expect(after(...reading, { type: "tab-hidden" }).effects).toEqual([]);
+  });
+
+  it("ends when it is stopped", () => {
+    const { state, effects } = after(...reading, { type: "stop" });
+    expect(state.stage.kind).toBe("welcome");
+    expect(effects).toEqual([{ do: "stop-live", gap: null }, { do: "close-source" }]);
+    expect(step(state, { type: "video-read", wish: 1, done: 464 })).toEqual([state, []]);
+  });
+});
