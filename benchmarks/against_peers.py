@@ -20,6 +20,8 @@ import sys
 from pathlib import Path
 from statistics import median
 
+from inputs import existing
+
 MIEN = """
 import mien
 stream = mien.stream(path, detector=detector)
@@ -102,15 +104,15 @@ COMPARISONS = (
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("video", type=Path)
+    parser.add_argument("video", type=existing)
     parser.add_argument("--frames", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--peers-python", default=sys.executable)
+    parser.add_argument("--peers-python", type=existing, default=sys.executable)
     options = parser.parse_args()
     results: dict[str, list[dict[str, float]]] = {}
     for _ in range(options.rounds):
         for name, program, detector in SUBJECTS:
-            python = sys.executable if name.startswith("mien") else options.peers_python
+            python = Path(sys.executable) if name.startswith("mien") else options.peers_python
             # The slow ones need not run for minutes to show that they are.
             frames = options.frames if name.startswith("mien") else max(options.frames // 5, 20)
             result = run(python, program, options.video, detector, frames)
@@ -139,10 +141,11 @@ def main() -> None:
 
 
 def run(
-    python: str, program: str, video: Path, detector: str, frames: int
+    python: Path, program: str, video: Path, detector: str, frames: int
 ) -> dict[str, float] | None:
     """Run one subject in a process of its own; None, after its last words, if it does not run."""
-    arguments = [python, "-c", f"{FRAME}{program}finish()\n", video, detector, str(frames)]
+    code = f"{FRAME}{program}finish()\n"
+    arguments = [str(python), "-c", code, str(video), detector, str(frames)]
     process = subprocess.run(arguments, capture_output=True, text=True, check=False)
     for line in process.stdout.splitlines():
         if line.startswith("RESULT"):

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from inputs import existing
 from numpy.typing import NDArray
 
 from mien.core.preprocess import FACE_SIZE
@@ -33,7 +34,7 @@ ROUNDS = 3
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--data", type=Path, default=Path("data/train.csv"))
+    arguments.add_argument("--data", type=existing, default="data/train.csv")
     path: Path = arguments.parse_args().data
     faces_u8 = load_dataset(path).faces_u8
     print(f"{path}: {len(faces_u8):,} faces, {path.stat().st_size / 1e6:.0f} MB")

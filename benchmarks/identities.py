@@ -17,34 +17,65 @@ Then look-alikes cross, that is, two faces of one picture, at two speeds: an exc
 IDF1, so more than 0.8 means that both keep their numbers. Then one person leaves, and after 2.5 s
 that one or another one comes: how often does the old number come again?
 
-The last table scores smoothing: a face, shaken and noisy, is exchanged for one that the network
-labels otherwise, again and again. It holds how often a minute the label changes although the face
-does not, and how long after a true change the new label stands.
+Then faces stand still, and faces come nearer, so that their size doubles within 2 s:
+
+    width, height, centre   how far they range in one clip, (largest - smallest) / median width or
+              height; the median of the clips and the worst one
+    jumps     changes of width or centre by more than 3 % of the width from one frame to the next
+    off       how far width or height are from the face's true growth, at most
+
+The last table scores smoothing, and with `--temporal` a network over time beside it: a face, shaken
+and noisy, is exchanged for one that the network labels otherwise, again and again. It holds how
+often a minute the label changes although the face does not, how long after a true change the new
+label stands, how often the label is that of the undisturbed face, and what a face costs in
+milliseconds of one core.
 """
 
 from __future__ import annotations
 
 import argparse
+import time
 from pathlib import Path
 
 import cv2
 import numpy as np
+from inputs import existing
 from numpy.typing import NDArray
-from scenes import Image, Scene, leaving_and_coming, look_alikes_crossing, make_scenes, render
+from scenes import (
+    HEIGHT,
+    WIDTH,
+    Actor,
+    Image,
+    Path2D,
+    Scene,
+    as_person,
+    backgrounds,
+    found_people,
+    leaving_and_coming,
+    look_alikes_crossing,
+    make_scenes,
+    render,
+    still,
+)
 
+from mien.core.types import Box, Face
 from mien.data.fer2013 import load_dataset
 from mien.engine.settings import EngineSettings
 from mien.engine.smoothing import SMOOTH_MS, Smoother
 from mien.engine.stages import FaceLocator
-from mien.faces.track import assign, intersection_over_union
+from mien.engine.temporal import TemporalMemory
+from mien.engine.tracks import Observation, TrackMemory
+from mien.faces.assign import assign, intersection_over_union
+from mien.faces.gate import measure_quality
 from mien.recognizer import Recognizer
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--faces", type=Path, default=Path("data/test.csv"))
+    parser.add_argument("--faces", type=existing, default="data/test.csv")
     parser.add_argument("--detector", default="auto")
-    parser.add_argument("--model", type=Path, default=None)
+    parser.add_argument("--model", type=existing)
+    parser.add_argument("--temporal", type=existing, help="temporal.onnx, beside the smoother")
     options = parser.parse_args()
     recognizer = Recognizer(options.model, detector=options.detector, threads=1)
     faces_u8 = load_dataset(options.faces).faces_u8
@@ -52,7 +83,9 @@ def main() -> None:
     score_identities(recognizer, faces_u8)
     score_look_alikes(recognizer, faces_u8)
     score_returns(recognizer, faces_u8)
-    score_smoothing(recognizer, faces_u8)
+    score_steadiness(recognizer, faces_u8)
+    score_growth(recognizer)
+    score_smoothing(recognizer, faces_u8, options.temporal)
 
 
 # --- identities -------------------------------------------------------------------------------
@@ -143,6 +176,92 @@ def score_look_alikes(recognizer: Recognizer, faces_u8: Image) -> None:
     print(f"\n{len(scenes)} times two look-alikes cross; each keeps its number {kept} times")
 
 
+# --- steadiness -------------------------------------------------------------------------------
+
+STILL_SIDES = (70, 110, 160, 230)  # of the pictures of still faces, in pixels
+STILL_SECONDS = 3.0
+JUMP = 0.03  # of the width
+GROWTH_SECONDS = 2.0
+
+
+def score_steadiness(recognizer: Recognizer, faces_u8: Image) -> None:
+    coffee, rocket = backgrounds()
+    random = np.random.default_rng(2)
+    clips = []
+    for number, person in enumerate(found_people(recognizer.detector, faces_u8, 6, coffee)):
+        for side in STILL_SIDES:
+            x = random.uniform(side / 2, WIDTH - side / 2)
+            y = random.uniform(side / 2, HEIGHT - side / 2)
+            actor = Actor(*person, still(x, y, side))
+            scene = Scene("still", STILL_SECONDS, [actor], [(coffee, rocket)[number % 2]])
+            boxes = [box for box, _ in followed(scene, recognizer)]
+            if boxes:  # the detector may not find one at another size
+                clips.append(ranges(np.array(boxes)))
+    spread, jumps = np.array(clips)[:, :3], np.array(clips)[:, 3]
+    print(f"\n{len(clips)} clips of a still face, {STILL_SECONDS:.0f} s each")
+    print("          width  height  centre")
+    print("median  " + " ".join(f"{value:6.1%}" for value in np.median(spread, axis=0)))
+    print("worst   " + " ".join(f"{value:6.1%}" for value in spread.max(axis=0)))
+    print(
+        f"{np.count_nonzero(spread[:, 0] > JUMP)} range by more than {JUMP:.0%} of the width; "
+        f"{jumps.sum() / (len(clips) * STILL_SECONDS / 60):.1f} jumps a minute"
+    )
+
+
+def ranges(boxes: NDArray[np.float64]) -> list[float]:
+    """How far (F, 4) boxes of a still face range in width, height and centre, and their jumps."""
+    widths, heights = boxes[:, 2], boxes[:, 3]
+    centres = boxes[:, :2] + boxes[:, 2:] / 2
+    width = float(np.median(widths))
+    steps = np.abs(np.diff(np.column_stack([widths, centres]), axis=0)).max(axis=1)
+    return [
+        np.ptp(widths) / width,
+        np.ptp(heights) / float(np.median(heights)),
+        np.ptp(centres, axis=0).max() / width,
+        np.count_nonzero(steps > JUMP * width),
+    ]
+
+
+def score_growth(recognizer: Recognizer) -> None:
+    """A real face comes nearer: FER2013's are too coarse for a detector to agree with itself."""
+    import skimage.data
+
+    coffee, rocket = backgrounds()
+    astronaut = cv2.cvtColor(skimage.data.astronaut(), cv2.COLOR_RGB2BGR)[45:185, 154:294]
+    person = as_person(recognizer.detector, np.ascontiguousarray(astronaut), coffee)
+    if person is None:
+        print("\nThe detector does not find the face that comes nearer")
+        return
+    off = []
+    for side in (80, 120, 160):
+        for x, background in ((200, coffee), (320, rocket), (430, coffee)):
+            path = nearing(x, HEIGHT / 2, side)
+            scene = Scene("nearing", 1.25 * GROWTH_SECONDS, [Actor(*person, path)], [background])
+            found = followed(scene, recognizer)
+            grown = np.array([[box[2] / true.width, box[3] / true.height] for box, true in found])
+            off.append(np.abs(grown / np.median(grown, axis=0) - 1).max())
+    print(
+        f"\n{len(off)} times a face's size doubles in {GROWTH_SECONDS:.0f} s; its box is off by "
+        f"{np.median(off):.1%} at most in the median clip, by {max(off):.1%} in the worst"
+    )
+
+
+def nearing(x: float, y: float, side: float) -> Path2D:
+    return lambda time: (x, y, side * 2 ** min(time / GROWTH_SECONDS, 1.0))
+
+
+def followed(scene: Scene, recognizer: Recognizer) -> list[tuple[list[float], Box]]:
+    """The only face's box in each frame that shows it, x, y, width and height, and the true one."""
+    locator = FaceLocator(recognizer, EngineSettings())
+    boxes = []
+    for frame, truth in render(scene):
+        shown = locator.locate(frame).faces
+        if len(shown) == len(truth) == 1:
+            box = shown[0].face.box
+            boxes.append(([box.x, box.y, box.width, box.height], truth[0][1]))
+    return boxes
+
+
 # --- smoothing --------------------------------------------------------------------------------
 
 CHANGES = 60
@@ -150,9 +269,9 @@ HOLD_MS = 3000.0
 CLASSIFY_MS = 100.0
 
 
-def score_smoothing(recognizer: Recognizer, faces_u8: Image) -> None:
+def score_smoothing(recognizer: Recognizer, faces_u8: Image, temporal: Path | None) -> None:
     random = np.random.default_rng(5)
-    clean = recognizer.classify(faces_u8[:2000])
+    clean = recognizer.classifier.classify(faces_u8[:2000]).probabilities
     chosen = [int(random.integers(2000))]
     while len(chosen) < CHANGES:
         other = int(random.integers(2000))
@@ -160,39 +279,64 @@ def score_smoothing(recognizer: Recognizer, faces_u8: Image) -> None:
             chosen.append(other)
     steps = int(HOLD_MS / CLASSIFY_MS)
     crops = np.stack([disturbed(faces_u8[i], random) for i in chosen for _ in range(steps)])
-    observed = recognizer.classify(crops)
+    observed = observations(recognizer, crops)
     print(
         f"\nA face, disturbed, classified every {CLASSIFY_MS:.0f} ms, exchanged every "
         f"{HOLD_MS / 1000:.0f} s ({CHANGES} times)"
     )
-    print("smooth_ms  label changes a minute  median delay ms  p95 delay ms")
+    print(
+        "smoothing            label changes a minute  delay ms: median  mean   p95  right"
+        "  ms a face"
+    )
+    memories: dict[str, TrackMemory] = {}
     for smooth_ms in (0.0, SMOOTH_MS / 2, SMOOTH_MS, 2 * SMOOTH_MS, 4 * SMOOTH_MS):
-        flicker, delays = smoothness(observed, clean[chosen].argmax(axis=1), smooth_ms, steps)
-        default = "  (default)" if smooth_ms == SMOOTH_MS else ""
+        default = " (default)" if smooth_ms == SMOOTH_MS else ""
+        memories[f"{smooth_ms:.0f} ms{default}"] = Smoother(smooth_ms)
+    if temporal is not None:
+        memories[temporal.name] = TemporalMemory(temporal, recognizer.classifier)
+    for name, memory in memories.items():
+        started_s = time.process_time()
+        labels = [memory.observe(1, each)[1] for each in observed]
+        cost_ms = (time.process_time() - started_s) * 1000 / len(observed)
+        held = np.array(labels).reshape(-1, steps)
+        truth = clean[chosen].argmax(axis=1)
+        flicker, delays = smoothness(held, truth)
+        right = np.mean(held == truth[:, None])
         print(
-            f"{smooth_ms:9.0f} {flicker:23.1f} {np.median(delays):16.0f} "
-            f"{np.percentile(delays, 95):13.0f}{default}"
+            f"{name:20} {flicker:23.1f} {np.median(delays):17.0f} {np.mean(delays):5.0f} "
+            f"{np.percentile(delays, 95):5.0f} "
+            f"{right:6.1%} {cost_ms:10.3f}"
         )
+
+
+def observations(recognizer: Recognizer, crops_u8: Image) -> list[Observation]:
+    outputs = recognizer.classifier.classify(crops_u8)
+    whole = Face(Box(0, 0, 48, 48), 1.0)
+    return [
+        Observation(
+            i * CLASSIFY_MS,
+            outputs.probabilities[i],
+            None if outputs.features is None else outputs.features[i],
+            measure_quality(crop_u8, float(outputs.likeness[i]), whole, (48, 48)),
+        )
+        for i, crop_u8 in enumerate(crops_u8)
+    ]
 
 
 def disturbed(face: Image, random: np.random.Generator) -> Image:
     """What a shaky, noisy camera makes of a still face."""
     angle, zoom = random.normal(0, 4), random.normal(1, 0.05)
     affine = cv2.getRotationMatrix2D((24, 24), angle, zoom)
-    affine[:, 2] += random.normal(0, 1.2, 2)
+    affine[:, 2] = affine[:, 2] + random.normal(0, 1.2, 2)
     moved = cv2.warpAffine(face, affine, (48, 48), borderMode=cv2.BORDER_REPLICATE)
     lit = moved * random.normal(1, 0.05) + random.normal(0, 6, moved.shape)
-    return np.clip(lit, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(lit, 0, 255), np.uint8)
 
 
 def smoothness(
-    observed: NDArray[np.float32], true_labels: NDArray[np.int64], smooth_ms: float, steps: int
+    labels: NDArray[np.int64], true_labels: NDArray[np.int64]
 ) -> tuple[float, list[float]]:
     """Label changes a minute beyond the true ones, and the delay of each true one in ms."""
-    smoother = Smoother(smooth_ms)
-    labels = np.array(
-        [smoother.smooth(1, row, i * CLASSIFY_MS)[1] for i, row in enumerate(observed)]
-    ).reshape(-1, steps)
     needless, delays = 0, []
     for held, truth in zip(labels[1:], true_labels[1:], strict=True):
         needless += max(np.count_nonzero(np.diff(held)) - (held[0] != truth), 0)

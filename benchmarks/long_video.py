@@ -18,8 +18,10 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from inputs import existing
 
 from mien.record.read import read_record
 
@@ -30,7 +32,7 @@ TENTHS = 10
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("clip", type=Path)
+    parser.add_argument("clip", type=existing)
     parser.add_argument("--hours", type=float, default=2.0)
     parser.add_argument("--detector", default="auto")
     options = parser.parse_args()
@@ -48,16 +50,23 @@ def repeat(clip: Path, video: Path, seconds: float) -> int:
 
     with av.open(str(clip)) as source:
         stream = source.streams.video[0]
-        packets = [(bytes(p), p.pts, p.dts, p.is_keyframe) for p in source.demux(stream) if p.size]
-        length = int(len(packets) / stream.average_rate / stream.time_base)
-        rounds = max(round(seconds * stream.average_rate / len(packets)), 1)
+        rate, time_base = stream.average_rate, stream.time_base
+        if rate is None or time_base is None:
+            sys.exit(f"{clip} does not say its frame rate: expected a file as scenes.py writes.")
+        packets = [
+            (bytes(p), p.pts or 0, p.dts or 0, p.is_keyframe)
+            for p in source.demux(stream)
+            if p.size
+        ]
+        length = int(len(packets) / rate / time_base)
+        rounds = max(round(seconds * rate / len(packets)), 1)
         with av.open(str(video), "w") as target:
             copy = target.add_stream_from_template(stream)
             for number in range(rounds):
                 for content, pts, dts, is_keyframe in packets:
                     packet = av.Packet(content)
                     packet.pts, packet.dts = pts + number * length, dts + number * length
-                    packet.time_base, packet.stream = stream.time_base, copy
+                    packet.time_base, packet.stream = time_base, copy
                     packet.is_keyframe = is_keyframe
                     target.mux(packet)
     return rounds * len(packets)
@@ -115,7 +124,7 @@ def check(video: Path, when: str) -> None:
     for kind in (".csv", ".jsonl"):
         path = video.with_suffix(kind)
         rows = 0
-        last = deque(maxlen=1)
+        last: deque[Any] = deque(maxlen=1)
         for row in read_record(path):
             rows += 1
             last.append(row)

@@ -5,7 +5,7 @@
 
 Every face is enlarged and set in a plain border, which gives a detector the surroundings that it
 expects. Where it then finds one face, its box and the face's own 48 × 48 frame say how the one
-follows from the other; the medians are the constants in `mien.faces.crop.FRAMINGS`. The accuracy
+follows from the other; the medians are the constants in `mien.faces.detect.FRAMINGS`. The accuracy
 of the shipped network on the faces cut out again by their boxes, with the square made smaller or
 larger, shows what a wrong framing costs; most of these faces it was trained on, so only the
 differences count.
@@ -14,18 +14,18 @@ differences count.
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 import cv2
 import numpy as np
+from inputs import existing
 from numpy.typing import NDArray
 
+from mien.classifier.classifier import Classifier
 from mien.core.artifact import Framing
 from mien.core.types import Face
 from mien.data.fer2013 import load_dataset
 from mien.faces.crop import crop_face
 from mien.faces.detect import Detector, make_detector
-from mien.recognizer import Recognizer
 
 ENLARGEMENT = 4
 BORDER = 96  # Half the enlarged face, on each side.
@@ -34,7 +34,7 @@ SIZES = (0.8, 0.9, 1.0, 1.1, 1.2)
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--data", type=Path, default=Path("data/train.csv"))
+    arguments.add_argument("--data", type=existing, default="data/train.csv")
     arguments.add_argument("--faces", type=int, default=1500)
     arguments.add_argument("--detectors", nargs="+", default=["haar", "yunet"])
     options = arguments.parse_args()
@@ -100,8 +100,8 @@ def compare_sizes(
     labels: NDArray[np.int64],
     framing: Framing,
 ) -> None:
-    recognizer = Recognizer(detector="haar")
-    own = (recognizer.classify(faces_u8).argmax(axis=1) == labels).mean()
+    classifier = Classifier(reading="labels")
+    own = (classifier.classify(faces_u8).probabilities.argmax(axis=1) == labels).mean()
     print(f"  accuracy on these faces as they are: {own:.1%}")
     for size in SIZES:
         framed = Framing(framing.scale * size, framing.offset_x, framing.offset_y)
@@ -111,7 +111,7 @@ def compare_sizes(
                 for picture, face in zip(pictures, faces, strict=True)
             ]
         )
-        accuracy = (recognizer.classify(crops).argmax(axis=1) == labels).mean()
+        accuracy = (classifier.classify(crops).probabilities.argmax(axis=1) == labels).mean()
         print(f"  cut out with {size:.1f} times the median scale: {accuracy:.1%}")
 
 

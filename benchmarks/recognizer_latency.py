@@ -17,7 +17,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.faces.crop import crop_faces
 from mien.faces.models import find_yunet
 from mien.media.demo import demo_video
 from mien.media.frames import open_frames
@@ -70,9 +69,9 @@ def measure(
         began = time.perf_counter()
         faces = recognizer.detector.detect(picture)
         detected = time.perf_counter()
-        faces_u8 = crop_faces(picture, faces, recognizer.framing)
+        faces_u8 = recognizer.crop(picture, faces)
         cropped = time.perf_counter()
-        recognizer.classify(faces_u8)
+        recognizer.classifier.classify(faces_u8)
         classified = time.perf_counter()
         rows.append(
             (detected - began, cropped - detected, classified - cropped, classified - began)

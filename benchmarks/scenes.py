@@ -13,21 +13,23 @@ import argparse
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+from inputs import existing
 from numpy.typing import NDArray
 
 from mien.core.types import Box
 from mien.data.fer2013 import load_dataset
+from mien.faces.assign import intersection_over_union
 from mien.faces.detect import Detector, make_detector
-from mien.faces.track import intersection_over_union
 from mien.media.frames import Frame
 
 WIDTH, HEIGHT, FPS = 640, 360, 30
 PICTURE_SIDE = 160
 VISIBLE_PART = 0.6  # of a face, for it to count as there
-Image = NDArray[np.uint8]
+Image = NDArray[Any]  # uint8
 Place = tuple[float, float, float]  # centre x, centre y, side, in pixels
 Path2D = Callable[[float], Place | None]  # of the time in seconds; None is out of the scene
 
@@ -56,7 +58,7 @@ def main() -> None:
     parser.add_argument("scene")
     parser.add_argument("video", type=Path)
     parser.add_argument("--size", default=f"{WIDTH}x{HEIGHT}")
-    parser.add_argument("--faces", type=Path, default=Path("data/test.csv"))
+    parser.add_argument("--faces", type=existing, default="data/test.csv")
     parser.add_argument("--detector", default="auto", help="chooses faces that it finds")
     options = parser.parse_args()
     faces_u8 = load_dataset(options.faces).faces_u8
@@ -122,14 +124,22 @@ def paste(image: Image, owner: NDArray[np.int64], person: int, picture: Image, a
     owner[mask] = person
 
 
+def backgrounds() -> tuple[Image, Image]:
+    """Two photographs without people, in the size of the scenes."""
+    import skimage.data
+
+    coffee, rocket = (
+        cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+        for picture in (skimage.data.coffee(), skimage.data.rocket())
+    )
+    return cv2.resize(coffee, (WIDTH, HEIGHT)), cv2.resize(rocket, (WIDTH, HEIGHT))
+
+
 def make_scenes(detector: Detector, faces_u8: Image) -> list[Scene]:
     import skimage.data
 
-    coffee, rocket, brick = (
-        cv2.cvtColor(picture, cv2.COLOR_RGB2BGR if picture.ndim == 3 else cv2.COLOR_GRAY2BGR)
-        for picture in (skimage.data.coffee(), skimage.data.rocket(), skimage.data.brick())
-    )
-    first, second = (cv2.resize(photo, (WIDTH, HEIGHT)) for photo in (coffee, rocket))
+    first, second = backgrounds()
+    brick = cv2.cvtColor(skimage.data.brick(), cv2.COLOR_GRAY2BGR)
     people = found_people(detector, faces_u8, 24, first)
     random = np.random.default_rng(3)
 
@@ -166,10 +176,7 @@ def leaving_and_coming(
     detector: Detector, faces_u8: Image, count: int, *, same: bool
 ) -> list[Scene]:
     """One person leaves to the right; later that one or another one comes from there."""
-    import skimage.data
-
-    background = cv2.cvtColor(skimage.data.coffee(), cv2.COLOR_RGB2BGR)
-    background = cv2.resize(background, (WIDTH, HEIGHT))
+    background, _ = backgrounds()
     people = found_people(detector, faces_u8, count + 1, background)
     leave, come = line(300, 740, 180, 100, 0, 1.5), line(740, 300, 170, 110, 4.0, 5.5)
     scenes = []
@@ -182,10 +189,7 @@ def leaving_and_coming(
 
 def look_alikes_crossing(detector: Detector, faces_u8: Image, count: int) -> list[Scene]:
     """Two people of the same picture cross, fast and slowly."""
-    import skimage.data
-
-    background = cv2.cvtColor(skimage.data.rocket(), cv2.COLOR_RGB2BGR)
-    background = cv2.resize(background, (WIDTH, HEIGHT))
+    _, background = backgrounds()
     scenes = []
     for person in found_people(detector, faces_u8, count, background):
         for reach, seconds in ((260, 4), (120, 6)):

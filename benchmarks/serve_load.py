@@ -2,15 +2,17 @@
 
     python benchmarks/serve_load.py                 # about three minutes
     python benchmarks/serve_load.py --seconds 30    # each phase longer
+    python benchmarks/serve_load.py --only neighbour   # what one client's flood costs another
 
-It starts a server of its own and prints: pictures and frames a second of one client and of many,
-and their ratio; the 95th percentile of the answering times; the processor time that the server
-spent on each, and how much of the machine others took (it slows everything down: measure
-on an idle one); what was refused, which must be 429 or 503 with `Retry-After` and nothing else; the
-server's memory after each round; and what becomes of the clients and of a video job when the
-server is killed (SIGKILL) and started again under load. The clients share the machine's cores with
-the server, so that a network's rates would be higher. Needs Linux, `mien[dev]`, and a detector
-(YuNet, or Haar with `--detector haar`).
+It starts a server of its own and prints: the memory that the largest picture takes; how much longer
+a client waits while another floods the server; pictures and frames a second of one client and of
+many, and their ratio; the 95th percentile of the answering times; the processor time that the
+server spent on each, and how much of the machine others took (it slows everything down: measure on
+an idle one); what was refused, which must be 429 or 503 with `Retry-After` and nothing else; the
+server's memory after each round; and what becomes of the clients and of a video job when the server
+is killed (SIGKILL) and started again under load. The clients share the machine's cores with the
+server, so that a network's rates would be higher. Needs Linux, `mien[dev]`, and a detector (YuNet,
+or Haar with `--detector haar`).
 """
 
 from __future__ import annotations
@@ -38,12 +40,15 @@ import numpy as np
 import websockets
 from skimage import data
 
+from mien.classifier.classifier import Classifier
 from mien.core.preprocess import FACE_SIZE
-from mien.recognizer import Recognizer
 
 CORES = os.cpu_count() or 1
 REFUSALS = frozenset({429, 503})
 BOUNDARY = "------------------------mien"
+
+_FLOODING_CONNECTIONS = 8
+_PAIR_S = 4.0
 
 
 class Server:
@@ -53,7 +58,6 @@ class Server:
         with socket.create_server(("127.0.0.1", 0)) as probe:
             self.port = probe.getsockname()[1]
         self._words = ["serve", "--port", str(self.port), "--state", str(folder / "state.db")]
-        # All clients have one address here, which one client's rate is not meant for.
         self._words += ["--offline", "--limit", "requests_per_minute=1000000", *options]
         self._log = (folder / "log.txt").open("w")
         self.start()
@@ -87,10 +91,10 @@ class Server:
         """Whether its process has not ended."""
         return self._process.poll() is None
 
-    def memory_mb(self) -> float:
-        """Memory that it occupies, in megabytes."""
+    def memory_mb(self, measure: str = "VmRSS") -> float:
+        """Memory that it occupies, or has occupied at most (`VmHWM`), in megabytes."""
         status = Path(f"/proc/{self._process.pid}/status").read_text(encoding="ascii")
-        line = next(line for line in status.splitlines() if line.startswith("VmRSS:"))
+        line = next(line for line in status.splitlines() if line.startswith(f"{measure}:"))
         return int(line.split()[1]) / 1000
 
 
@@ -186,6 +190,17 @@ class Connection:
             self._writer = None
 
 
+def from_client(request: bytes, number: int) -> bytes:
+    """Return the request as one that a proxy on this machine passes on from another address."""
+    line, rest = request.split(b"\r\n", 1)
+    return line + f"\r\nX-Forwarded-For: {address(number)}\r\n".encode() + rest
+
+
+def address(number: int) -> str:
+    """Return the address of a client."""
+    return f"10.0.{number // 250}.{number % 250 + 1}"
+
+
 async def upload_in_turn(request: bytes, tally: Round) -> None:
     """Upload one picture after another; wait as long as the server says where it refuses."""
     connection = Connection(tally.server.port)
@@ -212,7 +227,10 @@ async def upload_crowd(server: Server, request: bytes, clients: int, length_s: f
     """Let clients upload one picture after another."""
     tally = Round(server, clients, length_s)
     spent_s, others_s = server.processor_s(), others_processor_s(server)
-    tasks = [asyncio.create_task(upload_in_turn(request, tally)) for _ in range(clients)]
+    tasks = [
+        asyncio.create_task(upload_in_turn(from_client(request, number), tally))
+        for number in range(clients)
+    ]
     await asyncio.sleep(length_s)
     tally.processor_s = server.processor_s() - spent_s
     tally.others_s = others_processor_s(server) - others_s
@@ -220,12 +238,15 @@ async def upload_crowd(server: Server, request: bytes, clients: int, length_s: f
     return tally
 
 
-async def stream(frame: bytes, pace_s: float, tally: Round) -> None:
+async def stream(frame: bytes, pace_s: float, tally: Round, number: int) -> None:
     """Send frames at a camera's pace; come back when the server goes away."""
     url = f"ws://127.0.0.1:{tally.server.port}/v1/stream"
+    sender = {"X-Forwarded-For": address(number)}
     while tally.goes_on:
         try:
-            async with websockets.connect(url, compression=None) as connection:
+            async with websockets.connect(
+                url, compression=None, additional_headers=sender
+            ) as connection:
                 await connection.recv()
                 await exchange(connection, frame, pace_s, tally)
         except websockets.InvalidStatus as refused:
@@ -271,7 +292,9 @@ async def stream_crowd(
     """Let clients stream at a camera's pace; kill the server after a third of the time if asked."""
     tally = Round(server, clients, length_s)
     spent_s, others_s = server.processor_s(), others_processor_s(server)
-    tasks = [asyncio.create_task(stream(frame, 1 / fps, tally)) for _ in range(clients)]
+    tasks = [
+        asyncio.create_task(stream(frame, 1 / fps, tally, number)) for number in range(clients)
+    ]
     if kill:
         await asyncio.sleep(length_s / 3)
         server.kill()
@@ -284,6 +307,40 @@ async def stream_crowd(
     return tally
 
 
+async def ask_steadily(request: bytes, tally: Round) -> None:
+    """Upload ten pictures a second, as somebody does who waits for each answer."""
+    connection = Connection(tally.server.port)
+    while tally.goes_on:
+        sent_s = time.perf_counter()
+        status, _ = await connection.upload(request)
+        tally.statuses[status] += 1
+        tally.note(sent_s)
+        await asyncio.sleep(0.1)
+    connection.close()
+
+
+async def neighbour(server: Server, request: bytes, flood: bytes, name: str, rounds: int) -> None:
+    """Print what another client's flood does to one who asks steadily; in pairs, as cores vary."""
+    ratios, waits_ms = [], []
+    for _ in range(rounds):
+        pair = []
+        for connections in (0, _FLOODING_CONNECTIONS):
+            steady = Round(server, 1, _PAIR_S)
+            greedy = Round(server, 1, _PAIR_S)
+            await asyncio.gather(
+                ask_steadily(from_client(request, 0), steady),
+                *(upload_in_turn(from_client(flood, 1), greedy) for _ in range(connections)),
+            )
+            pair.append(1000 * float(np.percentile(steady.seconds, 95)))
+        waits_ms.append(pair)
+        ratios.append(pair[1] / pair[0])
+    alone, beside = np.median(waits_ms, axis=0)
+    print(
+        f"  {name}: p95 {alone:.0f} ms alone, {beside:.0f} ms beside it; "
+        f"{statistics.median(ratios):.2f} times (pairs: {', '.join(f'{r:.2f}' for r in ratios)})"
+    )
+
+
 async def wait_until_ready(server: Server, client: httpx2.AsyncClient) -> None:
     """Wait until the server takes requests."""
     while server.is_running:
@@ -292,6 +349,18 @@ async def wait_until_ready(server: Server, client: httpx2.AsyncClient) -> None:
                 return
         await asyncio.sleep(0.1)
     sys.exit("the server ended by itself")
+
+
+async def print_memory(server: Server, client: httpx2.AsyncClient, suffix: str) -> None:
+    """Print what a picture of the largest size adds to the server's memory for a while."""
+    before_mb = server.memory_mb("VmRSS")
+    content = cv2.imencode(suffix, np.zeros((7000, 7000, 3), np.uint8))[1].tobytes()
+    kind = {"Content-Type": "application/octet-stream"}
+    answer = await client.post("/v1/images", content=content, headers=kind, timeout=60)
+    answer.raise_for_status()
+    print(
+        f"  {suffix[1:]}: {server.memory_mb('VmHWM') - before_mb:.0f} MB more while it is decoded"
+    )
 
 
 async def add_job(client: httpx2.AsyncClient) -> str:
@@ -306,7 +375,8 @@ async def wait_for_job(client: httpx2.AsyncClient, job: str) -> str:
     while True:
         status = (await client.get(job)).json()
         if status["finished_s"] is not None:
-            return status["state"] + (f": {status['problem']['title']}" * bool(status["problem"]))
+            problem = f": {status['problem']['title']}" if status["problem"] else ""
+            return f"{status['state']}{problem}"
         await asyncio.sleep(0.5)
 
 
@@ -316,7 +386,9 @@ def print_ratio(what: str, many: list[Round], one: Round) -> None:
     print(f"  {what} a second, {many[0].clients} clients against 1: {ratio:.2f} times")
 
 
-async def run(options: argparse.Namespace, server: Server, picture: bytes, frame: bytes) -> bool:
+async def run(
+    options: argparse.Namespace, server: Server, picture: bytes, frame: bytes, large: bytes
+) -> bool:
     """Run all phases; return whether nothing unexpected happened."""
     length_s = options.seconds
     base = f"http://127.0.0.1:{server.port}"
@@ -335,6 +407,14 @@ async def run(options: argparse.Namespace, server: Server, picture: bytes, frame
     async with httpx2.AsyncClient(base_url=base) as client:
         await wait_until_ready(server, client)
         await upload_crowd(server, picture, 1, 2)  # Warm up.
+        print("\nOne picture of 49 megapixels")
+        for suffix in (".jpg", ".png"):
+            await print_memory(server, client, suffix)
+        print(f"\nOne client beside another with {_FLOODING_CONNECTIONS} uploads at once")
+        for name, flood in (("the same photo", picture), ("12 megapixels", large)):
+            await neighbour(server, picture, flood, name, options.rounds)
+        if options.only == "neighbour":
+            return True
         print("\nPictures")
         one = await pictures(1)
         print_ratio(
@@ -365,35 +445,48 @@ async def run(options: argparse.Namespace, server: Server, picture: bytes, frame
 
 def print_batching() -> None:
     """Print what batching the faces of several requests would gain."""
-    recognizer = Recognizer(detector="haar", threads=1)
+    classifier = Classifier(threads=1)
     per_face = {}
     for size in (1, 2, 4, 8, 16):
         faces_u8 = np.random.default_rng(0).integers(0, 256, (size, FACE_SIZE, FACE_SIZE), np.uint8)
         best = np.inf
         for _ in range(30):
             started = time.thread_time()
-            recognizer.classify(faces_u8)
+            classifier.classify(faces_u8)
             best = min(best, (time.thread_time() - started) / size)
         per_face[size] = 1000 * best
     print("processor time of a face by batch size, one thread:")
     print("  " + "   ".join(f"{size}: {ms:.2f} ms" for size, ms in per_face.items()))
 
 
-def make_pictures() -> tuple[bytes, bytes]:
-    """Return a request with a photo of 512 x 512 pixels and a frame of 640 x 360, both JPEG."""
+def make_pictures() -> tuple[bytes, bytes, bytes]:
+    """Make what the clients send, all JPEG.
+
+    Returns:
+        A request with a photo of 512 × 512 pixels, a frame of 640 × 360, and a request with a photo
+        of 4000 × 3000.
+    """
     photo = cv2.cvtColor(data.astronaut(), cv2.COLOR_RGB2BGR)
     frame = np.full((360, 640, 3), 140, np.uint8)
     frame[:, 140:500] = cv2.resize(photo, (360, 360), interpolation=cv2.INTER_AREA)
-    jpegs = [cv2.imencode(".jpg", image)[1].tobytes() for image in (photo, frame)]
+    large = cv2.resize(photo, (4000, 3000))
+    small, streamed, huge = (
+        cv2.imencode(".jpg", image)[1].tobytes() for image in (photo, frame, large)
+    )
+    return upload_request(small), streamed, upload_request(huge)
+
+
+def upload_request(jpeg: bytes) -> bytes:
+    """Return the request that uploads a picture."""
     head = 'Content-Disposition: form-data; name="files"; filename="a.jpg"'
-    form = f"--{BOUNDARY}\r\n{head}\r\n\r\n".encode() + jpegs[0]
+    form = f"--{BOUNDARY}\r\n{head}\r\n\r\n".encode() + jpeg
     form += f"\r\n--{BOUNDARY}--\r\n".encode()
     request = (
         "POST /v1/images HTTP/1.1\r\nHost: localhost\r\n"
         f"Content-Type: multipart/form-data; boundary={BOUNDARY}\r\n"
         f"Content-Length: {len(form)}\r\n\r\n"
     )
-    return request.encode() + form, jpegs[1]
+    return request.encode() + form
 
 
 def main() -> None:
@@ -406,16 +499,17 @@ def main() -> None:
     parser.add_argument("--fps", type=float, default=10.0, help="frames a second of a camera")
     parser.add_argument("--threads", type=int, default=2, help="threads of the server")
     parser.add_argument("--detector", default="auto")
+    parser.add_argument("--only", choices=["neighbour"], help="leave the other phases out")
     options = parser.parse_args()
     print(f"{CORES} cores, {options.threads} recognising threads")
     print_batching()
-    picture, frame = make_pictures()
+    picture, frame, large = make_pictures()
     print(f"picture {len(picture):,} bytes, frame {len(frame):,} bytes")
     with tempfile.TemporaryDirectory() as folder:
         words = ["--threads", str(options.threads), "--detector", options.detector]
         server = Server(Path(folder), words)
         try:
-            is_well = asyncio.run(run(options, server, picture, frame))
+            is_well = asyncio.run(run(options, server, picture, frame, large))
         finally:
             code = server.stop()
     print(f"\nthe server ended with {code}; {'no' if is_well else 'SOME'} unexpected errors")
