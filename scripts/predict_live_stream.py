@@ -1,8 +1,11 @@
-"""Recognise emotions in a live video: `mien live`, which see (`--help`)."""
+"""Recognise emotions live with the network trained here, else the shipped one: `mien live`.
+
+python scripts/predict_live_stream.py --help
+"""
 
 import sys
 
-from mien.cli import main
+from mien.cli import run_on_trained_network
 
 if __name__ == "__main__":
-    main(["live", *sys.argv[1:]])
+    run_on_trained_network("live", sys.argv[1:])
