@@ -15,7 +15,8 @@ RUN npm run build
 
 FROM python:3.12-slim AS wheel
 WORKDIR /mien
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml hatch_build.py README.md LICENSE ./
+COPY experiments ./experiments
 COPY src ./src
 COPY --from=page /mien/src/mien/serve/static ./src/mien/serve/static
 RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
@@ -23,7 +24,7 @@ RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
 FROM python:3.12-slim
 COPY --from=wheel /wheels /wheels
 # This image has no libGL, libxcb and GLib, which OpenCV's build with windows does not load without.
-RUN pip install --no-cache-dir "$(echo /wheels/*.whl)[serve]" && rm -r /wheels \
+RUN pip install --no-cache-dir "$(echo /wheels/*.whl)[serve,heic]" && rm -r /wheels \
     && pip uninstall --yes opencv-python \
     && pip install --no-cache-dir "opencv-python-headless>=4.14,<5"
 ENV XDG_CACHE_HOME=/var/cache \

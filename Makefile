@@ -2,12 +2,14 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || command -v python)
 VENV ?= .venv
 BIN = $(VENV)/bin
+# Versions for Python 3.11 to 3.13, each with its hash. `make LOCK= test` takes the newest instead.
+LOCK ?= requirements.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check web clean
+.PHONY: help demo test test-all coverage check lock docs temporal web clean
 
 help:  ## Show this list.
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.run-column  ## Recognise emotions live: the webcam, or the bundled video where there is none.
 	@$(BIN)/mien live
@@ -15,11 +17,33 @@ demo: $(VENV)/.run-column  ## Recognise emotions live: the webcam, or the bundle
 test: $(VENV)/.everything  ## Run the tests.
 	@$(BIN)/python -m pytest $(TEST_ARGS)
 
+test-all: $(VENV)/.everything  ## Get the page, YuNet and a browser where they can be had, and run every test.
+	@if command -v npm >/dev/null; then $(MAKE) web; fi
+	@test -n "$$MIEN_YUNET" || $(BIN)/mien models download || true
+	@command -v chromium chromium-browser google-chrome >/dev/null || echo "No Chromium: the page's tests need one (on Debian and Ubuntu  apt install chromium)."
+	@$(BIN)/python -m pytest -m "slow or not slow" $(TEST_ARGS)
+
+coverage: $(VENV)/.everything  ## Run the tests and see that they reach enough of the code.
+	@$(BIN)/python -m pytest --cov --cov-report=term:skip-covered $(TEST_ARGS)
+
 check: $(VENV)/.everything  ## Check lint, format, types and the import rules.
 	@echo "ruff check"; $(BIN)/ruff check .
 	@echo "ruff format --check"; $(BIN)/ruff format --check .
 	@echo "mypy --strict"; $(BIN)/mypy
 	@echo "lint-imports"; $(BIN)/lint-imports
+
+lock: $(VENV)/.python  ## Write the newest versions of everything that the tests need into requirements.lock.
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	  --no-annotate --custom-compile-command "make lock" --extra train --extra dev \
+	  pyproject.toml --output-file requirements.lock
+
+docs: $(VENV)/.everything  ## Build the documentation site into build/site, strictly.
+	@$(BIN)/zensical build --strict --clean
+
+temporal: $(VENV)/.everything  ## Train the network over time anew for the face network that ships (minutes; needs data/).
+	@$(BIN)/mien train experiments/032_temporal.toml --restart
+	@cp results/runs/032_temporal/temporal.onnx results/runs/032_temporal/temporal.json src/mien/assets/
 
 web:  ## Build the web page into the package (needs Node.js 20.19 or later).
 	@command -v npm >/dev/null || { echo "The page is built with Node.js: install it (https://nodejs.org), 20.19 or later."; exit 1; }
@@ -44,7 +68,12 @@ $(VENV)/.run-column: $(VENV)/.python pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 
-$(VENV)/.everything: $(VENV)/.python pyproject.toml
+$(VENV)/.everything: $(VENV)/.python pyproject.toml $(LOCK)
 	@echo "Installing mien with the extras train and dev into $(VENV) (once; TensorFlow takes a minute or two) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train,dev]'
+	@if [ -n "$(LOCK)" ] && $(BIN)/python -c 'import sys; sys.exit(sys.version_info >= (3, 14))'; then \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $(LOCK) && \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .; \
+	else \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train,dev]'; \
+	fi
 	@touch $@ $(VENV)/.run-column
