@@ -14,6 +14,7 @@ RUN_COLUMN = (
     "mien.cli",
     "mien.core",
     "mien.media",
+    "mien.classifier",
     "mien.faces",
     "mien.recognizer",
     "mien.engine",

@@ -23,7 +23,7 @@ def command_raising():
 def run(*words: str) -> int:
     with pytest.raises(SystemExit) as stopped:
         main(list(words))
-    return stopped.value.code or 0
+    return int(stopped.value.code or 0)
 
 
 def test_version(capsys):

@@ -1,6 +1,9 @@
 """The pages must not promise what is not there."""
 
+import os
 import re
+import subprocess
+import sys
 import tomllib
 from importlib.metadata import version
 from pathlib import Path
@@ -19,6 +22,8 @@ def command_names(group) -> set[str]:
     names = set()
     for name, command in group.commands.items():
         inner = command_names(command) if hasattr(command, "commands") else {""}
+        if getattr(command, "invoke_without_command", False):
+            inner.add("")
         names |= {f"{name} {rest}".strip() for rest in inner}
     return names
 
@@ -46,6 +51,31 @@ def test_commands_exist(page):
 def test_experiment_files_exist(page):
     named = EXPERIMENT.findall(code_blocks(page))
     assert not [name for name in named if not (ROOT / name).exists()]
+
+
+def test_a_release_links_the_readme_to_its_repository(tmp_path):
+    pytest.importorskip("hatchling", reason="needs mien[dev]")
+    address = "https://git.example/people/mien"
+    code = (
+        "import hatchling.build as b, sys; print(b.prepare_metadata_for_build_wheel(sys.argv[1]))"
+    )
+    environment = {"GITHUB_SERVER_URL": "https://git.example", "GITHUB_REPOSITORY": "people/mien"}
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)],
+        cwd=ROOT,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    metadata = (tmp_path / done.stdout.strip() / "METADATA").read_text(encoding="utf-8")
+    assert f"Project-URL: Repository, {address}" in metadata
+    readme = metadata.partition("\n\n")[2]
+    links = re.findall(r"\]\(([^)]+)\)", readme)
+    assert links
+    assert all(link.startswith(("https://", "http://", "#")) for link in links)
+    assert f"{address}/raw/v" in readme
+    assert f"{address}/blob/v" in readme
 
 
 def test_the_version_is_the_same_everywhere():
