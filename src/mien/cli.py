@@ -887,9 +887,13 @@ def evaluate(
     model: Annotated[
         Path | None, typer.Option(help="An .onnx or a .keras file; the shipped artifact if none.")
     ] = None,
-    data: Annotated[Path, typer.Option(help="Labelled faces to score it on.")] = Path(
-        "data/test_with_emotions.csv"
-    ),
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="Labelled faces to score it on; data/test_with_emotions.csv if none, where it is "
+            "about FER2013's faces."
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -913,7 +917,6 @@ def evaluate(
             score_over_time(
                 model,
                 data,
-                votes_file=data.with_name("fer2013new.csv"),
                 out=out,
                 ledger=ledger,
                 say=typer.echo,

@@ -3,13 +3,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mien.core.errors import DataError
+from mien.core.errors import DataError, SettingError
 from mien.core.labels import EMOTIONS
 from mien.data import test_faces
 from mien.data.dataset import Dataset
 from mien.data.synthetic import synthetic_dataset
 from mien.evaluation import test_set
-from mien.evaluation.test_set import TEST_COUNT, ScoredFaces, faces_to_score, votes_for_test
+from mien.evaluation.test_set import (
+    FER2013_TEST,
+    TEST_COUNT,
+    ScoredFaces,
+    data_to_score,
+    faces_to_score,
+    votes_for_test,
+)
+from mien.training.run_folder import RunFolder
 
 DATA = Path(__file__).parents[2] / "data" / "test_with_emotions.csv"
 
@@ -110,3 +118,14 @@ def test_votes_are_those_of_the_test_faces_in_their_order():
         votes_for_test(ScoredFaces(pictures, zeros, EMOTIONS, ~public, 7087, None), votes) is None
     )
     assert votes_for_test(ScoredFaces(pictures, zeros, EMOTIONS, public, 0, None), votes) is None
+
+
+def test_fer2013s_test_faces_are_for_networks_that_are_about_them(tmp_path):
+    run = RunFolder(tmp_path)
+    assert data_to_score(run, EMOTIONS, None) == FER2013_TEST
+    assert data_to_score(run, ("Freude", "Wut"), Path("faces")) == Path("faces")
+    with pytest.raises(SettingError, match=r"tells apart Freude, Wut, .*--data"):
+        data_to_score(run, ("Freude", "Wut"), None)
+    run.data.write_text('{"source": "my_faces", "faces": 70, "sha256": "5e"}')
+    with pytest.raises(SettingError, match=r"learnt from my_faces, .*--data"):
+        data_to_score(run, EMOTIONS, None)

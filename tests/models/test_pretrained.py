@@ -18,7 +18,7 @@ from mien.models.build import (
     load_pretrained,
     to_plain_float32,
 )
-from mien.models.config import EfficientNetLite0Config, MobileNetV2Config
+from mien.models.config import DlibResNetConfig, EfficientNetLite0Config, MobileNetV2Config
 from mien.models.heads import FEATURES
 from mien.models.keras_file import load_network, save_network
 from mien.models.pretrained import find_weights
@@ -26,6 +26,7 @@ from mien.models.pth_file import read_tensors
 
 LITE = EfficientNetLite0Config(family="efficientnet_lite0", pretrained=True, side=64, dropout=0.2)
 MOBILE = MobileNetV2Config(family="mobilenet_v2", pretrained=True, side=48, dropout=0.2, alpha=0.35)
+DLIB = DlibResNetConfig(family="dlib_resnet", pretrained=False, blocks=4, side=64, dropout=0.2)
 FACES_U8 = np.random.default_rng(0).integers(0, 256, (4, 48, 48), np.uint8)
 FACES = FACES_U8[..., np.newaxis] / np.float32(255)
 
@@ -109,6 +110,15 @@ def test_a_plain_copy_for_the_file_predicts_the_same(
     opened = join_heads(load_network(tmp_path / "net.keras"))
     expected = join_heads(model).predict(FACES, verbose=0)
     np.testing.assert_allclose(opened.predict(FACES, verbose=0), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("config", [LITE, MOBILE, DLIB], ids=lambda config: config.family)
+def test_normalization_does_not_train_where_nobody_says_whether(
+    config: EfficientNetLite0Config | MobileNetV2Config | DlibResNetConfig,
+) -> None:
+    # As an exporter calls it.
+    model = join_heads(to_plain_float32(build_network(config)))
+    np.testing.assert_allclose(model(FACES), model(FACES, training=False), atol=1e-6)
 
 
 def test_a_package_that_is_not_installed_is_named() -> None:

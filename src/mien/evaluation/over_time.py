@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 import mien.models.temporal  # noqa: F401  (registers its layers with Keras)
 from mien.core.errors import DataError, ModelError
+from mien.core.labels import EMOTIONS
 from mien.data.clip_sequences import read_clips
 from mien.data.clips import holds_clips, load_clips
 from mien.data.face_sequences import FaceSequence
@@ -29,7 +30,7 @@ from mien.engine.tracks import Observation
 from mien.evaluation.compare import LARGEST_TEST_PART
 from mien.evaluation.ledger import append_entry, find_entry
 from mien.evaluation.network import short_name
-from mien.evaluation.test_set import faces_to_score, votes_for_test
+from mien.evaluation.test_set import data_to_score, faces_to_score, votes_for_test
 from mien.recognizer import Recognizer
 from mien.training.config import Experiment, load_experiment
 from mien.training.face_sequences import CACHE, emotion_of, held_out_sequences
@@ -116,9 +117,8 @@ def is_network_over_time(path: Path | None) -> bool:
 
 def score_over_time(
     network_path: Path,
-    data: Path,
+    data: Path | None,
     *,
-    votes_file: Path,
     out: Path | None,
     ledger: Path,
     say: Callable[[str], None],
@@ -130,19 +130,21 @@ def score_over_time(
         network_path: The `.keras` file in its run's folder.
         data: Clips (see `mien.data.clips`), which are all scored; FER2013's test faces, of which
             sequences are made, and the look is counted; or what it was trained on, of which the
-            validation faces or clips are taken.
-        votes_file: FER+'s votes, for the reading `raters`.
+            validation faces or clips are taken. FER+'s votes (`fer2013new.csv`) are used where
+            they lie beside faces. None for FER2013's test faces.
         out: Folder for `over_time.json`; None for the run's.
         ledger: The ledger of looks at FER2013's test faces.
         say: Called with each line of the report.
         remark: Called with each line about what is going on.
 
     Raises:
+        SettingError: if no data are named for a network that learnt from clips.
         ModelError: if it belongs to another face artifact than the one that ships.
         DataError: if the data are not usable.
     """
     run = RunFolder(network_path.parent)
     experiment, metrics = load_experiment(run.recipe), run.read_metrics()
+    data = data_to_score(run, EMOTIONS, data)
     recognizer = Recognizer(reading=metrics["reading"], threads=1)
     found = recognizer.classifier.artifact
     if found.sha256 != metrics["face_artifact_sha256"]:
@@ -153,7 +155,7 @@ def score_over_time(
             "--restart"
         )
     network = keras.saving.load_model(network_path, compile=False, safe_mode=True)
-    sequences, test_faces = _sequences(data, votes_file, recognizer, experiment, remark)
+    sequences, test_faces = _sequences(data, recognizer, experiment, remark)
     report = compare_ways(network, sequences, metrics["experiment"], short_name(data))
     if test_faces:
         _count_look(report, network, network_path, test_faces, ledger, say)
@@ -258,7 +260,6 @@ def _measure(ways: Mapping[str, Said], truth: Said, labels: int) -> dict[str, di
 
 def _sequences(
     data: Path,
-    votes_file: Path,
     recognizer: Recognizer,
     experiment: Experiment,
     remark: Callable[[str], None],
@@ -266,7 +267,7 @@ def _sequences(
     """Return the sequences to score, and how many of FER2013's test faces they may be made of."""
     if holds_clips(data):
         return _clip_sequences(data, recognizer, remark), 0
-    faces, test_faces = _faces(data, votes_file, experiment)
+    faces, test_faces = _faces(data, experiment)
     wanted = experiment.sequences
     assert wanted is not None
     made = held_out_sequences(
@@ -302,10 +303,11 @@ def _clip_sequences(
     return read.sequences
 
 
-def _faces(data: Path, votes_file: Path, experiment: Experiment) -> tuple[LabelledFaces, int]:
+def _faces(data: Path, experiment: Experiment) -> tuple[LabelledFaces, int]:
     dataset = load_dataset(data)
     scored = faces_to_score(dataset)
-    votes = votes_file if votes_file.is_file() else None
+    beside = data.with_name("fer2013new.csv")
+    votes = beside if beside.is_file() else None
     # A few hundred of FER2013's training faces are copies of test faces.
     if scored.known_test_faces <= LARGEST_TEST_PART * len(scored.labels):
         _, validation = split_faces(load_faces(data, votes), experiment.split)

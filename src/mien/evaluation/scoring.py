@@ -28,6 +28,7 @@ from mien.evaluation.test_set import (
     LOOK_FACES,
     ScoredFaces,
     count_test_faces,
+    data_to_score,
     faces_to_score,
     votes_for_test,
 )
@@ -44,7 +45,7 @@ TEST_FACES_OF_ITS_OWN_FIGURES = 6500
 
 def score_network(
     network_path: Path | None,
-    data: Path,
+    data: Path | None,
     *,
     out: Path | None,
     ledger: Path,
@@ -64,7 +65,8 @@ def score_network(
 
     Args:
         network_path: An `.onnx` or `.keras` file; None for the shipped artifact.
-        data: Labelled faces, in any format of `mien.data.fer2013.load_dataset`.
+        data: Labelled faces, in any format of `mien.data.fer2013.load_dataset`; None for
+            FER2013's test faces.
         out: Folder to write to; None for the network's own (`results/model` for the shipped
             artifact) if the faces are FER2013's test faces and that folder's `emotion.json` is of
             no other network, else `results/evaluation`. `results/model` takes only the figures of
@@ -74,12 +76,15 @@ def score_network(
         remark: Called with each line about what is going on.
 
     Raises:
+        SettingError: if no data are named for a network that is not about FER2013's faces.
         ModelError: if the network is not usable, or `out` shows another one's figures.
         DataError: if the faces are not usable, or have no labels.
     """
     network = open_network(network_path)
     sha256 = network.artifact.sha256
-    dataset = load_dataset(data, classes_of(network))
+    classes = classes_of(network)
+    data = data_to_score(RunFolder(network.artifact.onnx_path.parent), classes.names, data)
+    dataset = load_dataset(data, classes)
     faces = faces_to_score(dataset)
     # A folder or ledger that cannot be used is found before the long part.
     if out is None:

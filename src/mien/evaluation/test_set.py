@@ -10,14 +10,21 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.core.errors import DataError
+from mien.core.errors import DataError, SettingError
+from mien.core.labels import EMOTIONS
 from mien.data.dataset import Dataset
 from mien.data.test_faces import are_near_copies, find_test_faces
 from mien.data.usage import TEST_USAGES
+from mien.training.provenance import data_of_run, is_foreign
+from mien.training.run_folder import RunFolder
+
+FER2013_TEST = Path("data/test_with_emotions.csv")
+"""What is scored on where nothing else is named."""
 
 PUBLIC_TEST_COUNT = 3589
 """The first rows of test_with_emotions.csv are FER2013's PublicTest, the rest its PrivateTest."""
@@ -59,6 +66,33 @@ class ScoredFaces:
     def is_look(self) -> bool:
         """Whether scoring them is a look at FER2013's test set."""
         return self.known_test_faces >= LOOK_FACES
+
+
+def data_to_score(run: RunFolder, labels: tuple[str, ...], named: Path | None) -> Path:
+    """Return the data to score a network on: those named, else FER2013's test faces.
+
+    Args:
+        run: The folder of the network.
+        labels: What the network tells apart.
+        named: What the user named.
+
+    Raises:
+        SettingError: if none were named, and the network is not about FER2013's faces.
+        ModelError: if what the run says of its faces cannot be read.
+    """
+    if named is not None:
+        return named
+    if is_foreign(run):
+        raise SettingError(
+            f"The network in {run.path} learnt from {data_of_run(run, None)}, not from FER2013: "
+            "name labelled faces that it has not seen with --data."
+        )
+    if labels != EMOTIONS:
+        raise SettingError(
+            f"The network in {run.path} tells apart {', '.join(labels)}, which FER2013's labels "
+            "are not: name labelled faces with --data."
+        )
+    return FER2013_TEST
 
 
 def faces_to_score(dataset: Dataset) -> ScoredFaces:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from mien.classifier.backend import OnnxBackend, outputs_of
 from mien.classifier.reading import read
 from mien.core.artifact import ARTIFACT_NAME, Artifact, Reading, load_artifact, write_artifact
-from mien.core.errors import ModelError
+from mien.core.errors import ChanceError, ModelError
 from mien.core.labels import EMOTIONS
 from mien.core.preprocess import FACE_SIZE, to_network_input
 from mien.evaluation.calibration import measure_calibration
@@ -216,7 +216,7 @@ def _refuse_chance(
     accuracy = float(np.mean(calibrated.argmax(axis=1) == validation.labels))
     # A NaN is not below.
     if not (loss < chance or accuracy > shares.max()):
-        raise ModelError(
+        raise ChanceError(
             f"The network is no better than chance on the {len(validation.labels):,} validation "
             f"faces: accuracy {accuracy:.1%}, {shares.max():.1%} for always "
             f"{reading.labels[int(shares.argmax())]}; loss {loss:.3f}, {chance:.3f} for the shares "

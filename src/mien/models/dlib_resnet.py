@@ -24,7 +24,7 @@ from mien.core.preprocess import scale_pixels
 from mien.models.config import DlibResNetConfig
 from mien.models.dlib_file import Convolution, read_dlib_file
 from mien.models.normalization import FusedBatchNormalization
-from mien.models.pretrained import find_weights
+from mien.models.pretrained import enlarge, find_weights
 
 PACKAGE = "face_recognition_models"
 FILE = "models/dlib_face_recognition_resnet_model_v1.dat"
@@ -52,7 +52,7 @@ def build(config: DlibResNetConfig, inputs: keras.KerasTensor) -> keras.KerasTen
     Returns:
         Keras tensor (N, filters of the last block): what the heads read.
     """
-    x = layers.Resizing(config.side, config.side, name="enlarge")(inputs)
+    x = enlarge(inputs, config.side)
     # dlib pads nothing where a convolution strides.
     x = _convolution(x, BLOCKS[0][0], _STEM_SIDE, strides=2, padding="valid", name="stem")
     x = layers.MaxPooling2D(3, strides=2)(layers.Activation("relu")(x))

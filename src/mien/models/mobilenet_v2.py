@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from mien.core.errors import ModelError
 from mien.models.config import MobileNetV2Config
+from mien.models.pretrained import enlarge
 
 
 def build(config: MobileNetV2Config, inputs: keras.KerasTensor) -> keras.KerasTensor:
@@ -29,7 +30,7 @@ def build(config: MobileNetV2Config, inputs: keras.KerasTensor) -> keras.KerasTe
     Returns:
         Keras tensor (N, 1280 or more): what the heads read.
     """
-    x = layers.Resizing(config.side, config.side, name="enlarge")(inputs)
+    x = enlarge(inputs, config.side)
     x = layers.Rescaling(2.0, offset=-1.0)(x)
     x = layers.Concatenate(name="grey_three_times")([x, x, x])
     features = _network(config, None, input_tensor=x).output

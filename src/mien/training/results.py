@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from mien.classifier.reading import read
+from mien.core.artifact import Reading
 from mien.core.preprocess import to_network_input
 from mien.models.build import build_network, count_multiply_adds, to_plain_float32
 from mien.models.keras_file import heads_of, save_network
@@ -42,11 +43,11 @@ def write_results(
     )
     kept.set_weights(network.get_weights())
     final = to_plain_float32(kept)
-    figures = _measure(final, validation)
+    readings, figures = _measure(final, validation)
     metrics = {
         "experiment": recipe.name,
         **figures,
-        **({} if held_out is None else _score(final, held_out)),
+        **({} if held_out is None else _score(final, readings[LABELS], held_out)),
         "epochs": len(history["epoch"]),
         "chosen_epoch": chosen_epoch(history, experiment.training.early_stopping_min_delta),
         "training_minutes": round(sum(history["seconds"]) / 60, 1),
@@ -66,25 +67,26 @@ def write_results(
     return run.network
 
 
-def _measure(network: keras.Model, validation: LabelledFaces) -> dict[str, float]:
-    """Return the accuracy and loss of the reading `labels`, and what chose the heads' shares."""
+def _measure(
+    network: keras.Model, validation: LabelledFaces
+) -> tuple[dict[str, Reading], dict[str, float]]:
+    """Return the readings, and the figures of `labels` with what chose the heads' shares."""
     outputs = network.predict(to_network_input(validation.faces_u8), batch_size=256, verbose=0)
     classes = heads_of(network, validation.classes.names)
     readings = fit_readings(outputs, classes, validation)
     own = read(outputs, replace(readings[LABELS], temperature=1.0), classes)
-    return {
+    return readings, {
         "validation_accuracy": float(np.mean(own.argmax(axis=1) == validation.labels)),
         "validation_loss": negative_log_likelihood(own, validation.labels),
         **figures_of(readings),
     }
 
 
-def _score(network: keras.Model, held_out: LabelledFaces) -> dict[str, Any]:
-    """Score the network on faces that neither trained it nor chose its epoch."""
+def _score(network: keras.Model, reading: Reading, held_out: LabelledFaces) -> dict[str, Any]:
+    """Score a reading on faces that neither trained the network nor chose its epoch or shares."""
     outputs = network.predict(to_network_input(held_out.faces_u8), batch_size=256, verbose=0)
     classes = heads_of(network, held_out.classes.names)
-    readings = fit_readings(outputs, classes, held_out)
-    predicted = read(outputs, readings[LABELS], classes).argmax(axis=1)
+    predicted = read(outputs, reading, classes).argmax(axis=1)
     return {
         "held_out_faces": len(held_out.labels),
         "held_out_accuracy": float(np.mean(predicted == held_out.labels)),
