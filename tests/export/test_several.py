@@ -70,8 +70,6 @@ def test_folds_that_are_no_better_than_chance_are_named_and_counted(
             train_all()
     else:
         train_all()
-        assert said[-1] == (
-            "Not exported, as no better than chance: 003_spatial_dropout_fold1of3"
-        )
+        assert said[-1] == ("Not exported, as no better than chance: 003_spatial_dropout_fold1of3")
     assert said[0] == "003_spatial_dropout_fold1of3, run 1 of 3: It is no better than chance."
     assert "mean and standard deviation of 3 runs" in said[failing]

@@ -62,3 +62,17 @@ def test_a_teacher_of_another_split_is_refused_before_it_trains(tmp_path: Path) 
     student = write_recipe(tmp_path, "student", teachers=["one"])
     with pytest.raises(ModelError, match="one trains on faces that would choose"):
         recipes_in_order(student, tmp_path)
+
+
+@pytest.mark.parametrize("folder", ["state", "paused"])
+def test_a_run_that_knows_what_its_teachers_answered_needs_them_no_more(
+    tmp_path: Path, folder: str
+) -> None:
+    write_recipe(tmp_path, "one", teachers=[])
+    student = write_recipe(tmp_path, "student", teachers=["one"])
+    answers = tmp_path / "runs" / "student" / folder / "taught.npy"
+    answers.parent.mkdir(parents=True)
+    answers.touch()
+    assert names(recipes_in_order(student, tmp_path / "runs")) == ["student"]
+    anew = recipes_in_order(student, tmp_path / "runs", restart=True)
+    assert names(anew) == ["one", "student"]

@@ -66,7 +66,7 @@ def train_and_publish(
             written = export_temporal(run)
             say(f"wrote {written.onnx_path}; see it:  mien live --temporal {written.onnx_path}")
         return None
-    for one in recipes_in_order(recipe, runs):
+    for one in recipes_in_order(recipe, runs, restart=restart):
         say(f"training {one.name}")
         data = data_of(one.experiment, training_data)
         network = train(

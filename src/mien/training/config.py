@@ -278,13 +278,6 @@ class Experiment(_Table):
     distillation: DistillationConfig | None = None
 
     @property
-    def predecessors(self) -> list[str]:
-        """The experiments whose finished runs this one needs."""
-        teachers = self.distillation.teachers if self.distillation else []
-        start = self.training.start_from
-        return [*([start] if start and start != SHIPPED else []), *teachers]
-
-    @property
     def class_table(self) -> ClassTable:
         """The classes, and what the data call them."""
         return FER2013_CLASSES if self.classes is None else self.classes.table()

@@ -58,7 +58,7 @@ from mien.training.recipe import Recipe
 from mien.training.results import write_results
 from mien.training.run_folder import RunFolder, write_json
 from mien.training.snapshots import damaged_snapshots, newest_snapshot
-from mien.training.start import check_predecessors, start_from
+from mien.training.start import check_predecessors, runs_needed, start_from
 
 _COPIES_ON_DISK = 12
 """Two snapshots and the one being written, each of the weights, two moments of the optimizer and
@@ -120,7 +120,8 @@ def _train(
     # Whatever may be missing is looked for before an earlier run is thrown away.
     runs = run.path.parent
     check_predecessors(
-        [RunFolder(runs / name) for name in experiment.predecessors], experiment.split
+        [RunFolder(runs / name) for name in runs_needed(experiment, run, restart=restart)],
+        experiment.split,
     )
     with_votes = experiment.training.vote_weight > 0
     faces = load_faces(

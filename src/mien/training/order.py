@@ -7,15 +7,16 @@ from pathlib import Path
 from mien.core.errors import ModelError
 from mien.training.recipe import Recipe, load_recipe
 from mien.training.run_folder import RunFolder
-from mien.training.start import check_split
+from mien.training.start import check_split, runs_needed
 
 
-def recipes_in_order(recipe: Recipe, runs: Path) -> list[Recipe]:
+def recipes_in_order(recipe: Recipe, runs: Path, *, restart: bool = False) -> list[Recipe]:
     """List a recipe after those of the unfinished runs that it needs.
 
     Args:
         recipe: The recipe; those of the runs that it needs lie in its folder.
         runs: Folder of all run folders.
+        restart: What its run has done so far will be thrown away.
 
     Returns:
         Recipes, each after all that it needs; the given one is the last.
@@ -24,17 +25,19 @@ def recipes_in_order(recipe: Recipe, runs: Path) -> list[Recipe]:
         ModelError: if a recipe is missing or not valid, needs itself by way of others, or would
             train on faces that choose the epoch of one that learns from it.
     """
-    return _in_order(recipe, runs, needed_by=())
+    return _in_order(recipe, runs, needed_by=(), restart=restart)
 
 
-def _in_order(recipe: Recipe, runs: Path, needed_by: tuple[str, ...]) -> list[Recipe]:
+def _in_order(
+    recipe: Recipe, runs: Path, needed_by: tuple[str, ...], *, restart: bool = False
+) -> list[Recipe]:
     if recipe.name in needed_by:
         chain = " needs ".join([*needed_by[needed_by.index(recipe.name) :], recipe.name])
         raise ModelError(
             f"{chain}: no run can be the first. Name other teachers, or another start."
         )
     order: list[Recipe] = []
-    for name in recipe.experiment.predecessors:
+    for name in runs_needed(recipe.experiment, RunFolder(runs / recipe.name), restart=restart):
         if RunFolder(runs / name).is_finished:
             continue
         needed = load_recipe(recipe.folder / f"{name}.toml")

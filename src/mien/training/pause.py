@@ -65,7 +65,13 @@ def _copy_newest(state: Path, folder: Path) -> Path:
 
 
 def take_up_run(run: RunFolder) -> None:
-    """Let a run that has no snapshot of its own go on from `paused/`, if there is one."""
+    """Let a run that has no snapshot of its own go on from `paused/`, if there is one.
+
+    What teachers answered is taken up without a snapshot, too.
+    """
+    if run.paused_answers.exists() and not run.answers.exists():
+        run.state.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(run.paused_answers, run.answers)
     paused = newest_snapshot(run.paused)
     if paused is None or newest_snapshot(run.state) is not None:
         return
@@ -73,8 +79,6 @@ def take_up_run(run: RunFolder) -> None:
     partial = run.state / "partial"
     shutil.rmtree(partial, ignore_errors=True)
     shutil.copytree(paused, partial)
-    if run.paused_answers.exists():
-        shutil.copyfile(run.paused_answers, run.answers)
     partial.rename(run.state / paused.name)
 
 

@@ -13,8 +13,29 @@ from mien.core.errors import ModelError
 from mien.core.labels import EMOTIONS
 from mien.models.heads import FEATURES
 from mien.models.keras_file import heads_of, load_network
-from mien.training.config import SplitConfig, load_experiment
+from mien.training.config import SHIPPED, Experiment, SplitConfig, load_experiment
 from mien.training.run_folder import RunFolder, labels_beside
+from mien.training.snapshots import newest_snapshot
+
+
+def runs_needed(experiment: Experiment, run: RunFolder, *, restart: bool) -> list[str]:
+    """Name the finished runs that a run needs from here on.
+
+    One that goes on has its first weights behind it, and keeps what its teachers answered.
+
+    Args:
+        experiment: Its experiment.
+        run: Its folder.
+        restart: What it has done so far will be thrown away.
+
+    Raises:
+        ModelError: if all of its snapshots are damaged.
+    """
+    start, distillation = experiment.training.start_from, experiment.distillation
+    started = not restart and any(map(newest_snapshot, (run.state, run.paused)))
+    taught = not restart and (run.answers.exists() or run.paused_answers.exists())
+    needed = [start] if start and start != SHIPPED and not started else []
+    return [*needed, *(distillation.teachers if distillation and not taught else [])]
 
 
 def check_predecessors(runs: Sequence[RunFolder], split: SplitConfig) -> None:
