@@ -265,3 +265,18 @@ def test_what_cannot_be_scored_is_one_line(capsys, words, message):
     assert message in captured.err
     assert captured.err.count("\n") == 1
     assert captured.out == ""
+
+
+def test_a_network_is_not_scored_on_what_it_learnt_from(capsys):
+    Path("net/data.json").write_text(
+        json.dumps({"source": "data/mine.csv", "faces": 42, "sha256": "5e"})
+    )
+    assert run("evaluate", "--model", "net/emotion.onnx", "--data", "data/mine.csv") == 2
+    assert "learnt from data/mine.csv" in capsys.readouterr().err
+    assert not Path("results").exists()
+
+
+def test_a_training_file_of_other_labels_beside_the_faces_is_no_hindrance():
+    Path("data/train.csv").write_text("emotion,pixels\nFreude," + " ".join(["7"] * 2304) + "\n")
+    assert run("evaluate", "--model", "net/emotion.onnx", "--data", "data/mine.csv") == 0
+    assert read_metrics("results/evaluation")["test"]["copies"] is None

@@ -1,6 +1,7 @@
 """A run that is killed goes on where it was, and chooses the epoch it would have chosen."""
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -325,6 +326,44 @@ def test_a_run_is_not_thrown_away_for_one_that_cannot_start(
         train(
             load_recipe(recipe),
             training_data=tmp_path / "absent.csv",
+            votes_file=Path("not read"),
+            run=RunFolder(run),
+            log_folder=tmp_path / "logs",
+            say=lambda _line: None,
+            restart=True,
+        )
+    assert (run / "final_emotion_model.keras").exists()
+
+
+PRETRAINED = """
+[network]
+family = "mobilenet_v2"
+pretrained = true
+side = 48
+dropout = 0.0
+alpha = 0.35
+weights = "nowhere.h5"
+"""
+
+
+@pytest.mark.parametrize("missing", ["weights", "shapes"])
+def test_a_run_is_not_thrown_away_for_a_network_that_cannot_be_built(
+    toy: tuple[Path, Path], uninterrupted: Path, tmp_path: Path, missing: str
+) -> None:
+    recipe, faces = toy
+    text = recipe.read_text(encoding="utf-8")
+    if missing == "weights":
+        table = text[text.index("[network]") : text.index("[augmentation]")]
+        text = re.sub("early_(epochs|side) = .*", "", text.replace(table, PRETRAINED))
+    else:
+        text = text.replace("[training]", '[training]\nstart_from = "shipped"')
+    other = tmp_path / "toy.toml"
+    other.write_text(text, encoding="utf-8")
+    run = shutil.copytree(uninterrupted / "run", tmp_path / "run")
+    with pytest.raises(ModelError, match=r"nowhere\.h5" if missing == "weights" else "shapes"):
+        train(
+            load_recipe(other),
+            training_data=faces,
             votes_file=Path("not read"),
             run=RunFolder(run),
             log_folder=tmp_path / "logs",

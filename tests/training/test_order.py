@@ -44,6 +44,17 @@ def test_finished_runs_are_not_trained_again(tmp_path: Path) -> None:
     assert names(recipes_in_order(student, tmp_path / "runs")) == ["student"]
 
 
+def test_a_finished_run_needs_nobody(tmp_path: Path) -> None:
+    write_recipe(tmp_path, "one", teachers=[])
+    student = write_recipe(tmp_path, "student", teachers=["one"])
+    finished = RunFolder(tmp_path / "runs" / "student")
+    finished.path.mkdir(parents=True)
+    finished.network.touch()
+    assert names(recipes_in_order(student, tmp_path / "runs")) == ["student"]
+    anew = recipes_in_order(student, tmp_path / "runs", restart=True)
+    assert names(anew) == ["one", "student"]
+
+
 def test_a_teacher_without_a_recipe_is_named(tmp_path: Path) -> None:
     student = write_recipe(tmp_path, "student", teachers=["gone"])
     with pytest.raises(ModelError, match=r"no experiment file .*gone\.toml"):

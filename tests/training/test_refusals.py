@@ -113,6 +113,38 @@ def test_too_few_faces_are_refused_and_it_says_what_to_do(tmp_path):
         check_enough(*split_faces(faces.take(faces.labels < 6), split), split)
 
 
+def test_faces_that_are_few_for_near_copies_or_folds_are_refused(tmp_path):
+    faces = faces_of(tmp_path / "few.csv", 14)
+    split = SplitConfig(near_copies_apart=True)
+    with pytest.raises(DataError, match="none to choose the epoch by"):
+        check_enough(*split_faces(faces, split), split)
+    with pytest.raises(DataError, match="No class has more than 2 faces; expected at least 5"):
+        split_faces(faces, SplitConfig(folds=5, fold=1))
+
+
+def test_a_network_that_leaves_nothing_of_the_faces_is_refused():
+    recipe = (ROOT / "experiments" / "028_face_features.toml").read_text(encoding="utf-8")
+    recipe = recipe.replace("blocks = 13", "blocks = 14").replace("side = 112", "side = 48")
+    with pytest.raises(ModelError, match="faces of 48 pixels are gone before block 14"):
+        parse_experiment(recipe, "028.toml")
+
+
+def test_a_bad_neighbour_does_not_end_the_table(tmp_path):
+    recipe = (ROOT / "experiments" / "000_baseline.toml").read_text(encoding="utf-8")
+    experiments, runs = tmp_path / "experiments", tmp_path / "runs"
+    experiments.mkdir()
+    (experiments / "000.toml").write_text(recipe, encoding="utf-8")
+    (experiments / "100.toml").write_text("[network", encoding="utf-8")
+    (experiments / "test_scores.jsonl").write_text("\n", encoding="utf-8")
+    run = RunFolder(runs / "000")
+    run.path.mkdir(parents=True)
+    run.write_metrics({"experiment": "000", "test": {}})
+    _, first, second = iteration_history(experiments, runs)
+    assert second.split() == ["000", "not", "run"]
+    assert first.startswith("100 ")
+    assert "cannot be read: " in first
+
+
 def test_a_run_remembers_its_faces_whatever_file_they_lie_in(tmp_path):
     run = RunFolder(tmp_path / "run")
     faces = faces_of(tmp_path / "train.csv", 70)

@@ -80,6 +80,12 @@ def test_a_run_may_not_have_trained_on_the_validation_faces(
             check_predecessors([run], SplitConfig())
 
 
+def test_a_run_may_not_have_trained_on_the_fold_that_is_held_out(tmp_path: Path) -> None:
+    run = finished_run(tmp_path, "other", "")
+    with pytest.raises(ModelError, match="other trains on faces that this run holds out"):
+        check_predecessors([run], SplitConfig(folds=5, fold=1))
+
+
 def test_a_smaller_validation_holds_no_face_that_a_larger_one_does_not() -> None:
     faces = synthetic_dataset(420, seed=1)
     small, large = (

@@ -81,7 +81,7 @@ def fold_of_faces(
         (N,) the fold of each face, from 0.
 
     Raises:
-        DataError: if there are fewer groups than folds.
+        DataError: if there are fewer groups than folds, or no class has a face for each fold.
     """
     # `mien data check` counts copies without it.
     from sklearn.model_selection import StratifiedGroupKFold
@@ -92,6 +92,11 @@ def fold_of_faces(
         raise DataError(
             f"Found {count} {'different faces' if groups is None else 'groups'}; expected at least "
             f"{folds}, one for each fold: give fewer folds, or a larger validation_fraction."
+        )
+    if np.bincount(labels).max() < folds:
+        raise DataError(
+            f"No class has more than {np.bincount(labels).max()} faces; expected at least {folds}, "
+            "one for each fold: give fewer folds, or bring more faces."
         )
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     in_fold = np.zeros(len(labels), np.int64)
@@ -135,7 +140,7 @@ def stratified_part(labels: NDArray[np.int64], part: float, seed: int) -> NDArra
         random.permutation(faces)[: max(1, round(part * len(faces)))]
         for faces in (np.flatnonzero(labels == label) for label in np.unique(labels))
     ]
-    return np.sort(np.concatenate(chosen))
+    return np.sort(np.concatenate(chosen)) if chosen else np.zeros(0, np.int64)
 
 
 def groups_of_copies(faces_u8: NDArray[np.uint8]) -> NDArray[np.int64]:

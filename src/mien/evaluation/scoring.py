@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mien.classifier.classifier import Classifier
 from mien.core.artifact import ARTIFACT_NAME
-from mien.core.errors import ModelError
+from mien.core.errors import DataError, ModelError
 from mien.core.labels import EMOTIONS
 from mien.data.classes import FER2013_CLASSES, ClassTable
 from mien.data.dataset import Dataset
@@ -27,6 +27,7 @@ from mien.evaluation.report import Report, evaluate, format_report, label_readin
 from mien.evaluation.test_set import (
     LOOK_FACES,
     ScoredFaces,
+    check_not_trained_on,
     count_test_faces,
     data_to_score,
     faces_to_score,
@@ -83,8 +84,10 @@ def score_network(
     network = open_network(network_path)
     sha256 = network.artifact.sha256
     classes = classes_of(network)
-    data = data_to_score(RunFolder(network.artifact.onnx_path.parent), classes.names, data)
+    run = RunFolder(network.artifact.onnx_path.parent)
+    data = data_to_score(run, classes.names, data)
     dataset = load_dataset(data, classes)
+    check_not_trained_on(dataset, data, run)
     faces = faces_to_score(dataset)
     # A folder or ledger that cannot be used is found before the long part.
     if out is None:
@@ -230,7 +233,11 @@ def _training_faces(dataset: Dataset, data: Path) -> NDArray[np.uint8] | None:
         return dataset.faces_u8[dataset.usage == "Training"]
     beside = data.with_name("train.csv")
     if beside.is_file() and beside != data:
-        return load_dataset(beside).faces_u8
+        try:
+            return load_dataset(beside, dataset.classes).faces_u8
+        except DataError:
+            # Somebody else's file of that name: its copies are not looked for.
+            return None
     return None
 
 

@@ -163,6 +163,20 @@ class DlibResNetConfig(PretrainedConfig):
     family: Literal["dlib_resnet"]
     blocks: int = Field(ge=1, le=14)
 
+    @model_validator(mode="after")
+    def _faces_outlast_the_blocks(self) -> DlibResNetConfig:
+        # The stem and its pooling, then the blocks that halve, all without padding.
+        left = ((self.side - 7) // 2 + 1 - 3) // 2 + 1
+        for block in (4, 8, 11, 14):
+            if self.blocks >= block:
+                left = (left - 3) // 2 + 1
+        if left < 1:
+            raise ValueError(
+                f"faces of {self.side} pixels are gone before block {self.blocks}: give a larger "
+                "side, or fewer blocks"
+            )
+        return self
+
 
 class EfficientNetLite0Config(PretrainedConfig):
     """`[network]` of an experiment file with `family = "efficientnet_lite0"`.

@@ -157,7 +157,7 @@ def split_faces(faces: LabelledFaces, split: SplitConfig) -> tuple[LabelledFaces
         training, validation = split_train_validation(
             faces.labels, faces.faces_u8, split.validation_fraction, split.seed, faces.groups
         )
-    if split.near_copies_apart:
+    if split.near_copies_apart and len(training) and len(validation):
         training = _without_near_copies(faces, training, validation)
     kept = stratified_part(faces.labels[training], split.training_part, split.seed)
     return faces.take(training[kept]), faces.take(validation)

@@ -134,9 +134,22 @@ def _train(
     check_enough(training, validation, experiment.split)
     if not restart:
         check_faces(faces, run)
+    keras.utils.set_random_seed(experiment.training.seed)
+    network = build_network(
+        experiment.network,
+        precision=best_precision(),
+        classes=len(faces.classes.names),
+        vote_head=with_votes,
+        any_size=experiment.training.early_epochs > 0,
+    )
+    _check_room(network, run)
+    if restart or not any(map(newest_snapshot, (run.state, run.paused))):
+        load_pretrained(network, experiment.network, training.faces_u8)
+        if start := experiment.training.start_from:
+            finished = shipped_network() if start == SHIPPED else RunFolder(runs / start).network
+            start_from(network, finished, faces.classes.names)
     prepare_run_folder(recipe, run, log_folder, restart=restart)
     write_json(run.data, describe_faces(faces))
-    keras.utils.set_random_seed(experiment.training.seed)
     held_out = held_out_faces(faces, experiment.split)
     say(_describe_split(faces, training, validation, held_out, experiment.split))
     if experiment.training.head_epochs >= experiment.training.epochs:
@@ -149,19 +162,6 @@ def _train(
     for snapshot in damaged_snapshots(run.state):
         say(f"{snapshot} is damaged: going on from the one before")
     targets = make_training_targets(training, experiment, run, say)
-    network = build_network(
-        experiment.network,
-        precision=best_precision(),
-        classes=len(faces.classes.names),
-        vote_head=with_votes,
-        any_size=experiment.training.early_epochs > 0,
-    )
-    _check_room(network, run)
-    if newest_snapshot(run.state) is None:
-        load_pretrained(network, experiment.network, training.faces_u8)
-        if start := experiment.training.start_from:
-            finished = shipped_network() if start == SHIPPED else RunFolder(runs / start).network
-            start_from(network, finished, faces.classes.names)
     write_json(run.environment, describe_environment(network))
     history = fit(network, training, targets, validation, experiment, run, log_folder, say)
     return write_results(network, history, validation, held_out, recipe, run, say)
@@ -240,7 +240,8 @@ def _show_finished(
 
 def _check_room(network: keras.Model, run: RunFolder) -> None:
     needed = network.count_params() * 4 * _COPIES_ON_DISK
-    free = shutil.disk_usage(run.path).free
+    folder = next(each for each in (run.path, *run.path.parents) if each.exists())
+    free = shutil.disk_usage(folder).free
     if free < needed:
         raise OutputError(
             f"{run.path} has {free / 1e6:,.0f} MB of room; a run of this network needs "

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from mien.core.errors import ModelError
 from mien.models.config import TemporalConfig
 from mien.training.config import Experiment, load_experiment
 from mien.training.provenance import is_foreign
@@ -27,7 +28,12 @@ def iteration_history(experiments: Path, runs: Path) -> list[str]:
     of_faces: dict[str, Experiment] = {}
     over_time: dict[str, Experiment] = {}
     for name, path in recipes.items():
-        experiment = load_experiment(path)
+        try:
+            experiment = load_experiment(path)
+        except ModelError as error:
+            # Somebody is writing it: no reason to end a training that reports all the others.
+            rows.append(f"{name:<32} cannot be read: {error}")
+            continue
         is_over_time = isinstance(experiment.network, TemporalConfig)
         (over_time if is_over_time else of_faces)[name] = experiment
     foreign = {
@@ -65,7 +71,7 @@ def _history_row(
     name: str, experiment: Experiment, run: RunFolder, test: dict[str, Any] | None
 ) -> str:
     metrics = run.read_metrics()
-    if not metrics:
+    if "training_minutes" not in metrics:
         return f"{name:<32} {'not run':>10}"
     accuracy = f"{test['accuracy']:.1%}" if test else "-"
     macro_f1 = f"{test['macro_f1']:.3f}" if test else "-"
@@ -79,7 +85,7 @@ def _row_over_time(
     name: str, experiment: Experiment, run: RunFolder, test: dict[str, Any] | None
 ) -> str:
     metrics = run.read_metrics()
-    if not metrics:
+    if "training_minutes" not in metrics:
         return f"{name:<32} {'not run':>10}"
     moments = f"{test['accuracy']:.1%}" if test else "-"
     wholes = f"{test['clip_accuracy']:.1%}" if test else "-"
@@ -104,5 +110,5 @@ def _decision(experiment: Experiment) -> str:
 def _newest_test_scores(ledger: Path) -> dict[str, dict[str, Any]]:
     if not ledger.exists():
         return {}
-    lines = ledger.read_text(encoding="utf-8").splitlines()
+    lines = filter(str.strip, ledger.read_text(encoding="utf-8").splitlines())
     return {entry["experiment"]: entry for entry in map(json.loads, lines)}

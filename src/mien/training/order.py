@@ -25,6 +25,8 @@ def recipes_in_order(recipe: Recipe, runs: Path, *, restart: bool = False) -> li
         ModelError: if a recipe is missing or not valid, needs itself by way of others, or would
             train on faces that choose the epoch of one that learns from it.
     """
+    if not restart and RunFolder(runs / recipe.name).is_finished:
+        return [recipe]
     return _in_order(recipe, runs, needed_by=(), restart=restart)
 
 

@@ -71,7 +71,9 @@ def take_up_run(run: RunFolder) -> None:
     """
     if run.paused_answers.exists() and not run.answers.exists():
         run.state.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(run.paused_answers, run.answers)
+        partial = run.answers.with_suffix(".partial")
+        shutil.copyfile(run.paused_answers, partial)
+        partial.replace(run.answers)
     paused = newest_snapshot(run.paused)
     if paused is None or newest_snapshot(run.state) is not None:
         return

@@ -70,6 +70,12 @@ def check_split(name: str, other: SplitConfig, split: SplitConfig) -> None:
     Raises:
         ModelError: if it does.
     """
+    if (other.folds, other.fold) != (split.folds, split.fold):
+        raise ModelError(
+            f"{name} trains on faces that this run holds out: it has folds = {other.folds} and "
+            f"fold = {other.fold} in [split], this one {split.folds} and {split.fold}. "
+            "Cross-validate a recipe that learns from no other run, or give both the same fold."
+        )
     if other.seed != split.seed or other.validation_fraction < split.validation_fraction:
         raise ModelError(
             f"{name} trains on faces that would choose this run's epoch: its [split] "
