@@ -60,8 +60,12 @@ def main() -> None:
             write_folder(faces, Path(folder) / "faces")
             for name in ("finetune", "003"):
                 recipe = for_own_faces(
-                    shipped_recipe(name), Path(folder) / "faces", groups="", name=name
-                ).variant(name, {"split.validation_fraction": 0.2, "training.batch_size": 16})
+                    shipped_recipe(name),
+                    Path(folder) / "faces",
+                    groups="",
+                    name=name,
+                    changes={"split.validation_fraction": 0.2, "training.batch_size": 16},
+                )
                 accuracy, recall = measure(recipe, Path(folder), test)
                 print(
                     f"{count} a class ({len(faces.labels)} faces), {name}: accuracy "

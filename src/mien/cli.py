@@ -785,10 +785,15 @@ def finetune(
     """Teach the network that ships your own faces and labels: a network for every --model."""
     from mien.export.several import train_several
     from mien.training.recipe import find_recipe, parse_change
-    from mien.training.variants import changed, for_own_faces, several
+    from mien.training.variants import for_own_faces, several
 
-    own = for_own_faces(find_recipe(recipe), data, groups=groups, name=name)
-    own = changed(own, dict(map(parse_change, changes or [])))
+    own = for_own_faces(
+        find_recipe(recipe),
+        data,
+        groups=groups,
+        name=name,
+        changes=dict(map(parse_change, changes or [])),
+    )
     artifacts = train_several(
         several(own, seeds=seeds, folds=folds),
         training_data=data,

@@ -10,6 +10,7 @@ from mien.core.errors import DataError
 from mien.data.check import check_faces
 from mien.data.classes import ClassTable
 from mien.data.fer2013 import load_dataset
+from mien.data.picture_folder import read_face
 from mien.data.synthetic import synthetic_dataset
 
 FACES = synthetic_dataset(24, seed=7).faces_u8
@@ -173,3 +174,10 @@ def test_the_check_says_what_there_is_and_what_to_mind(tmp_path):
     assert "1 are exact copies" in lines
     assert "1 pictures have copies with different labels" in lines
     assert "test faces" not in lines
+
+
+def test_grey_of_12_bits_is_as_bright_as_of_8(tmp_path):
+    face = np.random.default_rng(0).integers(0, 256, (48, 48), np.uint8)
+    cv2.imwrite(str(tmp_path / "8.png"), face)
+    cv2.imwrite(str(tmp_path / "12.png"), face.astype(np.uint16) << 4)
+    np.testing.assert_array_equal(read_face(tmp_path / "12.png"), read_face(tmp_path / "8.png"))

@@ -280,3 +280,11 @@ def test_a_training_file_of_other_labels_beside_the_faces_is_no_hindrance():
     Path("data/train.csv").write_text("emotion,pixels\nFreude," + " ".join(["7"] * 2304) + "\n")
     assert run("evaluate", "--model", "net/emotion.onnx", "--data", "data/mine.csv") == 0
     assert read_metrics("results/evaluation")["test"]["copies"] is None
+
+
+def test_a_look_at_more_of_the_test_faces_is_counted_again(capsys):
+    lines = Path("data/kaggle.csv").read_text().splitlines()
+    Path("data/part.csv").write_text("\n".join(lines[:26]) + "\n")
+    for data in ("part", "kaggle", "part", "kaggle"):
+        assert run("evaluate", "--model", "net/emotion.onnx", "--data", f"data/{data}.csv") == 0
+    assert [entry["test_faces"] for entry in read_ledger()] == [25, 42]

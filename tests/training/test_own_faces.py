@@ -14,7 +14,7 @@ pytest.importorskip("tf2onnx", reason="needs mien[train]")
 from mien.classifier.classifier import Classifier
 from mien.cli import main
 from mien.core.artifact import load_artifact
-from mien.core.errors import DataError
+from mien.core.errors import DataError, ModelError
 from mien.data.infer_classes import infer_classes
 from mien.data.synthetic import synthetic_dataset
 from mien.training.config import load_experiment
@@ -70,7 +70,18 @@ def test_digits_are_those_of_fer2013(tmp_path):
 
 
 def recipe_for(folder, **options):
-    return for_own_faces(shipped_recipe("finetune"), folder, groups="", name=None, **options)
+    options = {"groups": "", "name": None, "changes": {}} | options
+    return for_own_faces(shipped_recipe("finetune"), folder, **options)
+
+
+def test_a_recipe_with_a_vote_head_is_for_own_faces_without_it(folder):
+    votes = shipped_recipe("003").variant("votes", {"training.vote_weight": 1.0})
+    with pytest.raises(ModelError, match="vote_weight"):
+        for_own_faces(votes, folder, groups="", name="own", changes={})
+    without = {"training.vote_weight": 0.0, "training.epochs": 2}
+    own = for_own_faces(votes, folder, groups="", name="own", changes=without)
+    assert own.name == "own,vote_weight=0.0,epochs=2"
+    assert own.experiment.class_table.names == tuple(sorted(GERMAN))
 
 
 def test_a_person_is_on_one_side_of_every_split(folder):

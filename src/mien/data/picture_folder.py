@@ -20,7 +20,7 @@ from mien.core.preprocess import FACE_SIZE
 from mien.data.classes import LEFT_OUT, ClassTable, unknown_names
 from mien.data.dataset import Dataset, Skipped
 from mien.data.usage import USAGE_OF_NAME
-from mien.media.image import scale_square
+from mien.media.image import scale_square, to_bgr_u8
 
 
 class _Picture(NamedTuple):
@@ -88,10 +88,15 @@ def read_face(path: Path) -> NDArray[np.uint8] | None:
         (48, 48) uint8; None if the file is not a picture that OpenCV reads.
     """
     try:
-        grey = cv2.imdecode(np.fromfile(path, dtype=np.uint8), cv2.IMREAD_GRAYSCALE)
+        # Without the depth, 12 bits in a file of 16 would be nearly black.
+        grey = cv2.imdecode(
+            np.fromfile(path, dtype=np.uint8), cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH
+        )
     except (OSError, cv2.error):  # An empty buffer, or a picture of too many pixels.
         return None
-    return None if grey is None else square_face(grey)
+    if grey is None or grey.dtype not in (np.uint8, np.uint16):
+        return None
+    return square_face(grey if grey.dtype == np.uint8 else to_bgr_u8(grey)[..., 0])
 
 
 def square_face(grey: NDArray[Any]) -> NDArray[np.uint8]:

@@ -1,4 +1,7 @@
-"""The public count of looks at the test set: one line of JSON for each network that was scored.
+"""The public count of looks at the test set: one line of JSON for each.
+
+A network that is scored again on no more of the test faces is not counted again: that tells nothing
+new.
 
 A network is known by its answers, not by its file alone: the same weights exported on another
 processor give other bytes.
@@ -8,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +40,16 @@ def answers_of(network: Classifier) -> list[float]:
     return [round(float(share), 5) for share in every.ravel()]
 
 
-def find_entry(ledger: Path, sha256: str, answers: list[float]) -> dict[str, Any] | None:
-    """Return the ledger's entry for a network, or None.
+def find_entry(
+    ledger: Path, sha256: str, answers: list[float], test_faces: int
+) -> dict[str, Any] | None:
+    """Return the ledger's entry of a look that shows as much of a network, or None.
 
     Args:
         ledger: The file.
         sha256: SHA-256 of the network's file.
         answers: What `answers_of` returns of it; entries of before mien 0.2 have none.
+        test_faces: How many of the test faces this look is at.
 
     Raises:
         DataError: if a line is not a JSON object.
@@ -52,7 +59,8 @@ def find_entry(ledger: Path, sha256: str, answers: list[float]) -> dict[str, Any
     for number, line in enumerate(ledger.read_text(encoding="utf-8").splitlines(), start=1):
         try:
             entry: dict[str, Any] = json.loads(line)
-            if entry["sha256"] == sha256 or _are_close(entry.get("answers", []), answers):
+            is_same = entry["sha256"] == sha256 or _are_close(entry.get("answers", []), answers)
+            if is_same and faces_seen(entry) >= test_faces:
                 return entry
         except (ValueError, KeyError, TypeError):
             raise DataError(
@@ -60,6 +68,11 @@ def find_entry(ledger: Path, sha256: str, answers: list[float]) -> dict[str, Any
                 f"found {line[:60]!r}."
             ) from None
     return None
+
+
+def faces_seen(entry: Mapping[str, Any]) -> int:
+    """Return how many test faces a look was at; entries of before mien 0.2 were at all."""
+    return int(entry.get("test_faces", entry["faces"]))
 
 
 def _are_close(known: list[float], answers: list[float]) -> bool:

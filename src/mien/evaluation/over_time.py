@@ -330,7 +330,7 @@ def _count_look(
     drawn = np.random.default_rng(2013).random(shape, dtype=np.float32)
     answers = [round(float(each), 4) for each in network.predict(drawn, verbose=0)[:, -1].ravel()]
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    if find_entry(ledger, sha256, answers) is not None:
+    if find_entry(ledger, sha256, answers, test_faces) is not None:
         say(f"Already in {ledger}: the same network, so no new look")
         return
     moments, clips = report.of_moments[NETWORK], report.of_clips[NETWORK]

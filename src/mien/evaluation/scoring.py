@@ -61,8 +61,8 @@ def score_network(
     Writes `metrics.json` (the key "test"), `final_test_confusion_matrix.png`,
     `reliability_diagram.png`, and what is not to be published: `predictions.csv`, a row for every
     face, and `wrong_faces.png`. If FER2013's test faces are among them (`ScoredFaces.is_look`), the
-    look is counted in the ledger; a network that is already there is not counted again, for
-    scoring it once more tells nothing new.
+    look is counted in the ledger, but for one at no more of them than the ledger has of this
+    network: that tells nothing new.
 
     Args:
         network_path: An `.onnx` or `.keras` file; None for the shipped artifact.
@@ -100,7 +100,8 @@ def score_network(
             "folder with --out."
         )
     answers = answers_of(network) if faces.is_look else []
-    earlier = find_entry(ledger, sha256, answers) if faces.is_look else None
+    seen = faces.known_test_faces
+    earlier = find_entry(ledger, sha256, answers, seen) if faces.is_look else None
     remark(f"Scoring {len(faces.labels):,} faces, each twice …")
     network = network.with_reading(label_reading(network))
     outputs = network.classify(fit_faces(faces.faces_u8, network.artifact.input))

@@ -19,7 +19,7 @@ def iteration_history(experiments: Path, runs: Path) -> list[str]:
     Networks over time have a table of their own: the moments and sequences that they get right are
     no faces.
     """
-    tested = _newest_test_scores(experiments / "test_scores.jsonl")
+    tested = _test_scores(experiments / "test_scores.jsonl")
     rows = [
         f"{'experiment':<32} {'parameters':>10} {'epochs':>6} {'minutes':>7} "
         f"{'validation':>10} {'test':>6} {'macro F1':>8}  decision"
@@ -107,8 +107,14 @@ def _decision(experiment: Experiment) -> str:
     return f"{experiment.status}. {experiment.finding}"
 
 
-def _newest_test_scores(ledger: Path) -> dict[str, dict[str, Any]]:
+def _faces_seen(entry: dict[str, Any]) -> int:
+    return int(entry.get("test_faces") or entry.get("faces", 0))
+
+
+def _test_scores(ledger: Path) -> dict[str, dict[str, Any]]:
+    """Of each experiment's looks the one at the most test faces; of several such the newest."""
     if not ledger.exists():
         return {}
     lines = filter(str.strip, ledger.read_text(encoding="utf-8").splitlines())
-    return {entry["experiment"]: entry for entry in map(json.loads, lines)}
+    entries = sorted(map(json.loads, lines), key=_faces_seen)
+    return {entry["experiment"]: entry for entry in entries}

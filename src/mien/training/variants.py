@@ -33,8 +33,7 @@ def changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
     """
     if not changes:
         return recipe
-    suffix = ",".join(f"{key.split('.')[-1]}={value}" for key, value in changes.items())
-    return recipe.variant(_file_name(f"{recipe.name},{suffix}"), changes)
+    return recipe.variant(_changed_name(recipe.name, changes), changes)
 
 
 def several(recipe: Recipe, *, seeds: int, folds: int) -> list[Recipe]:
@@ -68,7 +67,14 @@ def several(recipe: Recipe, *, seeds: int, folds: int) -> list[Recipe]:
     return recipes
 
 
-def for_own_faces(recipe: Recipe, data: Path, *, groups: str, name: str | None) -> Recipe:
+def for_own_faces(
+    recipe: Recipe,
+    data: Path,
+    *,
+    groups: str,
+    name: str | None,
+    changes: Mapping[str, Any],
+) -> Recipe:
     """Return a recipe for somebody's faces; it names the classes as they do, if it names none.
 
     Args:
@@ -76,19 +82,22 @@ def for_own_faces(recipe: Recipe, data: Path, *, groups: str, name: str | None) 
         data: A folder of faces or a CSV file.
         groups: See `mien.training.config.DataConfig`; empty for what the recipe says.
         name: That of the run; "own_" and the data's name if None.
+        changes: Other values by their key, which the run is named after as well. They come with
+            the classes: a recipe with a head for FER+'s votes is one for own classes without it.
 
     Raises:
         DataError: if the classes cannot be found out.
         ModelError: if the result is not valid.
     """
-    changes: dict[str, Any] = {"data.path": str(data)}
+    own: dict[str, Any] = {"data.path": str(data)}
     if groups:
-        changes["data.groups"] = groups
+        own["data.groups"] = groups
     if recipe.experiment.classes is None:
         classes = infer_classes(data)
-        changes["classes.names"] = list(classes.names)
-        changes["classes.other_names"] = dict(classes.other_names)
-    return recipe.variant(_file_name(name or f"own_{data.resolve().stem}"), changes)
+        own["classes.names"] = list(classes.names)
+        own["classes.other_names"] = dict(classes.other_names)
+    run_name = _file_name(name or f"own_{data.resolve().stem}")
+    return recipe.variant(_changed_name(run_name, changes), own | changes)
 
 
 def spread(runs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -106,6 +115,11 @@ def spread(runs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
                 f"deviation of {len(values)} runs, {form.format(min(values))} to "
                 f"{form.format(max(values))})"
             )
+
+
+def _changed_name(name: str, changes: Mapping[str, Any]) -> str:
+    suffix = ",".join(f"{key.split('.')[-1]}={value}" for key, value in changes.items())
+    return _file_name(f"{name},{suffix}") if changes else name
 
 
 def _file_name(text: str) -> str:
