@@ -27,10 +27,10 @@ from mien.evaluation.report import Report, evaluate, format_report, label_readin
 from mien.evaluation.test_set import (
     LOOK_FACES,
     ScoredFaces,
-    check_not_trained_on,
     count_test_faces,
     data_to_score,
     faces_to_score,
+    is_trained_on,
     votes_for_test,
 )
 from mien.training.config import load_experiment
@@ -87,7 +87,11 @@ def score_network(
     run = RunFolder(network.artifact.onnx_path.parent)
     data = data_to_score(run, classes.names, data)
     dataset = load_dataset(data, classes)
-    check_not_trained_on(dataset, data, run)
+    if is_trained_on(dataset, data, run):
+        remark(
+            f"The network learnt from {data}: these are no figures of a test. Before the training, "
+            "put some faces aside as test/ (or as usage test)"
+        )
     faces = faces_to_score(dataset)
     # A folder or ledger that cannot be used is found before the long part.
     if out is None:

@@ -95,8 +95,8 @@ def data_to_score(run: RunFolder, labels: tuple[str, ...], named: Path | None) -
     return FER2013_TEST
 
 
-def check_not_trained_on(dataset: Dataset, data: Path, run: RunFolder) -> None:
-    """See that a network is not scored on the very faces that it learnt from.
+def is_trained_on(dataset: Dataset, data: Path, run: RunFolder) -> bool:
+    """Say whether a network would be scored on the very faces that it learnt from.
 
     Args:
         dataset: What is to be scored.
@@ -104,16 +104,12 @@ def check_not_trained_on(dataset: Dataset, data: Path, run: RunFolder) -> None:
         run: The folder of the network.
 
     Raises:
-        DataError: if they are what its run was trained on, and none are set aside for testing.
         ModelError: if what the run says of its faces cannot be read.
     """
     set_aside = dataset.usage is not None and np.isin(dataset.usage, TEST_USAGES).any()
-    if run.data.is_file() and not set_aside and data_of_run(run, None).resolve() == data.resolve():
-        raise DataError(
-            f"The network in {run.path} learnt from {data}: its score there would say nothing. Put "
-            "some faces aside as test/ (or as usage test) before the training, or name others; "
-            "metrics.json has its accuracy on the faces that chose the epoch."
-        )
+    if set_aside or not run.data.is_file():
+        return False
+    return data_of_run(run, None).resolve() == data.resolve()
 
 
 def faces_to_score(dataset: Dataset) -> ScoredFaces:

@@ -97,7 +97,7 @@ def for_own_faces(
         own["classes.names"] = list(classes.names)
         own["classes.other_names"] = dict(classes.other_names)
     run_name = _file_name(name or f"own_{data.resolve().stem}")
-    return recipe.variant(_changed_name(run_name, changes), own | changes)
+    return recipe.variant(_changed_name(run_name, changes), {**own, **changes})
 
 
 def spread(runs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
