@@ -11,6 +11,9 @@ WORKDIR /mien/web
 COPY web/package.json web/package-lock.json ./
 RUN npm ci --no-audit --no-fund
 COPY web ./
+# What the page takes from outside web/.
+COPY src/mien/assets/demo.mp4 /mien/src/mien/assets/
+COPY docs/model-card.md /mien/docs/
 RUN npm run build
 
 FROM python:3.12-slim AS wheel
