@@ -16,6 +16,8 @@ pytest.importorskip("websockets", reason="needs mien[serve]")
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
+from mien.serve.metrics import _forget_dead_workers
+
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and files without a name")
 
 
@@ -124,11 +126,12 @@ def test_a_client_that_is_sent_away_in_the_middle_of_its_upload_gets_the_answer(
     ("words", "found"),
     [
         (["--workers", "2", "--detector", "nope"], "There is no detector 'nope'"),
+        (["--workers", "2", "--temporal", "no.onnx"], "The network over time no.onnx"),
         (["--state", "."], "The state file . cannot be used"),
         (["--port", "{taken}"], "Nothing can listen on 127.0.0.1, port {taken}"),
         (["--host", "192.0.2.1", "--allow-anyone"], "Nothing can listen on 192.0.2.1"),
     ],
-    ids=["detector", "state file", "port", "address"],
+    ids=["detector", "network over time", "state file", "port", "address"],
 )
 def test_what_cannot_be_served_is_one_line_and_exit_2(words, found, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as other:
@@ -214,3 +217,14 @@ def test_a_body_in_chunks_is_taken(start, astronaut_jpeg):
         with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
             connection.sendall(CHUNKED + b"".join(chunks(astronaut_jpeg, size)) + b"0\r\n\r\n")
             assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+
+def test_streams_of_a_worker_that_has_died_are_not_counted(tmp_path):
+    ended = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True
+    )
+    dead, alive = (tmp_path / f"gauge_livesum_{pid}.db" for pid in (int(ended.stdout), os.getpid()))
+    for file in (dead, alive):
+        file.touch()
+    _forget_dead_workers(tmp_path)
+    assert list(tmp_path.iterdir()) == [alive]

@@ -7,6 +7,7 @@ their figures; `mien serve` sets it. Nothing here carries an address, a file nam
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -16,7 +17,7 @@ from prometheus_client import (
     Histogram,
     generate_latest,
 )
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 MULTIPROCESS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 MEDIA_TYPE = CONTENT_TYPE_LATEST
@@ -77,8 +78,21 @@ class Metrics:
 
     def render(self) -> bytes:
         """Return all figures in Prometheus' text format, those of the other workers added."""
-        if os.environ.get(MULTIPROCESS_VARIABLE):
+        if folder := os.environ.get(MULTIPROCESS_VARIABLE):
+            _forget_dead_workers(Path(folder))
             registry = CollectorRegistry()
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
             return generate_latest(registry)
         return generate_latest(self._registry)
+
+
+def _forget_dead_workers(folder: Path) -> None:
+    """Drop the gauges of workers that have died: the streams that they had are no more."""
+    for file in folder.glob("gauge_live*_*.db"):
+        worker = int(file.stem.rpartition("_")[2])
+        try:
+            os.kill(worker, 0)
+        except ProcessLookupError:
+            mark_process_dead(worker, folder)  # type: ignore[no-untyped-call]
+        except PermissionError:
+            continue

@@ -12,6 +12,7 @@ from contextlib import ExitStack
 import uvicorn
 
 from mien.core.errors import SettingError
+from mien.engine.temporal import TemporalMemory
 from mien.recognizer import Recognizer
 from mien.serve.metrics import MULTIPROCESS_VARIABLE
 from mien.serve.routes.page import is_built
@@ -87,13 +88,15 @@ def _try_out(settings: Settings) -> int:
 
     uvicorn would start a worker that cannot begin for ever, and ends with codes of its own.
     """
-    Recognizer(
+    recognizer = Recognizer(
         settings.artifact,
         reading=settings.reading,
         detector=settings.detector,
         threads=1,
         provider=settings.provider,
     )
+    if settings.engine.temporal is not None:
+        TemporalMemory(settings.engine.temporal, recognizer.classifier)
     Store(settings.state_file, worker="none")
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
