@@ -56,6 +56,9 @@ _EXTRA_OF_PACKAGE = {
     "fastapi": "serve",
     "uvicorn": "serve",
     "prometheus_client": "serve",
+    "brotli": "serve",
+    "filelock": "batch",
+    "ray": "batch",
 }
 
 RECOGNISE, TRAIN = "Recognise", "Train, measure and ship a network"  # the parts of --help

@@ -49,6 +49,14 @@ def test_the_page_needs_nothing_else_and_shows_each_person(record, tmp_path, pag
     assert summary.lines()[1] == "Person 2: neutral (70%); 8.0 s; 75% neutral; 25% uncertain"
 
 
+@pytest.mark.parametrize("every_ms", [0, 1000, 2000])
+def test_how_long_somebody_was_seen_hardly_depends_on_how_often_one_looked(result, every_ms):
+    summary = Summary(every_ms=every_ms)
+    for frame in range(0, 501, max(every_ms // 40, 1)):
+        summary.add([result(frame, 1, "happy")])
+    assert summary.persons[1].seen_ms == pytest.approx(20_000, rel=0.1)
+
+
 def test_the_answer_is_the_mean_over_the_certain_time(result):
     summary = Summary()
     assert summary.answer is None

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,12 @@ from mien.batch.progress import BatchProgress
 from mien.batch.schedule import MOST_KILLS, Schedule
 from mien.batch.sources import BatchSource, find_sources
 from mien.batch.worker import DONE, FAILED, SET_ASIDE, WorkerSetup
-from mien.core.errors import SettingError
+from mien.core.errors import MissingExtraError, SettingError
 from mien.engine.settings import EngineSettings
 from mien.engine.temporal import TemporalMemory
 from mien.faces.models import BLAZEFACE_VARIABLE, YUNET_VARIABLE, find_yunet
 from mien.media.frames import check_rotation
 from mien.recognizer import Recognizer
-from mien.record.parquet import require_pyarrow
 
 _MOST_TOLD = 5  # names of files that were passed over
 
@@ -105,9 +105,11 @@ def run_batch(
         ModelError: if the network over time belongs to another artifact or reading.
         OutputError: if the folder cannot be written, is in use, or was made otherwise.
         SettingError: if an option is not valid, or the cluster cannot be joined.
-        MissingExtraError: if Ray or pyarrow is missing.
+        MissingExtraError: if Ray, filelock or pyarrow is missing.
     """
-    require_pyarrow()
+    for package in ("ray", "filelock", "pyarrow"):
+        if find_spec(package) is None:
+            raise MissingExtraError(package, "batch")
     check_rotation(options.rotate_degrees)
     if options.every_ms < 0:
         raise SettingError(f"every_ms is {options.every_ms}; expected 0 or more milliseconds.")

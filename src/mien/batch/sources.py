@@ -16,6 +16,7 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from mien.core.errors import DataError, SourceError
 from mien.media.picture_files import PICTURE_SUFFIXES, is_hidden
+from mien.media.source import without_secrets
 from mien.record.parquet import require_pyarrow
 
 VIDEO_SUFFIXES = frozenset(
@@ -142,12 +143,6 @@ def open_filesystem(location: str) -> tuple[Any, str]:
             "pyarrow.fs knows, such as s3://bucket/folder."
         ) from None
     return filesystem, path
-
-
-def without_secrets(uri: str) -> str:
-    """Return an address without user, password and options."""
-    parts = urlsplit(uri)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def _refuse_one_name_for_two(sources: Iterable[BatchSource]) -> None:

@@ -246,7 +246,7 @@ class BatchWorker:
 
     def _video(self, path: Path, result: SourceResult, writer: PartWriter) -> None:
         settings = self._settings
-        summary = Summary()
+        summary = Summary(every_ms=self._setup.every_ms)
         try:
             with open_frames(path, rotate_degrees=self._setup.rotate_degrees) as frames:
                 seen = recognise_frames(

@@ -249,9 +249,13 @@ class Summary:
         readings: The names of the readings that the probabilities are; empty where no row says.
         networks_over_time: SHA-256 of the networks over time that the answers are of; empty where
             there was none.
+
+    Args:
+        every_ms: The time between the frames that were looked at on purpose; 0 for all frames.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, every_ms: float = 0.0) -> None:
+        self._every_ms = every_ms
         self.labels: tuple[str, ...] = ()
         self.readings: set[str] = set()
         self.networks_over_time: set[str] = set()
@@ -294,7 +298,8 @@ class Summary:
                 person = Person(face.track_id, self.labels, face.timestamp_ms, face.timestamp_ms)
                 self.tracks[face.track_id] = person
             self._lengthen_slices()
-            person.add(face, self.slice_ms, max(LONGEST_STEP_MS, 1.5 * self._frame_ms))
+            between_ms = max(self._frame_ms, self._every_ms)
+            person.add(face, self.slice_ms, max(LONGEST_STEP_MS, 1.5 * between_ms))
 
     @property
     def persons(self) -> dict[int, Person]:
