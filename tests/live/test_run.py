@@ -18,7 +18,7 @@ from mien.core.labels import EMOTIONS
 from mien.engine.pipeline import FrameFaces
 from mien.live.display import has_display
 from mien.live.recording import Recording
-from mien.live.run import LiveOutputs, run_live
+from mien.live.run import LiveOutputs, file_name, run_live
 from mien.media.frames import Frame, open_frames
 from mien.record.read import read_record
 
@@ -166,6 +166,16 @@ class Interrupted:
 
     def __exit__(self, *_error):
         pass
+
+
+def test_streams_of_several_cameras_have_files_of_their_own():
+    names = ["rtsp://10.0.0.1:554/live", "rtsp://10.0.0.2:554/live", "http://10.0.0.1/2/live"]
+    assert list(map(file_name, names)) == [
+        "10.0.0.1_554_live",
+        "10.0.0.2_554_live",
+        "10.0.0.1_2_live",
+    ]
+    assert file_name("my clip.mp4") == "my_clip"
 
 
 def test_a_second_video_of_a_camera_leaves_the_first(recognizer, in_empty_folder, monkeypatch):

@@ -13,6 +13,7 @@ import pytest
 
 from mien.core.errors import SettingError, SourceError
 from mien.media import capture
+from mien.media.demo import demo_video
 from mien.media.frames import camera_index, open_frames
 
 
@@ -357,6 +358,33 @@ def test_a_stream_with_timestamps_keeps_them(serve_http, tmp_path, monkeypatch):
     assert len(found) > 20
 
 
-def test_a_stream_that_does_not_answer_is_named_without_its_password():
-    with pytest.raises(SourceError, match=r"rtsp://127\.0\.0\.1:9/live cannot be opened"):
-        open_frames("rtsp://user:secret@127.0.0.1:9/live")
+@pytest.mark.parametrize(
+    "address",
+    [
+        "rtsp://user:secret@127.0.0.1:9/live",
+        "rtsp://user:p@ss@127.0.0.1:9/live",
+        "rtsp://user:p/ss@127.0.0.1:9/live",
+        "rtsp://user:p?ss@127.0.0.1:9/live",
+        "rtsp://127.0.0.1:9/live?user=admin&password=secret",
+    ],
+)
+def test_a_stream_that_does_not_answer_is_named_without_its_password(address):
+    with pytest.raises(SourceError, match=r"stream rtsp://127\.0\.0\.1:9/live cannot be opened"):
+        open_frames(address)
+
+
+def test_a_camera_of_a_number_that_cannot_be_is_none():
+    with pytest.raises(SourceError, match="There is no camera 99999999999"):
+        open_frames("99999999999")
+
+
+def test_a_file_that_breaks_off_on_its_way_is_not_taken_for_whole(serve_http):
+    content = demo_video().read_bytes()
+    with (
+        pytest.raises(SourceError, match=r"breaks off after frame \d+ of 400"),
+        open_frames(serve_http(content[: len(content) // 2], "video/mp4")) as frames,
+    ):
+        for _ in frames:
+            pass
+    with open_frames(serve_http(content, "video/mp4")) as frames:
+        assert sum(1 for _ in frames) == 400

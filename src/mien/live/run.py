@@ -303,6 +303,8 @@ def _reason(face: FaceEmotion) -> str:
 
 
 def file_name(source_name: str) -> str:
-    """Return a source's name as part of a file's."""
-    kept = "".join(c if c.isalnum() or c in "-_." else "_" for c in Path(source_name).stem)
+    """Return a source's name as part of a file's; an address's host and path tell streams apart."""
+    scheme, is_address, place = source_name.partition("://")
+    name = place.strip("/") if is_address else Path(scheme).stem
+    kept = "".join(c if c.isalnum() or c in "-_." else "_" for c in name)
     return kept or "live"

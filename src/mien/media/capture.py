@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 import stat
 import time
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from mien.core.errors import SourceError
 from mien.media.edit_list import shown_ms
 from mien.media.image import opencv_name, quiet_opencv
-from mien.media.source import Frame, OpenedSource
+from mien.media.source import Frame, OpenedSource, without_secrets
 from mien.media.timeline import LONGEST_STEP_MS, FileTimeline, LiveTimeline
 
 FALLBACK_FPS = 25.0
@@ -138,10 +137,13 @@ class _CaptureSource(OpenedSource):
             )
 
     def _breaks_off(self, frames: int, expected: int, last_ms: float) -> bool:
-        if self._path is None or not self._counts_frames:
-            return False
         frame_ms = 1000 / self.fps
         whole_ms = expected * frame_ms
+        if self._path is None:
+            # Of a file that comes over a connection, the length alone is known.
+            return _is_much_less(last_ms + frame_ms, whole_ms)
+        if not self._counts_frames:
+            return False
         if not _is_much_less(frames * frame_ms, whole_ms):
             return False
         # Frames are missing at the end, or at damaged spots, or are hidden by an edit list.
@@ -154,8 +156,9 @@ def open_camera(index: int) -> OpenedSource:
     Raises:
         SourceError: if there is none of that index.
     """
-    capture = _capture(index, cv2.CAP_ANY)
-    if not capture.isOpened():
+    # OpenCV takes an index of 32 bits.
+    capture = _capture(index, cv2.CAP_ANY) if index < 1 << 31 else None
+    if capture is None or not capture.isOpened():
         raise SourceError(
             f"There is no camera {index}, or another program holds it: connect one, or name a "
             "video file, a folder of pictures or a stream's address."
@@ -170,14 +173,15 @@ def open_url(url: str) -> OpenedSource:
     """Open a stream, or a file that another machine serves.
 
     Raises:
-        SourceError: if the address does not answer with video. A password in it is not shown.
+        SourceError: if the address does not answer with video. A password or an option in it is
+            not shown.
     """
     timeouts = [
         *(cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, _TIMEOUT_MS),
         *(cv2.CAP_PROP_READ_TIMEOUT_MSEC, _TIMEOUT_MS),
     ]
     capture = _capture(url, cv2.CAP_FFMPEG, timeouts)
-    name = re.sub(r"//[^/@]*@", "//", url)  # A password in the address is not to be shown.
+    name = without_secrets(url)
     if not capture.isOpened():
         raise SourceError(
             f"The stream {name} cannot be opened: expected an address that answers within "

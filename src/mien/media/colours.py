@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from functools import lru_cache
 from types import MappingProxyType
 
@@ -34,13 +35,12 @@ UNCERTAIN_COLOUR: Colour = (190, 190, 190)
 
 @lru_cache(8)
 def colours_of(labels: tuple[str, ...]) -> tuple[Colour, ...]:
-    """Return the colour of each label, all different: those of `COLOURS` where it is in there.
+    """Return the colour of each label: those of `COLOURS` where it is in there.
 
-    Args:
-        labels: At most 16 of them, as artifacts have.
+    They are all different for as many as artifacts have, 16; a record of others may name more.
     """
     free = [colour for emotion, colour in COLOURS.items() if emotion not in labels]
-    others = iter((*free, *_FURTHER_COLOURS))
+    others = itertools.cycle((*free, *_FURTHER_COLOURS))
     return tuple(COLOURS[label] if label in COLOURS else next(others) for label in labels)
 
 

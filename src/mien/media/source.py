@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, Self
+from urllib.parse import urlsplit, urlunsplit
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,3 +95,15 @@ class OpenedSource:
 
     def __exit__(self, *_error: object) -> None:
         self.close()
+
+
+def without_secrets(address: str) -> str:
+    """Return an address without user, password and options, to be shown."""
+    try:
+        parts = urlsplit(address)
+        _ = parts.port
+    except ValueError:
+        # Of a password with a slash in it, the part before that stands where a port would.
+        scheme, _, rest = address.partition("://")
+        return f"{scheme}://{rest.rpartition('@')[2] if '@' in rest else '…'}"
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
