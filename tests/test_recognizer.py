@@ -61,7 +61,7 @@ def test_faces_whose_boxes_are_known_are_not_sought(recognizer, astronaut_bgr):
     )
     assert same.box == box
     assert recognizer.recognize(astronaut_bgr, boxes=[]) == []
-    for wrong in ((1, 2, 3), (1, 2, 0, 4), (1, 2, math.nan, 4), "face", None):
+    for wrong in ((1, 2, 3), (1, 2, 0, 4), (9, 9, -2, -2), (1, 2, math.nan, 4), "face", None):
         with pytest.raises(DataError, match=r"as a face's box; expected mien\.Box or"):
             recognizer.recognize(astronaut_bgr, boxes=[wrong])
 

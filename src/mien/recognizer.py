@@ -245,7 +245,9 @@ def face_emotion(
 def _box(given: Box | Sequence[float]) -> Box:
     try:
         box = given if isinstance(given, Box) else Box(*map(float, given))
-        if math.isfinite(box.x + box.y) and 0 < box.width * box.height < math.inf:
+        if math.isfinite(sum((box.x, box.y, box.width, box.height))) and (
+            min(box.width, box.height) > 0
+        ):
             return box
     except (TypeError, ValueError):
         pass

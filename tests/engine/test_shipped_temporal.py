@@ -16,6 +16,7 @@ from mien.core.types import Box, Face
 from mien.engine import stages
 from mien.engine.settings import make_settings
 from mien.engine.stages import EmotionJudge, LocatedFrame
+from mien.engine.temporal import TemporalMemory
 from mien.faces.tracker import RETURN_MS, TrackedFace
 from mien.media.frames import Frame
 from mien.recognizer import Recognizer
@@ -114,5 +115,14 @@ def test_hours_of_people_who_come_and_go_leave_nothing_behind(judge):
         last = watch(1200, 10_800)
     finally:
         tracemalloc.stop()
-    # 4,000 people would leave 188 bytes of state alone each, a million bytes with all around it.
-    assert last - first < 50_000
+    # 3,840 people would leave 188 bytes of state each, 720,000 bytes without what is around it;
+    # caches of Python and NumPy that fill up meanwhile take some 50,000.
+    assert last - first < 300_000
+
+
+def test_the_file_may_be_named_by_a_text():
+    network = load_temporal(bundled_temporal())
+    classifier = Classifier(
+        load_artifact(), backend=Saying(load_artifact(), network.features), threads=1
+    )
+    assert TemporalMemory(str(bundled_temporal()), classifier).artifact.sha256 == network.sha256

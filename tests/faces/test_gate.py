@@ -142,11 +142,13 @@ def test_a_drawn_smile_is_no_certain_happiness(passes, classifier):
         ("min_confidence", 70),
         ("min_inside", -1),
         ("min_likeness", math.nan),
+        ("min_confidence", "0.5"),
+        ("min_confidence", True),
         ("max_yaw_degrees", -1),
     ],
 )
 def test_a_limit_that_no_face_could_meet_or_miss_is_refused(name, value):
-    with pytest.raises(SettingError, match=f"{name} is {value}; expected"):
+    with pytest.raises(SettingError, match=f"{name} is {value!r}; expected"):
         QualityGate(**{name: value})
 
 

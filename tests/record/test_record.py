@@ -1,3 +1,4 @@
+import json
 import re
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 from mien.core.errors import DataError, OutputError
 from mien.core.labels import EMOTIONS
 from mien.core.types import MissedLimit
+from mien.media.colours import colours_of
 from mien.record.read import read_record
 from mien.record.table import leading_columns
 from mien.record.write import STANDARD_OUTPUT, RecordWriter
@@ -313,3 +315,19 @@ def test_a_record_of_mien_0_1_says_no_reading(tmp_path, result):
     (face,) = read_record(path)
     assert (face.emotion, face.labels, face.reading) == ("happy", EMOTIONS, None)
     assert face.yaw_degrees is None
+
+
+def test_a_reading_that_is_no_text_is_named(tmp_path, result):
+    path = tmp_path / "record.jsonl"
+    with RecordWriter(EMOTIONS, jsonl=path, smooth_ms=0) as writer:
+        writer.write([result()])
+    row = json.loads(path.read_text()) | {"reading": ["raters"]}
+    path.write_text(json.dumps(row) + "\n")
+    with pytest.raises(DataError, match=r"line 1: reading is \['raters'\]; expected a text"):
+        list(read_record(path))
+
+
+def test_more_labels_than_there_are_colours_are_drawn_all_the_same():
+    labels = tuple(f"label {number}" for number in range(40))
+    assert len(set(colours_of(labels[:16]))) == 16
+    assert len(colours_of(labels)) == 40

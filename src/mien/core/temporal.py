@@ -141,13 +141,17 @@ def bundled_temporal() -> Path:
     return bundled(TEMPORAL_NAME)
 
 
-def load_temporal(onnx_path: Path) -> TemporalArtifact:
+def load_temporal(path: str | Path) -> TemporalArtifact:
     """Read a network's sidecar and check that the two belong together.
+
+    Args:
+        path: The ONNX file; its sidecar lies beside it.
 
     Raises:
         ModelError: if one of the files is missing or cannot be read, the sidecar is no JSON, is of
             another format, lacks a key or holds a wrong value, or was written for another network.
     """
+    onnx_path = Path(path)
     sidecar = onnx_path.with_suffix(".json")
     try:
         content = read_sidecar(sidecar)

@@ -57,7 +57,7 @@ class TemporalMemory:
 
     keep_ms = RETURN_MS
 
-    def __init__(self, artifact: Path | TemporalArtifact, classifier: Classifier) -> None:
+    def __init__(self, artifact: str | Path | TemporalArtifact, classifier: Classifier) -> None:
         if not isinstance(artifact, TemporalArtifact):
             artifact = load_temporal(artifact)
         artifact.check_belongs_to(classifier.artifact, classifier.reading_name)

@@ -90,8 +90,8 @@ class QualityGate:
     def __post_init__(self) -> None:
         for each in fields(self):
             value = getattr(self, each.name)
-            if math.isnan(value):
-                raise SettingError(f"{each.name} is {value}; expected a number.")
+            if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
+                raise SettingError(f"{each.name} is {value!r}; expected a number.")
             if each.name in ("min_inside", "min_confidence") and not 0 <= value <= 1:
                 raise SettingError(f"{each.name} is {value}; expected 0 to 1.")
             if each.name.endswith("_degrees") and value < 0:

@@ -189,13 +189,13 @@ def parse_row(row: Mapping[str, Any], where: str) -> FaceEmotion:
         detected=_truth(row, DETECTED_COLUMN, where) if DETECTED_COLUMN in row else True,
         raw_probabilities=_vector(row, raw_columns, where) if has_raw else None,
         labels=labels,
-        reading=row.get(READING_COLUMN) or None,
+        reading=_text_or_none(row, READING_COLUMN, where),
         missed_limits=_missed_limits(row, where),
         yaw_degrees=_number_or_none(row, "yaw_degrees", where),
         pitch_degrees=_number_or_none(row, "pitch_degrees", where),
         roll_degrees=_number_or_none(row, "roll_degrees", where),
         whole_probabilities=_vector(row, whole_columns, where) if has_whole else None,
-        temporal_sha256=row.get(TEMPORAL_COLUMN) or None,
+        temporal_sha256=_text_or_none(row, TEMPORAL_COLUMN, where),
     )
 
 
@@ -247,6 +247,13 @@ def _number(row: Mapping[str, Any], column: str, where: str) -> float:
         value = math.nan
     if not math.isfinite(value):
         raise DataError(f"{where}, column {column}: found {row[column]!r}; expected a number.")
+    return value
+
+
+def _text_or_none(row: Mapping[str, Any], column: str, where: str) -> str | None:
+    value = row.get(column) or None
+    if value is not None and not isinstance(value, str):
+        raise DataError(f"{where}: {column} is {value!r}; expected a text.")
     return value
 
 
