@@ -74,7 +74,8 @@ export class Record {
       source.rows.splice(0, PART_DROPPED * this.mostRows);
       this.#wasCut = true;
     }
-    source.rows.push(...faces);
+    // Not all as arguments of one call: a long video's table is more than a stack holds.
+    for (const face of faces) source.rows.push(face);
     if (!source.isSample) this.#unsaved += faces.length;
   }
 

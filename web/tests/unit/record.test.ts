@@ -47,6 +47,12 @@ describe("people", () => {
 });
 
 describe("the record", () => {
+  it("takes in the table of a long video at once", () => {
+    const record = new Record();
+    record.add(record.begin("long.mp4"), Array<FaceRecord>(200_000).fill(face(1, 0)));
+    expect(record.size).toBe(200_000);
+  });
+
   it("knows what would be lost, and what is recognised once more", () => {
     const record = new Record();
     const photo = record.begin("a.jpg");
