@@ -24,6 +24,7 @@ export class Smoother implements TrackMemory {
   readonly networkSha256 = null;
   readonly #memories = new Map<number, Memory>();
 
+  /** What was seen `smoothMs` ago weighs 1/e of what is seen now; 0 smooths nothing. */
   constructor(readonly smoothMs: number) {}
 
   async observe(seen: readonly Observation[], nowMs: number): Promise<Shown[]> {
@@ -36,6 +37,7 @@ export class Smoother implements TrackMemory {
     probabilities: Float32Array,
     timestampMs: number,
   ): Shown {
+    if (this.smoothMs === 0) return { probabilities, label: leaderOf(probabilities), whole: null };
     const observed = Float64Array.from(probabilities, (p) => Math.log(Math.max(p, SMALLEST)));
     const memory = this.#memories.get(trackId);
     if (!memory) {
