@@ -233,7 +233,7 @@ function openFiles<F extends NamedFile>(state: State<F>, files: readonly F[]): S
   };
   const left = state.stage.kind === "photos" ? [] : leave(state);
   const isBusy = before.some(({ phase }) => phase === "waiting");
-  return isBusy ? [next, left] : withEngine(next, left);
+  return isBusy && state.engine.kind === "open" ? [next, left] : withEngine(next, left);
 }
 
 function openVideo<F extends NamedFile>(state: State<F>, file: F): Step<F> {

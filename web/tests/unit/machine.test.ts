@@ -169,6 +169,18 @@ describe("loading", () => {
     expect(effects).toEqual([{ do: "open-engine", mode: "device", wish: again.engineWish }]);
   });
 
+  it("that was stopped goes on for a further photo", () => {
+    const { state, effects } = after(
+      { type: "open-files", files: [PHOTO] },
+      { type: "stop-loading" },
+      { type: "dismiss" },
+      { type: "open-files", files: [OTHER] },
+    );
+    expect(effects).toEqual([{ do: "open-engine", mode: "device", wish: state.engineWish }]);
+    const [, first] = step(state, { type: "engine-open", wish: state.engineWish, ...OPEN });
+    expect(first).toMatchObject([{ do: "recognise-photo", file: OTHER, index: 1 }]);
+  });
+
   it("that fails before anybody asked for anything says nothing", () => {
     const failed: Event<F>[] = [{ type: "preload" }, { type: "engine-failed", wish: 1, problem: PROBLEM }];
     expect(after(...failed).state.problem).toBeNull();
