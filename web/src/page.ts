@@ -43,6 +43,8 @@ export class Page {
   #recogniser: Recogniser | null = null;
   #cameraSource: Source | null = null;
   #cameraStartedMs = 0;
+  // The wish whose camera is followed: after another, there are other people.
+  #followedWish: number | null = null;
   #reading = new AbortController();
   #wakeLock: Promise<WakeLockSentinel> | null = null;
 
@@ -168,7 +170,9 @@ export class Page {
       this.#cameraStartedMs = performance.now();
     }
     endGap(this.#cameraSource, this.nowMs);
-    this.#identities.restart(true);
+    const { sourceWish } = this.state;
+    this.#identities.restart(sourceWish === this.#followedWish);
+    this.#followedWish = sourceWish;
     this.speed.clear();
     this.#live.start(recogniser);
   }

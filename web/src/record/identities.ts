@@ -5,6 +5,8 @@ import type { FaceRecord } from "../types";
 // So soon after a new start, a face that stands where one stood before is the same person.
 const CONTINUED_MS = 2000;
 const NEAR = 1.5;
+// Whoever was last seen longer ago than this is not expected back.
+const REMEMBERED_MS = 30_000;
 
 /** Turns the numbers of a recogniser, which start at 1 each time, into those of the record. */
 export class Identities {
@@ -44,7 +46,9 @@ export class Identities {
   /** The number of whoever stood there before. */
   #continued(face: FaceRecord, count: number): number | undefined {
     const taken = new Set(this.#numbers.values());
-    const left = this.#before.filter((old) => !taken.has(old.track_id));
+    const left = this.#before.filter(
+      (old) => !taken.has(old.track_id) && face.timestamp_ms - old.timestamp_ms <= REMEMBERED_MS,
+    );
     if (left.length === 1 && count === 1) return left[0]!.track_id;
     const nearest = left
       .map((old) => ({ old, distance: distanceInFaces(old, face) }))

@@ -38,6 +38,23 @@ describe("people", () => {
     expect(identities.renumber([face(4, 20_000, 500), face(5, 20_000, 0)])[1]!.track_id).toBe(2);
   });
 
+  it("who was last seen over 30 s ago are not taken for whoever comes next", () => {
+    for (const [elapsedMs, number] of [[30_000, 1], [30_001, 2]] as const) {
+      const identities = new Identities();
+      identities.renumber([face(1, 0)]);
+      identities.restart(true);
+      expect(identities.renumber([face(1, elapsedMs)])[0]!.track_id).toBe(number);
+    }
+  });
+
+  it("who had left long before a pause do not keep who stayed from being known again", () => {
+    const identities = new Identities();
+    identities.renumber([face(1, 0, 100), face(2, 0, 400)]);
+    identities.renumber([face(2, 60_000, 400)]);
+    identities.restart(true);
+    expect(identities.renumber([face(1, 65_000, 100)])[0]!.track_id).toBe(2);
+  });
+
   it("of another video are other people", () => {
     const identities = new Identities();
     identities.renumber([face(1, 0)]);

@@ -1,0 +1,99 @@
+// Who keeps a number when the camera's recognition starts anew: the page, with a camera that is made up.
+
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { Engines } from "../../src/engines";
+import { Page } from "../../src/page";
+import type { FaceRecord, Recogniser, Result } from "../../src/types";
+import type { Screen } from "../../src/view/screen";
+
+class Stream {
+  getVideoTracks = () => [{ getSettings: () => ({}), onended: null }];
+  getTracks = () => [{ stop() {} }];
+}
+
+/** Somebody whom the recogniser calls 1 each time it begins. */
+const RECOGNISER = {
+  ...{ depth: 1, description: "", warning: "" },
+  begin: async () => {},
+  recogniseFrame: async (_picture: unknown, frame: number, timestamp_ms: number) => {
+    const face = { frame, timestamp_ms, track_id: 1, x: 0, y: 0, width: 80, height: 80 };
+    return { width: 640, height: 480, faces: [face as FaceRecord] };
+  },
+} as unknown as Recogniser;
+
+const settled = () => new Promise((resolve) => setTimeout(resolve));
+
+/** A page, and the number that it gives to who is in the next frame. */
+function withCamera() {
+  let take: FrameRequestCallback = () => {};
+  let shown: number[] = [];
+  const nothing = () => {};
+  const video = {
+    ...{ srcObject: null, src: "", videoWidth: 640, play: async () => {}, pause: nothing },
+    requestVideoFrameCallback: (callback: FrameRequestCallback) => (take = callback),
+  };
+  const screen = {
+    ...{ video, clear: nothing, showVideo: nothing, setMirrored: nothing },
+    showLive: ({ faces }: Result) => (shown = faces.map((face) => face.track_id)),
+  };
+  const engines = { open: async () => RECOGNISER, labels: async () => ["happy"], close: nothing };
+  const page = new Page(
+    engines as unknown as Engines,
+    screen as unknown as Screen,
+    nothing,
+    nothing,
+    "device",
+  );
+  const numbers = async () => {
+    await settled();
+    shown = [];
+    take(0);
+    await settled();
+    return shown;
+  };
+  return { page, numbers };
+}
+
+describe("the number of a person", () => {
+  beforeEach(() => {
+    vi.stubGlobal("window", { isSecureContext: true });
+    vi.stubGlobal("navigator", { mediaDevices: { getUserMedia: async () => new Stream() } });
+    vi.stubGlobal("MediaStream", Stream);
+    vi.stubGlobal("VideoFrame", class {});
+  });
+  afterEach(() => vi.unstubAllGlobals());
+
+  it("stays where the same camera goes on", async () => {
+    const { page, numbers } = withCamera();
+    page.dispatch({ type: "start-camera" });
+    expect(await numbers()).toEqual([1]);
+    page.dispatch({ type: "pause" });
+    expect(await numbers()).toEqual([]);
+    page.dispatch({ type: "resume" });
+    expect(await numbers()).toEqual([1]);
+    page.dispatch({ type: "tab-hidden" });
+    page.dispatch({ type: "tab-shown" });
+    expect(await numbers()).toEqual([1]);
+    page.dispatch({ type: "set-mode", mode: "server" });
+    expect(await numbers()).toEqual([1]);
+    page.dispatch({ type: "engine-lost", wish: page.state.engineWish });
+    expect(await numbers()).toEqual([]);
+    page.dispatch({ type: "retry-due", wish: page.state.engineWish });
+    expect(await numbers()).toEqual([1]);
+  });
+
+  it("is another after a stop, and for another camera", async () => {
+    const { page, numbers } = withCamera();
+    page.dispatch({ type: "start-camera" });
+    expect(await numbers()).toEqual([1]);
+    page.dispatch({ type: "stop" });
+    page.dispatch({ type: "start-camera" });
+    expect(await numbers()).toEqual([2]);
+    page.camera = { deviceId: "", facing: "environment" };
+    page.dispatch({ type: "start-camera" });
+    expect(await numbers()).toEqual([3]);
+    page.dispatch({ type: "pause" });
+    page.dispatch({ type: "resume" });
+    expect(await numbers()).toEqual([3]);
+  });
+});
