@@ -85,6 +85,13 @@ def test_a_list_without_a_column_of_paths_is_refused(folder):
         find_sources(["list.csv"])
 
 
+@pytest.mark.parametrize("name", ["list.txt", "list.csv"])
+def test_a_list_in_utf_16_is_refused(folder, name):
+    (folder / name).write_text("path\nin/a.png\n", encoding="utf-16")
+    with pytest.raises(DataError, match=rf"The list {name} has zero bytes .* expected UTF-8"):
+        find_sources([name])
+
+
 def test_a_file_named_in_several_ways_counts_once(folder):
     assert names("in/a.png", "in", folder / "in" / "a.png") == [
         *("in/a.png", "in/b.MP4", "in/more/c.jpg"),

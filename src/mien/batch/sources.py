@@ -238,10 +238,19 @@ def _kind_of(name: str) -> Kind | None:
 def _of_manifest(path: Path) -> Iterator[BatchSource]:
     """The sources of a list; a relative path begins in the list's folder."""
     for name in _manifest_names(path):
+        _refuse_nul(path, name)
         if is_uri(name):
             yield from (found for found in _of_uri(name) if isinstance(found, BatchSource))
         else:
             yield _of_file(os.path.join(path.parent, name), name)  # noqa: PTH118
+
+
+def _refuse_nul(path: Path, text: str) -> None:
+    if "\0" in text:
+        raise DataError(
+            f"The list {path} has zero bytes in its text, as UTF-16 does; expected UTF-8: save it "
+            "in that."
+        )
 
 
 def _manifest_names(path: Path) -> Iterator[str]:
@@ -281,6 +290,7 @@ def _parquet_names(path: Path) -> Iterator[str]:
 
 def _manifest_column(path: Path, columns: Iterable[str]) -> str:
     present = list(columns)
+    _refuse_nul(path, "".join(present))
     for column in MANIFEST_COLUMNS:
         if column in present:
             return column
