@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ import numpy as np
 
 from mien.classifier.classifier import Classifier
 from mien.core.errors import DataError
+from mien.training.iterations import faces_seen
 
 ANSWER_TOLERANCE = 1e-3
 """Two files are of one network if their probabilities on the same pictures differ by no more: the
@@ -68,11 +68,6 @@ def find_entry(
                 f"found {line[:60]!r}."
             ) from None
     return None
-
-
-def faces_seen(entry: Mapping[str, Any]) -> int:
-    """Return how many test faces a look was at; entries of before mien 0.2 were at all."""
-    return int(entry.get("test_faces", entry["faces"]))
 
 
 def _are_close(known: list[float], answers: list[float]) -> bool:

@@ -79,7 +79,8 @@ class Metrics:
     def render(self) -> bytes:
         """Return all figures in Prometheus' text format, those of the other workers added."""
         if folder := os.environ.get(MULTIPROCESS_VARIABLE):
-            _forget_dead_workers(Path(folder))
+            if os.name == "posix":  # Elsewhere signal 0 is Ctrl-C.
+                _forget_dead_workers(Path(folder))
             registry = CollectorRegistry()
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
             return generate_latest(registry)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +108,8 @@ def _decision(experiment: Experiment) -> str:
     return f"{experiment.status}. {experiment.finding}"
 
 
-def _faces_seen(entry: dict[str, Any]) -> int:
+def faces_seen(entry: Mapping[str, Any]) -> int:
+    """Return how many test faces a look was at; entries of before mien 0.2 were at all."""
     return int(entry.get("test_faces") or entry.get("faces", 0))
 
 
@@ -116,5 +118,5 @@ def _test_scores(ledger: Path) -> dict[str, dict[str, Any]]:
     if not ledger.exists():
         return {}
     lines = filter(str.strip, ledger.read_text(encoding="utf-8").splitlines())
-    entries = sorted(map(json.loads, lines), key=_faces_seen)
+    entries = sorted(map(json.loads, lines), key=faces_seen)
     return {entry["experiment"]: entry for entry in entries}
