@@ -1,6 +1,7 @@
 """dlib's network: its file is read to the last byte, and the network computes what dlib does."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -127,6 +128,20 @@ def test_fresh_normalization_leaves_the_function_as_it_was(
     np.testing.assert_allclose(model(faces, training=True), before, atol=1e-3)
     plain = join_heads(to_plain_float32(network))
     np.testing.assert_allclose(plain.predict(faces, verbose=0), before, atol=1e-4)
+
+
+def test_kernels_are_as_large_as_fresh_ones(convolutions: list[Convolution]) -> None:
+    tiny = [
+        replace(each, kernel=each.kernel * np.float32(1e-3), scale=each.scale * np.float32(1e3))
+        for each in convolutions
+    ]
+    names = list(dlib_resnet.convolution_names(ONE_BLOCK.blocks))
+    model = build_network(ONE_BLOCK, vote_head=True)
+    fresh = {name: np.std(model.get_layer(name).get_weights()[0]) for name in names}
+    dlib_resnet.set_weights(model, names, tiny)
+    # A step of a learning rate that suits fresh kernels would replace smaller ones.
+    for name in names:
+        assert np.std(model.get_layer(name).get_weights()[0]) == pytest.approx(fresh[name], rel=0.1)
 
 
 def test_grey_counts_in_all_three_channels(convolutions: list[Convolution]) -> None:

@@ -126,3 +126,29 @@ def test_learning_rates_fall_towards_the_input() -> None:
     (moves,) = steps_of(training, 1)
     # Kernel and bias, gamma and beta, kernel and bias; Adam's first step is the learning rate.
     np.testing.assert_allclose(moves, [0.025, 0.025, 0.05, 0.05, 0.1, 0.1], rtol=1e-3)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_weight_decay_follows_each_layers_rate(optimizer: Literal["adam", "sgd"]) -> None:
+    training = TrainingConfig(
+        epochs=2,
+        optimizer=optimizer,
+        learning_rate=0.1,
+        weight_decay=0.5,
+        input_rate_factor=0.25,
+        head_epochs=1,
+    )
+    model = small_network()
+    optimizer_of_layers = make_optimizer(training, model, steps_per_epoch=1)
+    still = [keras.ops.zeros_like(variable) for variable in model.trainable_variables]
+    left = []
+    for _ in range(2):
+        before = [weights.numpy() for weights in model.trainable_weights]
+        optimizer_of_layers.apply(still, model.trainable_variables)
+        after = [weights.numpy() for weights in model.trainable_weights]
+        left.append(
+            [float(a.sum() / b.sum()) for a, b in zip(after, before, strict=True) if b.any()]
+        )
+    # The kernel, gamma and the head's kernel: at first the head alone, and never gamma.
+    np.testing.assert_allclose(left[0], [1, 1, 0.95], rtol=1e-5)
+    np.testing.assert_allclose(left[1], [0.9875, 1, 0.95], rtol=1e-5)

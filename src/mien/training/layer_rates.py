@@ -37,23 +37,47 @@ def are_of_heads(model: keras.Model) -> list[bool]:
     ]
 
 
+NOT_DECAYED = ("bias", "gamma", "beta")
+"""Names of the variables that weight decay spares."""
+
+
+def is_decayed(variable: Any) -> bool:
+    """Say whether weight decay shrinks a variable: kernels, no biases and no normalization."""
+    return not any(name in variable.name for name in NOT_DECAYED)
+
+
 class _LayerRates:
     """An optimizer's mixin that scales the rate of each variable, the heads' alone at first."""
 
-    def follow(self, factors: list[float], of_heads: list[bool], head_steps: int) -> None:
-        """Take each variable's factor, which are the heads', and how long these learn alone."""
+    def follow(
+        self, factors: list[float], of_heads: list[bool], head_steps: int, decay: float
+    ) -> None:
+        """Take what holds for each variable.
+
+        Args:
+            factors: Each variable's factor on the learning rate.
+            of_heads: Which ones are a head's.
+            head_steps: For how many steps these learn alone.
+            decay: Share of a kernel that a step takes away, times its rate.
+        """
         self._factors = factors
         self._of_heads = of_heads
         self._head_steps = head_steps
+        self._decay = decay
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Change a variable by its gradient, at its own rate."""
+        """Change a variable by its gradient, and let it decay, at its own rate."""
         index = self._get_variable_index(variable)  # type: ignore[attr-defined]
         factor = self._factors[index]
         if self._head_steps and not self._of_heads[index]:
             alone = ops.less(self.iterations, self._head_steps)  # type: ignore[attr-defined]
             factor = ops.where(alone, 0.0, factor)
-        super().update_step(gradient, variable, learning_rate * factor)  # type: ignore[misc]
+        rate = learning_rate * factor
+        if self._decay and is_decayed(variable):
+            # Keras' own decay knows one rate, and would shrink layers that are not to learn yet.
+            shrunk = ops.multiply(variable, ops.cast(rate * self._decay, variable.dtype))
+            self.assign_sub(variable, shrunk)  # type: ignore[attr-defined]
+        super().update_step(gradient, variable, rate)  # type: ignore[misc]
 
 
 class LayerRateAdam(_LayerRates, keras.optimizers.Adam):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mien.core.labels import EMOTIONS
 from mien.training.config import TrainingConfig
 from mien.training.layer_rates import (
+    NOT_DECAYED,
     LayerRateAdam,
     LayerRateSGD,
     are_of_heads,
@@ -96,8 +97,8 @@ def make_optimizer(
             warmup_steps=warmup,
             decay_steps=training.epochs * steps_per_epoch - warmup,
         )
-    decay = training.weight_decay or None
     by_layer = training.head_epochs > 0 or training.input_rate_factor < 1
+    decay = None if by_layer else training.weight_decay or None
     if training.optimizer == "adam":
         adam = LayerRateAdam if by_layer else keras.optimizers.Adam
         optimizer = adam(rate, weight_decay=decay)
@@ -107,9 +108,9 @@ def make_optimizer(
     if by_layer:
         factors = falling_rates(model, training.input_rate_factor)
         head_steps = training.head_epochs * steps_per_epoch
-        optimizer.follow(factors, are_of_heads(model), head_steps)
+        optimizer.follow(factors, are_of_heads(model), head_steps, training.weight_decay)
     if decay:
-        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+        optimizer.exclude_from_weight_decay(var_names=list(NOT_DECAYED))
     return optimizer
 
 
