@@ -8,7 +8,8 @@ import pytest
 from mien.core.errors import DataError
 from mien.data.classes import ClassTable
 from mien.data.clip_sequences import read_clips
-from mien.data.clips import CLIP_CLASSES, holds_clips, load_clips, split_clips
+from mien.data.clip_split import split_clips
+from mien.data.clips import CLIP_CLASSES, holds_clips, load_clips
 from mien.data.explore_clips import explore_clips
 from mien.recognizer import Recognizer
 
@@ -62,9 +63,11 @@ def test_a_manifest_names_parts_of_files(tmp_path):
     assert holds_clips(manifest)
     assert found(clips)["a.mp4 from 1500 ms"] == ("happy", "ann")
     assert clips.clips[1].end_ms == 4000
-    training, validation = split_clips(clips, 0.5, seed=0)
-    assert [clip.name for clip in training] == ["a.mp4", "a.mp4 from 1500 ms"]
-    assert [clip.name for clip in validation] == ["b.mp4"]
+    sides = split_clips(clips, 0.5, seed=0)
+    assert [clip.name for clip in sides.training] == ["a.mp4", "a.mp4 from 1500 ms"]
+    assert [clip.name for clip in sides.validation] == ["b.mp4"]
+    with pytest.raises(DataError, match="has the folds train, val of its own"):
+        split_clips(clips, 0.5, seed=0, folds=2, fold=1)
     manifest.write_text(manifest.read_text().replace("bob,val", "ann,val"))
     with pytest.raises(DataError, match="put ann on both sides"):
         split_clips(load_clips(manifest), 0.5, seed=0)
@@ -91,11 +94,57 @@ def test_a_split_keeps_a_subject_on_one_side(tmp_path):
     ]
     touch(tmp_path, *names)
     clips = load_clips(tmp_path)
-    training, validation = split_clips(clips, 0.2, seed=3)
-    assert len(validation) == 8
-    assert len(training) == 32
-    assert not {c.subject for c in training} & {c.subject for c in validation}
-    assert split_clips(clips, 0.2, seed=3) == (training, validation)
+    sides = split_clips(clips, 0.2, seed=3)
+    assert len(sides.validation) == 8
+    assert len(sides.training) == 32
+    assert not subjects(sides.training) & subjects(sides.validation)
+    assert split_clips(clips, 0.2, seed=3) == sides
+
+
+def subjects(clips):
+    return {clip.subject for clip in clips}
+
+
+def test_each_subject_is_held_out_once(tmp_path):
+    touch(
+        tmp_path,
+        *(f"{actor}_DFA_{e}_XX.flv" for actor in range(1001, 1008) for e in ("ANG", "HAP")),
+    )
+    clips = load_clips(tmp_path)
+    every = [split_clips(clips, 0.2, seed=3, folds=3, fold=fold) for fold in (1, 2, 3)]
+    held_out = [clip for sides in every for clip in sides.held_out]
+    assert sorted(held_out, key=lambda clip: clip.name) == list(clips.clips)
+    assert sorted(len(sides.held_out) for sides in every) == [4, 4, 6]
+    for sides in every:
+        assert len(sides.training) + len(sides.validation) + len(sides.held_out) == 14
+        assert not subjects(sides.held_out) & subjects(sides.training + sides.validation)
+        assert not subjects(sides.training) & subjects(sides.validation)
+    with pytest.raises(DataError, match="has clips of 7 subjects; expected 8"):
+        split_clips(clips, 0.2, seed=3, folds=8, fold=1)
+
+
+def test_the_folds_of_a_manifest_are_held_out_in_turn(tmp_path):
+    manifest = tmp_path / "clips.csv"
+    rows = [
+        f"{who}{n}.mp4,sad,{who},{fold}"
+        for who, fold in zip("abc", "123", strict=True)
+        for n in "12"
+    ]
+    manifest.write_text("\n".join(["path,emotion,subject,fold", *rows]))
+    clips = load_clips(manifest)
+    for fold, who in enumerate("abc", start=1):
+        sides = split_clips(clips, 0.2, seed=0, folds=3, fold=fold)
+        assert subjects(sides.held_out) == {who}
+        assert sides.training
+        assert sides.validation
+
+
+def test_other_clips_have_another_fingerprint(tmp_path):
+    touch(tmp_path, "1001_DFA_ANG_XX.flv", "1002_DFA_HAP_XX.flv")
+    before = load_clips(tmp_path).fingerprint()
+    assert load_clips(tmp_path).fingerprint() == before
+    (tmp_path / "1002_DFA_HAP_XX.flv").rename(tmp_path / "1002_DFA_SAD_XX.flv")
+    assert load_clips(tmp_path).fingerprint() != before
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from mien.evaluation.compare import compare_means, compare_networks
 from mien.export.onnx_file import describe, export_network
 from mien.models.keras_file import load_network
 from mien.training.faces import load_faces
-from mien.training.provenance import describe_faces
+from mien.training.provenance import describe_data
 from mien.training.run_folder import RunFolder, write_json
 
 
@@ -139,14 +139,14 @@ def test_test_faces_are_not_compared_on(finished_run, faces: Path, monkeypatch) 
 def test_the_faces_are_those_that_the_runs_name(finished_run, faces: Path) -> None:
     own = faces.rename(faces.with_name("own.csv"))
     first, second = finished_run("one"), finished_run("two", seed=1)
-    known = describe_faces(load_faces(own, None))
+    known = describe_data(load_faces(own, None))
     for run in (first, second):
         write_json(run.data, known)
     assert compare_networks(first.artifact, second.artifact, training_data=None)[0].startswith(
         "21 "
     )
     write_json(second.data, {"source": "others.csv", "faces": 9, "sha256": "0" * 64})
-    with pytest.raises(ModelError, match=r"two holds a run on other faces: 9 of others\.csv"):
+    with pytest.raises(ModelError, match=r"two holds a run on other data: 9 faces of others\.csv"):
         compare_networks(first.artifact, second.artifact, training_data=None)
 
 

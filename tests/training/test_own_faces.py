@@ -143,7 +143,7 @@ def test_fine_tuning_ends_in_an_artifact_with_her_labels(
     assert "finished" in capsys.readouterr().out
     next(folder.glob("Freude/*/*.png")).rename(tmp_path / "away.png")
     assert run("finetune", folder, "--name", "mine", *words) == 2
-    assert "holds a run on other faces: 96 of" in capsys.readouterr().err
+    assert "holds a run on other data: 96 faces of" in capsys.readouterr().err
 
 
 def test_folds_are_trained_and_their_spread_is_said(folder, tmp_path, monkeypatch, capsys):
@@ -163,6 +163,6 @@ def test_folds_are_trained_and_their_spread_is_said(folder, tmp_path, monkeypatc
     }
     (tmp_path / "small.toml").write_text(small.variant("small", changes).text, encoding="utf-8")
     assert run("train", "small.toml", "--folds", 2) == 0
-    assert "accuracy on the faces held out: " in capsys.readouterr().out
+    assert "accuracy on what is held out: " in capsys.readouterr().out
     metrics = json.loads((tmp_path / "results/runs/small_fold1of2/metrics.json").read_text())
     assert metrics["held_out_faces"] == 48

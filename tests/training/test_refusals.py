@@ -17,7 +17,7 @@ from mien.training.config import SplitConfig, load_experiment, parse_experiment
 from mien.training.faces import check_enough, load_faces, split_faces
 from mien.training.iterations import iteration_history
 from mien.training.lock import locked
-from mien.training.provenance import FER2013_FINGERPRINT, check_faces, describe_faces
+from mien.training.provenance import FER2013_FINGERPRINT, check_data, describe_data
 from mien.training.recipe import find_recipe, load_recipe, parse_change, shipped_recipe
 from mien.training.recipe_file import new_recipe
 from mien.training.run_folder import RunFolder, write_json
@@ -148,11 +148,13 @@ def test_a_bad_neighbour_does_not_end_the_table(tmp_path):
 def test_a_run_remembers_its_faces_whatever_file_they_lie_in(tmp_path):
     run = RunFolder(tmp_path / "run")
     faces = faces_of(tmp_path / "train.csv", 70)
-    write_json(run.data, describe_faces(faces))
-    check_faces(faces_of(tmp_path / "renamed.csv", 70), run)
+    write_json(run.data, describe_data(faces))
+    check_data(faces_of(tmp_path / "renamed.csv", 70), run)
     for others in (faces.take(faces.labels < 6), faces_of(tmp_path / "more.csv", 77)):
-        with pytest.raises(ModelError, match=r"holds a run on other faces: 70 of .*train\.csv"):
-            check_faces(others, run)
+        with pytest.raises(
+            ModelError, match=r"holds a run on other data: 70 faces of .*train\.csv"
+        ):
+            check_data(others, run)
 
 
 def test_runs_on_other_faces_stand_apart(tmp_path):

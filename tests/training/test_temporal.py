@@ -9,10 +9,12 @@ import pytest
 keras = pytest.importorskip("keras", reason="needs mien[train]")
 
 from mien.cli import main
+from mien.core.errors import DataError, ModelError
 from mien.data.face_sequences import FaceSequence
 from mien.data.synthetic import synthetic_dataset, write_csv
 from mien.models.config import TemporalConfig
 from mien.models.temporal import build_temporal, step_network
+from mien.training.iterations import iteration_history
 from mien.training.recipe import find_recipe
 from mien.training.run_folder import RunFolder
 from mien.training.sequence_batches import observed_of, targets_of
@@ -126,7 +128,7 @@ def workplace(tmp_path_factory):
     return folder
 
 
-def train(workplace, data, run, say=print):
+def train(workplace, data, run, say=print, *, restart=False):
     return train_temporal(
         find_recipe(workplace / "032_toy.toml"),
         training_data=data,
@@ -134,6 +136,7 @@ def train(workplace, data, run, say=print):
         run=RunFolder(run),
         log_folder=run.parent / "logs",
         say=say,
+        restart=restart,
     )
 
 
@@ -185,7 +188,54 @@ def test_clips_train_it_and_it_is_compared_on_them(
     printed = capsys.readouterr().out
     for way in ("mean of frames", "most confident frame", "smoother, best at", "network over time"):
         assert way in printed
+    # Those that it learnt from are not scored.
     report = json.loads((tmp_path / "run" / "over_time.json").read_text())
-    assert report["sequences"] == 6
-    # Half of them are happy, and a smile is all that they show.
-    assert report["of_clips"]["mean of frames"]["accuracy"]["value"] == pytest.approx(0.5)
+    assert report["sequences"] == 4
+    other = clips.rename(tmp_path / "others")
+    (other / "1003_DFA_NEU_XX.mp4").unlink()
+    with pytest.raises(ModelError, match=r"holds a run on other data: 7 clips of .* not these 6"):
+        train(workplace, other, tmp_path / "run")
+    with pytest.raises(SystemExit) as stopped:
+        main(["evaluate", "--model", str(network), "--data", str(other)])
+    assert not stopped.value.code
+    report = json.loads((tmp_path / "run" / "over_time.json").read_text())
+    assert report["sequences"] == 5
+    # Three of them are happy, and a smile is all that they show.
+    assert report["of_clips"]["mean of frames"]["accuracy"]["value"] == pytest.approx(0.6)
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as stopped:
+        main(["evaluate", "--model", str(network)])
+    assert stopped.value.code
+    assert "name labelled data that it has not seen" in capsys.readouterr().err
+    history = iteration_history(workplace, tmp_path)
+    assert "On other data than FER2013's" in "\n".join(history)
+
+
+def test_clips_are_cross_validated_by_subject(
+    workplace, tmp_path, astronaut_bgr, write_video, without_yunet, capsys
+):
+    del without_yunet
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    face = cv2.resize(astronaut_bgr[:240, 60:300], (200, 200))
+    for actor in (1001, 1002, 1003):
+        frames = [np.roll(face, actor - 1000 + i, axis=1) for i in range(6)]
+        write_video(clips / f"{actor}_DFA_HAP_XX.mp4", frames, fps=10)
+    words = ["train", str(workplace / "032_toy.toml"), "--data", str(clips), "--folds", "3"]
+    places = ["--runs", str(tmp_path / "runs"), "--results", str(tmp_path / "results")]
+    with pytest.raises(SystemExit) as stopped:
+        main([*words, *places, "--set", "training.epochs=1"])
+    assert not stopped.value.code
+    printed = capsys.readouterr().out
+    assert printed.count("1 clips to train on, 1 to choose the epoch by, 1 held out") == 3
+    assert "accuracy on what is held out: " in printed
+    assert "whole sequences right of those held out: " in printed
+
+
+def test_what_is_missing_is_found_before_a_run_is_thrown_away(workplace, tmp_path):
+    run = RunFolder(tmp_path / "run")
+    train(workplace, workplace / "train.csv", run.path)
+    kept = run.network.read_bytes()
+    with pytest.raises(DataError):
+        train(workplace, tmp_path / "nowhere.csv", run.path, restart=True)
+    assert run.network.read_bytes() == kept

@@ -14,18 +14,17 @@ RAVDESS is Livingstone and Russo 2018 (doi 10.1371/journal.pone.0196391), CREMA-
 from __future__ import annotations
 
 import csv
+import hashlib
+import json
 import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from mien.core.errors import DataError
 from mien.data.classes import FER2013_CLASSES, LEFT_OUT, ClassTable, unknown_names
 from mien.data.dataset import Skipped
-from mien.data.usage import TRAINING, USAGE_OF_NAME, VALIDATION
 from mien.media.picture_files import is_picture
 
 VIDEO_SUFFIXES = frozenset(
@@ -104,6 +103,20 @@ class ClipSet:
         """Whether it is known of every clip who it shows."""
         return all(clip.subject for clip in self.clips)
 
+    def fingerprint(self) -> str:
+        """Return a SHA-256 of the clips: names, sizes of files, emotions, subjects, folds, parts.
+
+        Whole films are not read for it: an edited file of the same size is taken for the same.
+        """
+        rows: list[object] = [list(self.classes.names)]
+        for clip in self.clips:
+            size = clip.path.stat().st_size if clip.path.is_file() else None
+            end_ms = None if math.isinf(clip.end_ms) else clip.end_ms
+            rows.append(
+                [clip.name, size, clip.label, clip.subject, clip.fold, clip.start_ms, end_ms]
+            )
+        return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+
 
 def holds_clips(path: Path) -> bool:
     """Whether a path is a manifest of clips, or a folder with videos and without pictures."""
@@ -139,59 +152,6 @@ def load_clips(path: Path, classes: ClassTable = CLIP_CLASSES) -> ClipSet:
             "the columns path,emotion."
         )
     return ClipSet(path, tuple(clips), classes, tuple(skipped))
-
-
-def split_clips(clips: ClipSet, fraction: float, seed: int) -> tuple[list[Clip], list[Clip]]:
-    """Split clips into those that train and those that choose, no subject on both sides.
-
-    Where every clip has a fold and these are uses (`train`, `validation`), they decide, and clips
-    of other uses are on neither side. Of other folds the last one by name chooses. Without folds a
-    random part of the subjects does, and where subjects are not known, of the files.
-
-    Args:
-        clips: The clips.
-        fraction: Share of the clips that choose, in (0, 1), where there are no folds.
-        seed: The same seed gives the same split.
-
-    Raises:
-        DataError: if one side would be empty.
-    """
-    folds = sorted({clip.fold for clip in clips.clips})
-    uses = {fold: USAGE_OF_NAME.get(fold.casefold()) for fold in folds}
-    if all(uses.values()):
-        training = [clip for clip in clips.clips if uses[clip.fold] == TRAINING]
-        validation = [clip for clip in clips.clips if uses[clip.fold] == VALIDATION]
-    elif len(folds) > 1:
-        training = [clip for clip in clips.clips if clip.fold != folds[-1]]
-        validation = [clip for clip in clips.clips if clip.fold == folds[-1]]
-    else:
-        chosen = _part_of_units(clips, fraction, seed)
-        training = [clip for clip in clips.clips if unit_of(clip) not in chosen]
-        validation = [clip for clip in clips.clips if unit_of(clip) in chosen]
-    if not training or not validation:
-        raise DataError(
-            f"{clips.source} gives {len(training)} clips to train on and {len(validation)} to "
-            "choose by; expected clips of two subjects at least, or the folds train and validation."
-        )
-    shared = {unit_of(clip) for clip in training} & {unit_of(clip) for clip in validation}
-    if shared:
-        raise DataError(
-            f"The folds of {clips.source} put {', '.join(sorted(shared)[:5])} on both sides; "
-            "expected a subject's clips on one."
-        )
-    return training, validation
-
-
-def _part_of_units(clips: ClipSet, fraction: float, seed: int) -> set[str]:
-    """Choose subjects (or files) at random until they have a share of the clips, but not all."""
-    units = sorted({unit_of(clip) for clip in clips.clips})
-    np.random.default_rng(seed).shuffle(units)
-    chosen: set[str] = set()
-    for unit in units[:-1]:
-        if sum(unit_of(clip) in chosen for clip in clips.clips) >= fraction * len(clips.clips):
-            break
-        chosen.add(unit)
-    return chosen
 
 
 def unit_of(clip: Clip) -> str:

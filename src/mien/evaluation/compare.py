@@ -16,7 +16,7 @@ from mien.evaluation.network import fit_faces, open_network
 from mien.evaluation.report import label_reading
 from mien.training.config import load_experiment
 from mien.training.faces import load_faces_of, split_faces
-from mien.training.provenance import check_faces, data_of_run
+from mien.training.provenance import check_data, data_of_run
 from mien.training.run_folder import RunFolder
 from mien.training.temperature import fit_temperature, log_losses
 
@@ -100,7 +100,7 @@ def compare_networks(first: Path, second: Path, *, training_data: Path | None) -
     training_data = data_of_run(runs[0], training_data)
     faces, split = load_faces_of(recipes[0], training_data, None)
     for run in runs:
-        check_faces(faces, run)
+        check_data(faces, run)
     _, validation = split_faces(faces, split)
     of_test = np.mean(find_test_faces(validation.faces_u8) >= 0)
     if of_test > LARGEST_TEST_PART:

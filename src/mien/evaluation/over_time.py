@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 import mien.models.temporal  # noqa: F401  (registers its layers with Keras)
 from mien.core.errors import DataError, ModelError
 from mien.core.labels import EMOTIONS
-from mien.data.clip_sequences import read_clips
 from mien.data.clips import holds_clips, load_clips
 from mien.data.face_sequences import FaceSequence
 from mien.data.fer2013 import load_dataset
@@ -33,8 +32,15 @@ from mien.evaluation.network import short_name
 from mien.evaluation.test_set import data_to_score, faces_to_score, votes_for_test
 from mien.recognizer import Recognizer
 from mien.training.config import Experiment, load_experiment
-from mien.training.face_sequences import CACHE, emotion_of, held_out_sequences
-from mien.training.faces import LabelledFaces, load_faces, split_faces
+from mien.training.face_sequences import (
+    CACHE,
+    clip_sequences,
+    emotion_of,
+    held_out_sequences,
+    sides_of,
+)
+from mien.training.faces import LabelledFaces, held_out_faces, load_faces, split_faces
+from mien.training.provenance import is_of
 from mien.training.run_folder import RunFolder, write_json
 from mien.training.sequence_batches import observed_of
 
@@ -45,7 +51,6 @@ an advantage over the network."""
 RESAMPLES = 1_000
 
 NETWORK = "network over time"
-_MOST_NAMED = 20
 
 Said = list[NDArray[np.int64]]  # of each sequence the labels of its moments
 
@@ -130,8 +135,8 @@ def score_over_time(
         network_path: The `.keras` file in its run's folder.
         data: Clips (see `mien.data.clips`), which are all scored; FER2013's test faces, of which
             sequences are made, and the look is counted; or what it was trained on, of which the
-            validation faces or clips are taken. FER+'s votes (`fer2013new.csv`) are used where
-            they lie beside faces. None for FER2013's test faces.
+            validation faces or clips are taken, or the fold that was held out. FER+'s votes
+            (`fer2013new.csv`) are used where they lie beside faces. None for FER2013's test faces.
         out: Folder for `over_time.json`; None for the run's.
         ledger: The ledger of looks at FER2013's test faces.
         say: Called with each line of the report.
@@ -155,7 +160,7 @@ def score_over_time(
             "--restart"
         )
     network = keras.saving.load_model(network_path, compile=False, safe_mode=True)
-    sequences, test_faces = _sequences(data, recognizer, experiment, remark)
+    sequences, test_faces = _sequences(data, recognizer, run, experiment, remark)
     report = compare_ways(network, sequences, metrics["experiment"], short_name(data))
     if test_faces:
         _count_look(report, network, network_path, test_faces, ledger, say)
@@ -261,12 +266,13 @@ def _measure(ways: Mapping[str, Said], truth: Said, labels: int) -> dict[str, di
 def _sequences(
     data: Path,
     recognizer: Recognizer,
+    run: RunFolder,
     experiment: Experiment,
     remark: Callable[[str], None],
 ) -> tuple[Sequence[FaceSequence], int]:
     """Return the sequences to score, and how many of FER2013's test faces they may be made of."""
     if holds_clips(data):
-        return _clip_sequences(data, recognizer, remark), 0
+        return _sequences_of_clips(data, recognizer, run, experiment, remark), 0
     faces, test_faces = _faces(data, experiment)
     wanted = experiment.sequences
     assert wanted is not None
@@ -282,25 +288,26 @@ def _sequences(
     return made, min(test_faces, wanted.held_out_faces)
 
 
-def _clip_sequences(
-    data: Path, recognizer: Recognizer, remark: Callable[[str], None]
+def _sequences_of_clips(
+    data: Path,
+    recognizer: Recognizer,
+    run: RunFolder,
+    experiment: Experiment,
+    remark: Callable[[str], None],
 ) -> Sequence[FaceSequence]:
     clips = load_clips(data)
-    classifier = recognizer.classifier
-    if clips.classes.names != classifier.labels:
+    scored = clips.clips
+    if is_of(clips, run):
+        sides = sides_of(clips, experiment.split)
+        scored = sides.held_out or sides.validation
+        role = "were held out" if sides.held_out else "chose its epoch"
+        remark(f"It was trained on these clips: the {len(scored):,} that {role} are scored")
+    (sequences,) = clip_sequences(clips, [scored], recognizer, remark)
+    if not sequences:
         raise DataError(
-            f"The clips of {data} are of {', '.join(clips.classes.names)}; the reading "
-            f"{classifier.reading_name} tells {', '.join(classifier.labels)}."
+            f"{data} has no clip that can be scored, of {len(scored) + len(clips.skipped):,}."
         )
-    read = read_clips(clips.clips, clips, recognizer, remark)
-    odd = [*clips.skipped, *read.odd]
-    for name, reason in odd[:_MOST_NAMED]:
-        remark(f"left out: {name}: {reason}")
-    if len(odd) > _MOST_NAMED:
-        remark(f"... and {len(odd) - _MOST_NAMED:,} more; mien data explore {data} names them all")
-    if not read.sequences:
-        raise DataError(f"{data} has no clip that can be scored: {len(odd):,} were left out.")
-    return read.sequences
+    return sequences
 
 
 def _faces(data: Path, experiment: Experiment) -> tuple[LabelledFaces, int]:
@@ -310,8 +317,9 @@ def _faces(data: Path, experiment: Experiment) -> tuple[LabelledFaces, int]:
     votes = beside if beside.is_file() else None
     # A few hundred of FER2013's training faces are copies of test faces.
     if scored.known_test_faces <= LARGEST_TEST_PART * len(scored.labels):
-        _, validation = split_faces(load_faces(data, votes), experiment.split)
-        return validation, 0
+        faces = load_faces(data, votes)
+        _, validation = split_faces(faces, experiment.split)
+        return held_out_faces(faces, experiment.split) or validation, 0
     of_test = None if votes is None else votes_for_test(scored, load_votes(votes))
     labels = np.asarray(scored.labels, np.int64)
     return LabelledFaces(scored.faces_u8, labels, of_test), scored.known_test_faces

@@ -23,7 +23,7 @@ from mien.data.infer_classes import infer_classes
 from mien.evaluation.network import fit_faces
 from mien.models.heads import VOTE_HEAD
 from mien.training.faces import LabelledFaces, load_faces_of, split_faces
-from mien.training.provenance import check_faces, data_of_run
+from mien.training.provenance import check_data, data_of_run
 from mien.training.readings import LABELS, truth_of
 from mien.training.run_folder import RunFolder
 from mien.training.temperature import fit_temperature
@@ -81,7 +81,7 @@ def quantise_file(
     faces, split = load_faces_of(
         recipe, training_data, votes_file if VOTE_HEAD in source.heads else None
     )
-    check_faces(faces, run)
+    check_data(faces, run)
     training, validation = split_faces(faces, split)
     quantised = quantise(source, _some(fit_faces(training.faces_u8, source.input)), out)
     validation_u8 = fit_faces(validation.faces_u8, source.input)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -21,12 +20,13 @@ from mien.core.errors import ChanceError, ModelError
 from mien.core.labels import EMOTIONS
 from mien.core.preprocess import FACE_SIZE, to_network_input
 from mien.evaluation.calibration import measure_calibration
+from mien.export.keras_graph import to_bytes, to_onnx_graph
 from mien.export.likeness import add_face_likeness
 from mien.faces.detect import FRAMINGS
 from mien.models.heads import FACE_LIKENESS, FEATURES, VOTE_HEAD
 from mien.models.keras_file import KerasBackend, heads_of, load_network
 from mien.training.faces import LabelledFaces, load_faces_of, split_faces
-from mien.training.provenance import check_faces, data_of_run
+from mien.training.provenance import check_data, data_of_run
 from mien.training.publish import is_calibrated
 from mien.training.readings import LABELS, fit_readings, truth_of, uncalibrated_readings
 from mien.training.run_folder import RunFolder, figures_beside, labels_beside
@@ -85,7 +85,7 @@ def export_file(
         )
         return export_network(network, artifact)
     faces, split = load_faces_of(recipe, training_data, votes_file if with_votes else None)
-    check_faces(faces, run)
+    check_data(faces, run)
     training, validation = split_faces(faces, split)
     outputs = network.predict(to_network_input(validation.faces_u8), batch_size=256, verbose=0)
     readings = fit_readings(outputs, artifact.heads, validation)
@@ -250,18 +250,9 @@ def _refuse_to_replace(onnx_path: Path, missing: Path) -> None:
 def _to_onnx(network: keras.Model) -> bytes:
     # Keras exports only what has been called.
     network(np.zeros((1, FACE_SIZE, FACE_SIZE, 1), np.float32), training=False)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / ARTIFACT_NAME
-        with warnings.catch_warnings():
-            # Keras asks NumPy for an alias that NumPy took away, to give it back to tf2onnx.
-            warnings.filterwarnings("ignore", "In the future `np.object`", FutureWarning)
-            network.export(path, format="onnx", verbose=False)
-        model = onnx.load(path)
+    model = to_onnx_graph(network)
     _name_in_order(model.graph, list(network.output))
-    # It names the temporary folder.
-    model.graph.doc_string = ""
-    onnx.checker.check_model(model, full_check=True)
-    return model.SerializeToString(deterministic=True)
+    return to_bytes(model)
 
 
 def _name_in_order(graph: onnx.GraphProto, outputs: list[str]) -> None:

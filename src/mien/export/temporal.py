@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
-import onnx
 from numpy.typing import NDArray
 
 from mien.core.errors import ModelError
 from mien.core.session import open_session
 from mien.core.temporal import TEMPORAL_NAME, TemporalArtifact, write_temporal
+from mien.export.keras_graph import to_bytes, to_onnx_graph
 from mien.models.temporal import LONGEST_ELAPSED_MS, QUALITY, step_network
 from mien.training.run_folder import RunFolder
 
@@ -55,13 +53,7 @@ def _to_onnx(step: keras.Model) -> bytes:
     """Convert the step; the exporter wants to see it called."""
     zeros = {name: np.zeros((1, each.shape[1]), np.float32) for name, each in step.input.items()}
     step({name: keras.ops.array(rows) for name, rows in zeros.items()})
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / TEMPORAL_NAME
-        step.export(path, format="onnx", verbose=False)
-        model = onnx.load(path)
-    model.graph.doc_string = ""  # It names the temporary folder.
-    onnx.checker.check_model(model, full_check=True)
-    return model.SerializeToString(deterministic=True)
+    return to_bytes(to_onnx_graph(step))
 
 
 def _check_steps(network: keras.Model, graph: bytes, artifact: TemporalArtifact) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,16 @@ from numpy.typing import NDArray
 
 from mien.classifier.classifier import Classifier
 from mien.core.errors import DataError
-from mien.data.disturb import OTHER, Disturbance
+from mien.data.clip_sequences import read_clips
+from mien.data.clip_split import ClipSides, split_clips
+from mien.data.clips import Clip, ClipSet, holds_clips, load_clips
+from mien.data.disturb import OTHER, TRAINING, Disturbance
 from mien.data.face_sequences import FaceSequence
 from mien.data.ferplus import agreed_labels
 from mien.data.made_sequences import DisturbedFaces, disturb_faces, make_sequence
-from mien.training.faces import LabelledFaces
+from mien.recognizer import Recognizer
+from mien.training.config import Experiment, SplitConfig
+from mien.training.faces import LabelledFaces, held_out_faces, load_faces, split_faces
 from mien.training.readings import truth_of
 
 CACHE = "face_sequences"
@@ -22,6 +28,151 @@ CACHE = "face_sequences"
 
 HELD_OUT_SEED = 7
 """Seed of the validation and test sequences: every network is judged on the same ones."""
+
+
+_MOST_NAMED = 20
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SequenceSplit:
+    """What a network over time learns from, what chooses its epoch, and what judges a fold.
+
+    Attributes:
+        training: Faces to make sequences of, or the sequences of clips.
+        validation: Sequences.
+        held_out: Those of the fold that is held out; None without folds.
+    """
+
+    training: DisturbedFaces | Sequence[FaceSequence]
+    validation: Sequence[FaceSequence]
+    held_out: Sequence[FaceSequence] | None
+
+
+def load_faces_or_clips(data: Path, votes_file: Path) -> LabelledFaces | ClipSet:
+    """Read labelled faces, or find clips; no video is opened.
+
+    Args:
+        data: FER2013's faces, or clips: a folder or a manifest, see `mien.data.clips`.
+        votes_file: FER+'s `fer2013new.csv`; read if it is there and the data are faces.
+
+    Raises:
+        DataError: see `mien.training.faces.load_faces` and `mien.data.clips.load_clips`.
+    """
+    if holds_clips(data):
+        return load_clips(data)
+    return load_faces(data, votes_file if votes_file.is_file() else None)
+
+
+def split_sequences(
+    source: LabelledFaces | ClipSet,
+    experiment: Experiment,
+    recognizer: Recognizer,
+    cache_folder: Path,
+    say: Callable[[str], None],
+) -> SequenceSplit:
+    """Split faces or clips as a recipe says, and make sequences of them.
+
+    Args:
+        source: What `load_faces_or_clips` returned.
+        experiment: A recipe with the table [sequences].
+        recognizer: Who finds the faces of clips, and says what each face shows.
+        cache_folder: Where the cache of made sequences lies.
+        say: Called with each line for the user.
+
+    Raises:
+        DataError: if a side would be empty, or the reading has other labels.
+    """
+    if isinstance(source, ClipSet):
+        return _split_of_clips(source, experiment.split, recognizer, say)
+    wanted = experiment.sequences
+    assert wanted is not None
+    training, validation = split_faces(source, experiment.split)
+    judging = held_out_faces(source, experiment.split)
+    say(f"sequences are made of {wanted.faces:,} training faces of {source.source}")
+
+    def held_out(faces: LabelledFaces) -> list[FaceSequence]:
+        return held_out_sequences(
+            faces,
+            recognizer.classifier,
+            count=wanted.held_out_faces,
+            sequences=wanted.held_out,
+            steps=wanted.steps,
+            cache_folder=cache_folder,
+            say=say,
+        )
+
+    drawn = drawn_faces(
+        training,
+        wanted.faces,
+        recognizer.classifier,
+        TRAINING,
+        seed=experiment.training.seed,
+        cache_folder=cache_folder,
+        say=say,
+    )
+    return SequenceSplit(
+        drawn, held_out(validation), None if judging is None else held_out(judging)
+    )
+
+
+def _split_of_clips(
+    clips: ClipSet, split: SplitConfig, recognizer: Recognizer, say: Callable[[str], None]
+) -> SequenceSplit:
+    sides = sides_of(clips, split)
+    training, validation, held_out = clip_sequences(
+        clips, (sides.training, sides.validation, sides.held_out), recognizer, say
+    )
+    line = f"{len(training):,} clips to train on, {len(validation):,} to choose the epoch by"
+    say(f"{line}, {len(held_out):,} held out" if split.folds else line)
+    if not clips.has_subjects:
+        say("who the clips show is not known: the split keeps files apart, not people")
+    if not training or not validation or (split.folds and not held_out):
+        raise DataError(f"{clips.source} has no usable clip on one side of the split.")
+    return SequenceSplit(training, validation, held_out if split.folds else None)
+
+
+def sides_of(clips: ClipSet, split: SplitConfig) -> ClipSides:
+    """Split clips as a recipe says.
+
+    Raises:
+        DataError: see `mien.data.clip_split.split_clips`.
+    """
+    return split_clips(
+        clips, split.validation_fraction, split.seed, folds=split.folds, fold=split.fold
+    )
+
+
+def clip_sequences(
+    clips: ClipSet,
+    sides: Sequence[Sequence[Clip]],
+    recognizer: Recognizer,
+    say: Callable[[str], None],
+) -> list[Sequence[FaceSequence]]:
+    """Return the sequences of each of some parts of a set, and name the clips that are left out.
+
+    Args:
+        clips: The set.
+        sides: Its parts.
+        recognizer: See `mien.data.clip_sequences.read_clips`.
+        say: Called with each line for the user.
+
+    Raises:
+        DataError: if the recognizer's reading has other labels than the clips.
+    """
+    classifier = recognizer.classifier
+    if clips.classes.names != classifier.labels:
+        raise DataError(
+            f"The clips of {clips.source} are of {', '.join(clips.classes.names)}; the reading "
+            f"{classifier.reading_name} tells {', '.join(classifier.labels)}."
+        )
+    read = [read_clips(side, clips, recognizer, say) for side in sides]
+    odd = [*clips.skipped, *(each for side in read for each in side.odd)]
+    for name, reason in odd[:_MOST_NAMED]:
+        say(f"left out: {name}: {reason}")
+    if len(odd) > _MOST_NAMED:
+        more = len(odd) - _MOST_NAMED
+        say(f"... and {more:,} more; mien data explore {clips.source} names them all")
+    return [side.sequences for side in read]
 
 
 def drawn_faces(

@@ -53,7 +53,7 @@ from mien.training.objective import (
     make_targets,
 )
 from mien.training.pause import take_up_run
-from mien.training.provenance import check_faces, describe_faces
+from mien.training.provenance import check_data, describe_data
 from mien.training.recipe import Recipe
 from mien.training.results import write_results
 from mien.training.run_folder import RunFolder, write_json
@@ -133,7 +133,7 @@ def _train(
     training, validation = split_faces(faces, experiment.split)
     check_enough(training, validation, experiment.split)
     if not restart:
-        check_faces(faces, run)
+        check_data(faces, run)
     keras.utils.set_random_seed(experiment.training.seed)
     network = build_network(
         experiment.network,
@@ -149,7 +149,7 @@ def _train(
             finished = shipped_network() if start == SHIPPED else RunFolder(runs / start).network
             start_from(network, finished, faces.classes.names)
     prepare_run_folder(recipe, run, log_folder, restart=restart)
-    write_json(run.data, describe_faces(faces))
+    write_json(run.data, describe_data(faces))
     held_out = held_out_faces(faces, experiment.split)
     say(_describe_split(faces, training, validation, held_out, experiment.split))
     if experiment.training.head_epochs >= experiment.training.epochs:
@@ -225,7 +225,7 @@ def _show_finished(
     if run.data.is_file() and training_data.exists():
         experiment = recipe.experiment
         faces = load_faces(training_data, None, experiment.class_table, experiment.data.groups)
-        check_faces(faces, run)
+        check_data(faces, run)
     _keep_recipe(recipe, run)
     say(f"{run.path} holds this run, finished; --restart trains it anew")
     write_architecture_report(

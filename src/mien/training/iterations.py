@@ -13,6 +13,13 @@ from mien.training.config import Experiment, load_experiment
 from mien.training.provenance import is_foreign
 from mien.training.run_folder import RunFolder
 
+_OVER_TIME = (
+    "Networks over time: the parts of the moments, and of whole sequences, that are right",
+    f"{'':<57} {'validation':>17} {'test':>17}",
+    f"{'experiment':<32} {'parameters':>10} {'epochs':>6} {'minutes':>7} "
+    f"{'moments':>8} {'wholes':>8} {'moments':>8} {'wholes':>8}  decision",
+)
+
 
 def iteration_history(experiments: Path, runs: Path) -> list[str]:
     """Return a table of all experiments, filled from the runs that have really finished.
@@ -44,26 +51,29 @@ def iteration_history(experiments: Path, runs: Path) -> list[str]:
     }
     for name, experiment in of_faces.items():
         if name in foreign:
-            rows.append(f"{name:<32} {'run on other faces, see below':>10}")
+            rows.append(f"{name:<32} {'run on other data, see below':>10}")
         else:
             rows.append(_history_row(name, experiment, RunFolder(runs / name), tested.get(name)))
     if over_time:
-        rows += [
-            "",
-            "Networks over time: the parts of the moments, and of whole sequences, that are right",
-            f"{'':<57} {'validation':>17} {'test':>17}",
-            f"{'experiment':<32} {'parameters':>10} {'epochs':>6} {'minutes':>7} "
-            f"{'moments':>8} {'wholes':>8} {'moments':>8} {'wholes':>8}  decision",
-        ]
-        rows += [
-            _row_over_time(name, experiment, RunFolder(runs / name), tested.get(name))
-            for name, experiment in over_time.items()
-        ]
+        rows += ["", *_OVER_TIME]
+        for name, experiment in over_time.items():
+            if name in foreign:
+                rows.append(f"{name:<32} {'run on other data, see below':>10}")
+            else:
+                run = RunFolder(runs / name)
+                rows.append(_row_over_time(name, experiment, run, tested.get(name)))
     if foreign:
-        rows += ["", "On other faces than FER2013's, so that their figures are not to be compared:"]
+        rows += ["", "On other data than FER2013's, so that their figures are not to be compared:"]
+        clips = [name for name in foreign if isinstance(foreign[name].network, TemporalConfig)]
         rows += [
             _history_row(name, experiment, RunFolder(runs / name), None)
             for name, experiment in foreign.items()
+            if name not in clips
+        ]
+        if clips:
+            rows += _OVER_TIME
+        rows += [
+            _row_over_time(name, foreign[name], RunFolder(runs / name), None) for name in clips
         ]
     return rows
 

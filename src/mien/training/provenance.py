@@ -1,12 +1,14 @@
-"""Which faces a run was trained on, so that nothing goes on with others unnoticed."""
+"""Which faces or clips a run was trained on, so that nothing goes on with others unnoticed."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from mien.core.errors import ModelError
+from mien.data.clips import ClipSet
 from mien.training.config import Experiment, load_experiment
 from mien.training.faces import LabelledFaces
 from mien.training.run_folder import RunFolder
@@ -38,33 +40,49 @@ def data_of_run(run: RunFolder, named: Path | None) -> Path:
     return data_of(load_experiment(run.recipe), None) if run.recipe.is_file() else FER2013_TRAINING
 
 
-def describe_faces(faces: LabelledFaces) -> dict[str, Any]:
-    """Say which faces these are: the content of a run's `data.json`."""
+def describe_data(data: LabelledFaces | ClipSet) -> dict[str, Any]:
+    """Say which faces or clips these are: the content of a run's `data.json`."""
     return {
-        "source": str(faces.source),
-        "faces": len(faces.labels),
-        "sha256": faces.fingerprint(),
+        "source": str(data.source),
+        **(
+            {"clips": len(data.clips)} if isinstance(data, ClipSet) else {"faces": len(data.labels)}
+        ),
+        "sha256": data.fingerprint(),
     }
 
 
-def check_faces(faces: LabelledFaces, run: RunFolder) -> None:
-    """See that a run was trained on these faces; older runs do not tell theirs.
+def is_of(data: LabelledFaces | ClipSet, run: RunFolder) -> bool:
+    """Say whether a run tells its faces or clips, and they are these.
+
+    Raises:
+        ModelError: if its `data.json` cannot be read.
+    """
+    return bool(known := _read(run)) and known["sha256"] == data.fingerprint()
+
+
+def check_data(data: LabelledFaces | ClipSet, run: RunFolder) -> None:
+    """See that a run was trained on these faces or clips; older runs do not tell theirs.
 
     Raises:
         ModelError: if it was trained on others.
     """
-    known, found = _read(run), describe_faces(faces)
-    if known and known["sha256"] != found["sha256"]:
+    if (known := _read(run)) and not is_of(data, run):
+        found = describe_data(data)
         raise ModelError(
-            f"{run.path} holds a run on other faces: {known['faces']:,} of {known['source']}, not "
-            f"these {found['faces']:,} of {found['source']}, or with other labels or groups. Name "
-            "its faces with --data; or give the recipe another name, or throw that run away with "
+            f"{run.path} holds a run on other data: {_count(known)} of {known['source']}, not "
+            f"these {_count(found)} of {found['source']}, or with other labels or groups. Name "
+            "its data with --data; or give the recipe another name, or throw that run away with "
             "--restart."
         )
 
 
+def _count(described: Mapping[str, Any]) -> str:
+    kind = "clips" if "clips" in described else "faces"
+    return f"{described[kind]:,} {kind}"
+
+
 def is_foreign(run: RunFolder) -> bool:
-    """Say whether a run was trained on other faces than FER2013's; older runs were not.
+    """Say whether a run was trained on other data than FER2013's faces; older runs were not.
 
     Raises:
         ModelError: if its `data.json` cannot be read.
@@ -77,9 +95,9 @@ def _read(run: RunFolder) -> dict[str, Any]:
         return {}
     try:
         content: dict[str, Any] = json.loads(run.data.read_text(encoding="utf-8"))
-        _ = content["source"], content["faces"], content["sha256"]
+        _ = content["source"], content["sha256"], _count(content)
     except (ValueError, KeyError, TypeError):
         raise ModelError(
-            f"{run.data} does not name the run's faces: throw the run away with --restart."
+            f"{run.data} does not name the run's data: throw the run away with --restart."
         ) from None
     return content

@@ -8,17 +8,12 @@ are those of every experiment.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.core.errors import DataError
-from mien.data.clip_sequences import read_clips
-from mien.data.clips import holds_clips, load_clips, split_clips
-from mien.data.disturb import TRAINING
 from mien.data.face_sequences import FaceSequence
 from mien.data.made_sequences import DisturbedFaces
 from mien.models.config import TemporalConfig
@@ -28,8 +23,13 @@ from mien.recognizer import Recognizer
 from mien.training.callbacks import EpochOfBatches, ProgressLine, RunState
 from mien.training.config import Experiment
 from mien.training.curves import chosen_epoch, draw_learning_curves
-from mien.training.face_sequences import CACHE, drawn_faces, emotion_of, held_out_sequences
-from mien.training.faces import load_faces, split_faces
+from mien.training.face_sequences import (
+    CACHE,
+    SequenceSplit,
+    emotion_of,
+    load_faces_or_clips,
+    split_sequences,
+)
 from mien.training.fit import (
     check_recipe,
     describe_environment,
@@ -38,6 +38,7 @@ from mien.training.fit import (
 )
 from mien.training.lock import locked
 from mien.training.objective import make_optimizer
+from mien.training.provenance import check_data, describe_data
 from mien.training.recipe import Recipe
 from mien.training.run_folder import RunFolder, write_json
 from mien.training.sequence_batches import (
@@ -47,19 +48,6 @@ from mien.training.sequence_batches import (
     sequence_loss,
     targets_of,
 )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SequenceSplit:
-    """What a network over time learns from, and what chooses its epoch.
-
-    Attributes:
-        training: Faces to make sequences of, or the sequences of clips.
-        validation: Sequences.
-    """
-
-    training: DisturbedFaces | Sequence[FaceSequence]
-    validation: Sequence[FaceSequence]
 
 
 def is_temporal(recipe: Recipe) -> bool:
@@ -93,12 +81,14 @@ def train_temporal(
         The file of the trained network, in the run's folder.
 
     Raises:
-        ModelError: if the folder belongs to another recipe or artifact.
+        ModelError: if the folder belongs to another recipe, artifact, or other data.
         DataError: if there is nothing to learn from.
     """
     if not restart:
         check_recipe(recipe, run)
         if run.is_finished:
+            if run.data.is_file() and training_data.exists():
+                check_data(load_faces_or_clips(training_data, votes_file), run)
             say(f"{run.path} holds this run, finished; --restart trains it anew")
             return run.network
     with locked(run):
@@ -120,12 +110,18 @@ def _train(
     assert experiment.sequences is not None
     recognizer = Recognizer(reading=experiment.sequences.reading or None, threads=1)
     classifier = recognizer.classifier
-    split = _sequences(experiment, recognizer, training_data, votes_file, say)
-    prepare_run_folder(recipe, run, log_folder, restart=restart)
+    source = load_faces_or_clips(training_data, votes_file)
+    if not restart:
+        check_data(source, run)
+    cache = training_data.parent / ".mien_cache" / CACHE
+    split = split_sequences(source, experiment, recognizer, cache, say)
     keras.utils.set_random_seed(experiment.training.seed)
     features = split.validation[0].features.shape[1]
     network = build_temporal(network_config, features, len(classifier.labels))
     network.get_layer("seen").adapt(_features_of(split.training))
+    # Whatever may be missing was looked for before an earlier run is thrown away.
+    prepare_run_folder(recipe, run, log_folder, restart=restart)
+    write_json(run.data, describe_data(source))
     write_json(run.environment, describe_environment(network))
     history = _fit(network, split, experiment, run, log_folder, say)
     metrics = {
@@ -134,7 +130,8 @@ def _train(
         "face_artifact": classifier.artifact.experiment,
         "reading": classifier.reading_name,
         "labels": list(classifier.labels),
-        **_measure(network, split.validation),
+        **_measure(network, split.validation, "validation"),
+        **({} if split.held_out is None else _measure(network, split.held_out, "held_out")),
         "epochs": len(history["epoch"]),
         "chosen_epoch": chosen_epoch(history, experiment.training.early_stopping_min_delta),
         "training_minutes": round(sum(history["seconds"]) / 60, 1),
@@ -151,72 +148,6 @@ def _train(
         f"{metrics['validation_clip_accuracy']:.4f} of the sequences right; wrote {run.network}"
     )
     return run.network
-
-
-def _sequences(
-    experiment: Experiment,
-    recognizer: Recognizer,
-    data: Path,
-    votes_file: Path,
-    say: Callable[[str], None],
-) -> SequenceSplit:
-    wanted = experiment.sequences
-    assert wanted is not None
-    if holds_clips(data):
-        return _clip_sequences(experiment, recognizer, data, say)
-    votes = votes_file if votes_file.is_file() else None
-    training, validation = split_faces(load_faces(data, votes), experiment.split)
-    cache = data.parent / ".mien_cache" / CACHE
-    say(f"sequences are made of {wanted.faces:,} training faces of {data}")
-    return SequenceSplit(
-        drawn_faces(
-            training,
-            wanted.faces,
-            recognizer.classifier,
-            TRAINING,
-            seed=experiment.training.seed,
-            cache_folder=cache,
-            say=say,
-        ),
-        held_out_sequences(
-            validation,
-            recognizer.classifier,
-            count=wanted.held_out_faces,
-            sequences=wanted.held_out,
-            steps=wanted.steps,
-            cache_folder=cache,
-            say=say,
-        ),
-    )
-
-
-def _clip_sequences(
-    experiment: Experiment, recognizer: Recognizer, data: Path, say: Callable[[str], None]
-) -> SequenceSplit:
-    clips = load_clips(data)
-    labels = recognizer.classifier.labels
-    if clips.classes.names != labels:
-        raise DataError(
-            f"The clips of {data} are of {', '.join(clips.classes.names)}; the reading "
-            f"{recognizer.classifier.reading_name} tells {', '.join(labels)}."
-        )
-    split = experiment.split
-    sides = [
-        read_clips(side, clips, recognizer, say)
-        for side in split_clips(clips, split.validation_fraction, split.seed)
-    ]
-    odd = [*clips.skipped, *sides[0].odd, *sides[1].odd]
-    training, validation = (side.sequences for side in sides)
-    say(f"{len(training):,} clips to train on, {len(validation):,} to choose the epoch by")
-    if not clips.has_subjects:
-        say("who the clips show is not known: the split keeps files apart, not people")
-    for name, reason in odd[:20]:
-        say(f"left out: {name}: {reason}")
-    if len(odd) > 20:
-        say(f"... and {len(odd) - 20:,} more; mien data explore {data} names them all")
-    if not training or not validation:
-        raise DataError(f"{data} has no usable clip on one side of the split.")
-    return SequenceSplit(training, validation)
 
 
 def _features_of(training: DisturbedFaces | Sequence[FaceSequence]) -> NDArray[np.float32]:
@@ -275,8 +206,10 @@ def _fit(
     return state.history
 
 
-def _measure(network: keras.Model, sequences: Sequence[FaceSequence]) -> dict[str, float]:
-    """Return what chose the epoch: the loss, and the parts of moments and sequences right."""
+def _measure(
+    network: keras.Model, sequences: Sequence[FaceSequence], what: str
+) -> dict[str, float]:
+    """Return the loss on sequences, and the parts of their moments and of them that are right."""
     logits = network.predict(observed_of(sequences), batch_size=256, verbose=0)
     labels = sequences[0].truth.shape[1]
     hits, clips = [], []
@@ -287,11 +220,9 @@ def _measure(network: keras.Model, sequences: Sequence[FaceSequence]) -> dict[st
         clips.append(row[len(truth) - 1, labels:].argmax() == sequence.clip_truth.argmax())
     targets = targets_of(sequences, 0.0)
     return {
-        "validation_accuracy": float(np.concatenate(hits).mean()),
-        "validation_loss": float(
-            np.mean(keras.ops.convert_to_numpy(sequence_loss(targets, logits)))
-        ),
-        "validation_clip_accuracy": float(np.mean(clips)),
+        f"{what}_accuracy": float(np.concatenate(hits).mean()),
+        f"{what}_loss": float(np.mean(keras.ops.convert_to_numpy(sequence_loss(targets, logits)))),
+        f"{what}_clip_accuracy": float(np.mean(clips)),
     }
 
 

@@ -14,10 +14,12 @@ from mien.data.infer_classes import infer_classes
 from mien.training.recipe import Recipe
 
 _FIGURES = {
-    "held_out_accuracy": ("accuracy on the faces held out", "{:.1%}"),
-    "held_out_mean_recall": ("mean recall on the faces held out", "{:.1%}"),
-    "validation_accuracy": ("accuracy on the faces that chose the epoch", "{:.1%}"),
-    "validation_loss": ("loss on the faces that chose the epoch", "{:.3f}"),
+    "held_out_accuracy": ("accuracy on what is held out", "{:.1%}"),
+    "held_out_mean_recall": ("mean recall on what is held out", "{:.1%}"),
+    "held_out_clip_accuracy": ("whole sequences right of those held out", "{:.1%}"),
+    "validation_accuracy": ("accuracy on what chose the epoch", "{:.1%}"),
+    "validation_clip_accuracy": ("whole sequences right of those that chose it", "{:.1%}"),
+    "validation_loss": ("loss on what chose the epoch", "{:.3f}"),
 }
 
 
