@@ -57,6 +57,80 @@ def test_how_long_somebody_was_seen_hardly_depends_on_how_often_one_looked(resul
     assert summary.persons[1].seen_ms == pytest.approx(20_000, rel=0.1)
 
 
+@pytest.mark.parametrize("step", [1, 20, 50])
+def test_a_report_knows_how_often_the_video_was_looked_at(tmp_path, result, page_of, step):
+    """As `--every` leaves a record: of frames that are 0.04, 0.8 and 2 s apart."""
+    path = tmp_path / "clip.csv"
+    with RecordWriter(EMOTIONS, csv=path, smooth_ms=130) as writer:
+        for frame in range(0, 501, step):
+            writer.write([result(frame, 1, "happy"), result(frame, 2, "sad")])
+    summary, _, _ = page_of(path, tmp_path)
+    for person in summary.persons.values():
+        assert person.seen_ms == pytest.approx(20_000, rel=0.1)
+
+
+def test_who_is_seen_now_and_then_is_not_taken_for_seldom_looked_at(tmp_path, result, page_of):
+    path = tmp_path / "clip.csv"
+    with RecordWriter(EMOTIONS, csv=path, smooth_ms=130) as writer:
+        for frame in (0, 1, 100, 101, 230, 231, 400, 401):
+            writer.write([result(frame, 1, "happy")])
+    summary, _, _ = page_of(path, tmp_path)
+    assert summary.persons[1].seen_ms < 2500
+
+
+def saved_by_the_page(path, **sources):
+    """Write the faces of several sources as mien's page saves them."""
+    lines = []
+    for name, faces in sources.items():
+        part = path.with_name("part.csv")
+        with RecordWriter(EMOTIONS, csv=part, smooth_ms=130) as writer:
+            writer.write(faces)
+        header, *rows = part.read_text().splitlines()
+        lines += [row + f",{name.replace('_', '.')}" for row in rows]
+    path.write_text("\n".join([f"{header},source", *lines, ""]))
+    return path
+
+
+def test_photos_that_the_page_saved_are_no_person(tmp_path, result, page_of):
+    photos = {
+        "anna_jpg": [result(0, 0, "happy")],
+        "choir_jpg": [result(0, 0, "sad"), result(0, 0, "sad"), result(0, 0, "angry")],
+    }
+    path = saved_by_the_page(tmp_path / "mien.csv", **photos)
+    summary, text, checker = page_of(path, tmp_path)
+    assert summary.photos.faces == 4
+    assert summary.photos.pictures_with_faces == 2
+    assert {"anna.jpg", "choir.jpg"} <= set(checker.texts)
+    assert "Person" not in text
+    with pytest.raises(DataError, match="is of pictures, or of several sources"):
+        write_report(path, tmp_path / "b.html", summary_json=tmp_path / "summary.json")
+
+
+def test_each_source_that_the_page_saved_has_its_own_time(tmp_path, result, page_of):
+    sources = {
+        "camera": [result(frame, 1, "happy") for frame in range(250)],
+        "clip_mp4": [result(frame, 2, "sad") for frame in range(50)],
+        "anna_jpg": [result(0, 0, "happy")],
+    }
+    path = saved_by_the_page(tmp_path / "mien.csv", **sources)
+    collection, text, checker = page_of(path, tmp_path)
+    assert collection.films["camera"].persons[1].seen_ms == pytest.approx(249 * 40)
+    assert collection.films["clip.mp4"].last_ms == 49 * 40
+    assert checker.texts.index("clip.mp4") < checker.texts.index("Person 2")
+    assert "Photos" in checker.texts
+    assert text.count("<svg") == 2
+    rows = path.read_text().splitlines()
+    path.write_text("\n".join([rows[0], *sorted(rows[1:], reverse=True), ""]))
+    again, _, _ = page_of(path, tmp_path)
+    assert again.films["camera"].persons[1].seen_ms == pytest.approx(249 * 40)
+
+
+def test_one_video_that_the_page_saved_has_a_summary(tmp_path, result):
+    path = saved_by_the_page(tmp_path / "mien.csv", clip=[result(0, 1, "happy")])
+    write_report(path, tmp_path / "page.html", summary_json=tmp_path / "summary.json")
+    assert json.loads((tmp_path / "summary.json").read_text())["emotion"] == "happy"
+
+
 def test_the_answer_is_the_mean_over_the_certain_time(result):
     summary = Summary()
     assert summary.answer is None

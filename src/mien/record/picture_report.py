@@ -119,17 +119,9 @@ def pictures_page(
 
 
 def _page(name: str, summary: PictureSummary, folder: Path | None, rotate_degrees: int) -> str:
-    facts = {
-        "Pictures with a face": f"{summary.pictures_with_faces:,}",
-        "Faces": f"{summary.faces:,}",
-        "Uncertain": f"{summary.uncertain / summary.faces:.0%}" if summary.faces else "-",
-        "Could not be read": f"{summary.unreadable:,}",
-    }
-    if summary.readings:
-        facts["Reading"] = ", ".join(sorted(summary.readings))
-    sections = []
-    if summary.faces:
-        sections = [_shown(summary), _strongest(summary, folder, rotate_degrees), _list(summary)]
+    facts = picture_facts(summary)
+    facts["Could not be read"] = f"{summary.unreadable:,}"
+    sections = picture_sections(summary, folder, rotate_degrees) if summary.faces else []
     if summary.errors:
         sections.append(_errors(summary))
     return fill_page(
@@ -141,6 +133,25 @@ def _page(name: str, summary: PictureSummary, folder: Path | None, rotate_degree
         "Pictures without a face have no row in the table. Grey stands for faces whose label is "
         "not to be relied upon. What a face shows is not what a person feels.",
     )
+
+
+def picture_facts(summary: PictureSummary) -> dict[str, str]:
+    """Return the figures at the top of the page, by name."""
+    facts = {
+        "Pictures with a face": f"{summary.pictures_with_faces:,}",
+        "Faces": f"{summary.faces:,}",
+        "Uncertain": f"{summary.uncertain / summary.faces:.0%}" if summary.faces else "-",
+    }
+    if summary.readings:
+        facts["Reading"] = ", ".join(sorted(summary.readings))
+    return facts
+
+
+def picture_sections(
+    summary: PictureSummary, folder: Path | None, rotate_degrees: int
+) -> list[str]:
+    """Return the sections about the faces of pictures, of which there are some."""
+    return [_shown(summary), _strongest(summary, folder, rotate_degrees), _list(summary)]
 
 
 def _shown(summary: PictureSummary) -> str:

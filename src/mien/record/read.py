@@ -55,7 +55,21 @@ def is_table_of_pictures(path: Path) -> bool:
         DataError: as `read_record`.
         MissingExtraError: likewise.
     """
-    return any("path" in row for _, row in itertools.islice(_rows_of(path), 1))
+    return _has_column(path, "path")
+
+
+def is_collection(path: Path) -> bool:
+    """Whether a file is a record of several sources, as mien's page saves it, by its first row.
+
+    Raises:
+        DataError: as `read_record`.
+        MissingExtraError: likewise.
+    """
+    return _has_column(path, "source")
+
+
+def _has_column(path: Path, column: str) -> bool:
+    return any(column in row for _, row in itertools.islice(_rows_of(path), 1))
 
 
 def read_pictures(path: Path) -> Iterator[PictureRow]:
@@ -64,6 +78,12 @@ def read_pictures(path: Path) -> Iterator[PictureRow]:
         error = row.get("error") or None
         face = None if error is not None else parse_row(row, f"{path}, line {number}")
         yield PictureRow(str(row.get("path")), face, error)
+
+
+def read_collection(path: Path) -> Iterator[tuple[str, FaceEmotion]]:
+    """The rows of a record of several sources, each with its source's name; see `read_record`."""
+    for number, row in _rows_of(path):
+        yield str(row.get("source")), parse_row(row, f"{path}, line {number}")
 
 
 def _rows_of(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Iterator
-from html import escape
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
 
 from mien.core.errors import DataError, OutputError
 from mien.core.files import refuse_overwriting, write_atomically
-from mien.core.types import Box
-from mien.media.frames import open_frames
-from mien.record.page import colour, face_tag, fill_page, share_bar
+from mien.record.collection_report import Collection, collection_page
+from mien.record.person_report import record_page
 from mien.record.picture_report import PictureSummary, pictures_page
-from mien.record.read import is_table_of_pictures, read_record
-from mien.record.summary import Answer, Moment, Person, Summary, apportion, duration_of
+from mien.record.read import is_collection, is_table_of_pictures
+from mien.record.summary import Summary
 from mien.record.write import write_summary
-
-MOST_PEOPLE = 12
-"""So many people have a section of their own: those who were seen the longest."""
-
-_COLUMNS = 300  # slices of a chart, at most: more than two pixels each on any screen
-_CHART_HEIGHT = 160
 
 
 def write_report(
@@ -35,8 +21,8 @@ def write_report(
     summary_json: Path | None = None,
     faces_from: Path | None = None,
     rotate_degrees: int = 0,
-) -> Summary | PictureSummary:
-    """Write the page of a record, or of a table of pictures.
+) -> Summary | PictureSummary | Collection:
+    """Write the page of a record, of a table of pictures, or of what mien's page has saved.
 
     Args:
         record: See `mien.record.read.read_record`.
@@ -44,8 +30,7 @@ def write_report(
         summary_json: Where to write what the record amounts to, as `mien video --summary` does;
             None for nowhere.
         faces_from: The video that the record was made of, to show the faces of the strongest
-            moments; of a table of pictures, the folder in which its paths begin. None shows no
-            face.
+            moments; of pictures, the folder in which their paths begin. None shows no face.
         rotate_degrees: How the video was turned when it was recorded; see
             `mien.media.frames.open_frames`.
 
@@ -54,238 +39,27 @@ def write_report(
 
     Raises:
         DataError: if the record is none, or holds no row, or a summary is asked for and it is of
-            pictures.
+            pictures or of several sources.
         OutputError: if the page cannot be written, or would overwrite the video or the record.
         SourceError: if the video cannot be read.
     """
     refuse_overwriting([record, faces_from], [out, summary_json])
-    summary: Summary | PictureSummary
+    summary: Summary | PictureSummary | Collection
     if is_table_of_pictures(record):
-        if summary_json is not None:
-            raise DataError(
-                f"{record} is a table of pictures: only what a video or camera recorded has a "
-                "summary over time. Leave --summary out."
-            )
         summary, page = pictures_page(record, faces_from, rotate_degrees)
+    elif is_collection(record):
+        summary, page = collection_page(record, faces_from, rotate_degrees)
     else:
-        summary, page = _record_page(record, faces_from, rotate_degrees)
-        if summary_json is not None:
-            write_summary(summary_json, summary)
+        summary, page = record_page(record, faces_from, rotate_degrees)
+    if summary_json is not None:
+        if not isinstance(summary, Summary):
+            raise DataError(
+                f"{record} is of pictures, or of several sources: only what one video or camera "
+                "recorded has a summary over time. Leave --summary out."
+            )
+        write_summary(summary_json, summary)
     try:
         write_atomically(out, page)
     except OSError as error:
         raise OutputError(f"The page {out} cannot be written: {error.strerror}.") from None
     return summary
-
-
-def _record_page(record: Path, video: Path | None, rotate_degrees: int) -> tuple[Summary, str]:
-    summary = _summarise(record)
-    if not summary.rows:
-        raise DataError(f"{record} holds no row: no face was found, so there is nothing to show.")
-    people = sorted(summary.persons.values(), key=lambda person: -person.seen_ms)[:MOST_PEOPLE]
-    pictures = _cut_moments(video, people, rotate_degrees) if video is not None else {}
-    return summary, _page(record.name, summary, people, pictures)
-
-
-def _summarise(record: Path) -> Summary:
-    summary = Summary()
-    for face in read_record(record):
-        if face.timestamp_ms < summary.last_ms:
-            break
-        summary.add([face])
-    else:
-        return summary
-    # Somebody has sorted it by something else; only then does it have to fit into the memory.
-    summary = Summary()
-    summary.add(sorted(read_record(record), key=lambda face: (face.timestamp_ms, face.frame)))
-    return summary
-
-
-def _page(
-    name: str, summary: Summary, people: list[Person], pictures: dict[tuple[int, Box], str]
-) -> str:
-    tracks = list(summary.tracks.values())
-    seen_ms = sum(track.seen_ms for track in tracks)
-    uncertain_ms = sum(track.uncertain_ms for track in tracks)
-    facts = {
-        "From": _clock(summary.first_ms),
-        "To": _clock(summary.last_ms),
-        "People": f"{len(summary.persons):,}",
-        "On the whole": _answer(summary.answer),
-        "Frames with a face": f"{summary.frames:,}",
-        "Rows": f"{summary.rows:,}",
-        "Uncertain": f"{uncertain_ms / seen_ms if seen_ms else tracks[0].shares[-1]:.0%}",
-    }
-    if summary.readings:
-        facts["Reading"] = ", ".join(sorted(summary.readings))
-    whole = "On the whole is the mean over the rest of the time. "
-    if summary.networks_over_time:
-        names = ", ".join(sha256[:12] for sha256 in sorted(summary.networks_over_time))
-        facts["Network over time"] = names
-        whole = "On the whole is what the network over time says of all that a person showed. "
-    rest = len(summary.persons) - len(people)
-    notes = (
-        "A person is a track: one face followed through the video. The areas show calibrated, "
-        "smoothed probabilities; grey is the time in which the label was not to be relied upon. "
-        f"{whole}"
-        "What a face shows is not what a person feels."
-    )
-    if rest:
-        notes = f"The {rest:,} people seen for a shorter time have no section. {notes}"
-    nobody = len(tracks) - len(summary.persons)
-    if nobody:
-        notes = f"Followed but never certain, and so counted as nobody: {nobody:,}. {notes}"
-    return fill_page(
-        name,
-        "Emotions that faces showed, person by person.",
-        summary.labels,
-        facts,
-        [_section(person, summary, pictures) for person in people],
-        notes,
-    )
-
-
-def _section(person: Person, summary: Summary, pictures: dict[tuple[int, Box], str]) -> str:
-    strongest = "".join(
-        f'<li style="--c:{colour(person.labels.index(moment.emotion))}">'
-        f"{pictures.get((moment.frame, moment.box), '')}"
-        f"{_clock(moment.timestamp_ms)} {escape(moment.emotion)} {moment.confidence:.0%}</li>"
-        for moment in sorted(person.moments, key=lambda moment: moment.timestamp_ms)
-    )
-    return (
-        f"<section><header><h2>Person {person.track_id}</h2>"
-        f'<span class="soft">seen for {duration_of(person)}, from '
-        f"{_clock(person.first_ms)} to {_clock(person.last_ms)}; "
-        f"on the whole {escape(_answer(person.answer))}</span></header>"
-        f"<h3>Share of time</h3>{share_bar(person.shares, person.labels)}"
-        f"<h3>Over time</h3>{_chart(person, summary)}"
-        f'<div class="columns"><div><h3>From one emotion (row) to the next (column)</h3>'
-        f"{_transitions(person)}</div>"
-        f"<div><h3>Strongest moments</h3>"
-        f"{f'<ul class=moments>{strongest}</ul>' if strongest else _NONE}</div></div></section>"
-    )
-
-
-def _answer(answer: Answer | None) -> str:
-    return "-" if answer is None else f"{answer.emotion} {answer.confidence:.0%}"
-
-
-_NONE = '<p class="soft">None that is certain, besides neutral.</p>'
-
-
-def _chart(person: Person, summary: Summary) -> str:
-    """Stacked areas: the probabilities over the whole time of the record; gaps where unseen."""
-    shares, start_ms, end_ms = _course(person, summary)
-    seen = ~np.isnan(shares[:, 0])
-    width = 1000 / len(shares)
-    tops = np.cumsum(shares, axis=1)
-    areas = []
-    for index in range(len(person.labels) + 1):
-        upper = tops[:, index]
-        lower = upper - shares[:, index]
-        steps = [
-            f"M{begin * width:.1f},{_y(lower[begin])}"
-            + "".join(f"V{_y(upper[i])}H{(i + 1) * width:.1f}" for i in range(begin, end))
-            + "".join(f"V{_y(lower[i])}H{i * width:.1f}" for i in reversed(range(begin, end)))
-            + "Z"
-            for begin, end in _runs(seen)
-        ]
-        areas.append(f'<path style="fill:{colour(index)}" d="{"".join(steps)}"/>')
-    ticks = [start_ms + (end_ms - start_ms) * part for part in (0, 0.25, 0.5, 0.75, 1)]
-    anchors = ("start", "middle", "middle", "middle", "end")
-    labels = "".join(
-        f'<text x="{250 * i}" y="{_CHART_HEIGHT + 18}" text-anchor="{anchor}">{_clock(ms)}</text>'
-        for i, (ms, anchor) in enumerate(zip(ticks, anchors, strict=True))
-    )
-    course = {
-        "start": start_ms,
-        "end": end_ms,
-        "slices": [apportion(row, 100) if s else None for row, s in zip(shares, seen, strict=True)],
-    }
-    data = escape(json.dumps(course, separators=(",", ":")))
-    return (
-        f'<svg viewBox="0 0 1000 {_CHART_HEIGHT + 24}" role="img" data-course="{data}" '
-        f'aria-label="Probabilities of the emotions of person {person.track_id} over time">'
-        f'<line class="grid" x1="0" x2="1000" y1="{_CHART_HEIGHT}" y2="{_CHART_HEIGHT}"/>'
-        f"{''.join(areas)}{labels}"
-        f'<line class="cursor" y1="0" y2="{_CHART_HEIGHT}"/></svg>'
-        '<p class="readout soft">Point at the chart for figures.</p>'
-    )
-
-
-def _course(person: Person, summary: Summary) -> tuple[NDArray[np.float64], float, float]:
-    """(N, C + 1) shares of each column of the chart, NaN where unseen; its start and end in ms."""
-    first = int(summary.first_ms // summary.slice_ms)
-    # A slice that begins with the last row holds no time: it would look like a gap.
-    count = max(math.ceil(summary.last_ms / summary.slice_ms) - first, 1)
-    merged = -(-count // _COLUMNS)
-    sums = np.zeros((-(-count // merged), len(person.labels) + 1))
-    for number, part in person.slices.items():
-        sums[(number - first) // merged] += part
-    if not person.slices:
-        number = int(person.last_ms // summary.slice_ms)
-        sums[min((number - first) // merged, len(sums) - 1)] = person.shares
-    totals = sums.sum(axis=1, keepdims=True)
-    shares = np.divide(sums, totals, out=np.full_like(sums, np.nan), where=totals > 0)
-    start_ms = first * summary.slice_ms
-    return shares, start_ms, start_ms + len(sums) * merged * summary.slice_ms
-
-
-def _runs(seen: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
-    """The begin and end of each run of true values."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], seen.astype(np.int8), [0]])))
-    for begin, end in edges.reshape(-1, 2):
-        yield int(begin), int(end)
-
-
-def _transitions(person: Person) -> str:
-    counts = person.transitions
-    if not counts.any():
-        return '<p class="soft">None.</p>'
-    used = [i for i in range(len(person.labels)) if counts[i].any() or counts[:, i].any()]
-    head = "".join(f"<th>{escape(person.labels[column])}</th>" for column in used)
-    rows = "".join(
-        f"<tr><th>{escape(person.labels[row])}</th>"
-        + "".join(_cell(int(counts[row, column]), int(counts.max())) for column in used)
-        + "</tr>"
-        for row in used
-    )
-    return f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{rows}</tbody></table>"
-
-
-def _cell(count: int, most: int) -> str:
-    if count == 0:
-        return "<td></td>"
-    depth = f"{15 + 45 * count / most:.0f}%"
-    colour = f"color-mix(in srgb,var(--count) {depth},transparent)"
-    return f'<td style="background:{colour}">{count}</td>'
-
-
-def _cut_moments(
-    video: Path, people: list[Person], rotate_degrees: int
-) -> dict[tuple[int, Box], str]:
-    """An `<img>` of the face at each of the people's moments, by frame and box."""
-    wanted: dict[int, list[Moment]] = {}
-    for person in people:
-        for moment in person.moments:
-            wanted.setdefault(moment.frame, []).append(moment)
-    pictures: dict[tuple[int, Box], str] = {}
-    last = max(wanted, default=-1)
-    with open_frames(video, rotate_degrees=rotate_degrees) as frames:
-        for frame in frames:
-            for moment in wanted.get(frame.index, []):
-                pictures[moment.frame, moment.box] = face_tag(frame.image_bgr, moment.box)
-            if frame.index >= last:
-                break
-    return pictures
-
-
-def _y(share: float) -> str:
-    return f"{_CHART_HEIGHT * (1 - min(max(float(share), 0.0), 1.0)):.1f}"
-
-
-def _clock(ms: float) -> str:
-    seconds, tenths = divmod(int(ms // 100), 10)
-    minutes, seconds = divmod(seconds, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours:02}:{minutes:02}:{seconds:02}.{tenths}"
