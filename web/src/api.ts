@@ -1,13 +1,20 @@
 // The server's HTTP API: its errors as UserError, its token from the user.
 
 import type { ModelInfo } from "./readings";
-import { UserError } from "./types";
+import { type Remedy, UserError } from "./types";
 
 /** Asks the user for the server's token; null if they do not give one. */
 export type AskToken = (wasWrong: boolean) => Promise<string | null>;
 
 /** Bytes that have come, and that will come in all; 0 where nobody knows. */
 export type Progress = (loaded: number, total: number) => void;
+
+/** No answer came, or none for now: the same request may work later. */
+export class Unavailable extends UserError {
+  constructor(message: string, advice: string, remedies: readonly Remedy[] = ["retry"]) {
+    super(message, advice, remedies);
+  }
+}
 
 /** Calls the API, and asks for the token when the server wants one. */
 export class Api {
@@ -20,7 +27,7 @@ export class Api {
   ) {}
 
   async model(): Promise<ModelInfo> {
-    return this.#fetchOrKept<ModelInfo>(this.modelUrl, {}, (response) => response.json());
+    return this.#fetchOrKept<ModelInfo>(this.modelUrl, {}, readJson);
   }
 
   bytes(url: string, progress: Progress, signal: AbortSignal): Promise<ArrayBuffer> {
@@ -34,13 +41,13 @@ export class Api {
 
   /** An answer in JSON; `patienceMs` for what takes its time, such as an upload. */
   json<Answer>(url: string, init: RequestInit = {}, patienceMs = ANSWER_MS): Promise<Answer> {
-    return this.#fetch<Answer>(url, init, patienceMs, (response) => response.json());
+    return this.#fetch<Answer>(url, init, patienceMs, readJson);
   }
 
   postCsv(url: string, csv: string): Promise<Blob> {
     const headers = { "Content-Type": "text/csv" };
     const init = { method: "POST", body: csv, headers };
-    return this.#fetch(url, init, PHOTO_MS, (response) => response.blob());
+    return this.#fetch(url, init, PHOTO_MS, async (response, alive) => new Blob([await readAll(response, alive)]));
   }
 
   async delete(url: string): Promise<void> {
@@ -152,8 +159,8 @@ async function send<Answer>(
     return await read(response, alive);
   } catch (error) {
     if (signal?.aborted || error instanceof UserError) throw error;
-    if (begun) throw new UserError("The answer did not come whole.", "Is the connection good?", ["retry"]);
-    throw new UserError("The server does not answer.", "Is it still running?", ["retry"]);
+    if (begun) throw new Unavailable("The answer did not come whole.", "Is the connection good?");
+    throw new Unavailable("The server does not answer.", "Is it still running?");
   } finally {
     self.clearTimeout(timer);
     signal?.removeEventListener("abort", stop);
@@ -176,13 +183,20 @@ async function readAll(response: Response, progress: Progress): Promise<ArrayBuf
   return new Blob(chunks).arrayBuffer();
 }
 
+/** Of a long answer, every part is a sign of life. */
+async function readJson<Answer>(response: Response, alive: () => void): Promise<Answer> {
+  return JSON.parse(new TextDecoder().decode(await readAll(response, alive))) as Answer;
+}
+
 async function explain(response: Response): Promise<UserError> {
   const retry = response.headers.get("Retry-After");
   const advice = retry ? `Try again in ${retry} s.` : "";
+  // Too many requests, or a server that is starting, busy or behind one that is.
+  const Kind = [429, 502, 503, 504].includes(response.status) ? Unavailable : UserError;
   try {
     const problem = (await response.json()) as { title: string; detail: string };
-    return new UserError(`${problem.title}. ${problem.detail}`, advice, ["retry"]);
+    return new Kind(`${problem.title}. ${problem.detail}`, advice, ["retry"]);
   } catch {
-    return new UserError(`The server answered with status ${response.status}.`, advice, ["retry"]);
+    return new Kind(`The server answered with status ${response.status}.`, advice, ["retry"]);
   }
 }

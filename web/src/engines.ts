@@ -13,6 +13,8 @@ export class Engines {
   #loading: AbortController | null = null;
   #reading: string | null = null;
   #isOverTime = false;
+  // SHA-256 of the network over time that the device has; null for smoothing.
+  #calmedBy: string | null = null;
 
   constructor(private readonly api: Api) {}
 
@@ -61,8 +63,12 @@ export class Engines {
     }
     this.#device = device;
     await device.readAs(this.#reading);
-    // Fetched when it is wanted: the first result does not wait for it.
-    await device.calmBy(temporal && (await fetchFile(temporal.url, () => {})));
+    const wanted = temporal?.sha256 ?? null;
+    if (wanted !== this.#calmedBy) {
+      // Fetched when it is wanted: the first result does not wait for it.
+      await device.calmBy(temporal && (await fetchFile(temporal.url, () => {})));
+      this.#calmedBy = wanted;
+    }
     return device;
   }
 

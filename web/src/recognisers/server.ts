@@ -1,6 +1,6 @@
 // "On the server": frames go to mien serve over a WebSocket, and the faces come back.
 
-import { type Api, PHOTO_MS, type Progress, VIDEO_MS } from "../api";
+import { type Api, PHOTO_MS, type Progress, Unavailable, VIDEO_MS } from "../api";
 import { type ModelInfo, type Network, networkOf } from "../readings";
 import { columnOf } from "../record/table";
 import {
@@ -42,6 +42,9 @@ interface Job {
 }
 
 const POLL_MS = 400;
+// A connection may fail for a while: so often in a row a question about a video is asked again, each
+// time after twice the wait, two minutes in all.
+const MOST_REPEATS = 8;
 // A server may take a connection and say nothing.
 const READY_MS = 20_000;
 
@@ -65,6 +68,8 @@ export class ServerRecogniser implements Recogniser {
   // In the order of sending, which is the server's numbering.
   #sent = 0;
   #waiting = new Map<number, Waiting>();
+  // Videos that the server has, though the connection to it failed.
+  readonly #jobs = new WeakMap<File, Job>();
 
   readonly #network: Network;
   readonly #query: string;
@@ -128,31 +133,55 @@ export class ServerRecogniser implements Recogniser {
     return this.#grouped(answer.images[0]!);
   }
 
-  /** Hands a whole video in, and waits for its table. */
+  /** Hands a whole video in, and waits for its table; after a failed connection, goes on waiting. */
   async recogniseVideo(
     file: File,
     progress: (done: number, total: number | null) => void,
     signal: AbortSignal,
   ): Promise<{ faces: readonly FaceRecord[]; frames: number; warning: string | null }> {
-    const form = new FormData();
-    form.append("file", file, "video");
-    const init = { method: "POST", body: form, signal };
-    let job = await this.api.json<Job>(`v1/videos${this.#query}`, init, VIDEO_MS);
+    let job = this.#jobs.get(file) ?? (await this.#handIn(file, signal));
+    this.#jobs.delete(file);
     const url = `v1/videos/${encodeURIComponent(job.id)}`;
     try {
       while (job.state === "waiting" || job.state === "running") {
-        await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-        signal.throwIfAborted();
-        job = await this.api.json<Job>(url, { signal });
+        await pause(POLL_MS, signal);
+        job = await this.#askAgain<Job>(url, signal);
         progress(job.frames_done, job.frames_total);
       }
       if (job.state === "failed") throw asError(job.problem!);
-      const { faces } = await this.api.json<{ faces: FlatFace[] }>(`${url}/result`, { signal });
+      const { faces } = await this.#askAgain<{ faces: FlatFace[] }>(`${url}/result`, signal);
       const grouped = this.#grouped({ width: 0, height: 0, faces }).faces;
+      this.#forget(url);
       return { faces: grouped, frames: job.frames_done, warning: job.warning };
-    } finally {
-      await this.api.delete(url).catch(() => {}); // It forgets the result by itself, only later.
+    } catch (error) {
+      if (error instanceof Unavailable) this.#jobs.set(file, job);
+      else this.#forget(url);
+      throw error;
     }
+  }
+
+  async #handIn(file: File, signal: AbortSignal): Promise<Job> {
+    const form = new FormData();
+    form.append("file", file, "video");
+    const init = { method: "POST", body: form, signal };
+    return this.api.json<Job>(`v1/videos${this.#query}`, init, VIDEO_MS);
+  }
+
+  /** Asks until there is an answer, or there was none for long. */
+  async #askAgain<Answer>(url: string, signal: AbortSignal): Promise<Answer> {
+    for (let repeats = 0; ; repeats++) {
+      try {
+        return await this.api.json<Answer>(url, { signal });
+      } catch (error) {
+        if (!(error instanceof Unavailable) || repeats === MOST_REPEATS) throw error;
+        await pause(POLL_MS * 2 ** repeats, signal);
+      }
+    }
+  }
+
+  /** The server forgets a video by itself, only later. */
+  #forget(url: string): void {
+    this.api.delete(url).catch(() => {});
   }
 
   /** Closes the stream; results that are still to come are passed over. */
@@ -232,6 +261,11 @@ export class ConnectionLost extends UserError {
   constructor() {
     super("The connection to the server ended.", "It may be busy or gone.", ["retry", "use-device"]);
   }
+}
+
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, ms));
+  signal.throwIfAborted();
 }
 
 function asError(problem: { title: string; detail: string }): UserError {

@@ -16,10 +16,12 @@ export interface Gap {
 
 /** A camera, a video or a photo. */
 export interface Source {
-  readonly name: string;
+  name: string;
   readonly isSample: boolean;
   readonly gaps: Gap[];
   rows: FaceRecord[];
+  /** How many of the rows would be lost with the page. */
+  unsaved: number;
   /** How many frames were looked at, with and without faces. */
   frames: number;
 }
@@ -27,7 +29,6 @@ export interface Source {
 /** What was recorded since the page was opened or the record cleared. */
 export class Record {
   #sources: Source[] = [];
-  #unsaved = 0;
   #wasCut = false;
 
   constructor(private readonly mostRows = MOST_ROWS) {}
@@ -42,7 +43,7 @@ export class Record {
 
   /** How many rows would be lost with the page. */
   get unsaved(): number {
-    return this.#unsaved;
+    return this.#sources.reduce((sum, source) => sum + source.unsaved, 0);
   }
 
   /** Whether the oldest rows are about to make room for new ones, or did already. */
@@ -55,16 +56,28 @@ export class Record {
     const names = new Set(this.#sources.map((source) => source.name));
     let unique = name;
     for (let n = 2; names.has(unique); n++) unique = `${name} (${n})`;
-    const source: Source = { name: unique, isSample, gaps: [], rows: [], frames: 0 };
+    const source: Source = { name: unique, isSample, gaps: [], rows: [], unsaved: 0, frames: 0 };
     this.#sources.push(source);
     return source;
   }
 
   /** Empties a source that is to be recognised once more. */
   empty(source: Source): void {
-    if (!source.isSample) this.#unsaved = Math.max(this.#unsaved - source.rows.length, 0);
     source.rows = [];
+    source.unsaved = 0;
     source.frames = 0;
+  }
+
+  /** Takes a source out. */
+  remove(source: Source): void {
+    this.#sources = this.#sources.filter((other) => other !== source);
+  }
+
+  /** Gives a source that was recognised once more the place and the name of what it was before. */
+  replace(before: Source, source: Source): void {
+    this.remove(source);
+    source.name = before.name;
+    this.#sources = this.#sources.map((other) => (other === before ? source : other));
   }
 
   /** Adds the faces of a frame. */
@@ -72,20 +85,20 @@ export class Record {
     source.frames++;
     if (source.rows.length + faces.length > this.mostRows) {
       source.rows.splice(0, PART_DROPPED * this.mostRows);
+      source.unsaved = Math.min(source.unsaved, source.rows.length);
       this.#wasCut = true;
     }
     // Not all as arguments of one call: a long video's table is more than a stack holds.
     for (const face of faces) source.rows.push(face);
-    if (!source.isSample) this.#unsaved += faces.length;
+    if (!source.isSample) source.unsaved += faces.length;
   }
 
   markSaved(): void {
-    this.#unsaved = 0;
+    for (const source of this.#sources) source.unsaved = 0;
   }
 
   clear(): void {
     this.#sources = [];
-    this.#unsaved = 0;
     this.#wasCut = false;
   }
 }

@@ -139,7 +139,7 @@ export class Presenter {
     for (const radio of document.querySelectorAll<HTMLInputElement>("[name=mode]")) {
       radio.checked = radio.value === (mode satisfies Mode);
     }
-    this.#showSteadying(mode);
+    this.#showSteadying(state);
     this.#showTools(state);
     this.#showLoading(state);
     this.#showPlayer(state);
@@ -151,11 +151,11 @@ export class Presenter {
     setText("figures", figures);
   }
 
-  /** The server chooses for itself. */
-  #showSteadying(mode: Mode): void {
+  /** The server chooses for itself; in a photo nothing moves. */
+  #showSteadying({ mode, stage }: State): void {
     const choice = byId<HTMLSelectElement>("steadying");
     const temporal = this.#temporalReading;
-    choice.parentElement!.hidden = temporal === null || mode === "server";
+    choice.parentElement!.hidden = temporal === null || mode === "server" || stage.kind === "photos";
     const isOverTime = !choice.parentElement!.hidden && choice.value === "network";
     const reading = byId<HTMLSelectElement>("readings").value;
     const note = steadyingNote(isOverTime, temporal ?? "", reading);

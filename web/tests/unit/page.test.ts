@@ -3,6 +3,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Engines } from "../../src/engines";
 import { Page } from "../../src/page";
+import { ServerRecogniser } from "../../src/recognisers/server";
 import type { FaceRecord, Recogniser, Result } from "../../src/types";
 import type { Screen } from "../../src/view/screen";
 
@@ -95,5 +96,58 @@ describe("the number of a person", () => {
     page.dispatch({ type: "pause" });
     page.dispatch({ type: "resume" });
     expect(await numbers()).toEqual([3]);
+  });
+});
+
+/** A page whose server's answers about a video are given one after the other. */
+function withVideo(answers: (() => Promise<unknown>)[]) {
+  const nothing = () => {};
+  const video = {
+    ...{ srcObject: null, src: "", videoWidth: 640, duration: 1, hidden: false },
+    ...{ pause: nothing, load: nothing, removeAttribute: nothing },
+    addEventListener: (event: string, call: () => void) => event === "loadeddata" && call(),
+  };
+  const screen = { video, clear: nothing, showVideo: nothing, setMirrored: nothing };
+  const recogniser = Object.create(ServerRecogniser.prototype) as ServerRecogniser;
+  Object.defineProperties(recogniser, {
+    recogniseVideo: { value: () => answers.shift()!() },
+    disconnect: { value: nothing },
+    description: { value: "" },
+    warning: { value: "" },
+  });
+  const engines = { open: async () => recogniser, labels: async () => ["happy"], close: nothing };
+  return new Page(
+    engines as unknown as Engines,
+    screen as unknown as Screen,
+    nothing,
+    nothing,
+    "server",
+  );
+}
+
+describe("a video that is read once more", () => {
+  const face = { frame: 0, timestamp_ms: 0, track_id: 1, x: 0, y: 0, width: 80, height: 80 };
+  const read = (rows: number) => async () => ({ faces: Array<object>(rows).fill(face), frames: 9 });
+  const sources = (page: Page) =>
+    page.record.sources.map(({ name, rows }) => `${name}: ${rows.length}`);
+
+  it("keeps its rows until there are new ones", async () => {
+    vi.stubGlobal("MediaStream", Stream);
+    vi.stubGlobal("navigator", {});
+    const failing = async () => Promise.reject(new Error("no connection"));
+    const page = withVideo([read(2), failing, read(3)]);
+    page.dispatch({ type: "open-files", files: [new File(["x"], "a.mp4", { type: "video/mp4" })] });
+    await settled();
+    expect(sources(page)).toEqual(["a.mp4: 2"]);
+    vi.spyOn(console, "error").mockImplementation(() => {});
+    page.dispatch({ type: "set-reading" });
+    await settled();
+    expect(page.state.problem?.text).toContain("no connection");
+    expect(sources(page)).toEqual(["a.mp4: 2"]);
+    page.dispatch({ type: "remedy", remedy: "retry" });
+    await settled();
+    expect(sources(page)).toEqual(["a.mp4: 3"]);
+    vi.unstubAllGlobals();
+    vi.restoreAllMocks();
   });
 });

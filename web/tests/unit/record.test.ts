@@ -84,6 +84,28 @@ describe("the record", () => {
     expect(record.begin("a.jpg").name).toBe("a.jpg (2)");
   });
 
+  it("keeps what was known of a video until all is known anew", () => {
+    const record = new Record();
+    const before = record.begin("a.mp4");
+    record.add(before, [face(1, 0), face(1, 33)]);
+    record.add(record.begin("b.jpg"), [face(0, 0)]);
+    record.markSaved();
+    const again = record.begin("a.mp4");
+    record.add(again, [face(1, 0)]);
+    expect(record.sources.map(({ name, rows }) => [name, rows.length])).toEqual([
+      ["a.mp4", 2],
+      ["b.jpg", 1],
+      ["a.mp4 (2)", 1],
+    ]);
+    record.replace(before, again);
+    expect(record.sources.map(({ name, rows }) => [name, rows.length])).toEqual([
+      ["a.mp4", 1],
+      ["b.jpg", 1],
+    ]);
+    // What was saved is the old one.
+    expect(record.unsaved).toBe(1);
+  });
+
   it("drops its oldest rows when it is full, and says so", () => {
     const record = new Record(1000);
     const source = record.begin("camera");
