@@ -1,5 +1,7 @@
 """A run that starts from a finished one says at first what that one says."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,15 +10,23 @@ import pytest
 keras = pytest.importorskip("keras", reason="needs mien[train]")
 
 from mien.core.errors import ModelError
+from mien.data import test_faces
 from mien.data.split import split_train_validation
-from mien.data.synthetic import synthetic_dataset
+from mien.data.synthetic import synthetic_dataset, write_csv
 from mien.models.build import build_network, to_plain_float32
 from mien.models.config import ResidualConfig
 from mien.models.heads import LABEL_HEAD
 from mien.models.keras_file import save_network
-from mien.training.config import SplitConfig
+from mien.training.config import SplitConfig, load_experiment, selected_experiment
+from mien.training.faces import load_faces
+from mien.training.provenance import describe_data, told_of_test_faces
 from mien.training.run_folder import RunFolder
-from mien.training.start import check_predecessors, start_from
+from mien.training.start import (
+    check_predecessors,
+    check_same_faces,
+    check_start_from_shipped,
+    start_from,
+)
 
 RECIPE = Path(__file__).parents[2] / "experiments" / "010_residual.toml"
 SHAPE = ResidualConfig(
@@ -84,6 +94,52 @@ def test_a_run_may_not_have_trained_on_the_fold_that_is_held_out(tmp_path: Path)
     run = finished_run(tmp_path, "other", "")
     with pytest.raises(ModelError, match="other trains on faces that this run holds out"):
         check_predecessors([run], SplitConfig(folds=5, fold=1))
+
+
+def test_a_run_may_not_have_known_the_same_data_otherwise(tmp_path: Path) -> None:
+    data = tmp_path / "train.csv"
+    write_csv(synthetic_dataset(70, seed=0), data)
+    faces = load_faces(data, None)
+    run = finished_run(tmp_path, "other", "")
+    check_same_faces([run], faces)  # It does not tell its faces.
+    run.data.write_text(json.dumps(describe_data(faces)))
+    check_same_faces([run], faces)
+    by_person = replace(faces, groups=np.array([f"person {i // 5}" for i in range(70)]))
+    with pytest.raises(ModelError, match=r"other was trained on .*train\.csv as it was before"):
+        check_same_faces([run], by_person)
+    check_same_faces([run], replace(by_person, source=tmp_path / "others.csv"))
+
+
+def test_the_network_that_ships_is_not_judged_by_faces_that_it_knows(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    data = tmp_path / "train.csv"
+    write_csv(synthetic_dataset(70, seed=0), data)
+    faces = load_faces(data, None)
+    folds = SplitConfig(folds=5, fold=1)
+    check_start_from_shipped(faces, folds)
+    monkeypatch.setattr("mien.training.start.FER2013_FINGERPRINT", faces.fingerprint())
+    with pytest.raises(ModelError, match="The network that ships trains on faces that this run"):
+        check_start_from_shipped(faces, folds)
+    check_start_from_shipped(faces, SplitConfig())
+    # What it is compared with is the split that the network that ships was trained by.
+    shipped = load_experiment(selected_experiment(RECIPE.parent)).split
+    assert shipped == SplitConfig()
+
+
+def test_test_faces_to_train_on_are_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    data = tmp_path / "all.csv"
+    write_csv(synthetic_dataset(70, seed=0), data)
+    faces = load_faces(data, None)
+    assert told_of_test_faces(faces) is None
+    signs = test_faces._signs(test_faces.fingerprint(faces.faces_u8[:14]))
+    monkeypatch.setattr(test_faces, "_known_signs", lambda: signs)
+    told = told_of_test_faces(faces)
+    assert told is not None
+    assert told.endswith(
+        "of the 70 faces to train on are FER2013's test faces: what this network "
+        "scores on that test will say nothing"
+    )
 
 
 def test_a_smaller_validation_holds_no_face_that_a_larger_one_does_not() -> None:

@@ -53,12 +53,18 @@ from mien.training.objective import (
     make_targets,
 )
 from mien.training.pause import take_up_run
-from mien.training.provenance import check_data, describe_data
+from mien.training.provenance import check_data, describe_data, told_of_test_faces
 from mien.training.recipe import Recipe
 from mien.training.results import write_results
 from mien.training.run_folder import RunFolder, write_json
 from mien.training.snapshots import damaged_snapshots, newest_snapshot
-from mien.training.start import check_predecessors, runs_needed, start_from
+from mien.training.start import (
+    check_predecessors,
+    check_same_faces,
+    check_start_from_shipped,
+    runs_needed,
+    start_from,
+)
 
 _COPIES_ON_DISK = 12
 """Two snapshots and the one being written, each of the weights, two moments of the optimizer and
@@ -119,10 +125,8 @@ def _train(
     experiment = recipe.experiment
     # Whatever may be missing is looked for before an earlier run is thrown away.
     runs = run.path.parent
-    check_predecessors(
-        [RunFolder(runs / name) for name in runs_needed(experiment, run, restart=restart)],
-        experiment.split,
-    )
+    needed_runs = [RunFolder(runs / name) for name in runs_needed(experiment, run, restart=restart)]
+    check_predecessors(needed_runs, experiment.split)
     with_votes = experiment.training.vote_weight > 0
     faces = load_faces(
         training_data,
@@ -130,6 +134,9 @@ def _train(
         experiment.class_table,
         experiment.data.groups,
     )
+    check_same_faces(needed_runs, faces)
+    if experiment.training.start_from == SHIPPED:
+        check_start_from_shipped(faces, experiment.split)
     training, validation = split_faces(faces, experiment.split)
     check_enough(training, validation, experiment.split)
     if not restart:
@@ -157,8 +164,9 @@ def _train(
             f"only the heads learn: head_epochs = {experiment.training.head_epochs}, epochs = "
             f"{experiment.training.epochs}"
         )
-    if (needed := export_needs()) is not None:
-        say(needed)
+    for remark in (export_needs(), told_of_test_faces(training)):
+        if remark is not None:
+            say(remark)
     for snapshot in damaged_snapshots(run.state):
         say(f"{snapshot} is damaged: going on from the one before")
     targets = make_training_targets(training, experiment, run, say)

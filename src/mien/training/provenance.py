@@ -9,12 +9,16 @@ from typing import Any
 
 from mien.core.errors import ModelError
 from mien.data.clips import ClipSet
+from mien.data.test_faces import find_test_faces
 from mien.training.config import Experiment, load_experiment
 from mien.training.faces import LabelledFaces
 from mien.training.run_folder import RunFolder
 
 FER2013_TRAINING = Path("data/train.csv")
 """What is trained on where nothing else is named."""
+
+LARGEST_TEST_PART = 0.05
+"""Where more of the faces to train on are FER2013's test faces, it is said."""
 
 FER2013_FINGERPRINT = "01352062659e2e38f85c6a78ed50f63707be1e71dfa2d57b45eeb06c83a762d5"
 """`LabelledFaces.fingerprint` of FER2013's training faces."""
@@ -88,6 +92,20 @@ def is_foreign(run: RunFolder) -> bool:
         ModelError: if its `data.json` cannot be read.
     """
     return _read(run).get("sha256", FER2013_FINGERPRINT) != FER2013_FINGERPRINT
+
+
+def told_of_test_faces(faces: LabelledFaces) -> str | None:
+    """Say how many of FER2013's test faces a network would learn; None if hardly any.
+
+    FER2013's own training faces hold some hundred copies of test faces, 3 % of them.
+    """
+    known = int((find_test_faces(faces.faces_u8) >= 0).sum())
+    if known <= LARGEST_TEST_PART * len(faces.labels):
+        return None
+    return (
+        f"{known:,} of the {len(faces.labels):,} faces to train on are FER2013's test faces: what "
+        "this network scores on that test will say nothing"
+    )
 
 
 def _read(run: RunFolder) -> dict[str, Any]:

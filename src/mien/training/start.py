@@ -14,6 +14,8 @@ from mien.core.labels import EMOTIONS
 from mien.models.heads import FEATURES
 from mien.models.keras_file import heads_of, load_network
 from mien.training.config import SHIPPED, Experiment, SplitConfig, load_experiment
+from mien.training.faces import LabelledFaces
+from mien.training.provenance import FER2013_FINGERPRINT, data_of_run, is_of
 from mien.training.run_folder import RunFolder, labels_beside
 from mien.training.snapshots import newest_snapshot
 
@@ -83,6 +85,41 @@ def check_split(name: str, other: SplitConfig, split: SplitConfig) -> None:
             f"this one's {split.validation_fraction} and {split.seed}. Give the same seed, and "
             "at most its fraction."
         )
+
+
+def check_same_faces(runs: Sequence[RunFolder], faces: LabelledFaces) -> None:
+    """See that runs knew the data that another run shares with them by the same labels and groups.
+
+    These decide which faces are for validation. Runs on other data, or that do not tell theirs, are
+    passed over.
+
+    Args:
+        runs: Folders of the runs that the other one needs.
+        faces: The other one's faces.
+
+    Raises:
+        ModelError: if one was trained on the same file or folder as it was before, or otherwise.
+    """
+    for run in runs:
+        if faces.source is None or not run.data.is_file() or is_of(faces, run):
+            continue
+        if data_of_run(run, None).resolve() == faces.source.resolve():
+            raise ModelError(
+                f"{run.path.name} was trained on {faces.source} as it was before, or with other "
+                "labels or groups, so that it may know faces that would choose this run's epoch: "
+                f"train experiments/{run.path.name}.toml anew with --restart, and the same labels "
+                "and groups."
+            )
+
+
+def check_start_from_shipped(faces: LabelledFaces, split: SplitConfig) -> None:
+    """See that a run from the network that ships is judged by faces that this has not seen.
+
+    Raises:
+        ModelError: if these are FER2013's training faces, and split in another way than for it.
+    """
+    if faces.fingerprint() == FER2013_FINGERPRINT:
+        check_split("The network that ships", SplitConfig(), split)
 
 
 def start_from(
