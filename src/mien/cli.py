@@ -514,8 +514,8 @@ def report(
     record: Annotated[
         Path,
         typer.Argument(
-            help="What `mien video`, `mien live` or `mien image` recorded, or the folder of "
-            "`mien batch`."
+            help="What `mien video`, `mien live`, `mien image` or the page recorded, or the folder "
+            "of `mien batch`."
         ),
     ],
     out: Annotated[

@@ -123,6 +123,34 @@ def test_each_subject_is_held_out_once(tmp_path):
         split_clips(clips, 0.2, seed=3, folds=8, fold=1)
 
 
+@pytest.mark.parametrize("folds", ["train,train,", "1,2,", "train,1,2"])
+def test_folds_of_some_clips_alone_are_refused(tmp_path, folds):
+    manifest = tmp_path / "clips.csv"
+    rows = [f"{n}.mp4,sad,{n},{fold}" for n, fold in enumerate(folds.split(","))]
+    manifest.write_text("\n".join(["path,emotion,subject,fold", *rows]))
+    with pytest.raises(DataError, match=r"column fold: found .*; expected a fold for every clip"):
+        split_clips(load_clips(manifest), 0.3, seed=0)
+
+
+def test_clips_that_are_all_for_training_are_split_by_subject(tmp_path):
+    manifest = tmp_path / "clips.csv"
+    rows = [f"{n}.mp4,sad,person {n // 2},train" for n in range(8)]
+    manifest.write_text("\n".join(["path,emotion,subject,fold", *rows]))
+    sides = split_clips(load_clips(manifest), 0.3, seed=0)
+    assert len(sides.training) == 4
+    assert not subjects(sides.training) & subjects(sides.validation)
+
+
+def test_parts_of_a_file_are_of_whoever_one_of_them_names(tmp_path):
+    manifest = tmp_path / "clips.csv"
+    manifest.write_text(
+        "path,emotion,start_ms,subject\na.mp4,sad,0,ann\na.mp4,happy,2000,\nb.mp4,sad,,bob\n"
+    )
+    clips = load_clips(manifest)
+    assert clips.has_subjects
+    assert [clip.subject for clip in clips.clips] == ["ann", "ann", "bob"]
+
+
 def test_the_folds_of_a_manifest_are_held_out_in_turn(tmp_path):
     manifest = tmp_path / "clips.csv"
     rows = [

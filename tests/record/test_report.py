@@ -3,6 +3,7 @@ import re
 from dataclasses import replace
 from html import unescape
 
+import cv2
 import numpy as np
 import pytest
 
@@ -123,6 +124,35 @@ def test_each_source_that_the_page_saved_has_its_own_time(tmp_path, result, page
     path.write_text("\n".join([rows[0], *sorted(rows[1:], reverse=True), ""]))
     again, _, _ = page_of(path, tmp_path)
     assert again.films["camera"].persons[1].seen_ms == pytest.approx(249 * 40)
+
+
+@pytest.mark.parametrize("step", [1, 50])
+def test_a_source_is_known_to_be_looked_at_seldom(tmp_path, result, page_of, step):
+    """As in what `mien batch --every` writes, where each row names its source."""
+    sources = {
+        "a_mp4": [result(frame, 1, "happy") for frame in range(0, 501, step)],
+        "b_mp4": [result(frame, 2, "happy") for frame in range(500)],
+    }
+    collection, _, _ = page_of(saved_by_the_page(tmp_path / "all.csv", **sources), tmp_path)
+    for number, film in enumerate(collection.films.values(), start=1):
+        assert film.persons[number].seen_ms == pytest.approx(20_000, rel=0.1)
+
+
+def test_faces_of_photos_are_shown_where_they_are_found(tmp_path, result, astronaut_bgr, page_of):
+    photos = {"anna_png": [result(0, 0, "happy")] * 2, "bob_png": [result(0, 0, "sad")] * 2}
+    path = saved_by_the_page(tmp_path / "mien.csv", **photos)
+    header, first, second, third, fourth = path.read_text().splitlines()
+    path.write_text("\n".join([header, first, third, second, fourth, ""]))
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    cv2.imwrite(str(folder / "anna.png"), astronaut_bgr)
+    collection, _, checker = page_of(path, tmp_path, faces_from=folder)
+    assert collection.photos.pictures_with_faces == 2
+    assert checker.tags.count("img") == 2  # Bob's picture is not there.
+    with pytest.raises(DataError, match=r"There is no .*nowhere"):
+        write_report(path, tmp_path / "b.html", faces_from=tmp_path / "nowhere")
+    with pytest.raises(DataError, match=r"of 0 videos or cameras and 2 photos.* is neither"):
+        write_report(path, tmp_path / "b.html", faces_from=folder / "anna.png")
 
 
 def test_one_video_that_the_page_saved_has_a_summary(tmp_path, result):

@@ -1,5 +1,6 @@
 """A run that starts from a finished one says at first what that one says."""
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ keras = pytest.importorskip("keras", reason="needs mien[train]")
 
 from mien.core.errors import ModelError
 from mien.data import test_faces
+from mien.data.classes import ClassTable
 from mien.data.split import split_train_validation
 from mien.data.synthetic import synthetic_dataset, write_csv
 from mien.models.build import build_network, to_plain_float32
@@ -108,6 +110,9 @@ def test_a_run_may_not_have_known_the_same_data_otherwise(tmp_path: Path) -> Non
     with pytest.raises(ModelError, match=r"other was trained on .*train\.csv as it was before"):
         check_same_faces([run], by_person)
     check_same_faces([run], replace(by_person, source=tmp_path / "others.csv"))
+    # Heads of other names start from random weights; the sides are the same.
+    names = ClassTable(names=tuple("abcdefg"), other_names={})
+    check_same_faces([run], replace(faces, classes=names))
 
 
 def test_the_network_that_ships_is_not_judged_by_faces_that_it_knows(
@@ -118,10 +123,14 @@ def test_the_network_that_ships_is_not_judged_by_faces_that_it_knows(
     faces = load_faces(data, None)
     folds = SplitConfig(folds=5, fold=1)
     check_start_from_shipped(faces, folds)
-    monkeypatch.setattr("mien.training.start.FER2013_FINGERPRINT", faces.fingerprint())
+    pixels = hashlib.sha256(faces.faces_u8.tobytes()).hexdigest()
+    monkeypatch.setattr("mien.training.start.FER2013_PICTURES", pixels)
+    monkeypatch.setattr("mien.training.start.FER2013_SPLIT", faces.split_fingerprint())
     with pytest.raises(ModelError, match="The network that ships trains on faces that this run"):
         check_start_from_shipped(faces, folds)
     check_start_from_shipped(faces, SplitConfig())
+    with pytest.raises(ModelError, match="which other labels or groups split otherwise"):
+        check_start_from_shipped(replace(faces, labels=faces.labels // 2), SplitConfig())
     # What it is compared with is the split that the network that ships was trained by.
     shipped = load_experiment(selected_experiment(RECIPE.parent)).split
     assert shipped == SplitConfig()

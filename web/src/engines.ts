@@ -14,7 +14,7 @@ export class Engines {
   #reading: string | null = null;
   #isOverTime = false;
   // SHA-256 of the network over time that the device has; null for smoothing.
-  #calmedBy: string | null = null;
+  #calmedBy: string | null | undefined = null;
 
   constructor(private readonly api: Api) {}
 
@@ -63,11 +63,18 @@ export class Engines {
     }
     this.#device = device;
     await device.readAs(this.#reading);
+    loading.signal.throwIfAborted();
     const wanted = temporal?.sha256 ?? null;
     if (wanted !== this.#calmedBy) {
       // Fetched when it is wanted: the first result does not wait for it.
-      await device.calmBy(temporal && (await fetchFile(temporal.url, () => {})));
+      const file = temporal && (await fetchFile(temporal.url, () => {}));
+      loading.signal.throwIfAborted();
+      // Said before it is done: whoever wants another one next asks after this.
       this.#calmedBy = wanted;
+      await device.calmBy(file).catch((error: unknown) => {
+        this.#calmedBy = undefined;
+        throw error;
+      });
     }
     return device;
   }

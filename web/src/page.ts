@@ -36,8 +36,8 @@ export class Page {
   /** Whether the video that is open cannot be played, though it could be read. */
   canPlay = true;
 
-  // The rows of the video that is open, once it was read to its end.
-  #whole: Source | null = null;
+  // What the record holds of the video that is open.
+  #known: Source | null = null;
   readonly #live: Live;
   readonly #identities = new Identities();
   readonly #photos = new Map<File, { source: Source; result: Result | null }>();
@@ -98,7 +98,7 @@ export class Page {
     this.#cameraSource = null;
     this.#photos.clear();
     this.video = null;
-    this.#whole = null;
+    this.#known = null;
     this.dispatch({ type: "stop" });
   }
 
@@ -248,7 +248,7 @@ export class Page {
       video.load();
     }
     this.video = null;
-    this.#whole = null;
+    this.#known = null;
     this.screen.setMirrored(false);
     this.screen.clear();
   }
@@ -257,11 +257,12 @@ export class Page {
     this.#reading.abort();
     const reading = (this.#reading = new AbortController());
     const { video } = this.screen;
-    // Of a reading that was broken off the whole is about to be read.
-    if (this.video && this.video.source !== this.#whole) this.record.remove(this.video.source);
     this.video = null;
     this.screen.clear();
     const source = this.record.begin(file.name, this.#samples.has(file));
+    // What is known of it already is kept until all is known anew.
+    const before = this.#known;
+    this.#known ??= source;
     video.src = URL.createObjectURL(file);
     try {
       this.canPlay = await canPlay(video);
@@ -270,19 +271,19 @@ export class Page {
         ? this.#readOnServer(this.#recogniser, file, source, wish, reading.signal)
         : this.#readHere(file, source, wish, reading.signal));
       reading.signal.throwIfAborted();
-      // What was known of it before is kept until all is known anew.
-      if (this.#whole) this.record.replace(this.#whole, source);
-      this.#whole = source;
+      if (before) this.record.replace(before, source);
+      this.#known = source;
       this.video = read;
       this.screen.showVideo(this.canPlay);
       this.dispatch({ type: "video-read", wish, done: read.frameCount });
     } catch (error) {
-      // What was read until it was stopped stays in the record.
-      if (source.rows.length === 0) this.record.remove(source);
+      // What was read until it was stopped stays in the record, where nothing else of it is there.
+      if (before || source.rows.length === 0) this.record.remove(source);
       if (reading.signal.aborted) return;
       // Frames that are still under way would come into the record after it was emptied.
       reading.abort();
       this.record.remove(source);
+      if (this.#known === source) this.#known = null;
       this.video = null;
       this.dispatch({ type: "source-failed", wish, problem: problemOf(error) });
     }

@@ -33,9 +33,9 @@ def split_clips(
 ) -> ClipSides:
     """Split clips into those that train, those that choose and those that are held out.
 
-    Where every clip has a fold and these are uses (`train`, `validation`), they decide, and clips
-    of other uses are on no side. Of other folds the last one by name chooses. Without folds a
-    random part of the subjects does, and where subjects are not known, of the files.
+    Where the manifest's folds are uses (`train`, `validation`), they decide, and clips of other
+    uses are on no side. Of other folds the last one by name chooses. Without folds, or with one
+    alone, a random part of the subjects does, and where subjects are not known, of the files.
 
     Cross-validation holds out one fold of the manifest's own if there are as many, else of folds
     that are made of whole subjects; a random part of the subjects of the others chooses.
@@ -48,8 +48,10 @@ def split_clips(
         fold: Which one is held out, from 1.
 
     Raises:
-        DataError: if a side would be empty, or the manifest has other folds than those asked for.
+        DataError: if a side would be empty, the manifest has other folds than those asked for, or
+            only some of its clips have one.
     """
+    _check_folds(clips)
     if folds:
         of_fold = _folds_of_units(clips, folds, seed)
         held_out = tuple(clip for clip in clips.clips if of_fold[clip] == fold - 1)
@@ -69,17 +71,28 @@ def split_clips(
     return sides
 
 
+def _check_folds(clips: ClipSet) -> None:
+    named = {clip.fold for clip in clips.clips}
+    uses = [fold for fold in named if fold.casefold() in USAGE_OF_NAME]
+    if ("" in named and len(named) > 1) or 0 < len(uses) < len(named):
+        found = ", ".join(sorted(fold or "none" for fold in named))
+        raise DataError(
+            f"{clips.source}, column fold: found {found}; expected a fold for every clip or for "
+            "none, and either uses (train, validation, test) or other names."
+        )
+
+
 def _as_named(clips: ClipSet) -> tuple[tuple[Clip, ...], tuple[Clip, ...]] | None:
     """Return the sides that the manifest's folds say; None if it has none."""
     folds = sorted({clip.fold for clip in clips.clips})
+    if len(folds) < 2:
+        return None
     if _are_uses(folds):
         uses = {fold: USAGE_OF_NAME[fold.casefold()] for fold in folds}
         training = tuple(clip for clip in clips.clips if uses[clip.fold] == TRAINING)
         return training, tuple(clip for clip in clips.clips if uses[clip.fold] == VALIDATION)
-    if len(folds) > 1:
-        training = tuple(clip for clip in clips.clips if clip.fold != folds[-1])
-        return training, tuple(clip for clip in clips.clips if clip.fold == folds[-1])
-    return None
+    training = tuple(clip for clip in clips.clips if clip.fold != folds[-1])
+    return training, tuple(clip for clip in clips.clips if clip.fold == folds[-1])
 
 
 def _are_uses(folds: Collection[str]) -> bool:

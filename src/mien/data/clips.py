@@ -81,6 +81,13 @@ class Clip:
     start_ms: float = 0.0
     end_ms: float = math.inf
 
+    @property
+    def key(self) -> str:
+        """The same for the same part of a file of the same name and size, wherever it lies."""
+        size = self.path.stat().st_size if self.path.is_file() else None
+        parts = (self.path.name, size, self.start_ms, self.end_ms)
+        return hashlib.sha256(repr(parts).encode(errors="backslashreplace")).hexdigest()[:16]
+
 
 @dataclass(frozen=True, slots=True)
 class ClipSet:
@@ -110,11 +117,7 @@ class ClipSet:
         """
         rows: list[object] = [list(self.classes.names)]
         for clip in self.clips:
-            size = clip.path.stat().st_size if clip.path.is_file() else None
-            end_ms = None if math.isinf(clip.end_ms) else clip.end_ms
-            rows.append(
-                [clip.name, size, clip.label, clip.subject, clip.fold, clip.start_ms, end_ms]
-            )
+            rows.append([clip.name, clip.key, clip.label, clip.subject, clip.fold])
         return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
@@ -225,6 +228,11 @@ def _of_manifest(path: Path, classes: ClassTable) -> tuple[list[Clip], list[Skip
     if any(classes.label_of(name) is None for name in names):
         raise unknown_names(names, classes, str(path))
     clips, skipped = [], []
+    # Who a file shows is known of all of its parts if it is known of one.
+    subjects = {row["path"].strip(): row.get("subject", "").strip() for row in rows}
+    subjects |= {
+        row["path"].strip(): who for row in rows if (who := row.get("subject", "").strip())
+    }
     for number, (row, name) in enumerate(zip(rows, names, strict=True), start=2):
         where = f"{path}, line {number}"
         label = classes.label_of(name)
@@ -238,7 +246,8 @@ def _of_manifest(path: Path, classes: ClassTable) -> tuple[list[Clip], list[Skip
         if label == LEFT_OUT:
             skipped.append(Skipped(called, f"{name!r} is left out"))
             continue
-        subject, fold = row.get("subject", "").strip(), row.get("fold", "").strip()
+        subject = row.get("subject", "").strip() or subjects[row["path"].strip()]
+        fold = row.get("fold", "").strip()
         file = path.parent / row["path"].strip()
         clips.append(Clip(file, called, label, subject, fold, start_ms, end_ms))
     return clips, skipped

@@ -16,15 +16,12 @@ from mien.evaluation.network import fit_faces, open_network
 from mien.evaluation.report import label_reading
 from mien.training.config import load_experiment
 from mien.training.faces import load_faces_of, split_faces
-from mien.training.provenance import check_data, data_of_run
+from mien.training.provenance import LARGEST_TEST_PART, check_data, data_of_run
 from mien.training.run_folder import RunFolder
 from mien.training.temperature import fit_temperature, log_losses
 
 RESAMPLES = 2_000
 """Resamples of the paired bootstrap."""
-
-LARGEST_TEST_PART = 0.1
-"""Some of FER2013's training faces are copies of test faces; more than this part are not."""
 
 ROUNDING = 1e-5
 """So little of a difference comes from how two runtimes round, not from the networks."""

@@ -26,7 +26,6 @@ from mien.data.fer2013 import load_dataset
 from mien.data.ferplus import load_votes
 from mien.engine.smoothing import Smoother
 from mien.engine.tracks import Observation
-from mien.evaluation.compare import LARGEST_TEST_PART
 from mien.evaluation.ledger import append_entry, find_entry
 from mien.evaluation.network import short_name
 from mien.evaluation.test_set import data_to_score, faces_to_score, votes_for_test
@@ -37,10 +36,9 @@ from mien.training.face_sequences import (
     clip_sequences,
     emotion_of,
     held_out_sequences,
-    sides_of,
 )
 from mien.training.faces import LabelledFaces, held_out_faces, load_faces, split_faces
-from mien.training.provenance import is_of
+from mien.training.provenance import LARGEST_TEST_PART, known_clips
 from mien.training.run_folder import RunFolder, write_json
 from mien.training.sequence_batches import observed_of
 
@@ -133,10 +131,11 @@ def score_over_time(
 
     Args:
         network_path: The `.keras` file in its run's folder.
-        data: Clips (see `mien.data.clips`), which are all scored; FER2013's test faces, of which
-            sequences are made, and the look is counted; or what it was trained on, of which the
-            validation faces or clips are taken, or the fold that was held out. FER+'s votes
-            (`fer2013new.csv`) are used where they lie beside faces. None for FER2013's test faces.
+        data: Clips (see `mien.data.clips`), but for those that it has learnt; FER2013's test faces,
+            of which sequences are made, and the look is counted; or the faces that it was trained
+            on, of which those are taken that chose its epoch, or the fold that was held out. FER+'s
+            votes (`fer2013new.csv`) are used where they lie beside faces. None for FER2013's test
+            faces.
         out: Folder for `over_time.json`; None for the run's.
         ledger: The ledger of looks at FER2013's test faces.
         say: Called with each line of the report.
@@ -272,7 +271,7 @@ def _sequences(
 ) -> tuple[Sequence[FaceSequence], int]:
     """Return the sequences to score, and how many of FER2013's test faces they may be made of."""
     if holds_clips(data):
-        return _sequences_of_clips(data, recognizer, run, experiment, remark), 0
+        return _sequences_of_clips(data, recognizer, run, remark), 0
     faces, test_faces = _faces(data, experiment)
     wanted = experiment.sequences
     assert wanted is not None
@@ -292,20 +291,18 @@ def _sequences_of_clips(
     data: Path,
     recognizer: Recognizer,
     run: RunFolder,
-    experiment: Experiment,
     remark: Callable[[str], None],
 ) -> Sequence[FaceSequence]:
     clips = load_clips(data)
-    scored = clips.clips
-    if is_of(clips, run):
-        sides = sides_of(clips, experiment.split)
-        scored = sides.held_out or sides.validation
-        role = "were held out" if sides.held_out else "chose its epoch"
-        remark(f"It was trained on these clips: the {len(scored):,} that {role} are scored")
+    known = known_clips(run)
+    scored = [clip for clip in clips.clips if clip.key not in known]
+    if learnt := len(clips.clips) - len(scored):
+        remark(f"{learnt:,} of the clips are left out, as it has learnt them; {len(scored):,} left")
     (sequences,) = clip_sequences(clips, [scored], recognizer, remark)
     if not sequences:
         raise DataError(
-            f"{data} has no clip that can be scored, of {len(scored) + len(clips.skipped):,}."
+            f"{data} has no clip that can be scored: of {len(clips.clips) + len(clips.skipped):,} "
+            f"it has learnt {learnt:,}, and the others were left out."
         )
     return sequences
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from html import escape
 from pathlib import Path
 
 from mien.core.errors import DataError
 from mien.core.types import FaceEmotion
 from mien.record.page import fill_page
-from mien.record.person_report import facts_of, notes_of, sections_of
+from mien.record.person_report import NOTES, Pace, counts_of, facts_of, sections_of
 from mien.record.picture_report import PictureSummary, picture_facts, picture_sections
 from mien.record.read import read_collection
 from mien.record.summary import Summary
@@ -42,75 +44,90 @@ def collection_page(
     Args:
         record: See `mien.record.read.read_collection`.
         faces_from: The video, if it is of one alone, or the folder of the photos, to show faces;
-            None shows none.
+            photos that are not in it are shown without. None shows none.
         rotate_degrees: How these were turned.
 
     Returns:
         The summary, of a single video or camera its own, and the page.
 
     Raises:
-        DataError: if the record is none, holds no row, or a video is named and it is of several.
+        DataError: if the record is none, holds no row, or the video or folder is not what it is of.
         SourceError: if a file whose faces are to be shown cannot be read.
     """
-    rows = read_collection(record)
-    collection = _collect(rows)
+    collection = _collect(partial(read_collection, record))
     if collection is None:
         # Somebody has sorted it by something else; only then does it have to fit into the memory.
         in_order = sorted(
             read_collection(record), key=lambda row: (row[1].timestamp_ms, row[1].frame)
         )
-        collection = _collect(in_order)
+        collection = _collect(lambda: in_order)
     assert collection is not None
     if not collection.labels:
         raise DataError(f"{record} holds no row: no face was found, so there is nothing to show.")
-    folder = faces_from if faces_from is not None and faces_from.is_dir() else None
-    video = faces_from if folder is None else None
-    if video is not None and len(collection.films) != 1:
-        raise DataError(
-            f"{record} is of {len(collection.films)} videos or cameras: no face can be shown from "
-            f"{video} alone. Leave --with-faces out, or name the folder of its photos."
-        )
-    facts, sections, notes = {}, [], []
+    video, folder = _kind_of(faces_from, collection, record)
+    sections = []
     for name, film in collection.films.items():
-        sections.append(_heading(name, facts_of(film)))
+        sections.append(_heading(name, facts_of(film), counts_of(film)))
         sections += sections_of(film, video, rotate_degrees)
-        notes.append(notes_of(film))
-    if collection.photos.faces:
+    photos = collection.photos
+    if photos.faces:
         if collection.films:
-            sections.append(_heading("Photos", picture_facts(collection.photos)))
-        sections += picture_sections(collection.photos, folder, rotate_degrees)
-    if not collection.films:
-        facts = picture_facts(collection.photos)
-        notes.append("What a face shows is not what a person feels.")
+            sections.append(_heading("Photos", picture_facts(photos), ""))
+        sections += picture_sections(photos, folder, rotate_degrees, missing_ok=True)
     page = fill_page(
         record.name,
         "Emotions that faces showed, source by source.",
         collection.labels,
-        facts,
+        {} if collection.films else picture_facts(photos),
         sections,
-        " ".join(dict.fromkeys(notes)),
+        NOTES if collection.films else "What a face shows is not what a person feels.",
     )
     films = list(collection.films.values())
-    alone = len(films) == 1 and not collection.photos.faces
-    return (films[0] if alone else collection), page
+    return (films[0] if len(films) == 1 and not photos.faces else collection), page
 
 
-def _collect(rows: Iterable[tuple[str, FaceEmotion]]) -> Collection | None:
+def _kind_of(
+    faces_from: Path | None, collection: Collection, record: Path
+) -> tuple[Path | None, Path | None]:
+    """Return the video, or the folder of the photos, that faces are to be shown from."""
+    if faces_from is None:
+        return None, None
+    if not faces_from.exists():
+        raise DataError(f"There is no {faces_from}: expected the video, or the photos' folder.")
+    films, photos = len(collection.films), collection.photos.pictures_with_faces
+    if faces_from.is_dir() and photos:
+        return None, faces_from
+    if not faces_from.is_dir() and films == 1:
+        return faces_from, None
+    raise DataError(
+        f"{record} is of {films:,} videos or cameras and {photos:,} photos: faces can be shown "
+        f"from one video, where it is alone, or from the folder of the photos; {faces_from} is "
+        "neither."
+    )
+
+
+def _collect(rows: Callable[[], Iterable[tuple[str, FaceEmotion]]]) -> Collection | None:
     """Sum rows up by source; None if those of one are not in the order of time."""
+    paces: defaultdict[str, Pace] = defaultdict(Pace)
+    for source, face in rows():
+        paces[source].add(face)
     collection = Collection()
-    photo = None
-    for source, face in rows:
+    photos = set()
+    for source, face in rows():
         if face.track_id == 0:  # Nobody is followed through a photo.
-            collection.photos.add_face(source, face, is_first=source != photo)
-            photo = source
+            collection.photos.add_face(source, face, is_first=source not in photos)
+            photos.add(source)
             continue
-        film = collection.films.setdefault(source, Summary())
+        film = collection.films.get(source)
+        if film is None:
+            film = collection.films[source] = Summary(every_ms=paces[source].every_ms)
         if face.timestamp_ms < film.last_ms:
             return None
         film.add([face])
     return collection
 
 
-def _heading(name: str, facts: dict[str, str]) -> str:
+def _heading(name: str, facts: dict[str, str], counts: str) -> str:
     told = "; ".join(f"{escape(key)}: {escape(value)}" for key, value in facts.items())
-    return f'<section><h2>{escape(name)}</h2><p class="soft">{told}</p></section>'
+    more = f'<p class="soft">{counts}</p>' if counts else ""
+    return f'<section><h2>{escape(name)}</h2><p class="soft">{told}</p>{more}</section>'

@@ -23,6 +23,13 @@ from mien.record.summary import Answer, Moment, Person, Summary, apportion, dura
 MOST_PEOPLE = 12
 """So many people have a section of their own: those who were seen the longest."""
 
+NOTES = (
+    "A person is a track: one face followed through the video. The areas show calibrated, smoothed "
+    "probabilities; grey is the time in which the label was not to be relied upon. What a face "
+    "shows is not what a person feels."
+)
+"""What is to be known of the sections of people."""
+
 _FEWEST_STEPS = 4
 """From fewer steps between rows nothing is said of how often frames were looked at."""
 
@@ -51,7 +58,7 @@ def record_page(record: Path, video: Path | None, rotate_degrees: int) -> tuple[
         summary.labels,
         facts_of(summary),
         sections_of(summary, video, rotate_degrees),
-        notes_of(summary),
+        f"{counts_of(summary)} {NOTES} {_whole(summary)}".lstrip(),
     )
 
 
@@ -62,43 +69,57 @@ def summarise(rows: Callable[[], Iterable[FaceEmotion]]) -> Summary:
         rows: Called for the rows, which are read twice: first for the time between the frames that
             were looked at.
     """
-    summary = Summary(every_ms=looked_every_ms(rows()))
-    for face in rows():
-        if face.timestamp_ms < summary.last_ms:
-            break
-        summary.add([face])
-    else:
+    summary = _summed(rows)
+    if summary is not None:
         return summary
     # Somebody has sorted it by something else; only then does it have to fit into the memory.
     in_order = sorted(rows(), key=lambda face: (face.timestamp_ms, face.frame))
-    summary = Summary(every_ms=looked_every_ms(in_order))
-    summary.add(in_order)
+    summary = _summed(lambda: in_order)
+    assert summary is not None
     return summary
 
 
-def looked_every_ms(rows: Iterable[FaceEmotion]) -> float:
-    """Return the time between the frames that were looked at, 0 where these were all.
+def _summed(rows: Callable[[], Iterable[FaceEmotion]]) -> Summary | None:
+    """Sum rows up; None if they are not in the order of time."""
+    pace = Pace()
+    for face in rows():
+        pace.add(face)
+    summary = Summary(every_ms=pace.every_ms)
+    for face in rows():
+        if face.timestamp_ms < summary.last_ms:
+            return None
+        summary.add([face])
+    return summary
 
-    `--every` passes frames over. A record does not say so, but then most of its rows are the same
-    number of frames apart.
 
-    Args:
-        rows: In the order of time.
+class Pace:
+    """How often a video was looked at.
+
+    `mien batch --every` passes frames over. A record does not say so, but then most of its rows are
+    the same number of frames apart.
     """
-    counts: Counter[int] = Counter()
-    sums_ms: dict[int, float] = defaultdict(float)
-    before: FaceEmotion | None = None
-    for face in rows:
+
+    def __init__(self) -> None:
+        self._counts: Counter[int] = Counter()
+        self._sums_ms: dict[int, float] = defaultdict(float)
+        self._before: FaceEmotion | None = None
+
+    def add(self, face: FaceEmotion) -> None:
+        """Take in the next row, in the order of time."""
+        before, self._before = self._before, face
         if before is not None and face.frame > before.frame:
             step = face.frame - before.frame
-            counts[step] += 1
-            sums_ms[step] += face.timestamp_ms - before.timestamp_ms
-        before = face
-    total = counts.total()
-    if total < _FEWEST_STEPS:
-        return 0.0
-    ((step, count),) = counts.most_common(1)
-    return sums_ms[step] / count if step > 1 and 2 * count > total else 0.0
+            self._counts[step] += 1
+            self._sums_ms[step] += face.timestamp_ms - before.timestamp_ms
+
+    @property
+    def every_ms(self) -> float:
+        """The time between the frames that were looked at, 0 where these were all."""
+        total = self._counts.total()
+        if total < _FEWEST_STEPS:
+            return 0.0
+        ((step, count),) = self._counts.most_common(1)
+        return self._sums_ms[step] / count if step > 1 and 2 * count > total else 0.0
 
 
 def facts_of(summary: Summary) -> dict[str, str]:
@@ -130,22 +151,20 @@ def sections_of(summary: Summary, video: Path | None, rotate_degrees: int) -> li
     return [_section(person, summary, pictures) for person in people]
 
 
-def notes_of(summary: Summary) -> str:
-    """Return what is to be known of the sections."""
-    whole = "On the whole is the mean over the rest of the time. "
-    if summary.networks_over_time:
-        whole = "On the whole is what the network over time says of all that a person showed. "
-    notes = (
-        "A person is a track: one face followed through the video. The areas show calibrated, "
-        "smoothed probabilities; grey is the time in which the label was not to be relied upon. "
-        f"{whole}"
-        "What a face shows is not what a person feels."
-    )
-    if rest := len(summary.persons) - len(_shown(summary)):
-        notes = f"The {rest:,} people seen for a shorter time have no section. {notes}"
+def counts_of(summary: Summary) -> str:
+    """Return how many of those who were followed have no section, and why; empty for none."""
+    counts = []
     if nobody := len(summary.tracks) - len(summary.persons):
-        notes = f"Followed but never certain, and so counted as nobody: {nobody:,}. {notes}"
-    return notes
+        counts.append(f"Followed but never certain, and so counted as nobody: {nobody:,}.")
+    if rest := len(summary.persons) - len(_shown(summary)):
+        counts.append(f"The {rest:,} people seen for a shorter time have no section.")
+    return " ".join(counts)
+
+
+def _whole(summary: Summary) -> str:
+    if summary.networks_over_time:
+        return "On the whole is what the network over time says of all that a person showed."
+    return "On the whole is the mean over the rest of the time."
 
 
 def _shown(summary: Summary) -> list[Person]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
@@ -148,10 +149,30 @@ def picture_facts(summary: PictureSummary) -> dict[str, str]:
 
 
 def picture_sections(
-    summary: PictureSummary, folder: Path | None, rotate_degrees: int
+    summary: PictureSummary,
+    folder: Path | None,
+    rotate_degrees: int,
+    *,
+    missing_ok: bool = False,
 ) -> list[str]:
-    """Return the sections about the faces of pictures, of which there are some."""
-    return [_shown(summary), _strongest(summary, folder, rotate_degrees), _list(summary)]
+    """Return the sections about the faces of pictures, of which there are some.
+
+    Args:
+        summary: What is known of them.
+        folder: Where their paths begin; None shows no face.
+        rotate_degrees: How they were turned.
+        missing_ok: Whether some may not be there, and are shown without their faces.
+
+    Raises:
+        SourceError: if one whose face is to be shown cannot be read.
+    """
+
+    def image_of(path: str, face: FaceEmotion) -> str:
+        if folder is None or (missing_ok and not (folder / path).is_file()):
+            return ""
+        return face_tag(rotate(read_image(folder / path), rotate_degrees), face.box)
+
+    return [_shown(summary), _strongest(summary, image_of), _list(summary)]
 
 
 def _shown(summary: PictureSummary) -> str:
@@ -164,24 +185,17 @@ def _shown(summary: PictureSummary) -> str:
     return f'<section><h2>What the faces show</h2>{bar}<p class="soft">{told}</p></section>'
 
 
-def _strongest(summary: PictureSummary, folder: Path | None, rotate_degrees: int) -> str:
+def _strongest(summary: PictureSummary, image_of: Callable[[str, FaceEmotion], str]) -> str:
     parts = []
     for label in summary.labels:
         faces = summary.strongest.get(label, [])
         if faces:
             chips = "".join(
-                _chip(face, summary, _picture_of(path, face, folder, rotate_degrees), path)
-                for path, face in faces
+                _chip(face, summary, image_of(path, face), path) for path, face in faces
             )
             parts.append(f"<h3>{escape(label)}</h3><ul class=moments>{chips}</ul>")
     none = '<p class="soft">None that is certain.</p>'
     return f"<section><h2>Strongest faces</h2>{''.join(parts) or none}</section>"
-
-
-def _picture_of(path: str, face: FaceEmotion, folder: Path | None, rotate_degrees: int) -> str:
-    if folder is None:
-        return ""
-    return face_tag(rotate(read_image(folder / path), rotate_degrees), face.box)
 
 
 def _list(summary: PictureSummary) -> str:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mien.classifier.classifier import Classifier
 from mien.core.errors import DataError
 from mien.data.clip_sequences import read_clips
-from mien.data.clip_split import ClipSides, split_clips
+from mien.data.clip_split import split_clips
 from mien.data.clips import Clip, ClipSet, holds_clips, load_clips
 from mien.data.disturb import OTHER, TRAINING, Disturbance
 from mien.data.face_sequences import FaceSequence
@@ -41,11 +41,13 @@ class SequenceSplit:
         training: Faces to make sequences of, or the sequences of clips.
         validation: Sequences.
         held_out: Those of the fold that is held out; None without folds.
+        known_clips: The keys of the clips that are not to judge the network any more.
     """
 
     training: DisturbedFaces | Sequence[FaceSequence]
     validation: Sequence[FaceSequence]
     held_out: Sequence[FaceSequence] | None
+    known_clips: tuple[str, ...] = ()
 
 
 def load_faces_or_clips(data: Path, votes_file: Path) -> LabelledFaces | ClipSet:
@@ -118,7 +120,9 @@ def split_sequences(
 def _split_of_clips(
     clips: ClipSet, split: SplitConfig, recognizer: Recognizer, say: Callable[[str], None]
 ) -> SequenceSplit:
-    sides = sides_of(clips, split)
+    sides = split_clips(
+        clips, split.validation_fraction, split.seed, folds=split.folds, fold=split.fold
+    )
     training, validation, held_out = clip_sequences(
         clips, (sides.training, sides.validation, sides.held_out), recognizer, say
     )
@@ -128,17 +132,12 @@ def _split_of_clips(
         say("who the clips show is not known: the split keeps files apart, not people")
     if not training or not validation or (split.folds and not held_out):
         raise DataError(f"{clips.source} has no usable clip on one side of the split.")
-    return SequenceSplit(training, validation, held_out if split.folds else None)
-
-
-def sides_of(clips: ClipSet, split: SplitConfig) -> ClipSides:
-    """Split clips as a recipe says.
-
-    Raises:
-        DataError: see `mien.data.clip_split.split_clips`.
-    """
-    return split_clips(
-        clips, split.validation_fraction, split.seed, folds=split.folds, fold=split.fold
+    known = sides.training + (sides.validation if split.folds else ())
+    return SequenceSplit(
+        training,
+        validation,
+        held_out if split.folds else None,
+        tuple(sorted({clip.key for clip in known})),
     )
 
 

@@ -60,15 +60,23 @@ class LabelledFaces:
 
     def fingerprint(self) -> str:
         """Return a SHA-256 of faces, labels, their names and groups, whatever file they lie in."""
-        digest = hashlib.sha256(self.faces_u8.tobytes())
-        digest.update(self.labels.astype("<i8").tobytes())
-        names = {
-            "classes": list(self.classes.names),
+        return self._digest({"classes": list(self.classes.names), **self._sides()})
+
+    def split_fingerprint(self) -> str:
+        """Return a SHA-256 of what decides how they are split: all of it but the labels' names."""
+        return self._digest(self._sides())
+
+    def _sides(self) -> dict[str, Any]:
+        return {
             "groups": None if self.groups is None else self.groups.tolist(),
             "validation": (
                 None if self.kept_for_validation is None else self.kept_for_validation.tolist()
             ),
         }
+
+    def _digest(self, names: dict[str, Any]) -> str:
+        digest = hashlib.sha256(self.faces_u8.tobytes())
+        digest.update(self.labels.astype("<i8").tobytes())
         digest.update(json.dumps(names).encode())
         return digest.hexdigest()
 

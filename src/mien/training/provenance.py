@@ -18,10 +18,16 @@ FER2013_TRAINING = Path("data/train.csv")
 """What is trained on where nothing else is named."""
 
 LARGEST_TEST_PART = 0.05
-"""Where more of the faces to train on are FER2013's test faces, it is said."""
+"""Of FER2013's training faces 3 % are copies of test faces, no larger part is."""
 
 FER2013_FINGERPRINT = "01352062659e2e38f85c6a78ed50f63707be1e71dfa2d57b45eeb06c83a762d5"
 """`LabelledFaces.fingerprint` of FER2013's training faces."""
+
+FER2013_SPLIT = "266d7f4960473cedf766f2d81d5fad0338390a69418a5776f191211b9652b21e"
+"""`LabelledFaces.split_fingerprint` of these."""
+
+FER2013_PICTURES = "391f9b86155ddb2a9f1303f4a5db7a181e5891c1df7e2c94e224c7e6660a37cf"
+"""SHA-256 of their pixels."""
 
 
 def data_of(experiment: Experiment, named: Path | None) -> Path:
@@ -46,22 +52,36 @@ def data_of_run(run: RunFolder, named: Path | None) -> Path:
 
 def describe_data(data: LabelledFaces | ClipSet) -> dict[str, Any]:
     """Say which faces or clips these are: the content of a run's `data.json`."""
+    source, sha256 = str(data.source), data.fingerprint()
+    if isinstance(data, ClipSet):
+        return {"source": source, "clips": len(data.clips), "sha256": sha256}
     return {
-        "source": str(data.source),
-        **(
-            {"clips": len(data.clips)} if isinstance(data, ClipSet) else {"faces": len(data.labels)}
-        ),
-        "sha256": data.fingerprint(),
+        "source": source,
+        "faces": len(data.labels),
+        "sha256": sha256,
+        "split_sha256": data.split_fingerprint(),
     }
 
 
-def is_of(data: LabelledFaces | ClipSet, run: RunFolder) -> bool:
-    """Say whether a run tells its faces or clips, and they are these.
+def splits_alike(faces: LabelledFaces, run: RunFolder) -> bool:
+    """Say whether a run's faces are split as these: the same pictures, labels and groups.
+
+    Of a run that does not tell, they are taken to be.
 
     Raises:
         ModelError: if its `data.json` cannot be read.
     """
-    return bool(known := _read(run)) and known["sha256"] == data.fingerprint()
+    known = _read(run)
+    return bool(known.get("split_sha256", faces.split_fingerprint()) == faces.split_fingerprint())
+
+
+def known_clips(run: RunFolder) -> frozenset[str]:
+    """Return the keys (`mien.data.clips.Clip.key`) of the clips that a run has learnt.
+
+    Raises:
+        ModelError: if its `data.json` cannot be read.
+    """
+    return frozenset(_read(run).get("known_clips", ()))
 
 
 def check_data(data: LabelledFaces | ClipSet, run: RunFolder) -> None:
@@ -70,7 +90,7 @@ def check_data(data: LabelledFaces | ClipSet, run: RunFolder) -> None:
     Raises:
         ModelError: if it was trained on others.
     """
-    if (known := _read(run)) and not is_of(data, run):
+    if (known := _read(run)) and known["sha256"] != data.fingerprint():
         found = describe_data(data)
         raise ModelError(
             f"{run.path} holds a run on other data: {_count(known)} of {known['source']}, not "
@@ -95,10 +115,7 @@ def is_foreign(run: RunFolder) -> bool:
 
 
 def told_of_test_faces(faces: LabelledFaces) -> str | None:
-    """Say how many of FER2013's test faces a network would learn; None if hardly any.
-
-    FER2013's own training faces hold some hundred copies of test faces, 3 % of them.
-    """
+    """Say how many of FER2013's test faces a network would learn; None if hardly any."""
     known = int((find_test_faces(faces.faces_u8) >= 0).sum())
     if known <= LARGEST_TEST_PART * len(faces.labels):
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from mien.models.heads import FEATURES
 from mien.models.keras_file import heads_of, load_network
 from mien.training.config import SHIPPED, Experiment, SplitConfig, load_experiment
 from mien.training.faces import LabelledFaces
-from mien.training.provenance import FER2013_FINGERPRINT, data_of_run, is_of
+from mien.training.provenance import FER2013_PICTURES, FER2013_SPLIT, data_of_run, splits_alike
 from mien.training.run_folder import RunFolder, labels_beside
 from mien.training.snapshots import newest_snapshot
 
@@ -101,7 +102,7 @@ def check_same_faces(runs: Sequence[RunFolder], faces: LabelledFaces) -> None:
         ModelError: if one was trained on the same file or folder as it was before, or otherwise.
     """
     for run in runs:
-        if faces.source is None or not run.data.is_file() or is_of(faces, run):
+        if faces.source is None or not run.data.is_file() or splits_alike(faces, run):
             continue
         if data_of_run(run, None).resolve() == faces.source.resolve():
             raise ModelError(
@@ -118,8 +119,15 @@ def check_start_from_shipped(faces: LabelledFaces, split: SplitConfig) -> None:
     Raises:
         ModelError: if these are FER2013's training faces, and split in another way than for it.
     """
-    if faces.fingerprint() == FER2013_FINGERPRINT:
-        check_split("The network that ships", SplitConfig(), split)
+    if hashlib.sha256(faces.faces_u8.tobytes()).hexdigest() != FER2013_PICTURES:
+        return
+    check_split("The network that ships", SplitConfig(), split)
+    if faces.split_fingerprint() != FER2013_SPLIT:
+        raise ModelError(
+            "The network that ships was trained on these faces, FER2013's, which other labels or "
+            "groups split otherwise: it knows most of those that would choose this run's epoch. "
+            'Start from random weights (start_from = ""), or give the faces their own labels.'
+        )
 
 
 def start_from(

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.data.clips import ClipSet
 from mien.data.face_sequences import FaceSequence
 from mien.data.made_sequences import DisturbedFaces
 from mien.models.config import TemporalConfig
@@ -38,7 +39,7 @@ from mien.training.fit import (
 )
 from mien.training.lock import locked
 from mien.training.objective import make_optimizer
-from mien.training.provenance import check_data, describe_data
+from mien.training.provenance import check_data, describe_data, told_of_test_faces
 from mien.training.recipe import Recipe
 from mien.training.run_folder import RunFolder, write_json
 from mien.training.sequence_batches import (
@@ -121,7 +122,10 @@ def _train(
     network.get_layer("seen").adapt(_features_of(split.training))
     # Whatever may be missing was looked for before an earlier run is thrown away.
     prepare_run_folder(recipe, run, log_folder, restart=restart)
-    write_json(run.data, describe_data(source))
+    told = {"known_clips": list(split.known_clips)} if split.known_clips else {}
+    write_json(run.data, {**describe_data(source), **told})
+    if not isinstance(source, ClipSet) and (remark := told_of_test_faces(source)) is not None:
+        say(remark)
     write_json(run.environment, describe_environment(network))
     history = _fit(network, split, experiment, run, log_folder, say)
     metrics = {

@@ -43,7 +43,7 @@ interface Job {
 
 const POLL_MS = 400;
 // A connection may fail for a while: so often in a row a question about a video is asked again, each
-// time after twice the wait, two minutes in all.
+// time after twice the wait, of 100 s in all.
 const MOST_REPEATS = 8;
 // A server may take a connection and say nothing.
 const READY_MS = 20_000;
@@ -264,8 +264,18 @@ export class ConnectionLost extends UserError {
 }
 
 async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, ms));
   signal.throwIfAborted();
+  await new Promise<void>((resolve, reject) => {
+    const timer = setTimeout(() => {
+      signal.removeEventListener("abort", stop);
+      resolve();
+    }, ms);
+    const stop = () => {
+      clearTimeout(timer);
+      reject(signal.reason as Error);
+    };
+    signal.addEventListener("abort", stop, { once: true });
+  });
 }
 
 function asError(problem: { title: string; detail: string }): UserError {

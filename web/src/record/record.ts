@@ -75,8 +75,9 @@ export class Record {
 
   /** Gives a source that was recognised once more the place and the name of what it was before. */
   replace(before: Source, source: Source): void {
-    this.remove(source);
     source.name = before.name;
+    if (!this.#sources.includes(before)) return;
+    this.remove(source);
     this.#sources = this.#sources.map((other) => (other === before ? source : other));
   }
 

@@ -100,7 +100,7 @@ describe("the number of a person", () => {
 });
 
 /** A page whose server's answers about a video are given one after the other. */
-function withVideo(answers: (() => Promise<unknown>)[]) {
+function withVideo(answers: ((signal: AbortSignal) => Promise<unknown>)[]) {
   const nothing = () => {};
   const video = {
     ...{ srcObject: null, src: "", videoWidth: 640, duration: 1, hidden: false },
@@ -110,7 +110,9 @@ function withVideo(answers: (() => Promise<unknown>)[]) {
   const screen = { video, clear: nothing, showVideo: nothing, setMirrored: nothing };
   const recogniser = Object.create(ServerRecogniser.prototype) as ServerRecogniser;
   Object.defineProperties(recogniser, {
-    recogniseVideo: { value: () => answers.shift()!() },
+    recogniseVideo: {
+      value: (_file: File, _progress: unknown, signal: AbortSignal) => answers.shift()!(signal),
+    },
     disconnect: { value: nothing },
     description: { value: "" },
     warning: { value: "" },
@@ -128,15 +130,48 @@ function withVideo(answers: (() => Promise<unknown>)[]) {
 describe("a video that is read once more", () => {
   const face = { frame: 0, timestamp_ms: 0, track_id: 1, x: 0, y: 0, width: 80, height: 80 };
   const read = (rows: number) => async () => ({ faces: Array<object>(rows).fill(face), frames: 9 });
+  const failing = async () => Promise.reject(new Error("no connection"));
+  const hanging = (signal: AbortSignal) =>
+    new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
   const sources = (page: Page) =>
     page.record.sources.map(({ name, rows }) => `${name}: ${rows.length}`);
+  const open = (page: Page) => {
+    const file = new File(["x"], "a.mp4", { type: "video/mp4" });
+    page.dispatch({ type: "open-files", files: [file] });
+  };
 
-  it("keeps its rows until there are new ones", async () => {
+  beforeEach(() => {
     vi.stubGlobal("MediaStream", Stream);
     vi.stubGlobal("navigator", {});
-    const failing = async () => Promise.reject(new Error("no connection"));
+  });
+  afterEach(() => {
+    vi.unstubAllGlobals();
+    vi.restoreAllMocks();
+  });
+
+  it("is in the record once, whenever one stops", async () => {
+    const page = withVideo([read(2), hanging]);
+    open(page);
+    await settled();
+    page.dispatch({ type: "set-reading" });
+    await settled();
+    page.dispatch({ type: "stop" });
+    await settled();
+    expect(sources(page)).toEqual(["a.mp4: 2"]);
+  });
+
+  it("keeps its name though the first reading was broken off", async () => {
+    const page = withVideo([hanging, read(3)]);
+    open(page);
+    await settled();
+    page.dispatch({ type: "set-reading" });
+    await settled();
+    expect(sources(page)).toEqual(["a.mp4: 3"]);
+  });
+
+  it("keeps its rows until there are new ones", async () => {
     const page = withVideo([read(2), failing, read(3)]);
-    page.dispatch({ type: "open-files", files: [new File(["x"], "a.mp4", { type: "video/mp4" })] });
+    open(page);
     await settled();
     expect(sources(page)).toEqual(["a.mp4: 2"]);
     vi.spyOn(console, "error").mockImplementation(() => {});
@@ -147,7 +182,5 @@ describe("a video that is read once more", () => {
     page.dispatch({ type: "remedy", remedy: "retry" });
     await settled();
     expect(sources(page)).toEqual(["a.mp4: 3"]);
-    vi.unstubAllGlobals();
-    vi.restoreAllMocks();
   });
 });
