@@ -137,6 +137,9 @@ def test_clips_that_are_all_for_training_are_split_by_subject(tmp_path):
     rows = [f"{n}.mp4,sad,person {n // 2},train" for n in range(8)]
     manifest.write_text("\n".join(["path,emotion,subject,fold", *rows]))
     sides = split_clips(load_clips(manifest), 0.3, seed=0)
+    manifest.write_text(manifest.read_text().replace(",train", ",test"))
+    with pytest.raises(DataError, match="gives 0 clips to train on"):
+        split_clips(load_clips(manifest), 0.3, seed=0)
     assert len(sides.training) == 4
     assert not subjects(sides.training) & subjects(sides.validation)
 

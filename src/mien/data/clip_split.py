@@ -34,8 +34,8 @@ def split_clips(
     """Split clips into those that train, those that choose and those that are held out.
 
     Where the manifest's folds are uses (`train`, `validation`), they decide, and clips of other
-    uses are on no side. Of other folds the last one by name chooses. Without folds, or with one
-    alone, a random part of the subjects does, and where subjects are not known, of the files.
+    uses are on no side. Of other folds the last one by name chooses. Without folds, or where all
+    clips are of one, a random part of the subjects does, or of the files where these are unknown.
 
     Cross-validation holds out one fold of the manifest's own if there are as many, else of folds
     that are made of whole subjects; a random part of the subjects of the others chooses.
@@ -85,7 +85,7 @@ def _check_folds(clips: ClipSet) -> None:
 def _as_named(clips: ClipSet) -> tuple[tuple[Clip, ...], tuple[Clip, ...]] | None:
     """Return the sides that the manifest's folds say; None if it has none."""
     folds = sorted({clip.fold for clip in clips.clips})
-    if len(folds) < 2:
+    if len(folds) == 1 and USAGE_OF_NAME.get(folds[0].casefold(), TRAINING) == TRAINING:
         return None
     if _are_uses(folds):
         uses = {fold: USAGE_OF_NAME[fold.casefold()] for fold in folds}
@@ -104,10 +104,10 @@ def _folds_of_units(clips: ClipSet, count: int, seed: int) -> dict[Clip, int]:
     named = sorted({clip.fold for clip in clips.clips})
     if len(named) > 1:
         if _are_uses(named) or len(named) != count:
+            remedy = "" if _are_uses(named) else f"give --folds {len(named)}, or "
             raise DataError(
                 f"{clips.source} has the folds {', '.join(named)} of its own, which are not "
-                f"{count} to hold out in turn: give --folds {len(named)} if they are for that, or "
-                "take the column fold away."
+                f"{count} to hold out in turn: {remedy}take the column fold away."
             )
         return {clip: named.index(clip.fold) for clip in clips.clips}
     sizes = Counter(map(unit_of, clips.clips))
