@@ -1,6 +1,7 @@
 """`mien batch` on a real Ray: rows, resumption, what goes wrong."""
 
 import contextlib
+import itertools
 import os
 import random
 import re
@@ -335,7 +336,7 @@ def two_machines():
     if sys.platform != "linux" or os.geteuid() != 0 or shutil.which("ip") is None:
         pytest.skip("needs network namespaces, and so the superuser of a Linux")
     names = ("mien-one", "mien-two")
-    folders, processes = [], []
+    folders, processes, readers = [], [], []
 
     def say(words):
         return subprocess.run(words.split(), check=True, capture_output=True, text=True).stdout
@@ -374,14 +375,18 @@ def two_machines():
                     break
             else:
                 pytest.fail("".join(said))
-            threading.Thread(target=process.stdout.read, daemon=True).start()
+            readers.append(threading.Thread(target=process.stdout.read, daemon=True))
+            readers[-1].start()
         yield processes
     finally:
         for process in processes:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGTERM)
-        for process in processes:
+        for process, reader in itertools.zip_longest(processes, readers):
             process.wait(60)
+            if reader is not None:
+                reader.join(60)
+            process.stdout.close()
         for name in names:
             subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
         for each in folders:
