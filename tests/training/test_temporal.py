@@ -167,17 +167,26 @@ def test_a_stopped_run_goes_on_and_ends_like_another(workplace, tmp_path):
     assert len(metrics["face_artifact_sha256"]) == 64
 
 
-def test_clips_train_it_and_it_is_compared_on_them(
-    workplace, tmp_path, astronaut_bgr, write_video, without_yunet, capsys
-):
+@pytest.fixture
+def write_clips(tmp_path, astronaut_bgr, write_video, without_yunet):
+    """Return the function that writes clips of three actors, one for each emotion."""
     del without_yunet
-    clips = tmp_path / "clips"
-    clips.mkdir()
-    face = cv2.resize(astronaut_bgr[:240, 60:300], (200, 200))
-    for actor in (1001, 1002, 1003):
-        for emotion in ("HAP", "NEU"):
-            frames = [np.roll(face, i, axis=1) for i in range(6)]
-            write_video(clips / f"{actor}_DFA_{emotion}_XX.mp4", frames, fps=10)
+
+    def write(*emotions):
+        clips = tmp_path / "clips"
+        clips.mkdir()
+        face = cv2.resize(astronaut_bgr[:240, 60:300], (200, 200))
+        for actor in (1001, 1002, 1003):
+            for emotion in emotions:
+                frames = [np.roll(face, i, axis=1) for i in range(6)]
+                write_video(clips / f"{actor}_DFA_{emotion}_XX.mp4", frames, fps=10)
+        return clips
+
+    return write
+
+
+def test_clips_train_it_and_it_is_compared_on_them(workplace, tmp_path, write_clips, capsys):
+    clips = write_clips("HAP", "NEU")
     (clips / "1004_DFA_SAD_XX.mp4").write_bytes(b"no video")
     said = []
     network = train(workplace, clips, tmp_path / "run", said.append)
@@ -213,16 +222,8 @@ def test_clips_train_it_and_it_is_compared_on_them(
     assert "On other data than FER2013's" in "\n".join(history)
 
 
-def test_clips_are_cross_validated_by_subject(
-    workplace, tmp_path, astronaut_bgr, write_video, without_yunet, capsys
-):
-    del without_yunet
-    clips = tmp_path / "clips"
-    clips.mkdir()
-    face = cv2.resize(astronaut_bgr[:240, 60:300], (200, 200))
-    for actor in (1001, 1002, 1003):
-        frames = [np.roll(face, actor - 1000 + i, axis=1) for i in range(6)]
-        write_video(clips / f"{actor}_DFA_HAP_XX.mp4", frames, fps=10)
+def test_clips_are_cross_validated_by_subject(workplace, tmp_path, write_clips, capsys):
+    clips = write_clips("HAP")
     words = ["train", str(workplace / "032_toy.toml"), "--data", str(clips), "--folds", "3"]
     places = ["--runs", str(tmp_path / "runs"), "--results", str(tmp_path / "results")]
     with pytest.raises(SystemExit) as stopped:

@@ -277,12 +277,12 @@ export class Page {
       this.screen.showVideo(this.canPlay);
       this.dispatch({ type: "video-read", wish, done: read.frameCount });
     } catch (error) {
+      const isStopped = reading.signal.aborted;
       // What was read until it was stopped stays in the record, where nothing else of it is there.
-      if (before || source.rows.length === 0) this.record.remove(source);
-      if (reading.signal.aborted) return;
-      // Frames that are still under way would come into the record after it was emptied.
+      if (!isStopped || before || source.rows.length === 0) this.record.remove(source);
+      if (isStopped) return;
+      // Frames that are still under way are not to come into the record any more.
       reading.abort();
-      this.record.remove(source);
       if (this.#known === source) this.#known = null;
       this.video = null;
       this.dispatch({ type: "source-failed", wish, problem: problemOf(error) });

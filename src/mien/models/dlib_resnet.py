@@ -124,7 +124,7 @@ def _for_grey(stem: Convolution) -> Convolution:
 def _as_initialized(convolution: Convolution) -> Convolution:
     """The same function with a kernel as large as a fresh one of He et al. (2015).
 
-    Weight decay left dlib's kernels 4 to 50 times smaller than that: a learning rate that suits
+    Weight decay left dlib's kernels many times smaller than that: a learning rate that suits
     fresh layers overwrites them within a hundred steps, and the variance behind them is lost beside
     the normalization's epsilon.
     """

@@ -72,7 +72,7 @@ def splits_alike(faces: LabelledFaces, run: RunFolder) -> bool:
         ModelError: if its `data.json` cannot be read.
     """
     known = _read(run)
-    return bool(known.get("split_sha256", faces.split_fingerprint()) == faces.split_fingerprint())
+    return "split_sha256" not in known or bool(known["split_sha256"] == faces.split_fingerprint())
 
 
 def known_clips(run: RunFolder) -> frozenset[str]:
