@@ -96,3 +96,16 @@ def test_an_epoch_shows_every_face_once() -> None:
     )
     seen = np.concatenate([made[index][0][:, 0, 0, 0] for index in range(len(made))])
     assert sorted(np.round(seen * 255)) == list(range(64))
+
+
+def test_some_faces_are_shown_as_a_bad_camera_does() -> None:
+    # Stripes of one pixel, whose sharpness and brightness blur, noise and dimming change.
+    faces = np.zeros((200, 48, 48), np.uint8)
+    faces[:, ::2] = 200
+    config = AugmentationConfig(horizontal_flip=False, spoiled_probability=0.3)
+    made = FaceBatches(
+        faces, np.zeros((200, 7), np.float32), batch_size=200, augmentation=config, seed=0
+    )
+    unspoiled = np.isclose(made[0][0][..., 0], faces / 255, atol=1e-6).all(axis=(1, 2))
+    assert 0.6 < unspoiled.mean() < 0.8
+    np.testing.assert_array_equal(made[0][0], made[0][0])

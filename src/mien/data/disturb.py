@@ -1,4 +1,4 @@
-"""What a camera does to a face from moment to moment, drawn: for sequences made of photographs.
+"""What a camera does to a face, drawn: for sequences made of photographs, and for single faces.
 
 There are two sets of disturbances that share no kind, so that what was learned on `TRAINING` is
 judged on `OTHER`: how a face moves, what spoils it, and for how long.
@@ -21,6 +21,7 @@ Path = NDArray[np.float64]  # (moments, numbers), each number wandering around 0
 
 _MEMORY = 0.7  # of one moment's place in the next
 _SPOILED = 0.45  # part of the stretches that each kind spoils
+_STRONGEST = 0.7  # of one face by itself: beyond, there is no telling what it shows
 _MIDDLE = (FACE_SIZE - 1) / 2
 
 
@@ -63,6 +64,28 @@ class Disturbance:
                     image = spoil(image, float(strengths[name][moment]), random)
             drawn[moment] = np.clip(np.rint(image), 0, 255)
         return drawn
+
+    def spoil_some(
+        self, faces_u8: NDArray[np.uint8], probability: float, random: np.random.Generator
+    ) -> NDArray[np.uint8]:
+        """Spoil some of several faces, each by one kind, from hardly to `_STRONGEST`.
+
+        Args:
+            faces_u8: (N, 48, 48) uint8.
+            probability: Of each face to be spoiled.
+            random: Source of every choice.
+
+        Returns:
+            (N, 48, 48) uint8, a copy.
+        """
+        kinds = list(self.spoils.values())
+        spoiled = faces_u8.copy()
+        for index in np.flatnonzero(random.random(len(faces_u8)) < probability):
+            spoil = kinds[random.integers(len(kinds))]
+            strength = random.uniform(0, _STRONGEST)
+            image = spoil(faces_u8[index].astype(np.float32), strength, random)
+            spoiled[index] = np.clip(np.rint(image), 0, 255)
+        return spoiled
 
 
 def _wander(moments: int, numbers: int, random: np.random.Generator) -> Path:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.preprocess import FACE_SIZE, scale_pixels
+from mien.data.disturb import TRAINING
 from mien.training.config import AugmentationConfig
 
 
@@ -127,7 +128,10 @@ class FaceBatches(keras.utils.PyDataset):
         order = np.random.default_rng((self._seed, self.epoch)).permutation(len(self._faces_u8))
         chosen = order[batch * self._batch_size : (batch + 1) * self._batch_size]
         random = np.random.default_rng((self._seed, self.epoch, batch))
-        faces = augment_faces(self._faces_u8[chosen], self._augmentation, random, side=self.side)
+        faces_u8 = self._faces_u8[chosen]
+        if probability := self._augmentation.spoiled_probability:
+            faces_u8 = TRAINING.spoil_some(faces_u8, probability, random)
+        faces = augment_faces(faces_u8, self._augmentation, random, side=self.side)
         targets = self._targets[chosen]
         alpha = self._augmentation.mixup_alpha
         if alpha:

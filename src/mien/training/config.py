@@ -37,6 +37,8 @@ class AugmentationConfig(_Table):
         contrast: Largest change of the factor that stretches pixels around the face's mean.
         erasing_probability: Share of faces in which a rectangle is replaced by noise
             (Zhong et al. 2017, arXiv 1708.04896).
+        spoiled_probability: Share of faces that are shown as a bad camera does: blurred, dim,
+            noisy, compressed or partly covered (`mien.data.disturb.TRAINING`).
         mixup_alpha: Faces and targets of a batch are mixed in pairs, in shares drawn from
             Beta(alpha, alpha) (Zhang et al. 2018, arXiv 1710.09412); 0 for none.
     """
@@ -48,6 +50,7 @@ class AugmentationConfig(_Table):
     brightness: Fraction = 0.0
     contrast: Fraction = 0.0
     erasing_probability: Fraction = 0.0
+    spoiled_probability: Fraction = 0.0
     mixup_alpha: float = Field(default=0.0, ge=0)
 
 
