@@ -54,6 +54,24 @@ def test_test_figures_come_from_the_ledger(experiments: Path, run_folder: Path) 
     assert selected.split()[5:7] == ["65.5%", "0.598"]
 
 
+def test_a_run_that_was_trained_anew_is_not_shown_with_its_former_test_figures(
+    experiments: Path, run_folder: Path
+) -> None:
+    entry = {"experiment": "003_spatial_dropout", "accuracy": 0.6553, "macro_f1": 0.598}
+    former, newest = ({**entry, "sha256": sha256} for sha256 in ("former", "newest"))
+    newest["accuracy"] = 0.6612
+    sidecar = RunFolder(run_folder).sidecar
+    sidecar.write_text(json.dumps({"sha256": "newest"}), encoding="utf-8")
+
+    def test_column(*looks: dict[str, object]) -> str:
+        lines = "".join(json.dumps(look) + "\n" for look in looks)
+        (experiments / "test_scores.jsonl").write_text(lines, encoding="utf-8")
+        return iteration_history(experiments, run_folder.parent)[2].split()[5]
+
+    assert test_column(former) == "-"
+    assert test_column(newest, former) == "66.1%"
+
+
 def test_networks_over_time_stand_apart(tmp_path: Path) -> None:
     experiments, runs = tmp_path / "experiments", tmp_path / "runs"
     experiments.mkdir()

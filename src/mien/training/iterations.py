@@ -27,7 +27,7 @@ def iteration_history(experiments: Path, runs: Path) -> list[str]:
     Networks over time have a table of their own: the moments and sequences that they get right are
     no faces.
     """
-    tested = _test_scores(experiments / "test_scores.jsonl")
+    looks = _looks(experiments / "test_scores.jsonl")
     rows = [
         f"{'experiment':<32} {'parameters':>10} {'epochs':>6} {'minutes':>7} "
         f"{'validation':>10} {'test':>6} {'macro F1':>8}  decision"
@@ -53,7 +53,8 @@ def iteration_history(experiments: Path, runs: Path) -> list[str]:
         if name in foreign:
             rows.append(f"{name:<32} {'run on other data, see below':>10}")
         else:
-            rows.append(_history_row(name, experiment, RunFolder(runs / name), tested.get(name)))
+            run = RunFolder(runs / name)
+            rows.append(_history_row(name, experiment, run, _newest_look(looks.get(name, []), run)))
     if over_time:
         rows += ["", *_OVER_TIME]
         for name, experiment in over_time.items():
@@ -61,7 +62,8 @@ def iteration_history(experiments: Path, runs: Path) -> list[str]:
                 rows.append(f"{name:<32} {'run on other data, see below':>10}")
             else:
                 run = RunFolder(runs / name)
-                rows.append(_row_over_time(name, experiment, run, tested.get(name)))
+                look = _newest_look(looks.get(name, []), run)
+                rows.append(_row_over_time(name, experiment, run, look))
     if foreign:
         rows += ["", "On other data than FER2013's, so that their figures are not to be compared:"]
         clips = [name for name in foreign if isinstance(foreign[name].network, TemporalConfig)]
@@ -123,10 +125,24 @@ def faces_seen(entry: Mapping[str, Any]) -> int:
     return int(entry.get("test_faces") or entry.get("faces", 0))
 
 
-def _test_scores(ledger: Path) -> dict[str, dict[str, Any]]:
-    """Of each experiment's looks the one at the most test faces; of several such the newest."""
+def _looks(ledger: Path) -> dict[str, list[dict[str, Any]]]:
+    """Each experiment's looks at the test faces, those at the most of them last."""
     if not ledger.exists():
         return {}
     lines = filter(str.strip, ledger.read_text(encoding="utf-8").splitlines())
-    entries = sorted(map(json.loads, lines), key=faces_seen)
-    return {entry["experiment"]: entry for entry in entries}
+    looks: dict[str, list[dict[str, Any]]] = {}
+    for entry in sorted(map(json.loads, lines), key=faces_seen):
+        looks.setdefault(entry["experiment"], []).append(entry)
+    return looks
+
+
+def _newest_look(looks: list[dict[str, Any]], run: RunFolder) -> dict[str, Any] | None:
+    """Return the newest of the looks at the most faces, of the network that the run left last.
+
+    A run that was trained anew has none until it is scored. Which network it left, its sidecar and
+    its own figures say; where neither does, every look of its name counts.
+    """
+    scored = run.read_metrics().get("test", {}).get("sha256")
+    networks = {sha256 for sha256 in (run.shown_sha256, scored) if sha256 is not None}
+    of_network = [look for look in looks if not networks or look.get("sha256") in networks]
+    return of_network[-1] if of_network else None
