@@ -13,6 +13,8 @@ import pytest
 
 keras = pytest.importorskip("keras", reason="needs mien[train]")
 
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
 from mien.core.errors import DataError, ModelError
 from mien.data.synthetic import synthetic_dataset, write_csv
 from mien.models.keras_file import load_network
@@ -152,7 +154,17 @@ def test_a_finished_run_leaves_a_whole_set_of_artifacts(uninterrupted: Path) -> 
         "final_emotion_model_arch.txt",
         "learning_curves.png",
     }
-    assert list((uninterrupted / "logs" / "train").glob("events.out.tfevents.*"))
+
+
+def test_tensorboard_shows_every_epoch_and_the_weights(uninterrupted: Path) -> None:
+    epochs = read_history(uninterrupted / "run")["epoch"]
+    for part in ("train", "validation"):
+        log = EventAccumulator(str(uninterrupted / "logs" / part)).Reload()
+        assert len(log.Tensors("epoch_loss")) == len(epochs)
+        assert len(log.Tensors("epoch_accuracy")) == len(epochs)
+    tags = EventAccumulator(str(uninterrupted / "logs" / "train")).Reload().Tags()["tensors"]
+    assert "epoch_learning_rate" in tags
+    assert "label_probabilities/kernel/histogram" in tags
 
 
 def test_a_finished_run_tells_of_experiments_since(

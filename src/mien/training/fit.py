@@ -65,6 +65,7 @@ from mien.training.start import (
     runs_needed,
     start_from,
 )
+from mien.training.tensorboard_log import TensorBoardLog
 
 _COPIES_ON_DISK = 12
 """Two snapshots and the one being written, each of the weights, two moments of the optimizer and
@@ -391,7 +392,7 @@ def fit(
 def make_callbacks(
     training: TrainingConfig, run: RunFolder, log_folder: Path
 ) -> list[keras.callbacks.Callback]:
-    """Make Keras' own callbacks.
+    """Make the callbacks that watch the figures.
 
     The validation loss lowers the learning rate, stops the run and chooses its epoch: on a few
     thousand faces it is far less noisy than the accuracy.
@@ -410,7 +411,7 @@ def make_callbacks(
             patience=training.early_stopping_patience,
             restore_best_weights=True,
         ),
-        keras.callbacks.TensorBoard(log_folder, histogram_freq=1, write_graph=False),
+        TensorBoardLog(log_folder),
     ]
     # Keras refuses to lower the rate of an optimizer that follows a schedule.
     if training.schedule == "plateau":
