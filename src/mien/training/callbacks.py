@@ -22,50 +22,7 @@ from numpy.typing import NDArray
 from mien.core.errors import ModelError, OutputError
 from mien.training.augment import FaceBatches
 from mien.training.snapshots import epochs_of, new_snapshot, newest_snapshot
-
-
-class WeightAverage(keras.callbacks.Callback):
-    """Validate and keep an exponential moving average of the weights (Polyak and Juditsky 1992).
-
-    The statistics of batch normalization are averaged alongside, which Keras' own `use_ema` does
-    not do. The average is in the model from before validation until this callback's turn at the
-    end of the epoch: callbacks that keep the best weights stand before it, `RunState` after it.
-    """
-
-    def __init__(self, decay: float) -> None:
-        """Average over about 1 / (1 - decay) steps."""
-        super().__init__()
-        self.average: list[NDArray[np.float32]] = []
-        self._decay = decay
-        self._trained: list[NDArray[np.float32]] = []
-
-    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        """Start the average at the first weights."""
-        self.average = self.model.get_weights()
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Move the average a step towards the weights."""
-        # The first steps count more, or the average would long remember the random start.
-        steps = int(self.model.optimizer.iterations)
-        decay = min(self._decay, (1 + steps) / (10 + steps))
-        for average, weights in zip(self.average, self.model.get_weights(), strict=True):
-            if average.dtype == np.float32:
-                average += (1 - decay) * (weights - average)
-
-    def on_test_begin(self, logs: dict[str, float] | None = None) -> None:
-        """Put the average in the model."""
-        self._trained = self.model.get_weights()
-        self.model.set_weights(
-            [
-                average if average.dtype == np.float32 else trained
-                for average, trained in zip(self.average, self._trained, strict=True)
-            ]
-        )
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Put the trained weights back, to go on with them."""
-        self.model.set_weights(self._trained)
-
+from mien.training.weight_average import WeightAverage
 
 # Keras resets these in on_train_begin; without them a resumed run would choose another epoch.
 _STATE_OF_CALLBACK: dict[type[keras.callbacks.Callback], tuple[str, ...]] = {

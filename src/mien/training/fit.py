@@ -27,7 +27,7 @@ from mien.models.build import build_network, join_heads, load_pretrained
 from mien.models.keras_file import load_network
 from mien.training.architecture import write_architecture_report
 from mien.training.augment import FaceBatches
-from mien.training.callbacks import EpochOfBatches, ProgressLine, RunState, WeightAverage
+from mien.training.callbacks import EpochOfBatches, ProgressLine, RunState
 from mien.training.config import (
     SHIPPED,
     Experiment,
@@ -66,6 +66,8 @@ from mien.training.start import (
     start_from,
 )
 from mien.training.tensorboard_log import TensorBoardLog
+from mien.training.training_model import TrainingModel
+from mien.training.weight_average import WeightAverage
 
 _COPIES_ON_DISK = 12
 """Two snapshots and the one being written, each of the weights, two moments of the optimizer and
@@ -338,7 +340,7 @@ def fit(
         for layer in network.layers:
             if isinstance(layer, keras.layers.BatchNormalization):
                 layer.trainable = False
-    model = join_heads(network)
+    model = TrainingModel(join_heads(network), average_decay=training.average_decay)
     stages = [
         FaceBatches(
             faces.faces_u8,
@@ -397,14 +399,17 @@ def make_callbacks(
     The validation loss lowers the learning rate, stops the run and chooses its epoch: on a few
     thousand faces it is far less noisy than the accuracy.
     """
+    best_accuracy = keras.callbacks.ModelCheckpoint(
+        run.best_accuracy_weights,
+        monitor="val_accuracy",
+        mode="max",
+        save_best_only=True,
+        save_weights_only=True,
+    )
+    # It saves after epochs only, but could after steps: each would wait for its figures.
+    best_accuracy.async_safe = True
     callbacks: list[keras.callbacks.Callback] = [
-        keras.callbacks.ModelCheckpoint(
-            run.best_accuracy_weights,
-            monitor="val_accuracy",
-            mode="max",
-            save_best_only=True,
-            save_weights_only=True,
-        ),
+        best_accuracy,
         keras.callbacks.EarlyStopping(
             monitor="val_loss",
             min_delta=training.early_stopping_min_delta,
@@ -424,5 +429,5 @@ def make_callbacks(
         )
         callbacks.append(plateau)
     if training.average_decay:
-        callbacks.append(WeightAverage(training.average_decay))
+        callbacks.append(WeightAverage())
     return callbacks

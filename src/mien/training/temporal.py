@@ -49,6 +49,7 @@ from mien.training.sequence_batches import (
     sequence_loss,
     targets_of,
 )
+from mien.training.training_model import TrainingModel
 
 
 def is_temporal(recipe: Recipe) -> bool:
@@ -178,18 +179,19 @@ def _fit(
         clip_weight=wanted.clip_weight,
         seed=training.seed,
     )
-    network.compile(
-        optimizer=make_optimizer(training, network, steps_per_epoch=len(batches)),
+    model = TrainingModel(network, average_decay=training.average_decay)
+    model.compile(
+        optimizer=make_optimizer(training, model, steps_per_epoch=len(batches)),
         loss=sequence_loss,
         metrics=[accuracy],
     )
-    network.optimizer.build(network.trainable_variables)
+    model.optimizer.build(model.trainable_variables)
     callbacks = make_callbacks(training, run, log_folder)
     state = RunState(run.state, callbacks)
     if state.epochs_done:
         say(f"going on after epoch {state.epochs_done}, from {run.state}")
     first_epoch = state.epochs_done
-    network.fit(
+    model.fit(
         batches,
         validation_data=(
             observed_of(split.validation),
