@@ -5,7 +5,9 @@ import pytest
 
 pytest.importorskip("keras", reason="needs mien[train]")
 
-from mien.training.augment import FaceBatches, augment_faces
+from mien.training import augment
+from mien.training.augment import draw_changes
+from mien.training.batches import FaceBatches
 from mien.training.config import AugmentationConfig
 
 EVERYTHING = AugmentationConfig(
@@ -16,6 +18,13 @@ EVERYTHING = AugmentationConfig(
     contrast=0.3,
     erasing_probability=0.5,
 )
+
+
+def augment_faces(
+    faces: np.ndarray, config: AugmentationConfig, random: np.random.Generator, *, side: int = 48
+) -> np.ndarray:
+    changes = draw_changes(len(faces), config, random, side=side)
+    return augment.augment_faces(faces, changes, side=side)
 
 
 def gradient_faces(count: int) -> np.ndarray:

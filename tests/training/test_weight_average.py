@@ -1,5 +1,7 @@
 """The average of the weights is validated and kept, and the training goes on with the weights."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -24,9 +26,9 @@ def watched():
     random = np.random.default_rng(0)
     faces, targets = random.normal(1, 2, (8 * STEPS, 4)), random.normal(size=(8 * STEPS, 3))
     trained, validated = [], []
-    watch = keras.callbacks.LambdaCallback(
-        on_train_batch_end=lambda *_, **__: trained.append(model.get_weights()),
-        on_test_batch_end=lambda *_, **__: validated.extend(model.get_weights()),
+    watch: Any = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda *_, **__: trained.append(watch.model.get_weights()),
+        on_test_batch_end=lambda *_, **__: validated.extend(watch.model.get_weights()),
     )
     model.fit(
         faces,

@@ -1,65 +1,120 @@
-"""Augmented batches that depend on nothing but the seed, the epoch and the batch's index.
+"""How training faces are varied: what changes of each is drawn first, and applied then.
 
 Keras' augmentation layers carry a random state through the run and resample the picture once a
-layer. Here all geometry of a face is one affine warp, so it is resampled once, and every batch
-has a random generator of its own, so that a resumed run sees the very batches of an uninterrupted
-one without any state to save.
+layer. Here all geometry of a face is one affine warp, so it is resampled once, and every choice
+comes from the generator that is given.
+
+OpenCV applies the changes here; `mien.training.device_augment` applies the same on a GPU.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.preprocess import FACE_SIZE, scale_pixels
-from mien.data.disturb import TRAINING
 from mien.training.config import AugmentationConfig
 
 
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """A rectangle of one face that noise replaces.
+
+    Attributes:
+        face: The face's place in the batch.
+        y: Its first row.
+        x: Its first column.
+        noise: (height, width) float32 in [0, 1).
+    """
+
+    face: int
+    y: int
+    x: int
+    noise: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What changes of each of N faces, in this order.
+
+    Attributes:
+        matrices: (N, 2, 3) float64, from a place in the face, (x, y, 1) in pixels, to that in the
+            result.
+        contrasts: (N,) float64, factors on the difference to the face's mean; None for no change.
+        brightnesses: (N,) float64, added to all pixels, on the scale [0, 1]; None for no change.
+        erased: The rectangles, at most one a face.
+    """
+
+    matrices: NDArray[np.float64]
+    contrasts: NDArray[np.float64] | None
+    brightnesses: NDArray[np.float64] | None
+    erased: list[Erased]
+
+
+def draw_changes(
+    count: int, config: AugmentationConfig, random: np.random.Generator, *, side: int = FACE_SIZE
+) -> Changes:
+    """Draw what changes.
+
+    Args:
+        count: Of so many faces.
+        config: What may change, and how far.
+        random: Source of every choice.
+        side: Height and width of the result, in pixels.
+    """
+    matrices = draw_moves(count, config, random, side=side)
+    contrasts = brightnesses = None
+    if config.contrast:
+        contrasts = 1 + random.uniform(-config.contrast, config.contrast, count)
+    if config.brightness:
+        brightnesses = random.uniform(-config.brightness, config.brightness, count)
+    chosen = np.flatnonzero(random.random(count) < config.erasing_probability)
+    return Changes(
+        matrices,
+        contrasts,
+        brightnesses,
+        [_draw_erased(int(face), side, random) for face in chosen],
+    )
+
+
 def augment_faces(
-    faces_u8: NDArray[np.uint8],
-    config: AugmentationConfig,
-    random: np.random.Generator,
-    *,
-    side: int = FACE_SIZE,
+    faces_u8: NDArray[np.uint8], changes: Changes, *, side: int = FACE_SIZE
 ) -> NDArray[np.float32]:
-    """Augment a batch of faces.
+    """Change a batch of faces.
 
     Args:
         faces_u8: (N, 48, 48) uint8.
-        config: What may change, and how far.
-        random: Source of every choice.
+        changes: What changes, drawn for N faces and this side.
         side: Height and width of the result, in pixels.
 
     Returns:
         (N, side, side, 1) float32 in [0, 1].
     """
-    faces = scale_pixels(warp_faces(faces_u8, config, random, side=side))
-    count = len(faces)
-    if config.contrast:
-        factor = 1 + random.uniform(-config.contrast, config.contrast, (count, 1, 1, 1))
+    faces = scale_pixels(warp_faces(faces_u8, changes.matrices, side=side))
+    if changes.contrasts is not None:
         mean = faces.mean(axis=(1, 2), keepdims=True)
-        faces = (faces - mean) * factor.astype(np.float32) + mean
-    if config.brightness:
-        offset = random.uniform(-config.brightness, config.brightness, (count, 1, 1, 1))
-        faces = faces + offset.astype(np.float32)
+        faces = (faces - mean) * _of_faces(changes.contrasts) + mean
+    if changes.brightnesses is not None:
+        faces = faces + _of_faces(changes.brightnesses)
     np.clip(faces, 0, 1, out=faces)
-    for index in np.flatnonzero(random.random(count) < config.erasing_probability):
-        _erase_rectangle(faces[index], random)
+    for erased in changes.erased:
+        height, width = erased.noise.shape
+        part = faces[erased.face, erased.y : erased.y + height, erased.x : erased.x + width, 0]
+        part[:] = erased.noise
     return faces
 
 
-def warp_faces(
-    faces_u8: NDArray[np.uint8],
-    config: AugmentationConfig,
-    random: np.random.Generator,
-    *,
-    side: int = FACE_SIZE,
-) -> NDArray[np.uint8]:
-    """Flip, rotate, zoom and shift each face, and resize it to `side`, in one resampling."""
-    count = len(faces_u8)
+def draw_moves(
+    count: int, config: AugmentationConfig, random: np.random.Generator, *, side: int = FACE_SIZE
+) -> NDArray[np.float64]:
+    """Draw how each face is flipped, rotated, zoomed and shifted, and resized to `side`.
+
+    Returns:
+        The `Changes.matrices` of so many faces.
+    """
     angle = np.deg2rad(random.uniform(-config.rotation_degrees, config.rotation_degrees, count))
     scale = 1 + random.uniform(-config.zoom_fraction, config.zoom_fraction, count)
     shift = FACE_SIZE * random.uniform(-config.shift_fraction, config.shift_fraction, (count, 2))
@@ -71,8 +126,14 @@ def warp_faces(
     reduction = side / FACE_SIZE
     # Pixel 0 has its centre at 0.5, whatever the side.
     offset = (offset + 0.5) * reduction - 0.5
-    matrices = np.concatenate([linear * reduction, offset[..., np.newaxis]], axis=2)
-    warped = np.empty((count, side, side), np.uint8)
+    return np.concatenate([linear * reduction, offset[..., np.newaxis]], axis=2)
+
+
+def warp_faces(
+    faces_u8: NDArray[np.uint8], matrices: NDArray[np.float64], *, side: int = FACE_SIZE
+) -> NDArray[np.uint8]:
+    """Move each face, (N, 48, 48), by its matrix, (N, 2, 3), in one resampling to `side`."""
+    warped = np.empty((len(faces_u8), side, side), np.uint8)
     for index, (face, matrix) in enumerate(zip(faces_u8, matrices, strict=True)):
         cv2.warpAffine(
             face,
@@ -85,57 +146,15 @@ def warp_faces(
     return warped
 
 
-def _erase_rectangle(face: NDArray[np.float32], random: np.random.Generator) -> None:
-    """Replace 2 % to 25 % of one (H, W, 1) face by uniform noise, in place."""
-    side_y, side_x = face.shape[:2]
-    area = random.uniform(0.02, 0.25) * side_y * side_x
+def _draw_erased(face: int, side: int, random: np.random.Generator) -> Erased:
+    """Draw a rectangle of 2 % to 25 % of a face, and uniform noise."""
+    area = random.uniform(0.02, 0.25) * side * side
     aspect = np.exp(random.uniform(np.log(0.3), np.log(1 / 0.3)))
-    height = min(side_y, max(1, round(np.sqrt(area * aspect))))
-    width = min(side_x, max(1, round(np.sqrt(area / aspect))))
-    y, x = random.integers(side_y - height + 1), random.integers(side_x - width + 1)
-    face[y : y + height, x : x + width] = random.random((height, width, 1), dtype=np.float32)
+    height = min(side, max(1, round(np.sqrt(area * aspect))))
+    width = min(side, max(1, round(np.sqrt(area / aspect))))
+    y, x = random.integers(side - height + 1), random.integers(side - width + 1)
+    return Erased(face, int(y), int(x), random.random((height, width), dtype=np.float32))
 
 
-class FaceBatches(keras.utils.PyDataset):
-    """Shuffled, augmented batches of one epoch; set `epoch` before each."""
-
-    def __init__(
-        self,
-        faces_u8: NDArray[np.uint8],
-        targets: NDArray[np.float32],
-        *,
-        batch_size: int,
-        augmentation: AugmentationConfig,
-        seed: int,
-        side: int = FACE_SIZE,
-    ) -> None:
-        """Keep the faces, (N, 48, 48) uint8, and their targets, (N, C) float32."""
-        super().__init__()
-        self.epoch = 0
-        self.side = side
-        self._faces_u8 = faces_u8
-        self._targets = targets
-        self._batch_size = batch_size
-        self._augmentation = augmentation
-        self._seed = seed
-
-    def __len__(self) -> int:
-        """Return the number of whole batches; the order changes, so none is left out for long."""
-        return max(1, len(self._faces_u8) // self._batch_size)
-
-    def __getitem__(self, batch: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return one batch: faces (B, side, side, 1) float32 in [0, 1] and targets (B, C)."""
-        order = np.random.default_rng((self._seed, self.epoch)).permutation(len(self._faces_u8))
-        chosen = order[batch * self._batch_size : (batch + 1) * self._batch_size]
-        random = np.random.default_rng((self._seed, self.epoch, batch))
-        faces_u8 = self._faces_u8[chosen]
-        if probability := self._augmentation.spoiled_probability:
-            faces_u8 = TRAINING.spoil_some(faces_u8, probability, random)
-        faces = augment_faces(faces_u8, self._augmentation, random, side=self.side)
-        targets = self._targets[chosen]
-        alpha = self._augmentation.mixup_alpha
-        if alpha:
-            share = np.float32(random.beta(alpha, alpha))
-            faces = share * faces + (1 - share) * faces[::-1]
-            targets = share * targets + (1 - share) * targets[::-1]
-        return faces, targets
+def _of_faces(values: NDArray[np.float64]) -> NDArray[np.float32]:
+    return values.astype(np.float32)[:, None, None, None]

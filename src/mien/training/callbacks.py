@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.errors import ModelError, OutputError
-from mien.training.augment import FaceBatches
+from mien.training.batches import FaceBatches
 from mien.training.snapshots import epochs_of, new_snapshot, newest_snapshot
 from mien.training.weight_average import WeightAverage
 

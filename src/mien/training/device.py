@@ -55,6 +55,11 @@ def compiles_with_xla() -> bool:
     return backend == "jax" or (backend == "tensorflow" and gpu_generation() is not None)
 
 
+def augments_on_device() -> bool:
+    """Say whether faces are augmented by the backend: on a GPU; OpenCV is faster on a processor."""
+    return gpu_generation() is not None
+
+
 def export_needs() -> str | None:
     """Say what an export to ONNX will need besides this backend; None if nothing.
 

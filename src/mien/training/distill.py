@@ -16,7 +16,7 @@ from mien.classifier.reading import read
 from mien.core.labels import EMOTIONS
 from mien.core.preprocess import scale_pixels
 from mien.models.keras_file import heads_of, load_network
-from mien.training.augment import warp_faces
+from mien.training.augment import draw_moves, warp_faces
 from mien.training.config import AugmentationConfig
 from mien.training.readings import blend
 from mien.training.run_folder import RunFolder
@@ -59,7 +59,8 @@ def ask_teachers(
         reading = blend(0.0 if label_heads else run.read_metrics().get("vote_share", 0.0))
         for view in range(views):
             random = np.random.default_rng((seed, view))
-            faces = scale_pixels(warp_faces(faces_u8, augmentation, random))
+            moves = draw_moves(len(faces_u8), augmentation, random)
+            faces = scale_pixels(warp_faces(faces_u8, moves))
             heads = teacher.predict(faces, batch_size=256, verbose=0)
             total += read(heads, reading, heads_of(teacher))
     probabilities = (total / (views * len(teachers))).astype(np.float32)

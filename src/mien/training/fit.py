@@ -26,7 +26,7 @@ from mien.core.preprocess import to_network_input
 from mien.models.build import build_network, join_heads, load_pretrained
 from mien.models.keras_file import load_network
 from mien.training.architecture import write_architecture_report
-from mien.training.augment import FaceBatches
+from mien.training.batches import FaceBatches
 from mien.training.callbacks import EpochOfBatches, ProgressLine, RunState
 from mien.training.config import (
     SHIPPED,
@@ -35,7 +35,7 @@ from mien.training.config import (
     TrainingConfig,
     load_experiment,
 )
-from mien.training.device import best_precision, compiles_with_xla, export_needs
+from mien.training.device import augments_on_device, best_precision, compiles_with_xla, export_needs
 from mien.training.distill import ask_teachers
 from mien.training.faces import (
     LabelledFaces,
@@ -83,6 +83,7 @@ def train(
     log_folder: Path,
     say: Callable[[str], None],
     restart: bool = False,
+    augment_on_device: bool | None = None,
 ) -> Path:
     """Train an experiment, or go on with it where it was stopped.
 
@@ -97,6 +98,7 @@ def train(
         log_folder: TensorBoard's folder for this run.
         say: Called with each line for the user.
         restart: Throw away what an earlier run left in the folder.
+        augment_on_device: Augment faces by the backend, not by OpenCV; None for where it is faster.
 
     Returns:
         The file of the trained network, in the run's folder.
@@ -111,8 +113,19 @@ def train(
         check_recipe(recipe, run)
         if run.is_finished:
             return _show_finished(recipe, training_data, run, say)
+    if augment_on_device is None:
+        augment_on_device = augments_on_device()
     with locked(run):
-        return _train(recipe, training_data, votes_file, run, log_folder, say, restart=restart)
+        return _train(
+            recipe,
+            training_data,
+            votes_file,
+            run,
+            log_folder,
+            say,
+            restart=restart,
+            augment_on_device=augment_on_device,
+        )
 
 
 def _train(
@@ -124,6 +137,7 @@ def _train(
     say: Callable[[str], None],
     *,
     restart: bool,
+    augment_on_device: bool,
 ) -> Path:
     experiment = recipe.experiment
     # Whatever may be missing is looked for before an earlier run is thrown away.
@@ -174,7 +188,17 @@ def _train(
         say(f"{snapshot} is damaged: going on from the one before")
     targets = make_training_targets(training, experiment, run, say)
     write_json(run.environment, describe_environment(network))
-    history = fit(network, training, targets, validation, experiment, run, log_folder, say)
+    history = fit(
+        network,
+        training,
+        targets,
+        validation,
+        experiment,
+        run,
+        log_folder,
+        say,
+        augment_on_device=augment_on_device,
+    )
     return write_results(network, history, validation, held_out, recipe, run, say)
 
 
@@ -325,6 +349,8 @@ def fit(
     run: RunFolder,
     log_folder: Path,
     say: Callable[[str], None],
+    *,
+    augment_on_device: bool,
 ) -> dict[str, list[float]]:
     """Run the loop from the newest snapshot, or from the start, and leave the best weights.
 
@@ -349,6 +375,7 @@ def fit(
             augmentation=experiment.augmentation,
             seed=training.seed,
             side=side,
+            on_device=augment_on_device,
         )
         for side in dict.fromkeys(training.sides)
     ]
@@ -359,6 +386,7 @@ def fit(
         jit_compile=compiles_with_xla(),
     )
     model.optimizer.build(model.trainable_variables)
+    model.build_figures(targets)
     callbacks = make_callbacks(training, run, log_folder)
     state = RunState(run.state, callbacks)
     if state.epochs_done:

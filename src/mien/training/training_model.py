@@ -9,14 +9,19 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import numpy as np
+from numpy.typing import NDArray
 
+from mien.training.device_augment import augment_on_device
 from mien.training.weight_average import MovingAverage
 
 
 class TrainingModel(keras.Model):
-    """A functional model whose training step also averages its weights.
+    """A functional model whose training step also augments faces and averages the weights.
 
-    Its layers, and with them the files of its weights, are those of the model without that.
+    Faces that come as `mien.training.device_augment.pack_for_device` packs them are augmented;
+    others, those of the validation among them, are taken as they are. Its layers, and with them the
+    files of its weights, are those of the model that it is made of.
 
     Attributes:
         average: The moving average of the weights; None without one.
@@ -41,22 +46,36 @@ class TrainingModel(keras.Model):
         """All state of a step: the layers', and the average, which is none of the weights."""
         return [*super().variables, *(() if self.average is None else self.average.variables)]
 
+    def build_figures(self, targets: NDArray[np.float32]) -> None:
+        """Build the loss and the metrics, which Keras would build by a call on the first batch.
+
+        Args:
+            targets: (N, C) float32, some that training or validation has.
+        """
+        some = keras.ops.convert_to_tensor(targets[:1])
+        self.compute_loss(y=some, y_pred=some)
+        self.compute_metrics(None, some, some)
+
     def train_step(self, *arguments: Any) -> Any:
         """Train on a batch.
 
         Args:
-            arguments: The batch; with JAX, whose steps have no side effects, the state and the
-                batch.
+            arguments: The batch, packed or not; with JAX, whose steps have no side effects, the
+                state before it.
 
         Returns:
             The figures; with JAX these and the new state.
         """
-        outcome = super().train_step(*arguments)
+        *state, batch = arguments
+        x, *rest = keras.utils.unpack_x_y_sample_weight(batch)
+        if isinstance(x, dict):
+            x = augment_on_device(x)
+        outcome = super().train_step(*state, keras.utils.pack_x_y_sample_weight(x, *rest))
         if self.average is None:
             return outcome
         if keras.backend.backend() == "jax":
-            figures, state = outcome
-            return figures, self._with_average(self.average, state)
+            figures, after = outcome
+            return figures, self._with_average(self.average, after)
         self.average.follow(self.optimizer.iterations)
         return outcome
 
