@@ -37,3 +37,11 @@ def test_a_gpu_computes_in_what_it_is_fast_at(
 @pytest.mark.parametrize("backend", ["jax"], indirect=True)
 def test_jax_is_compiled_wherever_it_runs(backend: None) -> None:
     assert device.compiles_with_xla()
+
+
+@pytest.mark.parametrize(("generation", "expected"), [(0, True), (7, True), (None, False)])
+def test_faces_are_augmented_where_the_network_is_if_that_is_a_gpu(
+    monkeypatch: pytest.MonkeyPatch, generation: int | None, expected: bool
+) -> None:
+    monkeypatch.setattr(device, "gpu_generation", lambda: generation)
+    assert device.augments_on_device() is expected

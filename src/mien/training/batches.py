@@ -45,7 +45,6 @@ class FaceBatches(keras.utils.PyDataset):
             on_device: Leave the changes to `mien.training.device_augment`.
         """
         super().__init__()
-        self.epoch = 0
         self.side = side
         self._faces_u8 = faces_u8
         self._targets = targets
@@ -53,6 +52,17 @@ class FaceBatches(keras.utils.PyDataset):
         self._augmentation = augmentation
         self._seed = seed
         self._on_device = on_device
+        self.epoch = 0
+
+    @property
+    def epoch(self) -> int:
+        """The epoch, from 0, that the batches belong to."""
+        return self._epoch
+
+    @epoch.setter
+    def epoch(self, epoch: int) -> None:
+        self._epoch = epoch
+        self._order = np.random.default_rng((self._seed, epoch)).permutation(len(self._faces_u8))
 
     def __len__(self) -> int:
         """Return the number of whole batches; the order changes, so none is left out for long."""
@@ -63,9 +73,8 @@ class FaceBatches(keras.utils.PyDataset):
 
         On a device, what `pack_for_device` returns is in the place of the faces.
         """
-        order = np.random.default_rng((self._seed, self.epoch)).permutation(len(self._faces_u8))
-        chosen = order[batch * self._batch_size : (batch + 1) * self._batch_size]
-        random = np.random.default_rng((self._seed, self.epoch, batch))
+        chosen = self._order[batch * self._batch_size : (batch + 1) * self._batch_size]
+        random = np.random.default_rng((self._seed, self._epoch, batch))
         faces_u8 = self._faces_u8[chosen]
         if probability := self._augmentation.spoiled_probability:
             faces_u8 = TRAINING.spoil_some(faces_u8, probability, random)

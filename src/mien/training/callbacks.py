@@ -191,16 +191,24 @@ def _free_mb(directory: Path) -> int:
 
 
 class EpochOfBatches(keras.callbacks.Callback):
-    """Tell the batches which epoch it is: their order and augmentation follow from it."""
+    """Tell the batches which epoch it is: their order and augmentation follow from it.
 
-    def __init__(self, batches: FaceBatches) -> None:
-        """Keep the batches to tell."""
+    So does PyTorch's dropout, whose random state is none of Keras' and in no snapshot.
+    """
+
+    def __init__(self, batches: FaceBatches, seed: int) -> None:
+        """Keep the batches to tell, and the seed of the run."""
         super().__init__()
         self._batches = batches
+        self._seed = seed
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Set the epoch, from 0."""
         self._batches.epoch = epoch
+        if keras.backend.backend() == "torch":
+            import torch
+
+            torch.manual_seed(self._seed << 16 | epoch)
 
 
 class ProgressLine(keras.callbacks.Callback):

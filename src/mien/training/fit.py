@@ -410,7 +410,7 @@ def fit(
             initial_epoch=first_epoch,
             epochs=first_epoch if state.stopped_early else max(first_epoch, last_epoch),
             # A row of the table is written after the snapshot, so that a killed run repeats none.
-            callbacks=[EpochOfBatches(batches), *callbacks, state, progress, table],
+            callbacks=[EpochOfBatches(batches, training.seed), *callbacks, state, progress, table],
             # The batches are shuffled faces already; Keras would shuffle their order by a random
             # state that a resumed run does not have.
             shuffle=False,

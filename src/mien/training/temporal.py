@@ -201,7 +201,7 @@ def _fit(
         initial_epoch=first_epoch,
         epochs=first_epoch if state.stopped_early else training.epochs,
         callbacks=[
-            EpochOfBatches(batches),
+            EpochOfBatches(batches, training.seed),
             *callbacks,
             state,
             ProgressLine([1] * training.epochs, say),
