@@ -20,20 +20,22 @@ import cv2
 import numpy as np
 from inputs import existing
 from numpy.typing import NDArray
+from surround import surround, to_bgr
 
 from mien.classifier.classifier import Classifier
+from mien.classifier.reading import read
 from mien.core.types import Face
 from mien.data.ferplus import agreed_labels
 from mien.faces.crop import crop_face
 from mien.faces.detect import FRAMINGS, Detector, make_detector
 from mien.training.config import selected_experiment
 from mien.training.faces import LabelledFaces, load_split
+from mien.training.readings import LABELS, RATERS
 from mien.training.recall import mean_recall
 
 Picture = NDArray[np.uint8]  # (H, W), grey
 
 ENLARGEMENT = 2  # of FER2013's 48 pixels
-BORDER_PX = 48  # on each side, grey
 LEAST_WIDTH_PX = 48  # of a box that holds the face, not a part of it
 
 
@@ -48,7 +50,7 @@ def main() -> None:
         selected_experiment(Path("experiments")), options.data, options.votes
     )
     detector = make_detector(options.detector)
-    pictures = [in_a_border(face_u8) for face_u8 in validation.faces_u8]
+    pictures = [surround(face_u8, ENLARGEMENT) for face_u8 in validation.faces_u8]
     found = [find(picture, detector) for picture in pictures]
     chosen = np.array([index for index, face in enumerate(found) if face is not None])
     print(f"{detector.name} finds {len(chosen):,} of {len(pictures):,} validation faces")
@@ -111,18 +113,6 @@ SPOILED: Mapping[str, Callable[[Picture], Picture]] = {
 """By name, what is done to the picture; pixels are those of a face of 96."""
 
 
-def in_a_border(face_u8: NDArray[np.uint8]) -> Picture:
-    large = cv2.resize(face_u8, None, fx=ENLARGEMENT, fy=ENLARGEMENT, interpolation=cv2.INTER_CUBIC)
-    bordered = cv2.copyMakeBorder(
-        large, *(BORDER_PX,) * 4, borderType=cv2.BORDER_CONSTANT, value=float(face_u8.mean())
-    )
-    return np.asarray(bordered, np.uint8)
-
-
-def to_bgr(picture: Picture) -> NDArray[np.uint8]:
-    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR), np.uint8)
-
-
 def find(picture: Picture, detector: Detector) -> Face | None:
     """Return the one face in the picture; None where there is none, or not one alone."""
     faces = [face for face in detector.detect(to_bgr(picture)) if face.box.width >= LEAST_WIDTH_PX]
@@ -137,14 +127,17 @@ def report(model: Path | None, rows: Mapping[str, NDArray[np.uint8]], faces: Lab
     assert faces.votes is not None
     agreed = agreed_labels(faces.votes)
     clear = agreed >= 0
-    raters, labels = Classifier(model), Classifier(model, reading="labels")
+    classifier = Classifier(model)
+    readings, classes = classifier.artifact.readings, classifier.artifact.heads
     print(f"\n{model or 'the network that ships'}")
     print(f"{'':20}{'raters':>10}{'mean recall':>14}{'labels':>10}")
-    for name, crops in rows.items():
-        said = raters.classify(crops).probabilities.argmax(axis=1)
-        named = labels.classify(crops).probabilities.argmax(axis=1)
+    for row, crops in rows.items():
+        heads = classifier.classify(crops).heads
+        said, named = (
+            read(heads, readings[name], classes).argmax(axis=1) for name in (RATERS, LABELS)
+        )
         print(
-            f"{name:20}{np.mean((said == agreed)[clear]):10.1%}"
+            f"{row:20}{np.mean((said == agreed)[clear]):10.1%}"
             f"{mean_recall(said[clear], agreed[clear]):14.1%}"
             f"{np.mean(named == faces.labels):10.1%}"
         )

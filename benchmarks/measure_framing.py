@@ -15,10 +15,10 @@ from __future__ import annotations
 
 import argparse
 
-import cv2
 import numpy as np
 from inputs import existing
 from numpy.typing import NDArray
+from surround import border_px_of, surround, to_bgr
 
 from mien.classifier.classifier import Classifier
 from mien.core.artifact import Framing
@@ -28,7 +28,6 @@ from mien.faces.crop import crop_face
 from mien.faces.detect import Detector, make_detector
 
 ENLARGEMENT = 4
-BORDER = 96  # Half the enlarged face, on each side.
 SIZES = (0.8, 0.9, 1.0, 1.1, 1.2)
 
 
@@ -57,7 +56,7 @@ def detect(
     """Return, for each face that is found: its picture, what was found, and its index."""
     pictures, faces, indices = [], [], []
     for index, face_u8 in enumerate(faces_u8):
-        picture = surround(face_u8)
+        picture = to_bgr(surround(face_u8, ENLARGEMENT))
         found = detector.detect(picture)
         if len(found) == 1:
             pictures.append(picture)
@@ -66,22 +65,13 @@ def detect(
     return pictures, faces, indices
 
 
-def surround(face_u8: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return the face enlarged, in a border of its mean grey, (384, 384, 3)."""
-    large = cv2.resize(face_u8, None, fx=ENLARGEMENT, fy=ENLARGEMENT, interpolation=cv2.INTER_CUBIC)
-    grey = cv2.copyMakeBorder(
-        large, *(BORDER,) * 4, borderType=cv2.BORDER_CONSTANT, value=float(face_u8.mean())
-    )
-    return np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), dtype=np.uint8)
-
-
 def measure(faces: list[Face]) -> Framing:
     """Print and return the median framing."""
     x, y, width, height = np.array(
         [(face.box.x, face.box.y, face.box.width, face.box.height) for face in faces]
     ).T
     side = 48 * ENLARGEMENT
-    centre = BORDER + side / 2
+    centre = border_px_of(ENLARGEMENT) + side / 2
     values = {
         "scale": side / np.maximum(width, height),
         "offset_x": (centre - x - width / 2) / width,

@@ -120,6 +120,15 @@ def start(python, backend, toy, run):
     )
 
 
+def kill_after_third_epoch(python, backend, toy, run):
+    process = start(python, backend, toy, run)
+    for line in process.stdout:
+        if line.startswith("epoch 3/"):
+            process.kill()
+            break
+    process.communicate(timeout=MOST_SECONDS)
+
+
 @pytest.fixture(scope="module")
 def finished(python, backend, toy):
     """A run that went through, and what it said."""
@@ -151,12 +160,7 @@ def test_a_run_is_logged_and_learns(finished, backend):
 
 def test_a_killed_run_ends_like_an_uninterrupted_one(finished, python, backend, toy):
     run = toy / f"{backend}_killed" / NAME
-    process = start(python, backend, toy, run)
-    for line in process.stdout:
-        if line.startswith("epoch 3/"):
-            process.kill()
-            break
-    process.communicate(timeout=MOST_SECONDS)
+    kill_after_third_epoch(python, backend, toy, run)
     assert not (run / "final_emotion_model.keras").exists()
 
     process = start(python, backend, toy, run)
@@ -193,12 +197,7 @@ def test_a_run_goes_on_with_another_backend(python, backend, toy):
     from mien.training.run_folder import RunFolder
 
     run = toy / f"{backend}_begun" / NAME
-    process = start(python, backend, toy, run)
-    for line in process.stdout:
-        if line.startswith("epoch 3/"):
-            process.kill()
-            break
-    process.communicate(timeout=MOST_SECONDS)
+    kill_after_third_epoch(python, backend, toy, run)
     said = []
     train(
         load_recipe(toy / f"{NAME}.toml"),
