@@ -54,11 +54,23 @@ def test_a_slip_is_named(tmp_path: Path, before: str, after: str, named: str) ->
 def test_what_does_not_fit_together_is_said_without_the_whole_table(tmp_path: Path) -> None:
     text = (EXPERIMENTS / "013_warm_restart.toml").read_text(encoding="utf-8")
     path = tmp_path / "slip.toml"
-    path.write_text(re.sub(r"\nepochs = \d+", "\nepochs = 1", text), encoding="utf-8")
+    path.write_text(text.replace('schedule = "cosine"\n', ""), encoding="utf-8")
     with pytest.raises(ModelError) as error:
         load_experiment(path)
-    expected = "training: warmup_epochs must be fewer than epochs"
+    expected = 'training: warmup_epochs needs schedule = "cosine"'
     assert str(error.value) == f"{path} is not a valid experiment. {expected}"
+
+
+@pytest.mark.parametrize(("epochs", "sides", "rising"), [(1, [48], 0), (2, [32, 48], 1)])
+def test_every_recipe_may_be_shortened_for_a_trial(
+    tmp_path: Path, epochs: int, sides: list[int], rising: int
+) -> None:
+    text = (EXPERIMENTS / "031_student.toml").read_text(encoding="utf-8")
+    path = tmp_path / "short.toml"
+    path.write_text(re.sub(r"\nepochs = \d+", f"\nepochs = {epochs}", text), encoding="utf-8")
+    training = load_experiment(path).training
+    assert training.sides == sides
+    assert training.rising_epochs == rising
 
 
 def test_heads_may_learn_alone_in_all_epochs(tmp_path: Path) -> None:

@@ -119,7 +119,7 @@ def toy(
 @pytest.fixture(scope="module")
 def uninterrupted(toy: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     recipe, faces = toy
-    folder = tmp_path_factory.mktemp("uninterrupted")
+    folder = tmp_path_factory.mktemp("uninterrupted{}")  # Keras fills braces in file names.
     train_toy(recipe, faces, folder / "run", folder / "logs")
     return folder
 

@@ -136,14 +136,15 @@ class TrainingConfig(_Table):
             from random ones. Heads of other classes start from random weights.
         epochs: Most epochs to train.
         early_epochs: So many epochs, the first ones, see the faces reduced to `early_side`, where
-            an epoch costs a fraction (progressive resizing). Validation is always at 48 × 48.
+            an epoch costs a fraction (progressive resizing). Validation and the last epoch are
+            always at 48 × 48.
         early_side: Side of the faces in these epochs, in pixels: 16 or 32.
         batch_size: Faces a step.
         optimizer: "adam", or "sgd" with Nesterov's momentum of 0.9.
         learning_rate: The highest learning rate.
         schedule: "plateau" lowers the rate when the validation loss does not fall, "cosine" lowers
             it to 0 over all epochs.
-        warmup_epochs: Epochs in which a cosine schedule's rate first rises from 0.
+        warmup_epochs: Epochs in which a cosine schedule's rate first rises from 0; never the last.
         head_epochs: So many epochs, the first ones, train the heads alone; where there are no
             more, all of them.
         freeze_normalization: Batch normalization keeps its weights and statistics, which few faces
@@ -196,17 +197,18 @@ class TrainingConfig(_Table):
             raise ValueError("class_weights and vote_weight exclude each other")
         if self.warmup_epochs and self.schedule != "cosine":
             raise ValueError('warmup_epochs needs schedule = "cosine"')
-        if self.warmup_epochs >= self.epochs:
-            raise ValueError("warmup_epochs must be fewer than epochs")
-        if self.early_epochs >= self.epochs:
-            raise ValueError("early_epochs must be fewer than epochs")
         return self
 
     @property
+    def rising_epochs(self) -> int:
+        """Epochs in which the rate rises: of a shortened recipe, all but the last at most."""
+        return min(self.warmup_epochs, self.epochs - 1)
+
+    @property
     def sides(self) -> list[int]:
-        """The side of the faces in each epoch, in pixels."""
-        late_epochs = self.epochs - self.early_epochs
-        return [self.early_side] * self.early_epochs + [FACE_SIZE] * late_epochs
+        """The side of the faces in each epoch, in pixels; in the last it is always 48."""
+        early_epochs = min(self.early_epochs, self.epochs - 1)
+        return [self.early_side] * early_epochs + [FACE_SIZE] * (self.epochs - early_epochs)
 
 
 class DistillationConfig(_Table):

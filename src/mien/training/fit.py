@@ -176,12 +176,7 @@ def _train(
     write_json(run.data, describe_data(faces))
     held_out = held_out_faces(faces, experiment.split)
     say(_describe_split(faces, training, validation, held_out, experiment.split))
-    if experiment.training.head_epochs >= experiment.training.epochs:
-        say(
-            f"only the heads learn: head_epochs = {experiment.training.head_epochs}, epochs = "
-            f"{experiment.training.epochs}"
-        )
-    for remark in (export_needs(), told_of_test_faces(training)):
+    for remark in (*_shortened(experiment.training), export_needs(), told_of_test_faces(training)):
         if remark is not None:
             say(remark)
     for snapshot in damaged_snapshots(run.state):
@@ -222,6 +217,20 @@ def _describe_split(
             f"; {left_out} left out by {' and '.join(key for key, is_on in keys.items() if is_on)}"
         )
     return line
+
+
+def _shortened(training: TrainingConfig) -> list[str]:
+    """Say what a part of the epochs means that is as long as the whole run, or longer."""
+    meanings = {
+        "early_epochs": "only the last epoch sees faces of 48 pixels",
+        "warmup_epochs": "the learning rate rises until the last epoch",
+        "head_epochs": "only the heads learn",
+    }
+    return [
+        f"{meaning}: {key} = {getattr(training, key)}, epochs = {training.epochs}"
+        for key, meaning in meanings.items()
+        if getattr(training, key) >= training.epochs
+    ]
 
 
 def shipped_network() -> Path:
@@ -428,7 +437,8 @@ def make_callbacks(
     thousand faces it is far less noisy than the accuracy.
     """
     best_accuracy = keras.callbacks.ModelCheckpoint(
-        run.best_accuracy_weights,
+        # Keras puts the epoch and figures where a name has braces; this one is to be kept as it is.
+        str(run.best_accuracy_weights).replace("{", "{{").replace("}", "}}"),
         monitor="val_accuracy",
         mode="max",
         save_best_only=True,

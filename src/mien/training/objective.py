@@ -90,7 +90,7 @@ def make_optimizer(
     """
     rate: float | keras.optimizers.schedules.LearningRateSchedule = training.learning_rate
     if training.schedule == "cosine":
-        warmup = training.warmup_epochs * steps_per_epoch
+        warmup = training.rising_epochs * steps_per_epoch
         rate = keras.optimizers.schedules.CosineDecay(
             initial_learning_rate=0.0 if warmup else training.learning_rate,
             warmup_target=training.learning_rate if warmup else None,
