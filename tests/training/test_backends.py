@@ -172,6 +172,24 @@ def test_a_killed_run_ends_like_an_uninterrupted_one(finished, python, backend, 
         np.testing.assert_allclose(resumed[name], values, rtol=1e-3, atol=1e-3, err_msg=name)
 
 
+def test_the_end_says_where_the_artifact_is_made(finished, python, backend, toy):
+    run, _ = finished
+    again = subprocess.run(
+        [
+            *(python, "-m", "mien", "train", toy / f"{NAME}.toml"),
+            *("--data", toy / "train.csv", "--runs", run.parent, "--results", toy / "results"),
+        ],
+        env=os.environ | {"KERAS_BACKEND": backend, "PYTHONPATH": str(ROOT / "src")},
+        capture_output=True,
+        text=True,
+        timeout=MOST_SECONDS,
+        check=True,
+    )
+    last = again.stdout.strip().splitlines()[-1]
+    assert "no artifact" in last
+    assert "TensorFlow" in last
+
+
 def test_its_network_is_exported_where_tensorflow_is(finished, toy):
     run, _ = finished
     without_backend = {name: os.environ[name] for name in os.environ if name != "KERAS_BACKEND"}

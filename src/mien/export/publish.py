@@ -17,6 +17,10 @@ from mien.training.recipe import Recipe
 from mien.training.run_folder import RunFolder
 from mien.training.temporal import is_temporal, train_temporal
 
+_NOT_EXPORTED = (
+    "There is no artifact yet: run the same command where TensorFlow is, without KERAS_BACKEND."
+)
+
 
 def train_and_publish(
     recipe: Recipe,
@@ -62,9 +66,11 @@ def train_and_publish(
             say=say,
             restart=restart,
         )
-        if export_needs() is None:
-            written = export_temporal(run)
-            say(f"wrote {written.onnx_path}; see it:  mien live --temporal {written.onnx_path}")
+        if export_needs() is not None:
+            say(_NOT_EXPORTED)
+            return None
+        written = export_temporal(run)
+        say(f"wrote {written.onnx_path}; see it:  mien live --temporal {written.onnx_path}")
         return None
     for one in recipes_in_order(recipe, runs, restart=restart):
         say(f"training {one.name}")
@@ -80,6 +86,7 @@ def train_and_publish(
         )
     run = RunFolder(runs / recipe.name)
     if export_needs() is not None:
+        say(_NOT_EXPORTED)
         return None
     if has_calibrated_export(network, run.artifact):
         artifact = load_artifact(run.artifact)
