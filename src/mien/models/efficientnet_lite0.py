@@ -79,7 +79,13 @@ def _block(
     if expansion > 1:
         y = _convolution(y, expansion * channels, 1, name=f"{name}_expand")
     y = layers.DepthwiseConv2D(
-        side, strides=strides, padding="same", use_bias=False, name=f"{name}_depthwise"
+        side,
+        strides=strides,
+        padding="same",
+        use_bias=False,
+        # TensorFlow has no fast kernel for it in bfloat16 on a processor.
+        dtype="float32",
+        name=f"{name}_depthwise",
     )(y)
     y = layers.ReLU(6)(FusedBatchNormalization(name=f"{name}_depthwise_normalized")(y))
     y = _convolution(y, filters, 1, name=f"{name}_project", activate=False)
