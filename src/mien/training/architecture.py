@@ -81,6 +81,13 @@ def _decisions(experiment: Experiment) -> list[str]:
         )
     if experiment.training.class_weights:
         lines.append("Every class weighs the same, however many faces it has.")
+    if spoiled := experiment.augmentation.spoiled_probability:
+        lines.append(
+            f"{spoiled:.0%} of the faces are blurred, dim, noisy, compressed or partly covered: as "
+            "cameras show them, FER2013 does not."
+        )
+    if start := experiment.training.start_from:
+        lines.append(f"Its first weights are those of {start}, a warm restart.")
     if experiment.distillation and experiment.distillation.teachers:
         lines.append(
             "It learns what other networks think of each face, not its label alone: "
