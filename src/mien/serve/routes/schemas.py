@@ -257,7 +257,7 @@ class ModelInfo(BaseModel):
     """The network, and all that is needed to run it elsewhere with the same results."""
 
     sha256: str
-    experiment: str = Field(examples=["021_taught_again"])
+    experiment: str = Field(examples=["035_camera"])
     input: InputInfo
     heads: dict[str, list[str]] = Field(
         description="The classes of each of the graph's outputs whose rows sum to 1.",
