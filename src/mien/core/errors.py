@@ -3,7 +3,6 @@
     MienError
     ├── DataError            a data set, CSV file or table is not what it should be
     ├── ModelError           an artifact, a network or an experiment file is not usable
-    │   └── ChanceError      a trained network knows no more than how common the labels are
     ├── OutputError          a file cannot be written, or would take the place of another
     ├── SettingError         an option or a name that was chosen is not valid
     ├── SourceError          a camera, video, picture or address cannot be opened or read
@@ -23,10 +22,6 @@ class DataError(MienError):
 
 class ModelError(MienError):
     """An artifact, a network or an experiment file is not usable."""
-
-
-class ChanceError(ModelError):
-    """A trained network knows no more than how common the labels are."""
 
 
 class OutputError(MienError):

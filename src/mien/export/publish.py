@@ -12,7 +12,8 @@ from mien.training.device import export_needs
 from mien.training.fit import train
 from mien.training.order import recipes_in_order
 from mien.training.provenance import data_of
-from mien.training.publish import publish_run
+from mien.training.publish import is_better_than_chance, publish_run
+from mien.training.readings import LABELS
 from mien.training.recipe import Recipe
 from mien.training.run_folder import RunFolder
 from mien.training.temporal import is_temporal, train_temporal
@@ -34,6 +35,8 @@ def train_and_publish(
 ) -> Artifact | None:
     """Train an experiment, export its network, and publish it if the experiment is selected.
 
+    A network that is no better than chance is not published.
+
     What it learns from, or starts from, is trained first. A run that was stopped goes on where it
     was; what is done already is left alone.
 
@@ -51,8 +54,8 @@ def train_and_publish(
         The run's artifact; None after training with a backend that cannot export.
 
     Raises:
-        ModelError: if the experiment is not valid, its run cannot go on, its network is no better
-            than chance, or it would replace a calibrated artifact by one that is not.
+        ModelError: if the experiment is not valid, its run cannot go on, or its network would
+            replace a calibrated artifact by one that is not.
         DataError: if the faces cannot be read or have no labels.
     """
     if is_temporal(recipe):
@@ -96,5 +99,8 @@ def train_and_publish(
             network, run.path, training_data=data, votes_file=votes_file, say=say
         )
     if recipe.experiment.status == "selected":
-        publish_run(run, RunFolder(results))
+        if is_better_than_chance(artifact.readings[LABELS]):
+            publish_run(run, RunFolder(results))
+        else:
+            say(f"{results} is left as it was: this network is no better than chance")
     return artifact

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mien.core.artifact import Artifact
-from mien.core.errors import ChanceError, MienError, MissingExtraError
+from mien.core.errors import MienError, MissingExtraError
 from mien.export.publish import train_and_publish
 from mien.training.recipe import Recipe
 from mien.training.run_folder import RunFolder
@@ -25,8 +25,7 @@ def train_several(
 ) -> list[Artifact]:
     """Train recipes one after the other; of several, say mean and spread.
 
-    One of several that is no better than chance is named and not exported. Its figures count in
-    mean and spread, which would be too good without them.
+    One that is no better than chance counts in mean and spread, which would be too good without.
 
     Args:
         recipes: At least one.
@@ -41,12 +40,10 @@ def train_several(
         The artifacts; none after training with a backend that cannot export.
 
     Raises:
-        ChanceError: if none is better than chance.
         MienError: as `train_and_publish`; of several the first one that fails otherwise ends it,
             and the message says which and what is kept.
     """
     artifacts: list[Artifact | None] = []
-    no_better: list[str] = []
     for number, recipe in enumerate(recipes):
         try:
             artifact = train_and_publish(
@@ -58,12 +55,6 @@ def train_several(
                 say=say,
                 restart=restart,
             )
-        except ChanceError as error:
-            if len(recipes) == 1:
-                raise
-            no_better.append(recipe.name)
-            say(f"{recipe.name}, run {number + 1} of {len(recipes)}: {error}")
-            continue
         except MienError as error:
             if len(recipes) == 1 or isinstance(error, MissingExtraError):
                 raise
@@ -76,11 +67,4 @@ def train_several(
     if len(recipes) > 1:
         for line in spread([RunFolder(runs / recipe.name).read_metrics() for recipe in recipes]):
             say(line)
-    if len(no_better) == len(recipes):
-        raise ChanceError(
-            f"None of the {len(recipes)} runs is better than chance, so none was exported: train "
-            "longer, on more faces, or at another learning rate."
-        )
-    if no_better:
-        say(f"Not exported, as no better than chance: {', '.join(no_better)}")
     return [artifact for artifact in artifacts if artifact is not None]

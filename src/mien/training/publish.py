@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mien.core.artifact import Artifact, load_artifact
+import numpy as np
+
+from mien.core.artifact import Artifact, Reading, load_artifact
 from mien.core.errors import ModelError
 from mien.core.files import write_atomically
 from mien.training.run_folder import RunFolder
+
+GAIN_OVER_CHANCE = "validation_gain_over_chance"
+"""Figure of a reading: the log-loss of the labels' own shares less that of the network, in nats."""
 
 
 def is_calibrated(artifact: Artifact) -> bool:
@@ -16,6 +21,11 @@ def is_calibrated(artifact: Artifact) -> bool:
         reading.temperature != 1.0 or "validation_calibration_error" in reading.metrics
         for reading in artifact.readings.values()
     )
+
+
+def is_better_than_chance(reading: Reading) -> bool:
+    """Whether it knows more of the labels than how common they are; yes where that is not said."""
+    return reading.metrics.get(GAIN_OVER_CHANCE, np.inf) > 0  # A NaN is not above.
 
 
 def publish_run(run: RunFolder, results: RunFolder) -> None:

@@ -1,0 +1,51 @@
+"""A training leaves an artifact in its run, and a published one if it has learnt anything."""
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("keras", reason="needs mien[train]")
+pytest.importorskip("tf2onnx", reason="needs mien[train]")
+
+from mien.data.synthetic import synthetic_dataset, write_csv
+from mien.export.publish import train_and_publish
+from mien.training.recipe import load_recipe
+
+RECIPE = """
+title = "A trial"
+rationale = "Two steps, at a rate at which nothing is learnt."
+status = "selected"
+
+[network]
+family = "residual"
+stem_filters = 4
+filters = [4, 8]
+blocks_per_stage = [1, 1]
+dropout = 0.1
+
+[split]
+validation_fraction = 0.25
+
+[training]
+epochs = 1
+learning_rate = 1e-9
+"""
+
+
+def test_a_network_no_better_than_chance_is_exported_and_takes_no_other_ones_place(tmp_path: Path):
+    recipe, faces = tmp_path / "trial.toml", tmp_path / "train.csv"
+    recipe.write_text(RECIPE, encoding="utf-8")
+    write_csv(synthetic_dataset(140, seed=1), faces)
+    for _ in range(2):  # The second time it has finished, and is only looked at.
+        said: list[str] = []
+        train_and_publish(
+            load_recipe(recipe),
+            training_data=faces,
+            votes_file=tmp_path / "none",
+            runs=tmp_path / "runs",
+            results=tmp_path / "results",
+            say=said.append,
+        )
+        assert (tmp_path / "runs" / "trial" / "emotion.onnx").is_file()
+        assert not (tmp_path / "results" / "emotion.onnx").exists()
+        assert said[-1].endswith("is left as it was: this network is no better than chance")
