@@ -247,7 +247,8 @@ def test_predict_and_evaluate_name_file_and_truth_and_show_the_wrong_faces():
         assert {row["truth"] for row in rows} == {EMOTIONS[0]}
         wrong = [row for row in rows if row["emotion"] != row["truth"]]
         assert wrong
-        assert path.with_name("wrong_faces.png").stat().st_size > 5_000
+        shown = cv2.imread(str(path.with_name("wrong_faces.png")), cv2.IMREAD_GRAYSCALE)
+        assert (shown < 100).mean() > 0.1  # Faces and captions on white: a part of it is dark.
 
 
 @pytest.mark.parametrize(

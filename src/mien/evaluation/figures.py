@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,10 +10,9 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from mien.core.files import write_atomically
+from mien.data.figure_file import write_figure
 from mien.evaluation.calibration import Calibration
 
 
@@ -64,7 +62,7 @@ def draw_confusion_matrix(
     )
     axes.tick_params(axis="y", rotation=0)
     axes.set(title=title, xlabel="Predicted", ylabel="Labelled (number of faces)")
-    _save(figure, path)
+    write_figure(figure, path)
 
 
 def draw_reliability_diagram(before: Calibration, after: Calibration, path: Path) -> None:
@@ -104,7 +102,7 @@ def draw_reliability_diagram(before: Calibration, after: Calibration, path: Path
             ylim=(0, 1),
         )
         axes.legend(loc="upper left")
-    _save(figure, path)
+    write_figure(figure, path)
 
 
 @_any_text()
@@ -130,11 +128,4 @@ def draw_contact_sheet(
             cell.imshow(faces_u8[number], cmap="gray", vmin=0, vmax=255)
             cell.set_title(captions[number], fontsize=7)
     figure.suptitle(title, fontsize=10)
-    _save(figure, path)
-
-
-def _save(figure: Figure, path: Path) -> None:
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=120)
-    plt.close(figure)
-    write_atomically(path, picture.getvalue())
+    write_figure(figure, path)

@@ -97,10 +97,11 @@ def export_file(
     for name, reading in readings.items():
         say(_calibration_line(name, reading, len(validation.labels)))
     if not is_better_than_chance(readings[LABELS]):
+        above = -readings[LABELS].metrics[GAIN_OVER_CHANCE]
         say(
-            f"It is no better than chance on the {len(validation.labels):,} validation faces: it "
-            "knows no more than how common the labels are. Train longer, on more faces, or at "
-            "another learning rate."
+            f"It is no better than chance on the {len(validation.labels):,} validation faces: its "
+            f"log-loss is {above:.3f} above that of answering with how common the labels are. "
+            "Train longer, on more faces, or at another learning rate."
         )
     if artifact.features is None:
         say("It has no named features: does not tell faces from other things")

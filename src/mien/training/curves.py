@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from mien.core.errors import DataError
-from mien.core.files import write_atomically
+from mien.data.figure_file import write_figure
 from mien.training.config import TrainingConfig, load_experiment
 from mien.training.run_folder import RunFolder
 
@@ -91,7 +90,4 @@ def draw_learning_curves(
     # Otherwise the second axes' line crosses the legend of the first.
     right.set_zorder(rate.get_zorder() + 1)
     right.patch.set_visible(False)
-    picture = io.BytesIO()
-    figure.savefig(picture, dpi=120)
-    plt.close(figure)
-    write_atomically(path, picture.getvalue())
+    write_figure(figure, path)
