@@ -40,8 +40,8 @@ def train_several(
         The artifacts; none after training with a backend that cannot export.
 
     Raises:
-        MienError: as `train_and_publish`; of several the first one that fails otherwise ends it,
-            and the message says which and what is kept.
+        MienError: as `train_and_publish`; of several the first one that fails ends it, and the
+            message says which and what is kept.
     """
     artifacts: list[Artifact | None] = []
     for number, recipe in enumerate(recipes):
