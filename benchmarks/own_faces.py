@@ -26,6 +26,7 @@ from mien.models.heads import LABEL_HEAD
 from mien.models.keras_file import load_network
 from mien.training.faces import LabelledFaces, load_split
 from mien.training.fit import train
+from mien.training.job import TrainingJob
 from mien.training.recall import mean_recall
 from mien.training.recipe import Recipe, shipped_recipe
 from mien.training.run_folder import RunFolder
@@ -86,12 +87,14 @@ def measure(recipe: Recipe, folder: Path, test: LabelledFaces) -> tuple[float, f
     keras.backend.clear_session()
     network = load_network(
         train(
-            recipe,
-            training_data=folder / "faces",
-            votes_file=folder / "none",
-            run=RunFolder(folder / "runs" / recipe.name),
-            log_folder=folder / "logs" / recipe.name,
-            say=lambda _line: None,
+            TrainingJob(
+                recipe=recipe,
+                training_data=folder / "faces",
+                votes_file=folder / "none",
+                run=RunFolder(folder / "runs" / recipe.name),
+                log_folder=folder / "logs" / recipe.name,
+                say=lambda _line: None,
+            )
         )
     )
     answers = network.predict(to_network_input(test.faces_u8), batch_size=128, verbose=0)

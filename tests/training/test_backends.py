@@ -57,18 +57,21 @@ import importlib.util
 import sys
 from pathlib import Path
 from mien.training.fit import train
+from mien.training.job import TrainingJob
 from mien.training.recipe import load_recipe
 from mien.training.run_folder import RunFolder
 
 assert importlib.util.find_spec("tensorflow") is None
 recipe, faces, run = map(Path, sys.argv[1:])
 train(
-    load_recipe(recipe),
-    training_data=faces,
-    votes_file=Path("not read"),
-    run=RunFolder(run),
-    log_folder=run.with_name("logs"),
-    say=lambda line: print(line, flush=True),
+    TrainingJob(
+        recipe=load_recipe(recipe),
+        training_data=faces,
+        votes_file=Path("not read"),
+        run=RunFolder(run),
+        log_folder=run.with_name("logs"),
+        say=lambda line: print(line, flush=True),
+    ),
     augment_on_device=True,
 )
 """
@@ -211,6 +214,7 @@ def test_its_network_is_exported_where_tensorflow_is(finished, toy):
 def test_a_run_goes_on_with_another_backend(python, backend, toy):
     """And where OpenCV augments, as on a processor."""
     from mien.training.fit import train
+    from mien.training.job import TrainingJob
     from mien.training.recipe import load_recipe
     from mien.training.run_folder import RunFolder
 
@@ -218,12 +222,14 @@ def test_a_run_goes_on_with_another_backend(python, backend, toy):
     kill_after_third_epoch(python, backend, toy, run)
     said = []
     train(
-        load_recipe(toy / f"{NAME}.toml"),
-        training_data=toy / "train.csv",
-        votes_file=Path("not read"),
-        run=RunFolder(run),
-        log_folder=run.with_name("logs"),
-        say=said.append,
+        TrainingJob(
+            recipe=load_recipe(toy / f"{NAME}.toml"),
+            training_data=toy / "train.csv",
+            votes_file=Path("not read"),
+            run=RunFolder(run),
+            log_folder=run.with_name("logs"),
+            say=said.append,
+        )
     )
     assert any(line.startswith("going on after epoch 3") for line in said)
     assert history_of(run)["epoch"] == [1, 2, 3, 4, 5, 6]

@@ -14,6 +14,7 @@ from mien.training.batches import FaceBatches
 from mien.training.config import AugmentationConfig
 from mien.training.device_augment import augment_on_device
 from mien.training.fit import train
+from mien.training.job import TrainingJob
 from mien.training.recipe import load_recipe
 from mien.training.run_folder import RunFolder
 
@@ -111,12 +112,14 @@ def test_a_run_on_a_device_learns_what_one_on_a_processor_learns(tmp_path: Path)
     weights = []
     for on_device in (True, False):
         network = train(
-            load_recipe(recipe),
-            training_data=faces,
-            votes_file=Path("not read"),
-            run=RunFolder(tmp_path / f"run_{on_device}"),
-            log_folder=tmp_path / "logs",
-            say=lambda _line: None,
+            TrainingJob(
+                recipe=load_recipe(recipe),
+                training_data=faces,
+                votes_file=Path("not read"),
+                run=RunFolder(tmp_path / f"run_{on_device}"),
+                log_folder=tmp_path / "logs",
+                say=lambda _line: None,
+            ),
             augment_on_device=on_device,
         )
         weights.append(load_network(network).get_weights())

@@ -12,10 +12,12 @@ from mien.models.build import build_network, to_plain_float32
 from mien.models.config import ResidualConfig
 from mien.models.heads import LABEL_HEAD, VOTE_HEAD
 from mien.models.keras_file import save_network
-from mien.training.config import AugmentationConfig, DistillationConfig, load_experiment
+from mien.training.config import AugmentationConfig
 from mien.training.distill import ask_teachers
 from mien.training.faces import LabelledFaces
 from mien.training.fit import make_training_targets
+from mien.training.job import TrainingJob
+from mien.training.recipe import load_recipe
 from mien.training.run_folder import RunFolder
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
@@ -98,13 +100,18 @@ def test_targets_are_the_label_and_the_teachers_opinion_in_the_shares_asked_for(
     tmp_path: Path,
 ) -> None:
     save_teacher(RunFolder(tmp_path / "teacher"), sure_of=6)
-    experiment = load_experiment(EXPERIMENTS / "010_residual.toml").model_copy(
-        update={"distillation": DistillationConfig(teachers=["teacher"], weight=0.75, views=1)}
+    taught = {"teachers": ["teacher"], "weight": 0.75, "views": 1}
+    recipe = load_recipe(EXPERIMENTS / "010_residual.toml")
+    job = TrainingJob(
+        recipe=recipe.variant("student", {"distillation": taught}),
+        training_data=Path("not read"),
+        votes_file=Path("not read"),
+        run=RunFolder(tmp_path / "student"),
+        log_folder=tmp_path / "logs",
+        say=lambda _line: None,
     )
     faces = LabelledFaces(FACES.faces_u8, FACES.labels, np.ones((21, 10), np.float32))
-    targets = make_training_targets(
-        faces, experiment, RunFolder(tmp_path / "student"), lambda _line: None
-    )
+    targets = make_training_targets(faces, job)
     assert targets.shape == (21, 17)
     np.testing.assert_allclose(targets.sum(axis=1), 2, atol=1e-5)
     label, other = 0.25 * (0.9 + 0.1 / 7), 0.25 * 0.1 / 7

@@ -20,6 +20,7 @@ from mien.data.synthetic import synthetic_dataset, write_csv
 from mien.models.keras_file import load_network
 from mien.training.curves import chosen_epoch
 from mien.training.fit import train
+from mien.training.job import TrainingJob
 from mien.training.pause import pause_run, take_up_run
 from mien.training.recipe import load_recipe
 from mien.training.run_folder import RunFolder
@@ -90,16 +91,19 @@ TRAIN = """
 import sys
 from pathlib import Path
 from mien.training.fit import train
+from mien.training.job import TrainingJob
 from mien.training.recipe import load_recipe
 from mien.training.run_folder import RunFolder
 recipe, faces, run, logs = map(Path, sys.argv[1:])
 train(
-    load_recipe(recipe),
-    training_data=faces,
-    votes_file=Path("not read"),
-    run=RunFolder(run),
-    log_folder=logs,
-    say=lambda line: print(line, flush=True),
+    TrainingJob(
+        recipe=load_recipe(recipe),
+        training_data=faces,
+        votes_file=Path("not read"),
+        run=RunFolder(run),
+        log_folder=logs,
+        say=lambda line: print(line, flush=True),
+    )
 )
 """
 
@@ -126,12 +130,14 @@ def uninterrupted(toy: tuple[Path, Path], tmp_path_factory: pytest.TempPathFacto
 
 def train_toy(recipe: Path, faces: Path, run: Path, logs: Path) -> None:
     train(
-        load_recipe(recipe),
-        training_data=faces,
-        votes_file=Path("not read"),  # The toy's recipe learns labels only.
-        run=RunFolder(run),
-        log_folder=logs,
-        say=lambda _line: None,
+        TrainingJob(
+            recipe=load_recipe(recipe),
+            training_data=faces,
+            votes_file=Path("not read"),  # The toy's recipe learns labels only.
+            run=RunFolder(run),
+            log_folder=logs,
+            say=lambda _line: None,
+        )
     )
 
 
@@ -336,13 +342,15 @@ def test_a_run_is_not_thrown_away_for_one_that_cannot_start(
     run = shutil.copytree(uninterrupted / "run", tmp_path / "run")
     with pytest.raises(DataError, match="There is no"):
         train(
-            load_recipe(recipe),
-            training_data=tmp_path / "absent.csv",
-            votes_file=Path("not read"),
-            run=RunFolder(run),
-            log_folder=tmp_path / "logs",
-            say=lambda _line: None,
-            restart=True,
+            TrainingJob(
+                recipe=load_recipe(recipe),
+                training_data=tmp_path / "absent.csv",
+                votes_file=Path("not read"),
+                run=RunFolder(run),
+                log_folder=tmp_path / "logs",
+                say=lambda _line: None,
+                restart=True,
+            )
         )
     assert (run / "final_emotion_model.keras").exists()
 
@@ -374,13 +382,15 @@ def test_a_run_is_not_thrown_away_for_a_network_that_cannot_be_built(
     run = shutil.copytree(uninterrupted / "run", tmp_path / "run")
     with pytest.raises(ModelError, match=r"nowhere\.h5" if missing == "weights" else "shapes"):
         train(
-            load_recipe(other),
-            training_data=faces,
-            votes_file=Path("not read"),
-            run=RunFolder(run),
-            log_folder=tmp_path / "logs",
-            say=lambda _line: None,
-            restart=True,
+            TrainingJob(
+                recipe=load_recipe(other),
+                training_data=faces,
+                votes_file=Path("not read"),
+                run=RunFolder(run),
+                log_folder=tmp_path / "logs",
+                say=lambda _line: None,
+                restart=True,
+            )
         )
     assert (run / "final_emotion_model.keras").exists()
 
@@ -408,12 +418,14 @@ def test_with_no_more_epochs_than_head_epochs_only_the_heads_learn(tmp_path: Pat
     write_csv(synthetic_dataset(140, seed=1), faces)
     lines: list[str] = []
     network = train(
-        load_recipe(recipe),
-        training_data=faces,
-        votes_file=Path("not read"),
-        run=RunFolder(tmp_path / "run"),
-        log_folder=tmp_path / "logs",
-        say=lines.append,
+        TrainingJob(
+            recipe=load_recipe(recipe),
+            training_data=faces,
+            votes_file=Path("not read"),
+            run=RunFolder(tmp_path / "run"),
+            log_folder=tmp_path / "logs",
+            say=lines.append,
+        )
     )
     assert "only the heads learn: head_epochs = 5, epochs = 1" in lines
     # What is added starts at 0, and stays there where nothing is learnt.

@@ -15,6 +15,7 @@ from mien.data.synthetic import synthetic_dataset, write_csv
 from mien.models.config import TemporalConfig
 from mien.models.temporal import build_temporal, step_network
 from mien.training.iterations import iteration_history
+from mien.training.job import TrainingJob
 from mien.training.recipe import find_recipe
 from mien.training.run_folder import RunFolder
 from mien.training.sequence_batches import observed_of, targets_of
@@ -130,13 +131,15 @@ def workplace(tmp_path_factory):
 
 def train(workplace, data, run, say=print, *, restart=False):
     return train_temporal(
-        find_recipe(workplace / "032_toy.toml"),
-        training_data=data,
-        votes_file=workplace / "none.csv",
-        run=RunFolder(run),
-        log_folder=run.parent / "logs",
-        say=say,
-        restart=restart,
+        TrainingJob(
+            recipe=find_recipe(workplace / "032_toy.toml"),
+            training_data=data,
+            votes_file=workplace / "none.csv",
+            run=RunFolder(run),
+            log_folder=run.parent / "logs",
+            say=say,
+            restart=restart,
+        )
     )
 
 

@@ -10,6 +10,7 @@ from mien.export.onnx_file import export_file, has_calibrated_export
 from mien.export.temporal import export_temporal
 from mien.training.device import export_needs
 from mien.training.fit import train
+from mien.training.job import TrainingJob
 from mien.training.order import recipes_in_order
 from mien.training.provenance import data_of
 from mien.training.publish import is_better_than_chance, publish_run
@@ -58,17 +59,21 @@ def train_and_publish(
             replace a calibrated artifact by one that is not.
         DataError: if the faces cannot be read or have no labels.
     """
-    if is_temporal(recipe):
-        run = RunFolder(runs / recipe.name)
-        train_temporal(
-            recipe,
-            training_data=data_of(recipe.experiment, training_data),
+
+    def job_of(one: Recipe, *, restart: bool) -> TrainingJob:
+        return TrainingJob(
+            recipe=one,
+            training_data=data_of(one.experiment, training_data),
             votes_file=votes_file,
-            run=run,
-            log_folder=results / "logs" / recipe.name,
+            run=RunFolder(runs / one.name),
+            log_folder=results / "logs" / one.name,
             say=say,
             restart=restart,
         )
+
+    run = RunFolder(runs / recipe.name)
+    if is_temporal(recipe):
+        train_temporal(job_of(recipe, restart=restart))
         if export_needs() is not None:
             say(_NOT_EXPORTED)
             return None
@@ -77,17 +82,8 @@ def train_and_publish(
         return None
     for one in recipes_in_order(recipe, runs, restart=restart):
         say(f"training {one.name}")
-        data = data_of(one.experiment, training_data)
-        network = train(
-            one,
-            training_data=data,
-            votes_file=votes_file,
-            run=RunFolder(runs / one.name),
-            log_folder=results / "logs" / one.name,
-            say=say,
-            restart=restart and one == recipe,
-        )
-    run = RunFolder(runs / recipe.name)
+        job = job_of(one, restart=restart and one == recipe)
+        network = train(job)
     if export_needs() is not None:
         say(_NOT_EXPORTED)
         return None
@@ -96,7 +92,7 @@ def train_and_publish(
         say(f"{run.path} holds its artifact; mien export writes it anew")
     else:
         artifact = export_file(
-            network, run.path, training_data=data, votes_file=votes_file, say=say
+            network, run.path, training_data=job.training_data, votes_file=votes_file, say=say
         )
     if recipe.experiment.status == "selected":
         if is_better_than_chance(artifact.readings[LABELS]):

@@ -7,20 +7,15 @@ What a run leaves, and where, is `mien.training.run_folder.RunFolder`.
 
 from __future__ import annotations
 
-import importlib
-import platform
 import shutil
-from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.core.errors import ModelError, OutputError
-from mien.core.files import write_atomically
+from mien.core.errors import OutputError
 from mien.core.labels import EMOTIONS
 from mien.core.preprocess import to_network_input
 from mien.models.build import build_network, join_heads, load_pretrained
@@ -30,10 +25,8 @@ from mien.training.batches import FaceBatches
 from mien.training.callbacks import EpochOfBatches, ProgressLine, RunState
 from mien.training.config import (
     SHIPPED,
-    Experiment,
     SplitConfig,
     TrainingConfig,
-    load_experiment,
 )
 from mien.training.device import augments_on_device, best_precision, compiles_with_xla, export_needs
 from mien.training.distill import ask_teachers
@@ -44,6 +37,13 @@ from mien.training.faces import (
     load_faces,
     split_faces,
 )
+from mien.training.job import (
+    TrainingJob,
+    check_recipe,
+    describe_environment,
+    keep_recipe,
+    prepare_run_folder,
+)
 from mien.training.lock import locked
 from mien.training.objective import (
     class_weights,
@@ -52,9 +52,7 @@ from mien.training.objective import (
     make_optimizer,
     make_targets,
 )
-from mien.training.pause import take_up_run
 from mien.training.provenance import check_data, describe_data, told_of_test_faces
-from mien.training.recipe import Recipe
 from mien.training.results import write_results
 from mien.training.run_folder import RunFolder, write_json
 from mien.training.snapshots import damaged_snapshots, newest_snapshot
@@ -74,30 +72,14 @@ _COPIES_ON_DISK = 12
 the best weights so far: the room that a run asks for, in float32 weights of the network."""
 
 
-def train(
-    recipe: Recipe,
-    *,
-    training_data: Path,
-    votes_file: Path,
-    run: RunFolder,
-    log_folder: Path,
-    say: Callable[[str], None],
-    restart: bool = False,
-    augment_on_device: bool | None = None,
-) -> Path:
+def train(job: TrainingJob, *, augment_on_device: bool | None = None) -> Path:
     """Train an experiment, or go on with it where it was stopped.
 
     Of a run that has finished, only the architecture report is written anew, as its iteration
     history may tell of experiments since.
 
     Args:
-        recipe: The experiment.
-        training_data: Labelled faces, in any format of `mien.data.fer2013.load_dataset`.
-        votes_file: FER+'s `fer2013new.csv`; read only if the recipe has a vote head.
-        run: Where everything of the run is kept.
-        log_folder: TensorBoard's folder for this run.
-        say: Called with each line for the user.
-        restart: Throw away what an earlier run left in the folder.
+        job: What to train, on what, and where to.
         augment_on_device: Augment faces by the backend, not by OpenCV; None for where it is faster.
 
     Returns:
@@ -109,45 +91,27 @@ def train(
         DataError: if the faces cannot be read, have no labels or are too few.
         OutputError: if the disk has no room.
     """
-    if not restart:
-        check_recipe(recipe, run)
-        if run.is_finished:
-            return _show_finished(recipe, training_data, run, say)
+    if not job.restart:
+        check_recipe(job)
+        if job.run.is_finished:
+            return _show_finished(job)
     if augment_on_device is None:
         augment_on_device = augments_on_device()
-    with locked(run):
-        return _train(
-            recipe,
-            training_data,
-            votes_file,
-            run,
-            log_folder,
-            say,
-            restart=restart,
-            augment_on_device=augment_on_device,
-        )
+    with locked(job.run):
+        return _train(job, augment_on_device=augment_on_device)
 
 
-def _train(
-    recipe: Recipe,
-    training_data: Path,
-    votes_file: Path,
-    run: RunFolder,
-    log_folder: Path,
-    say: Callable[[str], None],
-    *,
-    restart: bool,
-    augment_on_device: bool,
-) -> Path:
-    experiment = recipe.experiment
+def _train(job: TrainingJob, *, augment_on_device: bool) -> Path:
+    experiment, run = job.experiment, job.run
     # Whatever may be missing is looked for before an earlier run is thrown away.
     runs = run.path.parent
-    needed_runs = [RunFolder(runs / name) for name in runs_needed(experiment, run, restart=restart)]
+    needed = runs_needed(experiment, run, restart=job.restart)
+    needed_runs = [RunFolder(runs / name) for name in needed]
     check_predecessors(needed_runs, experiment.split)
     with_votes = experiment.training.vote_weight > 0
     faces = load_faces(
-        training_data,
-        votes_file if with_votes else None,
+        job.training_data,
+        job.votes_file if with_votes else None,
         experiment.class_table,
         experiment.data.groups,
     )
@@ -156,7 +120,7 @@ def _train(
         check_start_from_shipped(faces, experiment.split)
     training, validation = split_faces(faces, experiment.split)
     check_enough(training, validation, experiment.split)
-    if not restart:
+    if not job.restart:
         check_data(faces, run)
     keras.utils.set_random_seed(experiment.training.seed)
     network = build_network(
@@ -167,34 +131,24 @@ def _train(
         any_size=experiment.training.early_epochs > 0,
     )
     _check_room(network, run)
-    if restart or not any(map(newest_snapshot, (run.state, run.paused))):
+    if job.restart or not any(map(newest_snapshot, (run.state, run.paused))):
         load_pretrained(network, experiment.network, training.faces_u8)
         if start := experiment.training.start_from:
             finished = shipped_network() if start == SHIPPED else RunFolder(runs / start).network
             start_from(network, finished, faces.classes.names)
-    prepare_run_folder(recipe, run, log_folder, restart=restart)
+    prepare_run_folder(job)
     write_json(run.data, describe_data(faces))
     held_out = held_out_faces(faces, experiment.split)
-    say(_describe_split(faces, training, validation, held_out, experiment.split))
+    job.say(_describe_split(faces, training, validation, held_out, experiment.split))
     for remark in (*_shortened(experiment.training), export_needs(), told_of_test_faces(training)):
         if remark is not None:
-            say(remark)
+            job.say(remark)
     for snapshot in damaged_snapshots(run.state):
-        say(f"{snapshot} is damaged: going on from the one before")
-    targets = make_training_targets(training, experiment, run, say)
+        job.say(f"{snapshot} is damaged: going on from the one before")
+    targets = make_training_targets(training, job)
     write_json(run.environment, describe_environment(network))
-    history = fit(
-        network,
-        training,
-        targets,
-        validation,
-        experiment,
-        run,
-        log_folder,
-        say,
-        augment_on_device=augment_on_device,
-    )
-    return write_results(network, history, validation, held_out, recipe, run, say)
+    history = _fit(network, training, targets, validation, job, augment_on_device=augment_on_device)
+    return write_results(network, history, validation, held_out, job)
 
 
 def _describe_split(
@@ -238,46 +192,19 @@ def shipped_network() -> Path:
     return Path(str(resources.files("mien"))) / "assets" / "emotion.keras"
 
 
-def check_recipe(recipe: Recipe, run: RunFolder) -> None:
-    """Refuse a folder that holds a run of another recipe.
-
-    Raises:
-        ModelError: if it does.
-    """
-    if run.recipe.exists() and (
-        _compared(load_experiment(run.recipe)) != _compared(recipe.experiment)
-    ):
-        raise ModelError(
-            f"{run.path} holds a run of another recipe than {recipe.name}: "
-            "rename the experiment, or throw that run away with --restart."
-        )
-
-
-def _compared(experiment: Experiment) -> dict[str, Any]:
-    """Return what decides what is learnt; title, finding and where the data lie do not."""
-    return experiment.model_dump(
-        include={
-            *("network", "classes", "augmentation", "split", "training", "distillation"),
-            "sequences",
-        }
-    )
-
-
-def _show_finished(
-    recipe: Recipe, training_data: Path, run: RunFolder, say: Callable[[str], None]
-) -> Path:
-    if run.data.is_file() and training_data.exists():
-        experiment = recipe.experiment
-        faces = load_faces(training_data, None, experiment.class_table, experiment.data.groups)
+def _show_finished(job: TrainingJob) -> Path:
+    experiment, run = job.experiment, job.run
+    if run.data.is_file() and job.training_data.exists():
+        faces = load_faces(job.training_data, None, experiment.class_table, experiment.data.groups)
         check_data(faces, run)
-    _keep_recipe(recipe, run)
-    say(f"{run.path} holds this run, finished; --restart trains it anew")
+    keep_recipe(job)
+    job.say(f"{run.path} holds this run, finished; --restart trains it anew")
     write_architecture_report(
         load_network(run.network),
-        recipe.experiment,
+        experiment,
         run.read_metrics(),
         run,
-        experiments=recipe.folder,
+        experiments=job.recipe.folder,
     )
     return run.network
 
@@ -294,37 +221,9 @@ def _check_room(network: keras.Model, run: RunFolder) -> None:
         )
 
 
-def prepare_run_folder(recipe: Recipe, run: RunFolder, log_folder: Path, *, restart: bool) -> None:
-    """Make the run folder, or leave in it what a run of the same recipe can go on with."""
-    if restart:
-        shutil.rmtree(run.path, ignore_errors=True)
-        shutil.rmtree(log_folder, ignore_errors=True)
-    run.path.mkdir(parents=True, exist_ok=True)
-    _keep_recipe(recipe, run)
-    take_up_run(run)
-
-
-def _keep_recipe(recipe: Recipe, run: RunFolder) -> None:
-    write_atomically(run.recipe, recipe.text)
-
-
-def describe_environment(network: keras.Model) -> dict[str, str]:
-    """Say which software and arithmetic made the weights."""
-    backend = importlib.import_module(keras.backend.backend())
-    return {
-        "python": platform.python_version(),
-        "platform": platform.system() + " " + platform.machine(),
-        "keras": keras.__version__,
-        "backend": f"{backend.__name__} {backend.__version__}",
-        "numpy": np.__version__,
-        "precision": network.layers[1].dtype_policy.name,
-    }
-
-
-def make_training_targets(
-    faces: LabelledFaces, experiment: Experiment, run: RunFolder, say: Callable[[str], None]
-) -> NDArray[np.float32]:
+def make_training_targets(faces: LabelledFaces, job: TrainingJob) -> NDArray[np.float32]:
     """Return the targets of the training faces, those of the teachers mixed in if there are any."""
+    experiment = job.experiment
     targets = make_targets(
         faces.labels,
         faces.votes,
@@ -335,29 +234,26 @@ def make_training_targets(
     if distillation is None:
         return targets
     taught = ask_teachers(
-        [RunFolder(run.path.parent / name) for name in distillation.teachers],
+        [RunFolder(job.run.path.parent / name) for name in distillation.teachers],
         faces.faces_u8,
         experiment.augmentation,
         views=distillation.views,
         label_heads=distillation.label_heads,
         seed=experiment.training.seed,
-        cache=run.answers,
-        say=say,
+        cache=job.run.answers,
+        say=job.say,
     )
     emotions = targets[:, : len(EMOTIONS)]
     emotions += distillation.weight * (taught - emotions)
     return targets
 
 
-def fit(
+def _fit(
     network: keras.Model,
     faces: LabelledFaces,
     targets: NDArray[np.float32],
     validation: LabelledFaces,
-    experiment: Experiment,
-    run: RunFolder,
-    log_folder: Path,
-    say: Callable[[str], None],
+    job: TrainingJob,
     *,
     augment_on_device: bool,
 ) -> dict[str, list[float]]:
@@ -369,7 +265,7 @@ def fit(
     Returns:
         The history, one list entry an epoch.
     """
-    training = experiment.training
+    experiment, training, run = job.experiment, job.experiment.training, job.run
     classes = len(faces.classes.names)
     if training.freeze_normalization:
         for layer in network.layers:
@@ -396,16 +292,16 @@ def fit(
     )
     model.optimizer.build(model.trainable_variables)
     model.build_figures(targets)
-    callbacks = make_callbacks(training, run, log_folder)
+    callbacks = make_callbacks(job)
     state = RunState(run.state, callbacks)
     if state.epochs_done:
-        say(f"going on after epoch {state.epochs_done}, from {run.state}")
+        job.say(f"going on after epoch {state.epochs_done}, from {run.state}")
     validation_data = (
         to_network_input(validation.faces_u8),
         make_targets(validation.labels, validation.votes, 0, classes),
     )
     weights = class_weights(faces.labels, classes) if training.class_weights else None
-    progress = ProgressLine(training.sides, say)
+    progress = ProgressLine(training.sides, job.say)
     table = keras.callbacks.CSVLogger(run.epochs_table, append=True)
     last_epoch = 0
     for batches in stages:
@@ -428,17 +324,16 @@ def fit(
     return state.history
 
 
-def make_callbacks(
-    training: TrainingConfig, run: RunFolder, log_folder: Path
-) -> list[keras.callbacks.Callback]:
+def make_callbacks(job: TrainingJob) -> list[keras.callbacks.Callback]:
     """Make the callbacks that watch the figures.
 
     The validation loss lowers the learning rate, stops the run and chooses its epoch: on a few
     thousand faces it is far less noisy than the accuracy.
     """
+    training = job.experiment.training
     best_accuracy = keras.callbacks.ModelCheckpoint(
         # Keras puts the epoch and figures where a name has braces; this one is to be kept as it is.
-        str(run.best_accuracy_weights).replace("{", "{{").replace("}", "}}"),
+        str(job.run.best_accuracy_weights).replace("{", "{{").replace("}", "}}"),
         monitor="val_accuracy",
         mode="max",
         save_best_only=True,
@@ -454,7 +349,7 @@ def make_callbacks(
             patience=training.early_stopping_patience,
             restore_best_weights=True,
         ),
-        TensorBoardLog(log_folder),
+        TensorBoardLog(job.log_folder),
     ]
     # Keras refuses to lower the rate of an optimizer that follows a schedule.
     if training.schedule == "plateau":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,10 +17,10 @@ from mien.models.keras_file import heads_of, save_network
 from mien.training.architecture import write_architecture_report
 from mien.training.curves import chosen_epoch, draw_learning_curves
 from mien.training.faces import LabelledFaces
+from mien.training.job import TrainingJob
 from mien.training.readings import LABELS, figures_of, fit_readings
 from mien.training.recall import mean_recall
-from mien.training.recipe import Recipe
-from mien.training.run_folder import RunFolder, write_json
+from mien.training.run_folder import write_json
 from mien.training.temperature import negative_log_likelihood
 
 
@@ -30,12 +29,10 @@ def write_results(
     history: dict[str, list[float]],
     validation: LabelledFaces,
     held_out: LabelledFaces | None,
-    recipe: Recipe,
-    run: RunFolder,
-    say: Callable[[str], None],
+    job: TrainingJob,
 ) -> Path:
     """Write what the run leaves behind, and drop its snapshots."""
-    experiment = recipe.experiment
+    experiment, run = job.experiment, job.run
     classes = len(validation.classes.names)
     # In float32 and for 48 × 48, whatever it was trained in: every figure is of what is kept.
     kept = build_network(
@@ -45,7 +42,7 @@ def write_results(
     final = to_plain_float32(kept)
     readings, figures = _measure(final, validation)
     metrics = {
-        "experiment": recipe.name,
+        "experiment": job.recipe.name,
         **figures,
         **({} if held_out is None else _score(final, readings[LABELS], held_out)),
         "epochs": len(history["epoch"]),
@@ -58,9 +55,9 @@ def write_results(
     run.write_metrics(metrics)
     draw_learning_curves(history, run.learning_curves, experiment.training)
     save_network(final, run.network)
-    write_architecture_report(final, experiment, metrics, run, experiments=recipe.folder)
+    write_architecture_report(final, experiment, metrics, run, experiments=job.recipe.folder)
     run.drop_snapshots()
-    say(
+    job.say(
         f"chosen epoch's validation accuracy {figures['validation_accuracy']:.4f}, "
         f"loss {figures['validation_loss']:.4f}; wrote {run.network}"
     )

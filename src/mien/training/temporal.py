@@ -7,7 +7,7 @@ are those of every experiment.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -22,7 +22,6 @@ from mien.models.keras_file import save_network
 from mien.models.temporal import build_temporal
 from mien.recognizer import Recognizer
 from mien.training.callbacks import EpochOfBatches, ProgressLine, RunState
-from mien.training.config import Experiment
 from mien.training.curves import chosen_epoch, draw_learning_curves
 from mien.training.face_sequences import (
     CACHE,
@@ -31,17 +30,13 @@ from mien.training.face_sequences import (
     load_faces_or_clips,
     split_sequences,
 )
-from mien.training.fit import (
-    check_recipe,
-    describe_environment,
-    make_callbacks,
-    prepare_run_folder,
-)
+from mien.training.fit import make_callbacks
+from mien.training.job import TrainingJob, check_recipe, describe_environment, prepare_run_folder
 from mien.training.lock import locked
 from mien.training.objective import make_optimizer
 from mien.training.provenance import check_data, describe_data, told_of_test_faces
 from mien.training.recipe import Recipe
-from mien.training.run_folder import RunFolder, write_json
+from mien.training.run_folder import write_json
 from mien.training.sequence_batches import (
     SequenceBatches,
     accuracy,
@@ -57,27 +52,12 @@ def is_temporal(recipe: Recipe) -> bool:
     return isinstance(recipe.experiment.network, TemporalConfig)
 
 
-def train_temporal(
-    recipe: Recipe,
-    *,
-    training_data: Path,
-    votes_file: Path,
-    run: RunFolder,
-    log_folder: Path,
-    say: Callable[[str], None],
-    restart: bool = False,
-) -> Path:
+def train_temporal(job: TrainingJob) -> Path:
     """Train a network over time, or go on with it where it was stopped.
 
     Args:
-        recipe: The experiment.
-        training_data: FER2013's faces, to make sequences of, or clips: a folder or a manifest, see
-            `mien.data.clips`.
-        votes_file: FER+'s `fer2013new.csv`, for the reading `raters`; read if it is there.
-        run: Where everything of the run is kept.
-        log_folder: TensorBoard's folder for this run.
-        say: Called with each line for the user.
-        restart: Throw away what an earlier run left in the folder.
+        job: What to train, on FER2013's faces, to make sequences of, or on clips; and where to.
+            The votes, for the reading `raters`, are read if they are there.
 
     Returns:
         The file of the trained network, in the run's folder.
@@ -86,51 +66,44 @@ def train_temporal(
         ModelError: if the folder belongs to another recipe, artifact, or other data.
         DataError: if there is nothing to learn from.
     """
-    if not restart:
-        check_recipe(recipe, run)
+    run = job.run
+    if not job.restart:
+        check_recipe(job)
         if run.is_finished:
-            if run.data.is_file() and training_data.exists():
-                check_data(load_faces_or_clips(training_data, votes_file), run)
-            say(f"{run.path} holds this run, finished; --restart trains it anew")
+            if run.data.is_file() and job.training_data.exists():
+                check_data(load_faces_or_clips(job.training_data, job.votes_file), run)
+            job.say(f"{run.path} holds this run, finished; --restart trains it anew")
             return run.network
     with locked(run):
-        return _train(recipe, training_data, votes_file, run, log_folder, say, restart=restart)
+        return _train(job)
 
 
-def _train(
-    recipe: Recipe,
-    training_data: Path,
-    votes_file: Path,
-    run: RunFolder,
-    log_folder: Path,
-    say: Callable[[str], None],
-    *,
-    restart: bool,
-) -> Path:
-    experiment, network_config = recipe.experiment, recipe.experiment.network
+def _train(job: TrainingJob) -> Path:
+    experiment, run = job.experiment, job.run
+    network_config = experiment.network
     assert isinstance(network_config, TemporalConfig)
     assert experiment.sequences is not None
     recognizer = Recognizer(reading=experiment.sequences.reading or None, threads=1)
     classifier = recognizer.classifier
-    source = load_faces_or_clips(training_data, votes_file)
-    if not restart:
+    source = load_faces_or_clips(job.training_data, job.votes_file)
+    if not job.restart:
         check_data(source, run)
-    cache = training_data.parent / ".mien_cache" / CACHE
-    split = split_sequences(source, experiment, recognizer, cache, say)
+    cache = job.training_data.parent / ".mien_cache" / CACHE
+    split = split_sequences(source, experiment, recognizer, cache, job.say)
     keras.utils.set_random_seed(experiment.training.seed)
     features = split.validation[0].features.shape[1]
     network = build_temporal(network_config, features, len(classifier.labels))
     network.get_layer("seen").adapt(_features_of(split.training))
     # Whatever may be missing was looked for before an earlier run is thrown away.
-    prepare_run_folder(recipe, run, log_folder, restart=restart)
+    prepare_run_folder(job)
     told = {"known_clips": list(split.known_clips)} if split.known_clips else {}
     write_json(run.data, {**describe_data(source), **told})
     if not isinstance(source, ClipSet) and (remark := told_of_test_faces(source)) is not None:
-        say(remark)
+        job.say(remark)
     write_json(run.environment, describe_environment(network))
-    history = _fit(network, split, experiment, run, log_folder, say)
+    history = _fit(network, split, job)
     metrics = {
-        "experiment": recipe.name,
+        "experiment": job.recipe.name,
         "face_artifact_sha256": classifier.artifact.sha256,
         "face_artifact": classifier.artifact.experiment,
         "reading": classifier.reading_name,
@@ -148,7 +121,7 @@ def _train(
     draw_learning_curves(history, run.learning_curves, experiment.training)
     save_network(network, run.network)  # last: a run that has its network has finished
     run.drop_snapshots()
-    say(
+    job.say(
         f"chosen epoch: {metrics['validation_accuracy']:.4f} of the moments and "
         f"{metrics['validation_clip_accuracy']:.4f} of the sequences right; wrote {run.network}"
     )
@@ -161,15 +134,8 @@ def _features_of(training: DisturbedFaces | Sequence[FaceSequence]) -> NDArray[n
     return np.concatenate([sequence.features for sequence in training])
 
 
-def _fit(
-    network: keras.Model,
-    split: SequenceSplit,
-    experiment: Experiment,
-    run: RunFolder,
-    log_folder: Path,
-    say: Callable[[str], None],
-) -> dict[str, list[float]]:
-    training, wanted = experiment.training, experiment.sequences
+def _fit(network: keras.Model, split: SequenceSplit, job: TrainingJob) -> dict[str, list[float]]:
+    training, wanted = job.experiment.training, job.experiment.sequences
     assert wanted is not None
     batches = SequenceBatches(
         split.training,
@@ -186,10 +152,10 @@ def _fit(
         metrics=[accuracy],
     )
     model.optimizer.build(model.trainable_variables)
-    callbacks = make_callbacks(training, run, log_folder)
-    state = RunState(run.state, callbacks)
+    callbacks = make_callbacks(job)
+    state = RunState(job.run.state, callbacks)
     if state.epochs_done:
-        say(f"going on after epoch {state.epochs_done}, from {run.state}")
+        job.say(f"going on after epoch {state.epochs_done}, from {job.run.state}")
     first_epoch = state.epochs_done
     model.fit(
         batches,
@@ -204,7 +170,7 @@ def _fit(
             EpochOfBatches(batches, training.seed),
             *callbacks,
             state,
-            ProgressLine([1] * training.epochs, say),
+            ProgressLine([1] * training.epochs, job.say),
         ],
         shuffle=False,
         verbose=0,

@@ -1,0 +1,103 @@
+"""What a run trains, on what, and where to; what every run does before it learns."""
+
+from __future__ import annotations
+
+import importlib
+import platform
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from mien.core.errors import ModelError
+from mien.core.files import write_atomically
+from mien.training.config import Experiment, load_experiment
+from mien.training.pause import take_up_run
+from mien.training.recipe import Recipe
+from mien.training.run_folder import RunFolder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingJob:
+    """One run, as it was asked for.
+
+    Attributes:
+        recipe: The experiment.
+        training_data: What to learn from: labelled faces, in any format of
+            `mien.data.fer2013.load_dataset`, or for a network over time clips as well, see
+            `mien.data.clips`.
+        votes_file: FER+'s `fer2013new.csv`; read only where the recipe needs it.
+        run: Where everything of the run is kept.
+        log_folder: TensorBoard's folder for this run.
+        say: Called with each line for the user.
+        restart: Throw away what an earlier run left in the folder.
+    """
+
+    recipe: Recipe
+    training_data: Path
+    votes_file: Path
+    run: RunFolder
+    log_folder: Path
+    say: Callable[[str], None]
+    restart: bool = False
+
+    @property
+    def experiment(self) -> Experiment:
+        """The recipe's content."""
+        return self.recipe.experiment
+
+
+def check_recipe(job: TrainingJob) -> None:
+    """Refuse a folder that holds a run of another recipe.
+
+    Raises:
+        ModelError: if it does.
+    """
+    kept = job.run.recipe
+    if kept.exists() and _compared(load_experiment(kept)) != _compared(job.experiment):
+        raise ModelError(
+            f"{job.run.path} holds a run of another recipe than {job.recipe.name}: "
+            "rename the experiment, or throw that run away with --restart."
+        )
+
+
+def _compared(experiment: Experiment) -> dict[str, Any]:
+    """Return what decides what is learnt; title, finding and where the data lie do not."""
+    return experiment.model_dump(
+        include={
+            *("network", "classes", "augmentation", "split", "training", "distillation"),
+            "sequences",
+        }
+    )
+
+
+def prepare_run_folder(job: TrainingJob) -> None:
+    """Make the run folder, or leave in it what a run of the same recipe can go on with."""
+    if job.restart:
+        shutil.rmtree(job.run.path, ignore_errors=True)
+        shutil.rmtree(job.log_folder, ignore_errors=True)
+    job.run.path.mkdir(parents=True, exist_ok=True)
+    keep_recipe(job)
+    take_up_run(job.run)
+
+
+def keep_recipe(job: TrainingJob) -> None:
+    """Write the recipe's text into the run folder, with what has been found since."""
+    write_atomically(job.run.recipe, job.recipe.text)
+
+
+def describe_environment(network: keras.Model) -> dict[str, str]:
+    """Say which software and arithmetic made the weights."""
+    backend = importlib.import_module(keras.backend.backend())
+    return {
+        "python": platform.python_version(),
+        "platform": platform.system() + " " + platform.machine(),
+        "keras": keras.__version__,
+        "backend": f"{backend.__name__} {backend.__version__}",
+        "numpy": np.__version__,
+        "precision": network.layers[1].dtype_policy.name,
+    }
