@@ -224,3 +224,9 @@ def test_the_sequence_of_a_clip_is_what_the_classifier_says_of_its_face(clips, r
     assert sequence.probabilities.sum(axis=1) == pytest.approx(1, abs=1e-5)
     assert (sequence.quality[:, 0] > 20).all()
     assert sequence.clip_truth.argmax() == 3
+
+
+def test_faces_in_a_column_of_pixels_are_no_clips(tmp_path):
+    table = tmp_path / "large.csv"
+    table.write_text("emotion,pixels\n0," + " ".join(["128"] * 224 * 224) + "\n")
+    assert not holds_clips(table)

@@ -10,6 +10,7 @@ from mien.core.errors import DataError
 from mien.data.check import check_faces
 from mien.data.classes import ClassTable
 from mien.data.fer2013 import load_dataset
+from mien.data.infer_classes import infer_classes
 from mien.data.picture_folder import read_face
 from mien.data.synthetic import synthetic_dataset
 
@@ -181,3 +182,42 @@ def test_grey_of_12_bits_is_as_bright_as_of_8(tmp_path):
     cv2.imwrite(str(tmp_path / "8.png"), face)
     cv2.imwrite(str(tmp_path / "12.png"), face.astype(np.uint16) << 4)
     np.testing.assert_array_equal(read_face(tmp_path / "12.png"), read_face(tmp_path / "8.png"))
+
+
+def test_folders_of_uses_beside_others_are_refused(tmp_path):
+    for folder in ("Training/happy", "Training/sad", "Testing/happy", "Testing/sad"):
+        write(tmp_path / folder / "1.png", FACES[0])
+    assert infer_classes(tmp_path).names == ("happy", "sad")
+    assert sorted(load_dataset(tmp_path).usage) == ["Test"] * 2 + ["Training"] * 2
+    write(tmp_path / "models" / "1.png", FACES[0])
+    with pytest.raises(
+        DataError, match=r"after a use \(Testing, Training\) beside others \(models\)"
+    ):
+        infer_classes(tmp_path)
+
+
+def test_a_class_that_is_written_in_two_ways_is_one(tmp_path):
+    for folder in ("train/Freude", "val/freude", "train/\u00c4rger", "val/A\u0308rger"):
+        write(tmp_path / folder / "1.png", FACES[0])
+    assert len(infer_classes(tmp_path).names) == 2
+    assert next(check_faces(tmp_path)).endswith("4 faces")
+
+
+def test_the_check_takes_eight_classes_in_fer2013s_columns(tmp_path):
+    pixels = " ".join(map(str, FACES[0].ravel()))
+    table = tmp_path / "eight.csv"
+    table.write_text("emotion,pixels\n" + "".join(f"{label},{pixels}\n" for label in range(8)))
+    assert infer_classes(table).names == tuple("01234567")
+    assert [line.split()[:2] for line in check_faces(table)][1:9] == [
+        ["1", str(label)] for label in range(8)
+    ]
+
+
+def test_a_row_without_a_group_stands_alone(tmp_path):
+    for name in "abcd":
+        write(tmp_path / f"{name}.png", FACES[0])
+    table = tmp_path / "own.csv"
+    table.write_text("path,emotion,who\na.png,0,anna\nb.png,1,anna\nc.png,0,\nd.png,1,\n")
+    groups = load_dataset(table, groups="who").groups.tolist()
+    assert groups[:2] == ["anna", "anna"]
+    assert len(set(groups)) == 3

@@ -24,7 +24,7 @@ def known_faces(monkeypatch):
     """Let drawn faces stand for FER2013's test faces."""
     faces = drawn_faces(40, seed=1)
     signs = test_faces._signs(fingerprint(faces))
-    monkeypatch.setattr(test_faces, "_known_signs", lambda: signs)
+    monkeypatch.setattr(test_faces, "_known_signs", lambda _table: signs)
     return faces
 
 
@@ -45,7 +45,7 @@ def test_the_shipped_fingerprints_are_of_faces_not_of_flat_or_drawn_pictures():
     flat = np.broadcast_to(np.arange(256, dtype=np.uint8)[:, None, None], (256, 48, 48))
     assert (find_test_faces(flat) == -1).all()
     assert (find_test_faces(drawn_faces(500, seed=3)) == -1).all()
-    assert len(test_faces._known_signs()) == 7178
+    assert len(test_faces._known_signs(test_faces._TEST_TABLE)) == 7178
 
 
 def test_no_faces_are_none(known_faces):

@@ -14,7 +14,7 @@ pytest.importorskip("tf2onnx", reason="needs mien[train]")
 from mien.classifier.classifier import Classifier
 from mien.cli import main
 from mien.core.artifact import load_artifact
-from mien.core.errors import DataError, ModelError
+from mien.core.errors import DataError, ModelError, SettingError
 from mien.data.infer_classes import infer_classes
 from mien.data.synthetic import synthetic_dataset
 from mien.training.config import load_experiment
@@ -166,3 +166,10 @@ def test_folds_are_trained_and_their_spread_is_said(folder, tmp_path, monkeypatc
     assert "accuracy on what is held out: " in capsys.readouterr().out
     metrics = json.loads((tmp_path / "results/runs/small_fold1of2/metrics.json").read_text())
     assert metrics["held_out_faces"] == 48
+
+
+def test_changes_of_two_keys_of_one_name_have_names_of_their_own(folder):
+    names = {recipe_for(folder, changes={key: 2}).name for key in ("training.seed", "split.seed")}
+    assert len(names) == 2
+    with pytest.raises(SettingError, match="no name of a run"):
+        recipe_for(folder, name="..")

@@ -50,7 +50,9 @@ def check_faces(
 
 def _names_own_classes(path: Path) -> bool:
     if path.is_file():
-        return not has_fer2013_header(path) and bool(label_cells(path))
+        names = set(label_cells(path))
+        own = any(FER2013_CLASSES.label_of(name) is None for name in names)
+        return own or (bool(names) and not has_fer2013_header(path))
     return path.is_dir()
 
 

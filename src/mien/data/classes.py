@@ -15,7 +15,8 @@ LEFT_OUT = -1
 MOST_CLASSES = 16
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """Return a name in the form in which names of classes are compared."""
     return unicodedata.normalize("NFC", name).strip().casefold()
 
 
@@ -43,7 +44,7 @@ class ClassTable:
     def __post_init__(self) -> None:
         if not 2 <= len(self.names) <= MOST_CLASSES:
             raise DataError(f"Found {len(self.names)} classes; expected 2 to {MOST_CLASSES}.")
-        if len({_plain(name) for name in self.names} - {""}) < len(self.names):
+        if len({plain_name(name) for name in self.names} - {""}) < len(self.names):
             raise DataError(
                 f"Found the classes {', '.join(map(repr, self.names))}; expected names that are "
                 "not empty and differ in more than capitals and spaces."
@@ -61,13 +62,13 @@ class ClassTable:
         Returns:
             Its index in `names`, `LEFT_OUT`, or None if the table does not know the name.
         """
-        return self._labels().get(_plain(name))
+        return self._labels().get(plain_name(name))
 
     def _labels(self) -> dict[str, int]:
         labels = {str(index): index for index in range(len(self.names))}
-        labels |= {_plain(name): index for index, name in enumerate(self.names)}
-        labels |= {_plain(o): self.names.index(n) for o, n in self.other_names.items()}
-        return labels | {_plain(name): LEFT_OUT for name in self.left_out}
+        labels |= {plain_name(name): index for index, name in enumerate(self.names)}
+        labels |= {plain_name(o): self.names.index(n) for o, n in self.other_names.items()}
+        return labels | {plain_name(name): LEFT_OUT for name in self.left_out}
 
 
 FER2013_CLASSES = ClassTable(

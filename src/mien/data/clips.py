@@ -32,6 +32,8 @@ VIDEO_SUFFIXES = frozenset(
 )
 """What is taken for a clip, by the end of its name."""
 
+_LONGEST_CELL = 1 << 24
+
 _RAVDESS = re.compile(r"(\d\d)-\d\d-(\d\d)-\d\d-\d\d-\d\d-(\d\d)")
 _RAVDESS_EMOTIONS = {
     "01": "neutral",
@@ -202,6 +204,8 @@ def _read_name(path: Path, folder: Path) -> tuple[str | None, str, str]:
 
 
 def _rows(path: Path, most: int | None = None) -> list[dict[str, str]]:
+    # Faces in a column of pixels are told from clips here, too.
+    csv.field_size_limit(_LONGEST_CELL)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, skipinitialspace=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mien.core.errors import DataError
 from mien.core.labels import EMOTIONS
-from mien.data.classes import FER2013_CLASSES, MOST_CLASSES, ClassTable
+from mien.data.classes import FER2013_CLASSES, MOST_CLASSES, ClassTable, plain_name
 from mien.data.own_table import label_cells
 from mien.data.picture_folder import class_folders
 
@@ -27,7 +27,9 @@ def infer_classes(path: Path) -> ClassTable:
     if not path.exists():
         raise DataError(f"There is no {path}: expected a folder of faces or a CSV file.")
     names = class_folders(path) if path.is_dir() else label_cells(path)
-    found = sorted({name.strip() for name in names} - {""})
+    # One name of each class, however else it is written: capitals and composition do not matter.
+    found = sorted({plain_name(name): name.strip() for name in sorted(names)}.values())
+    found = [name for name in found if name]
     if not 2 <= len(found) <= MOST_CLASSES:
         shown = ", ".join(map(repr, found[:12])) + (", …" if len(found) > 12 else "")
         raise DataError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -45,7 +46,8 @@ def read_table(path: Path, classes: ClassTable, groups: str = "") -> Dataset:
         DataError: if the file cannot be read, a column is missing, a class or a use is unknown, or
             the pixels of a row are no square picture; the message says in which row.
     """
-    columns, rows = _read_cells(path, groups)
+    with _open_table(path, groups) as (columns, cells):
+        rows = list(cells)
     return _read_rows(path, columns, rows, classes)
 
 
@@ -55,13 +57,15 @@ def label_cells(path: Path) -> list[str]:
     Raises:
         DataError: if the file cannot be read.
     """
-    columns, rows = _read_cells(path, groups="")
-    if columns.label is None:
-        return []
-    return [row[columns.label] for row in rows if len(row) == columns.count]
+    with _open_table(path, groups="") as (columns, rows):
+        if columns.label is None:
+            return []
+        return [row[columns.label] for row in rows if len(row) == columns.count]
 
 
-def _read_cells(path: Path, groups: str) -> tuple[_Columns, list[list[str]]]:
+@contextmanager
+def _open_table(path: Path, groups: str) -> Iterator[tuple[_Columns, Iterator[list[str]]]]:
+    """Open a table to read its rows but the empty ones; what is wrong with the file is said."""
     csv.field_size_limit(_LONGEST_CELL)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -69,14 +73,14 @@ def _read_cells(path: Path, groups: str) -> tuple[_Columns, list[list[str]]]:
             separator = max(_SEPARATORS, key=header.count)
             names = [name.strip() for name in next(csv.reader([header], delimiter=separator), [])]
             columns = _Columns(path, names, groups)
-            rows = list(csv.reader(file, delimiter=separator, skipinitialspace=True))
+            rows = csv.reader(file, delimiter=separator, skipinitialspace=True)
+            yield columns, (row for row in rows if any(row))
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not in UTF-8 ({error}): save it so.") from None
     except csv.Error as error:
         raise DataError(f"{path} is not a CSV file: {error}.") from None
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}.") from None
-    return columns, [row for row in rows if any(row)]
 
 
 class _Columns:
@@ -141,7 +145,7 @@ def _read_rows(
         usage=_usage(path, columns, kept),
         source=path,
         classes=classes,
-        groups=_cells(columns.group, kept),
+        groups=_groups(columns, kept),
         files=None if columns.path is None else tuple(row[columns.path] for _, row in kept),
         skipped=tuple(skipped),
     )
@@ -171,8 +175,11 @@ def _usage(path: Path, columns: _Columns, kept: _Kept) -> NDArray[np.str_] | Non
     return np.array(usage)
 
 
-def _cells(column: int | None, kept: _Kept) -> NDArray[np.str_] | None:
-    return None if column is None else np.array([row[column].strip() for _, row in kept])
+def _groups(columns: _Columns, kept: _Kept) -> NDArray[np.str_] | None:
+    if columns.group is None:
+        return None
+    # A picture without a group stands alone.
+    return np.array([row[columns.group].strip() or where for where, row in kept])
 
 
 def _face(path: Path, columns: _Columns, row: list[str], where: str) -> NDArray[np.uint8] | None:

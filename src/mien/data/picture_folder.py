@@ -138,7 +138,15 @@ def _folders_of_classes(folder: Path) -> list[tuple[str, Path]]:
     """Return the folder of each class with the use of its faces; "" where no use is named."""
     directories = [entry for entry in _visible(folder) if entry.is_dir()]
     uses = {entry: USAGE_OF_NAME.get(entry.name.strip().casefold()) for entry in directories}
-    if directories and all(uses.values()):
+    of_uses = [entry.name for entry, usage in uses.items() if usage]
+    if of_uses and len(of_uses) < len(uses):
+        others = [entry.name for entry, usage in uses.items() if not usage]
+        raise DataError(
+            f"{folder} holds folders named after a use ({', '.join(of_uses)}) beside others "
+            f"({', '.join(others)}); expected a folder for each use ({', '.join(USAGE_OF_NAME)}), "
+            "or one for each class: rename or move the others."
+        )
+    if of_uses:
         of_use = [(str(usage), entry) for use, usage in uses.items() for entry in _visible(use)]
     else:
         of_use = [("", entry) for entry in directories]

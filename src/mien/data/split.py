@@ -26,7 +26,8 @@ def split_train_validation(
     Args:
         labels: (N,) labels, 0 to 6.
         faces_u8: (N, 48, 48) uint8.
-        validation_fraction: Share of the faces of each label that go to validation, in (0, 1).
+        validation_fraction: Share of the faces of each label that go to validation, in (0, 1);
+            of each label with two pictures, one at least.
         seed: The same seed gives the same split.
         groups: (N,) names; the faces of a group stay together too. A group may have faces of every
             label, so that the shares of the labels are met as well as they can be.
@@ -56,7 +57,9 @@ def split_train_validation(
         pictures = np.flatnonzero(labels[first_face] == label)
         random.shuffle(pictures)
         wanted = validation_fraction * group_size[pictures].sum()
-        in_validation[pictures[np.cumsum(group_size[pictures]) <= wanted]] = True
+        taken = int(np.sum(np.cumsum(group_size[pictures]) <= wanted))
+        # Of two pictures one, however small the fraction: else nothing speaks for the class.
+        in_validation[pictures[: max(taken, min(1, len(pictures) - 1))]] = True
     is_validation = in_validation[group_of_face]
     return np.flatnonzero(~is_validation), np.flatnonzero(is_validation)
 
@@ -101,7 +104,7 @@ def fold_of_faces(
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     in_fold = np.zeros(len(labels), np.int64)
     with warnings.catch_warnings():
-        # A class of fewer faces than folds is missing in some, which is said elsewhere.
+        # A class of fewer faces than folds is missing in some: `mien train` says in which.
         warnings.filterwarnings("ignore", message="The least populated class")
         for number, (_, chosen) in enumerate(splitter.split(faces_u8, labels, together)):
             in_fold[chosen] = number

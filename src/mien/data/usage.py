@@ -15,5 +15,8 @@ USAGE_OF_NAME = {
     "val": VALIDATION,
     "valid": VALIDATION,
     "dev": VALIDATION,
+    "eval": VALIDATION,
+    "evaluation": VALIDATION,
+    "testing": "Test",
 }
 """A name in small letters, and the use that it means."""

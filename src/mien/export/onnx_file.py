@@ -215,7 +215,12 @@ def _with_gain_over_chance(
     artifact: Artifact,
     validation: LabelledFaces,
 ) -> Reading:
-    """Add how much the reading knows of the labels beyond how common they are, in nats a face."""
+    """Add how much the reading knows of the labels beyond how common they are, in nats a face.
+
+    Where the faces are of one class, nobody can tell.
+    """
+    if len(np.unique(validation.labels)) < 2:
+        return reading
     loss = negative_log_likelihood(read(outputs, reading, artifact.heads), validation.labels)
     shares = np.bincount(validation.labels) / len(validation.labels)
     chance = float(-(shares[shares > 0] * np.log(shares[shares > 0])).sum())

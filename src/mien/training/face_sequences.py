@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,13 @@ from mien.data.ferplus import agreed_labels
 from mien.data.made_sequences import DisturbedFaces, disturb_faces, make_sequence
 from mien.recognizer import Recognizer
 from mien.training.config import Experiment, SplitConfig
-from mien.training.faces import LabelledFaces, held_out_faces, load_faces, split_faces
+from mien.training.faces import (
+    LabelledFaces,
+    held_out_faces,
+    load_faces,
+    split_faces,
+    votes_of,
+)
 from mien.training.readings import truth_of
 
 CACHE = "face_sequences"
@@ -55,14 +61,17 @@ def load_faces_or_clips(data: Path, votes_file: Path) -> LabelledFaces | ClipSet
 
     Args:
         data: FER2013's faces, or clips: a folder or a manifest, see `mien.data.clips`.
-        votes_file: FER+'s `fer2013new.csv`; read if it is there and the data are faces.
+        votes_file: FER+'s `fer2013new.csv`; used if it is there and of these faces.
 
     Raises:
         DataError: see `mien.training.faces.load_faces` and `mien.data.clips.load_clips`.
     """
     if holds_clips(data):
         return load_clips(data)
-    return load_faces(data, votes_file if votes_file.is_file() else None)
+    faces = load_faces(data, None)
+    if not votes_file.is_file():
+        return faces
+    return replace(faces, votes=votes_of(faces.labels, votes_file))
 
 
 def split_sequences(

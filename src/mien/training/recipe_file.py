@@ -16,7 +16,7 @@ def read_recipe_file(path: Path) -> str:
         ModelError: if it is missing or no text.
     """
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")  # Windows' editors begin with a mark.
     except FileNotFoundError:
         raise ModelError(
             f"There is no experiment file {path}: name one, such as experiments/000_baseline.toml, "

@@ -11,6 +11,7 @@ import numpy as np
 
 from mien.core.errors import SettingError
 from mien.data.infer_classes import infer_classes
+from mien.training.config import TrainingConfig
 from mien.training.recipe import Recipe
 
 _FIGURES = {
@@ -89,6 +90,7 @@ def for_own_faces(
 
     Raises:
         DataError: if the classes cannot be found out.
+        SettingError: if the name is no file's.
         ModelError: if the result is not valid.
     """
     own: dict[str, Any] = {"data.path": str(data)}
@@ -99,6 +101,8 @@ def for_own_faces(
         own["classes.names"] = list(classes.names)
         own["classes.other_names"] = dict(classes.other_names)
     run_name = _file_name(name or f"own_{data.resolve().stem}")
+    if run_name.startswith("."):
+        raise SettingError(f"{name!r} is no name of a run: give one such as own_faces.")
     return recipe.variant(_changed_name(run_name, changes), {**own, **changes})
 
 
@@ -120,8 +124,14 @@ def spread(runs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _changed_name(name: str, changes: Mapping[str, Any]) -> str:
-    suffix = ",".join(f"{key.split('.')[-1]}={value}" for key, value in changes.items())
+    suffix = ",".join(f"{_short(key)}={value}" for key, value in changes.items())
     return _file_name(f"{name},{suffix}") if changes else name
+
+
+def _short(key: str) -> str:
+    """Return a key without its table; with it where `[training]` has a key of the same name."""
+    table, _, last = key.rpartition(".")
+    return key if table != "training" and last in TrainingConfig.model_fields else last
 
 
 def _file_name(text: str) -> str:
