@@ -130,7 +130,7 @@ def test_runs_with_other_validation_faces_are_refused(finished_run, faces: Path)
 
 def test_test_faces_are_not_compared_on(finished_run, faces: Path, monkeypatch) -> None:
     signs = test_faces._signs(test_faces.fingerprint(load_dataset(faces).faces_u8))
-    monkeypatch.setattr(test_faces, "_known_signs", lambda: signs)
+    monkeypatch.setattr(test_faces, "_known_signs", lambda _table: signs)
     run = finished_run("one")
     with pytest.raises(DataError, match="FER2013's test faces"):
         compare_networks(run.artifact, run.artifact, training_data=faces)

@@ -36,7 +36,7 @@ def working_folder(tmp_path, monkeypatch, brightness_network, faces_of):
     # The faces of kaggle.csv stand for FER2013's test faces; those of mine.csv are others.
     test_faces = faces_of(LABELS[::-1], noise=0.06)[:, :, ::-1].copy()
     signs = known_test_faces._signs(known_test_faces.fingerprint(test_faces))
-    monkeypatch.setattr(known_test_faces, "_known_signs", lambda: signs)
+    monkeypatch.setattr(known_test_faces, "_known_signs", lambda _table: signs)
     monkeypatch.setattr(test_set, "LOOK_FACES", 20)
     monkeypatch.setattr(scoring, "TEST_FACES_OF_ITS_OWN_FIGURES", 20)
     write_csv(Dataset(test_faces, LABELS[::-1], usage, Path()), Path("data/kaggle.csv"))

@@ -31,7 +31,7 @@ def known(monkeypatch):
     """Let drawn faces stand for FER2013's 7,178 test faces, and 20 of them be a look."""
     faces_u8 = synthetic_dataset(60, seed=4).faces_u8
     signs = test_faces._signs(test_faces.fingerprint(faces_u8))
-    monkeypatch.setattr(test_faces, "_known_signs", lambda: signs)
+    monkeypatch.setattr(test_faces, "_known_signs", lambda _table: signs)
     # Drawn faces differ in fewer bits than photographs do.
     monkeypatch.setattr(test_faces, "MOST_DIFFERENT_BITS", 0)
     monkeypatch.setattr(test_set, "LOOK_FACES", 20)

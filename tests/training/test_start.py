@@ -1,6 +1,5 @@
 """A run that starts from a finished one says at first what that one says."""
 
-import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +20,7 @@ from mien.models.heads import LABEL_HEAD
 from mien.models.keras_file import save_network
 from mien.training.config import SplitConfig, load_experiment, selected_experiment
 from mien.training.faces import load_faces
-from mien.training.provenance import describe_data, told_of_test_faces
+from mien.training.provenance import describe_data, has_learnt, told_of_test_faces
 from mien.training.run_folder import RunFolder
 from mien.training.start import (
     check_predecessors,
@@ -103,16 +102,16 @@ def test_a_run_may_not_have_known_the_same_data_otherwise(tmp_path: Path) -> Non
     write_csv(synthetic_dataset(70, seed=0), data)
     faces = load_faces(data, None)
     run = finished_run(tmp_path, "other", "")
-    check_same_faces([run], faces)  # It does not tell its faces.
+    check_same_faces([run], faces, SplitConfig())  # It does not tell its faces.
     run.data.write_text(json.dumps(describe_data(faces)))
-    check_same_faces([run], faces)
+    check_same_faces([run], faces, SplitConfig())
     by_person = replace(faces, groups=np.array([f"person {i // 5}" for i in range(70)]))
     with pytest.raises(ModelError, match=r"other was trained on .*train\.csv as it was before"):
-        check_same_faces([run], by_person)
-    check_same_faces([run], replace(by_person, source=tmp_path / "others.csv"))
+        check_same_faces([run], by_person, SplitConfig())
+    check_same_faces([run], replace(by_person, source=tmp_path / "others.csv"), SplitConfig())
     # Heads of other names start from random weights; the sides are the same.
     names = ClassTable(names=tuple("abcdefg"), other_names={})
-    check_same_faces([run], replace(faces, classes=names))
+    check_same_faces([run], replace(faces, classes=names), SplitConfig())
 
 
 def test_the_network_that_ships_is_not_judged_by_faces_that_it_knows(
@@ -123,14 +122,16 @@ def test_the_network_that_ships_is_not_judged_by_faces_that_it_knows(
     faces = load_faces(data, None)
     folds = SplitConfig(folds=5, fold=1)
     check_start_from_shipped(faces, folds)
-    pixels = hashlib.sha256(faces.faces_u8.tobytes()).hexdigest()
-    monkeypatch.setattr("mien.training.start.FER2013_PICTURES", pixels)
+    signs = test_faces._signs(test_faces.fingerprint(faces.faces_u8[::14]))
+    monkeypatch.setattr(test_faces, "_known_signs", lambda _table: signs)
     monkeypatch.setattr("mien.training.start.FER2013_SPLIT", faces.split_fingerprint())
     with pytest.raises(ModelError, match="The network that ships trains on faces that this run"):
         check_start_from_shipped(faces, folds)
     check_start_from_shipped(faces, SplitConfig())
-    with pytest.raises(ModelError, match="which other labels or groups split otherwise"):
+    with pytest.raises(ModelError, match="which another file, other labels or groups split"):
         check_start_from_shipped(replace(faces, labels=faces.labels // 2), SplitConfig())
+    with pytest.raises(ModelError, match="of the 70 are FER2013's training faces"):
+        check_start_from_shipped(faces.take(np.arange(70)[::-1]), SplitConfig())
     # What it is compared with has the validation faces of the network that ships, which has left
     # near-copies out of its training only.
     shipped = load_experiment(selected_experiment(RECIPE.parent)).split
@@ -143,7 +144,7 @@ def test_test_faces_to_train_on_are_told(monkeypatch: pytest.MonkeyPatch, tmp_pa
     faces = load_faces(data, None)
     assert told_of_test_faces(faces) is None
     signs = test_faces._signs(test_faces.fingerprint(faces.faces_u8[:14]))
-    monkeypatch.setattr(test_faces, "_known_signs", lambda: signs)
+    monkeypatch.setattr(test_faces, "_known_signs", lambda _table: signs)
     told = told_of_test_faces(faces)
     assert told is not None
     assert told.endswith(
@@ -167,3 +168,25 @@ def test_another_network_is_refused(tmp_path: Path) -> None:
     wider = SHAPE.model_copy(update={"filters": [8, 8]})
     with pytest.raises(ModelError, match=r"finished\.keras has weights of other shapes"):
         start_from(build_network(wider), finished)
+
+
+def test_groups_that_another_fraction_splits_otherwise_are_refused(tmp_path: Path) -> None:
+    data = tmp_path / "train.csv"
+    write_csv(synthetic_dataset(70, seed=0), data)
+    faces = load_faces(data, None)
+    faces = replace(faces, groups=np.array([f"person {i // 5}" for i in range(70)]))
+    run = finished_run(tmp_path, "other", "validation_fraction = 0.2")
+    run.data.write_text(json.dumps(describe_data(faces)))
+    check_same_faces([run], faces, SplitConfig(validation_fraction=0.2))
+    with pytest.raises(ModelError, match="of faces with groups"):
+        check_same_faces([run], faces, SplitConfig(validation_fraction=0.1))
+
+
+def test_the_faces_that_a_run_learnt_are_known_in_any_order_and_place(tmp_path: Path) -> None:
+    data = tmp_path / "train.csv"
+    write_csv(synthetic_dataset(70, seed=0), data)
+    faces = load_faces(data, None)
+    run = finished_run(tmp_path, "other", "")
+    run.data.write_text(json.dumps(describe_data(faces)))
+    assert has_learnt(faces.faces_u8[::-1], tmp_path / "moved.csv", run)
+    assert not has_learnt(faces.faces_u8[1:], data, run)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 from collections import defaultdict
@@ -123,7 +124,9 @@ def _computed(clip: Clip, recognizer: Recognizer, cache: Path) -> Arrays:
 def _keep(cache: Path, content: Arrays) -> None:
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **content)
-    write_atomically(cache, buffer.getvalue())
+    # In a folder that cannot be written to clips are read each time.
+    with contextlib.suppress(OSError):
+        write_atomically(cache, buffer.getvalue())
 
 
 def _describe(clip: Clip, recognizer: Recognizer) -> Arrays:

@@ -10,6 +10,7 @@ Each face is drawn and classified once, for `MOMENTS` moments; sequences are com
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 from collections.abc import Callable
@@ -104,7 +105,9 @@ def disturb_faces(
         arrays = _draw_and_describe(faces_u8, classifier, disturbance, seed)
         buffer = io.BytesIO()
         np.savez(buffer, features=arrays[0], probabilities=arrays[1], quality=arrays[2])
-        write_atomically(cache, buffer.getvalue())
+        # In a folder that cannot be written to they are drawn each time.
+        with contextlib.suppress(OSError):
+            write_atomically(cache, buffer.getvalue())
     return DisturbedFaces(arrays[0], arrays[1], arrays[2], truth, classifier.labels)
 
 

@@ -1,4 +1,4 @@
-"""Recognise FER2013's test faces one by one, whatever file they come in.
+"""Recognise FER2013's faces, whatever file they come in: test faces one by one, training by sample.
 
 Each face has a fingerprint of 143 bits: the signs of its lowest cosine frequencies (12 × 12 less
 the mean; the perceptual hash of Zauner 2010, with more of them). A face is taken for the test face
@@ -6,8 +6,8 @@ whose fingerprint differs in the fewest bits, if those are at most `MOST_DIFFERE
 a few signs, another photograph half of them. `python benchmarks/test_fingerprints.py` prints how
 many bits JPEG and scaling change, and how many training faces are taken for test faces.
 
-The fingerprints lie beside this module, made by `scripts/fingerprint_test_faces.py`. No picture can
-be drawn from them.
+The fingerprints lie beside this module, made by `scripts/fingerprint_fer2013.py`: those of all test
+faces, and of every `TRAINING_STEP`th training face. No picture can be drawn from them.
 """
 
 from __future__ import annotations
@@ -25,9 +25,14 @@ LOWEST_FREQUENCIES = 12
 MOST_DIFFERENT_BITS = 10
 """A fingerprint that differs from a test face's in more bits is that of another photograph."""
 
-_TABLE = "fer2013_test_fingerprints.npy"
+TRAINING_STEP = 14
+"""Of so many of FER2013's training faces the fingerprint of one is kept."""
+
+_TEST_TABLE = "fer2013_test_fingerprints.npy"
+_TRAINING_TABLE = "fer2013_training_fingerprints.npy"
 _NEAR_COPIES = "fer2013_near_copies.txt"
 _FACES_AT_ONCE = 2000
+_MORE_THAN_CHANCE = 3
 
 
 def find_test_faces(faces_u8: NDArray[np.uint8]) -> NDArray[np.intp]:
@@ -40,7 +45,25 @@ def find_test_faces(faces_u8: NDArray[np.uint8]) -> NDArray[np.intp]:
         (N,) rows of `test_with_emotions.csv`, -1 for a face that is none of them; of test faces
         that are copies of one another the first.
     """
-    table = _known_signs()
+    return _nearest_rows(faces_u8, _known_signs(_TEST_TABLE))
+
+
+def estimate_training_faces(faces_u8: NDArray[np.uint8]) -> int:
+    """Estimate how many of these faces are FER2013's training faces, by those of a sample.
+
+    Args:
+        faces_u8: (N, 48, 48) uint8.
+
+    Returns:
+        `TRAINING_STEP` for each that is in the sample, at most N; 0 for fewer than three, which may
+        be chance.
+    """
+    rows = _nearest_rows(faces_u8, _known_signs(_TRAINING_TABLE))
+    found = int((rows >= 0).sum())
+    return min(found * TRAINING_STEP, len(rows)) if found >= _MORE_THAN_CHANCE else 0
+
+
+def _nearest_rows(faces_u8: NDArray[np.uint8], table: NDArray[np.float32]) -> NDArray[np.intp]:
     rows = np.full(len(faces_u8), -1, np.intp)
     for start in range(0, len(faces_u8), _FACES_AT_ONCE):
         part = slice(start, start + _FACES_AT_ONCE)
@@ -96,6 +119,6 @@ def _near_copy_rows() -> NDArray[np.intp]:
 
 
 @cache
-def _known_signs() -> NDArray[np.float32]:
-    with resources.files("mien.data").joinpath(_TABLE).open("rb") as file:
+def _known_signs(table: str) -> NDArray[np.float32]:
+    with resources.files("mien.data").joinpath(table).open("rb") as file:
         return _signs(np.load(file))

@@ -20,7 +20,7 @@ from mien.core.labels import EMOTIONS
 from mien.data.dataset import Dataset
 from mien.data.test_faces import are_near_copies, find_test_faces
 from mien.data.usage import TEST_USAGES
-from mien.training.provenance import data_of_run, is_foreign
+from mien.training.provenance import data_of_run, has_learnt, is_foreign
 from mien.training.run_folder import RunFolder
 
 FER2013_TEST = Path("data/test_with_emotions.csv")
@@ -109,7 +109,7 @@ def is_trained_on(dataset: Dataset, data: Path, run: RunFolder) -> bool:
     set_aside = dataset.usage is not None and np.isin(dataset.usage, TEST_USAGES).any()
     if set_aside or not run.data.is_file():
         return False
-    return data_of_run(run, None).resolve() == data.resolve()
+    return has_learnt(dataset.faces_u8, data, run)
 
 
 def faces_to_score(dataset: Dataset) -> ScoredFaces:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from mien.core.errors import ModelError
 from mien.data.clips import ClipSet
@@ -25,9 +29,6 @@ FER2013_FINGERPRINT = "01352062659e2e38f85c6a78ed50f63707be1e71dfa2d57b45eeb06c8
 
 FER2013_SPLIT = "266d7f4960473cedf766f2d81d5fad0338390a69418a5776f191211b9652b21e"
 """`LabelledFaces.split_fingerprint` of these."""
-
-FER2013_PICTURES = "391f9b86155ddb2a9f1303f4a5db7a181e5891c1df7e2c94e224c7e6660a37cf"
-"""SHA-256 of their pixels."""
 
 
 def data_of(experiment: Experiment, named: Path | None) -> Path:
@@ -60,7 +61,30 @@ def describe_data(data: LabelledFaces | ClipSet) -> dict[str, Any]:
         "faces": len(data.labels),
         "sha256": sha256,
         "split_sha256": data.split_fingerprint(),
+        "pictures_sha256": _digest_of_pictures(data.faces_u8),
     }
+
+
+def _digest_of_pictures(faces_u8: NDArray[np.uint8]) -> str:
+    """Return a SHA-256 of faces, in whatever order they come."""
+    digests = sorted(hashlib.sha256(face.tobytes()).digest() for face in faces_u8)
+    return hashlib.sha256(b"".join(digests)).hexdigest()
+
+
+def has_learnt(faces_u8: NDArray[np.uint8], data: Path, run: RunFolder) -> bool:
+    """Say whether these are the faces that a run was given to learn from.
+
+    Args:
+        faces_u8: (N, 48, 48) uint8.
+        data: The file or folder in which they lie.
+        run: The run; one that does not tell its pictures is asked for that path.
+
+    Raises:
+        ModelError: if its `data.json` cannot be read.
+    """
+    if (known := _read(run).get("pictures_sha256")) is not None:
+        return bool(known == _digest_of_pictures(faces_u8))
+    return data_of_run(run, None).resolve() == data.resolve()
 
 
 def splits_alike(faces: LabelledFaces, run: RunFolder) -> bool:
@@ -97,6 +121,24 @@ def check_data(data: LabelledFaces | ClipSet, run: RunFolder) -> None:
             f"these {_count(found)} of {found['source']}, or with other labels or groups. Name "
             "its data with --data; or give the recipe another name, or throw that run away with "
             "--restart."
+        )
+
+
+def check_same_input(known: Mapping[str, str], run: RunFolder) -> None:
+    """See that a network over time goes on with what the same artifact says by the same reading.
+
+    Args:
+        known: The artifact's SHA-256 and the reading's name, by the keys of `data.json`.
+        run: Where it is kept; of a run that does not tell, they are taken to be the same.
+
+    Raises:
+        ModelError: if they are others.
+    """
+    described = _read(run)
+    if any(described.get(key, value) != value for key, value in known.items()):
+        raise ModelError(
+            f"{run.path} learns from what another network, or reading, says of faces than the one "
+            "that ships now: throw that run away with --restart."
         )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,13 +11,17 @@ from numpy.typing import NDArray
 
 from mien.core.errors import ModelError
 from mien.core.labels import EMOTIONS
+from mien.data.test_faces import estimate_training_faces
 from mien.models.heads import FEATURES
 from mien.models.keras_file import heads_of, load_network
 from mien.training.config import SHIPPED, Experiment, SplitConfig, load_experiment
 from mien.training.faces import LabelledFaces
-from mien.training.provenance import FER2013_PICTURES, FER2013_SPLIT, data_of_run, splits_alike
+from mien.training.provenance import FER2013_SPLIT, data_of_run, splits_alike
 from mien.training.run_folder import RunFolder, labels_beside
 from mien.training.snapshots import newest_snapshot
+
+LARGEST_TRAINING_PART = 0.05
+"""A network from the one that ships may learn so many of FER2013's training faces among others."""
 
 
 def runs_needed(experiment: Experiment, run: RunFolder, *, restart: bool) -> list[str]:
@@ -88,21 +91,36 @@ def check_split(name: str, other: SplitConfig, split: SplitConfig) -> None:
         )
 
 
-def check_same_faces(runs: Sequence[RunFolder], faces: LabelledFaces) -> None:
+def check_same_faces(runs: Sequence[RunFolder], faces: LabelledFaces, split: SplitConfig) -> None:
     """See that runs knew the data that another run shares with them by the same labels and groups.
 
     These decide which faces are for validation. Runs on other data, or that do not tell theirs, are
-    passed over.
+    passed over. Where faces have groups, a smaller fraction does not take a part of what a larger
+    one takes, so that the fractions must be the same.
 
     Args:
         runs: Folders of the runs that the other one needs.
         faces: The other one's faces.
+        split: The other one's split.
 
     Raises:
         ModelError: if one was trained on the same file or folder as it was before, or otherwise.
     """
     for run in runs:
-        if faces.source is None or not run.data.is_file() or splits_alike(faces, run):
+        if faces.source is None or not run.data.is_file():
+            continue
+        if splits_alike(faces, run):
+            other = load_experiment(run.recipe).split.validation_fraction
+            if (
+                faces.groups is not None
+                and faces.kept_for_validation is None
+                and other != split.validation_fraction
+            ):
+                raise ModelError(
+                    f"{run.path.name} trains on faces that would choose this run's epoch: of faces "
+                    f"with groups its [split] has validation_fraction = {other}, this one's "
+                    f"{split.validation_fraction}. Give both the same."
+                )
             continue
         if data_of_run(run, None).resolve() == faces.source.resolve():
             raise ModelError(
@@ -119,14 +137,17 @@ def check_start_from_shipped(faces: LabelledFaces, split: SplitConfig) -> None:
     Raises:
         ModelError: if these are FER2013's training faces, and split in another way than for it.
     """
-    if hashlib.sha256(faces.faces_u8.tobytes()).hexdigest() != FER2013_PICTURES:
+    known = estimate_training_faces(faces.faces_u8)
+    if known <= LARGEST_TRAINING_PART * len(faces.labels):
         return
     check_split("The network that ships", SplitConfig(), split)
     if faces.split_fingerprint() != FER2013_SPLIT:
         raise ModelError(
-            "The network that ships was trained on these faces, FER2013's, which other labels or "
-            "groups split otherwise: it knows most of those that would choose this run's epoch. "
-            'Start from random weights (start_from = ""), or give the faces their own labels.'
+            f"The network that ships was trained on these faces: about {known:,} of the "
+            f"{len(faces.labels):,} are FER2013's training faces, which another file, other labels "
+            "or groups split otherwise. It knows most of those that would choose this run's "
+            'epoch. Start from random weights (start_from = ""), train on FER2013\'s train.csv '
+            "(`mien data download`), or give faces of your own."
         )
 
 
