@@ -1048,7 +1048,7 @@ def check_data(
     groups: GroupsOption = "",
     recipe: Annotated[
         Path | None,
-        typer.Option(help="The recipe whose [classes] name them; as they are named if none."),
+        typer.Option(help="The recipe whose \\[classes] name them; as they are named if none."),
     ] = None,
 ) -> None:
     """Say what a folder or file of faces holds, what was skipped and why, and what to mind."""

@@ -103,3 +103,22 @@ def test_networks_over_time_stand_apart(tmp_path: Path) -> None:
 def test_curves_of_a_run_that_has_not_finished_are_refused(run_folder: Path) -> None:
     with pytest.raises(DataError, match=r"There is no .*history\.json"):
         redraw_learning_curves(RunFolder(run_folder))
+
+
+@pytest.mark.parametrize("name", ["experiment.toml", "data.json", "metrics.json"])
+def test_a_damaged_run_of_somebody_else_is_told_and_ends_nothing(
+    experiments: Path, run_folder: Path, name: str
+) -> None:
+    other = run_folder.parent / "other"
+    other.mkdir()
+    recipe = (experiments / "000_baseline.toml").read_text(encoding="utf-8")
+    (other / "experiment.toml").write_text(recipe, encoding="utf-8")
+    (other / "data.json").write_text('{"source": "own", "sha256": "0", "faces": 3}')
+    (other / name).write_text("key_of_tomorrow = 1 {")
+    ledger = experiments / "test_scores.jsonl"
+    conflict = "<<<<<<< ours\n" + ledger.read_text(encoding="utf-8") if ledger.exists() else "<<<\n"
+    ledger.write_text(conflict, encoding="utf-8")
+    lines = iteration_history(experiments, run_folder.parent)
+    assert any(line.startswith("other ") and "cannot be read" in line for line in lines)
+    assert any("test_scores.jsonl, line 1, is no look" in line for line in lines)
+    assert any(line.startswith("000_baseline") for line in lines)

@@ -24,6 +24,7 @@ from mien.training.job import TrainingJob
 from mien.training.pause import pause_run, take_up_run
 from mien.training.recipe import load_recipe
 from mien.training.run_folder import RunFolder
+from mien.training.snapshots import newest_snapshot
 
 RECIPE = """
 title = "A toy"
@@ -433,3 +434,21 @@ def test_with_no_more_epochs_than_head_epochs_only_the_heads_learn(tmp_path: Pat
     added = {path: added for path, added in weights.items() if path.endswith(("/bias", "/beta"))}
     assert len(added) > 1
     assert [path for path, values in added.items() if values.any()] == ["label_probabilities/bias"]
+
+
+def test_a_run_goes_on_from_whichever_snapshot_has_more_epochs(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    for folder, epoch in ((run.state, 5), (run.paused, 20)):
+        snapshot = folder / f"epoch_{epoch:04d}"
+        snapshot.mkdir(parents=True)
+        (snapshot / "state.json").write_text("{}")
+    take_up_run(run)
+    newest = newest_snapshot(run.state)
+    assert newest is not None
+    assert newest.name == "epoch_0020"
+    (run.state / "epoch_0021").mkdir()
+    (run.state / "epoch_0021" / "state.json").write_text("{}")
+    take_up_run(run)
+    newest = newest_snapshot(run.state)
+    assert newest is not None
+    assert newest.name == "epoch_0021"

@@ -1,6 +1,9 @@
 """A network over time: the same step by step, at any pace; trained, resumed, compared."""
 
 import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -12,6 +15,7 @@ from mien.cli import main
 from mien.core.errors import DataError, ModelError
 from mien.data.face_sequences import FaceSequence
 from mien.data.synthetic import synthetic_dataset, write_csv
+from mien.evaluation.over_time import compare_ways
 from mien.models.config import TemporalConfig
 from mien.models.temporal import build_temporal, step_network
 from mien.training.iterations import iteration_history
@@ -245,3 +249,41 @@ def test_what_is_missing_is_found_before_a_run_is_thrown_away(workplace, tmp_pat
     with pytest.raises(DataError):
         train(workplace, tmp_path / "nowhere.csv", run.path, restart=True)
     assert run.network.read_bytes() == kept
+
+
+def test_a_run_does_not_go_on_with_what_another_network_says(workplace, tmp_path):
+    def stop(line):
+        if line.startswith("epoch 1/"):
+            raise StoppedError
+
+    run = tmp_path / "run"
+    with pytest.raises(StoppedError):
+        train(workplace, workplace / "train.csv", run, stop)
+    told = json.loads((run / "data.json").read_text())
+    (run / "data.json").write_text(json.dumps({**told, "face_artifact_sha256": "0" * 64}))
+    with pytest.raises(ModelError, match="what another network, or reading, says of faces"):
+        train(workplace, workplace / "train.csv", run)
+
+
+def test_sequences_are_made_where_no_cache_can_be_written(workplace, tmp_path):
+    data = shutil.copy(workplace / "train.csv", tmp_path)
+    (tmp_path / ".mien_cache").write_text("a file in the folder's place")
+    assert train(workplace, Path(data), tmp_path / "runs" / "run").is_file()
+
+
+def test_sequences_of_few_subjects_give_wide_intervals():
+    """Those of one subject are alike, so that more of them say hardly more."""
+    network = network_of("gru")
+    network.set_weights([np.zeros_like(weight) for weight in network.get_weights()])
+    sequences = []
+    for number in range(240):
+        subject = number % 6
+        said = np.eye(7)[[3 if subject % 2 else 0] * 8]  # Of three subjects every frame is right.
+        sequence = sequence_of(40.0 * np.arange(8), said)
+        sequences.append(replace(sequence, name=str(number), subject=f"subject {subject}"))
+    independent = [replace(each, subject=each.name) for each in sequences]
+    widths = []
+    for each in (sequences, independent):
+        measured = compare_ways(network, each, "x", "y").of_moments["each frame by itself"]
+        widths.append(measured["accuracy"].high - measured["accuracy"].low)
+    assert widths[0] > 3 * widths[1]

@@ -36,8 +36,9 @@ from mien.training.face_sequences import (
     clip_sequences,
     emotion_of,
     held_out_sequences,
+    load_faces_or_clips,
 )
-from mien.training.faces import LabelledFaces, held_out_faces, load_faces, split_faces
+from mien.training.faces import LabelledFaces, held_out_faces, split_faces
 from mien.training.provenance import LARGEST_TEST_PART, known_clips
 from mien.training.run_folder import RunFolder, write_json
 from mien.training.sequence_batches import observed_of
@@ -184,6 +185,7 @@ def compare_ways(
     """
     labels = sequences[0].truth.shape[1]
     truth = [emotion_of(sequence) for sequence in sequences]
+    _, subjects = np.unique([each.subject or each.name for each in sequences], return_inverse=True)
     clip_truth = [np.array([sequence.clip_truth.argmax()]) for sequence in sequences]
     # It is causal: what the shorter ones are padded with does not matter.
     answers = network.predict(observed_of(sequences), batch_size=256, verbose=0)
@@ -207,8 +209,8 @@ def compare_ways(
         data=data,
         sequences=len(sequences),
         moments=sum(int((each >= 0).sum()) for each in truth),
-        of_moments=_measure(moments, truth, labels),
-        of_clips=_measure(clips, clip_truth, labels),
+        of_moments=_measure(moments, truth, labels, subjects),
+        of_clips=_measure(clips, clip_truth, labels, subjects),
     )
 
 
@@ -242,10 +244,20 @@ def _figures(confusions: NDArray[np.float64]) -> tuple[float, float]:
     return float(right.sum() / total.sum()), float(f1[total.sum(axis=1) > 0].mean())
 
 
-def _measure(ways: Mapping[str, Said], truth: Said, labels: int) -> dict[str, dict[str, Measured]]:
-    confusions = {way: _confusions(said, truth, labels) for way, said in ways.items()}
+def _measure(
+    ways: Mapping[str, Said], truth: Said, labels: int, subjects: NDArray[np.int64]
+) -> dict[str, dict[str, Measured]]:
+    """Measure each way; what is drawn anew for the intervals is subjects, not their sequences.
+
+    Sequences of one person are alike: taken for independent ones, they would make the intervals
+    too narrow.
+    """
+    count = int(subjects.max()) + 1
+    confusions = {}
+    for way, said in ways.items():
+        confusions[way] = np.zeros((count, labels, labels))
+        np.add.at(confusions[way], subjects, _confusions(said, truth, labels))
     random = np.random.default_rng(0)
-    count = len(truth)
     resamples = [random.integers(count, size=count) for _ in range(RESAMPLES)]
     drawn = {
         way: np.array([_figures(each[chosen]) for chosen in resamples])
@@ -311,13 +323,13 @@ def _faces(data: Path, experiment: Experiment) -> tuple[LabelledFaces, int]:
     dataset = load_dataset(data)
     scored = faces_to_score(dataset)
     beside = data.with_name("fer2013new.csv")
-    votes = beside if beside.is_file() else None
     # A few hundred of FER2013's training faces are copies of test faces.
     if scored.known_test_faces <= LARGEST_TEST_PART * len(scored.labels):
-        faces = load_faces(data, votes)
+        faces = load_faces_or_clips(data, beside)
+        assert isinstance(faces, LabelledFaces)
         _, validation = split_faces(faces, experiment.split)
         return held_out_faces(faces, experiment.split) or validation, 0
-    of_test = None if votes is None else votes_for_test(scored, load_votes(votes))
+    of_test = votes_for_test(scored, load_votes(beside)) if beside.is_file() else None
     labels = np.asarray(scored.labels, np.int64)
     return LabelledFaces(scored.faces_u8, labels, of_test), scored.known_test_faces
 

@@ -59,6 +59,8 @@ def train_and_publish(
             replace a calibrated artifact by one that is not.
         DataError: if the faces cannot be read or have no labels.
     """
+    # Of two folders of runs, the same experiment has two logs.
+    logs = results / "logs" / ("" if runs.name == "runs" else runs.name)
 
     def job_of(one: Recipe, *, restart: bool) -> TrainingJob:
         return TrainingJob(
@@ -66,7 +68,7 @@ def train_and_publish(
             training_data=data_of(one.experiment, training_data),
             votes_file=votes_file,
             run=RunFolder(runs / one.name),
-            log_folder=results / "logs" / one.name,
+            log_folder=logs / one.name,
             say=say,
             restart=restart,
         )

@@ -35,6 +35,7 @@ from mien.training.faces import (
     check_enough,
     held_out_faces,
     load_faces,
+    missing_classes,
     split_faces,
 )
 from mien.training.job import (
@@ -115,11 +116,11 @@ def _train(job: TrainingJob, *, augment_on_device: bool) -> Path:
         experiment.class_table,
         experiment.data.groups,
     )
-    check_same_faces(needed_runs, faces)
+    check_same_faces(needed_runs, faces, experiment.split)
     if experiment.training.start_from == SHIPPED:
         check_start_from_shipped(faces, experiment.split)
     training, validation = split_faces(faces, experiment.split)
-    check_enough(training, validation, experiment.split)
+    check_enough(training, validation)
     if not job.restart:
         check_data(faces, run)
     keras.utils.set_random_seed(experiment.training.seed)
@@ -140,7 +141,14 @@ def _train(job: TrainingJob, *, augment_on_device: bool) -> Path:
     write_json(run.data, describe_data(faces))
     held_out = held_out_faces(faces, experiment.split)
     job.say(_describe_split(faces, training, validation, held_out, experiment.split))
-    for remark in (*_shortened(experiment.training), export_needs(), told_of_test_faces(training)):
+    remarks = (
+        missing_classes(validation, "choose the epoch"),
+        None if held_out is None else missing_classes(held_out, "are held out"),
+        *_shortened(experiment.training),
+        export_needs(),
+        told_of_test_faces(training),
+    )
+    for remark in remarks:
         if remark is not None:
             job.say(remark)
     for snapshot in damaged_snapshots(run.state):

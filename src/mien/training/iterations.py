@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ def iteration_history(experiments: Path, runs: Path) -> list[str]:
     Networks over time have a table of their own: the moments and sequences that they get right are
     no faces.
     """
-    looks = _looks(experiments / "test_scores.jsonl")
+    looks, problems = _looks(experiments / "test_scores.jsonl")
     rows = [
         f"{'experiment':<32} {'parameters':>10} {'epochs':>6} {'minutes':>7} "
         f"{'validation':>10} {'test':>6} {'macro F1':>8}  decision"
@@ -40,15 +41,20 @@ def iteration_history(experiments: Path, runs: Path) -> list[str]:
             experiment = load_experiment(path)
         except ModelError as error:
             # Somebody is writing it: no reason to end a training that reports all the others.
-            rows.append(f"{name:<32} cannot be read: {error}")
+            problems.append(f"{name:<32} cannot be read: {error}")
             continue
         is_over_time = isinstance(experiment.network, TemporalConfig)
         (over_time if is_over_time else of_faces)[name] = experiment
-    foreign = {
-        run.path.name: load_experiment(run.recipe)
-        for run in map(RunFolder, sorted(runs.glob("*/")))
-        if run.recipe.is_file() and is_foreign(run)
-    }
+    foreign: dict[str, Experiment] = {}
+    for run in map(RunFolder, sorted(runs.glob("*/"))):
+        try:
+            run.read_metrics()
+            if run.recipe.is_file() and is_foreign(run):
+                foreign[run.path.name] = load_experiment(run.recipe)
+        except ModelError as error:
+            problems.append(f"{run.path.name:<32} cannot be read: {error}")
+            of_faces.pop(run.path.name, None)
+            over_time.pop(run.path.name, None)
     for name, experiment in of_faces.items():
         if name in foreign:
             rows.append(f"{name:<32} {'run on other data, see below':>10}")
@@ -77,7 +83,7 @@ def iteration_history(experiments: Path, runs: Path) -> list[str]:
         rows += [
             _row_over_time(name, foreign[name], RunFolder(runs / name), None) for name in clips
         ]
-    return rows
+    return [*rows, *(["", *problems] if problems else [])]
 
 
 def _history_row(
@@ -125,15 +131,24 @@ def faces_seen(entry: Mapping[str, Any]) -> int:
     return int(entry.get("test_faces") or entry.get("faces", 0))
 
 
-def _looks(ledger: Path) -> dict[str, list[dict[str, Any]]]:
-    """Each experiment's looks at the test faces, those at the most of them last."""
+def _looks(ledger: Path) -> tuple[dict[str, list[dict[str, Any]]], list[str]]:
+    """Each experiment's looks at the test faces, those at the most of them last; and problems."""
     if not ledger.exists():
-        return {}
-    lines = filter(str.strip, ledger.read_text(encoding="utf-8").splitlines())
+        return {}, []
+    entries, problems = [], []
+    for number, line in enumerate(ledger.read_text(encoding="utf-8").splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            entry = json.loads(line)
+            entries.append((faces_seen(entry), str(entry["experiment"]), entry))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            # Two people's lines, not merged yet: no reason to end a training, either.
+            problems.append(f"{ledger}, line {number}, is no look at the test faces: not counted")
     looks: dict[str, list[dict[str, Any]]] = {}
-    for entry in sorted(map(json.loads, lines), key=faces_seen):
-        looks.setdefault(entry["experiment"], []).append(entry)
-    return looks
+    for _, name, entry in sorted(entries, key=itemgetter(0)):
+        looks.setdefault(name, []).append(entry)
+    return looks, problems
 
 
 def _newest_look(looks: list[dict[str, Any]], run: RunFolder) -> dict[str, Any] | None:

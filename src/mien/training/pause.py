@@ -3,7 +3,7 @@
 A snapshot in `state/` is exact and large. `pause_run` copies it to `paused/` with its large arrays
 in float16, those of the optimizer apart (Adam's second moments are smaller than any float16): good
 for going on with the run, though no longer to the last bit. What teachers answered goes with it.
-`take_up_run` puts it back where a run has no snapshot of its own.
+`take_up_run` puts it back where a run has no newer snapshot of its own.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from mien.core.errors import ModelError
 from mien.training.run_folder import RunFolder
-from mien.training.snapshots import newest_snapshot, seal_snapshot
+from mien.training.snapshots import epochs_of, newest_snapshot, seal_snapshot
 
 _SMALL = 10_000
 """Arrays up to this size stay in float32: biases, and the statistics of batch normalization."""
@@ -65,7 +65,7 @@ def _copy_newest(state: Path, folder: Path) -> Path:
 
 
 def take_up_run(run: RunFolder) -> None:
-    """Let a run that has no snapshot of its own go on from `paused/`, if there is one.
+    """Let a run go on from `paused/` where that holds more epochs than its own newest snapshot.
 
     What teachers answered is taken up without a snapshot, too.
     """
@@ -75,8 +75,9 @@ def take_up_run(run: RunFolder) -> None:
         shutil.copyfile(run.paused_answers, partial)
         partial.replace(run.answers)
     paused = newest_snapshot(run.paused)
-    if paused is None or newest_snapshot(run.state) is not None:
+    if epochs_of(paused) <= epochs_of(newest_snapshot(run.state)):
         return
+    assert paused is not None
     # Under another name until it is complete, as RunState writes its own.
     partial = run.state / "partial"
     shutil.rmtree(partial, ignore_errors=True)

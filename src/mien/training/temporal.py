@@ -34,7 +34,12 @@ from mien.training.fit import make_callbacks
 from mien.training.job import TrainingJob, check_recipe, describe_environment, prepare_run_folder
 from mien.training.lock import locked
 from mien.training.objective import make_optimizer
-from mien.training.provenance import check_data, describe_data, told_of_test_faces
+from mien.training.provenance import (
+    check_data,
+    check_same_input,
+    describe_data,
+    told_of_test_faces,
+)
 from mien.training.recipe import Recipe
 from mien.training.run_folder import write_json
 from mien.training.sequence_batches import (
@@ -86,8 +91,10 @@ def _train(job: TrainingJob) -> Path:
     recognizer = Recognizer(reading=experiment.sequences.reading or None, threads=1)
     classifier = recognizer.classifier
     source = load_faces_or_clips(job.training_data, job.votes_file)
+    known = {"face_artifact_sha256": classifier.artifact.sha256, "reading": classifier.reading_name}
     if not job.restart:
         check_data(source, run)
+        check_same_input(known, run)
     cache = job.training_data.parent / ".mien_cache" / CACHE
     split = split_sequences(source, experiment, recognizer, cache, job.say)
     keras.utils.set_random_seed(experiment.training.seed)
@@ -97,9 +104,12 @@ def _train(job: TrainingJob) -> Path:
     # Whatever may be missing was looked for before an earlier run is thrown away.
     prepare_run_folder(job)
     told = {"known_clips": list(split.known_clips)} if split.known_clips else {}
-    write_json(run.data, {**describe_data(source), **told})
-    if not isinstance(source, ClipSet) and (remark := told_of_test_faces(source)) is not None:
-        job.say(remark)
+    write_json(run.data, {**describe_data(source), **known, **told})
+    if not isinstance(source, ClipSet):
+        if source.votes is None and job.votes_file.is_file():
+            job.say(f"{job.votes_file} holds votes for other faces: not used")
+        if (remark := told_of_test_faces(source)) is not None:
+            job.say(remark)
     write_json(run.environment, describe_environment(network))
     history = _fit(network, split, job)
     metrics = {
