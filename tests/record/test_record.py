@@ -331,3 +331,15 @@ def test_more_labels_than_there_are_colours_are_drawn_all_the_same():
     labels = tuple(f"label {number}" for number in range(40))
     assert len(set(colours_of(labels[:16]))) == 16
     assert len(colours_of(labels)) == 40
+
+
+def test_what_was_there_stays_where_another_file_cannot_be_opened(tmp_path, result):
+    old, absent = tmp_path / "old.csv", tmp_path / "file" / "r.jsonl"
+    write(old, [[result(0)]])
+    kept = old.read_text()
+    absent.parent.write_text("")
+    with pytest.raises(OutputError, match="cannot be written"):
+        RecordWriter(EMOTIONS, csv=old, jsonl=absent, smooth_ms=0)
+    assert old.read_text() == kept
+    write(old, [])
+    assert len(old.read_text().splitlines()) == 1

@@ -13,7 +13,7 @@ import pytest
 
 import mien
 from mien.cli import main
-from mien.core.errors import OutputError, SourceError
+from mien.core.errors import ModelError, OutputError, SourceError
 from mien.core.temporal import bundled_temporal, load_temporal
 from mien.engine.settings import EngineSettings
 from mien.media.frames import Frame, open_frames
@@ -448,3 +448,24 @@ def damage_sound(av, path, damaged_path):
             copy.stream = streams[packet.stream.index]
             damaged.mux(copy)
     return damaged_path
+
+
+def test_a_record_is_not_lost_to_settings_that_cannot_be(recognizer, clip, tmp_path):
+    record = tmp_path / "r.csv"
+    record.write_text("what an earlier run wrote")
+    settings = EngineSettings(temporal=str(tmp_path / "absent.onnx"), smooth_ms=0)
+    with pytest.raises(ModelError):
+        run_video(clip, recognizer, Outputs(csv=record), settings)
+    assert record.read_text() == "what an earlier run wrote"
+
+
+def test_what_was_seen_is_summed_up_where_the_video_finds_the_disk_full(
+    recognizer, clip, tmp_path, full_disk, capsys
+):
+    pytest.importorskip("av", reason="needs mien[video]")
+    outputs = Outputs(video=tmp_path / "out.mp4", summary=tmp_path / "s.json")
+    with full_disk(4_000), pytest.raises(OutputError, match=r"out\.mp4 cannot be written"):
+        run_video(clip, recognizer, outputs, EngineSettings())
+    assert f"{FRAMES} frames" in capsys.readouterr().out
+    assert json.loads(outputs.summary.read_text())
+    assert not outputs.video.exists()

@@ -54,39 +54,58 @@ def write_atomically(path: Path, content: bytes | str) -> None:
     r"""Write `content` to `path`, so that a reader sees the old file or the new one, never a part.
 
     Args:
-        path: The file; its folder is made where it is missing.
+        path: The file, or a link to it; its folder is made where it is missing. To a pipe or a
+            device it is written as it is.
         content: What to write; a string is written as UTF-8 with its line ends as they are, and
             what cannot be (bytes of a file's name) as `\udc…`.
     """
     data = content.encode(errors="backslashreplace") if isinstance(content, str) else content
-    temporary = temporary_beside(path)
+    if _is_special(path):
+        path.write_bytes(data)
+        return
+    target = file_of(path)
+    temporary = temporary_beside(target)
     try:
         with temporary.open("wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
+        temporary.replace(target)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def file_of(path: Path) -> Path:
+    """Return the file that a symbolic link leads to, so that it is replaced and not the link."""
+    return path.resolve() if path.is_symlink() else path
+
+
+def _is_special(path: Path) -> bool:
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def temporary_beside(path: Path, suffix: str | None = None) -> Path:
     """Make an empty hidden file beside `path`, to be written and then to take its place.
 
     Args:
-        path: What the file is going to be; its folder is made where it is missing.
+        path: What the file is going to be, no link (see `file_of`); its folder is made where it
+            is missing.
         suffix: How its name ends; as that of `path` if None.
 
     Raises:
-        OSError: if no file can be made there, or `path` is a folder, whose place none can take.
+        OSError: if no file can be made there, or `path` is a folder, a pipe or a device, whose
+            place none can take.
     """
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if _is_special(path):
+        why = "it is a pipe or a device, whose place no file can take"
+        raise OSError(errno.EINVAL, why, str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(
         dir=path.parent,
-        prefix=f".{path.stem}.",
+        prefix=".mien.",  # Short: the name itself may be as long as a name can be.
         suffix=path.suffix if suffix is None else suffix,
     )
     os.close(descriptor)

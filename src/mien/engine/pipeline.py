@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.artifact import Artifact
-from mien.core.errors import SourceError
+from mien.core.errors import ModelError, SourceError
 from mien.core.types import FaceEmotion
 from mien.engine.reconnect import make_lasting
 from mien.engine.settings import EngineSettings
@@ -91,6 +91,10 @@ class EmotionStream:
         recognizer: Finds and classifies; used by no one else meanwhile.
         settings: How often, how calm, how sure.
 
+    Raises:
+        ModelError: if the network over time of `settings` is not usable, or belongs to another
+            face artifact.
+
     Attributes:
         source: The source: its `name`, `fps`, `frame_count`, `is_live`.
         recognizer: What finds and classifies.
@@ -101,7 +105,9 @@ class EmotionStream:
     ) -> None:
         self.source = source
         self.recognizer = recognizer
-        self._settings = settings or EngineSettings()
+        settings = settings or EngineSettings()
+        self._locator = FaceLocator(recognizer, settings)
+        self._judge = EmotionJudge(recognizer, settings)
         self._queues: list[_Queue[Any]] = []
         self._threads: list[threading.Thread] = []
 
@@ -128,14 +134,12 @@ class EmotionStream:
                 f"The results of {self.source.name} have been handed out already: a stream can be "
                 "iterated over once. Open it again, or keep them with list(stream)."
             )
-        locator = FaceLocator(self.recognizer, self._settings)
-        judge = EmotionJudge(self.recognizer, self._settings)
 
         def locate(read: tuple[float, Frame]) -> tuple[float, LocatedFrame]:
-            return read[0], locator.locate(read[1])
+            return read[0], self._locator.locate(read[1])
 
         def decide(located: tuple[float, LocatedFrame]) -> tuple[float, Frame, list[FaceEmotion]]:
-            return located[0], located[1].frame, judge.judge(located[1])
+            return located[0], located[1].frame, self._judge.judge(located[1])
 
         is_live = self.source.is_live
         size = 1 if is_live else _QUEUE_FRAMES
@@ -232,7 +236,11 @@ def stream(
     )
     opened = open_frames(source, rotate_degrees=rotate_degrees)
     opened = make_lasting(opened, source, on_lost, rotate_degrees=rotate_degrees)
-    return EmotionStream(opened, recognizer, settings)
+    try:
+        return EmotionStream(opened, recognizer, settings)
+    except ModelError:
+        opened.close()
+        raise
 
 
 class _Queue(Generic[Item]):

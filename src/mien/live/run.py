@@ -101,6 +101,7 @@ def run_live(
         )
         if line := passed_over_line(frames.passed_over):
             say(line)
+        stream = EmotionStream(frames, recognizer, settings)
         record = stack.enter_context(
             RecordWriter(
                 recognizer.classifier.labels,
@@ -112,7 +113,7 @@ def run_live(
                 parquet=outputs.parquet,
             )
         )
-        stream = stack.enter_context(EmotionStream(frames, recognizer, settings))
+        stack.enter_context(stream)
         narrator = _Narrator(say, is_live=frames.is_live)
         view = View(blur=outputs.blur)
         shown = window and has_display()

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.errors import OutputError
-from mien.core.files import temporary_beside
+from mien.core.files import file_of, temporary_beside
 from mien.media.image import fit_between_bars, opencv_name, quiet_opencv, with_even_sides
 
 LONGEST_FILL_MS = 120_000.0
@@ -91,7 +91,7 @@ class VideoSink:
         self._writer = None
         try:
             self._check_whole(self._temporary)
-            self._temporary.replace(self.path)
+            self._temporary.replace(file_of(self.path))
         except OSError as error:
             raise OutputError(f"{self.path} cannot be written: {error.strerror}.") from None
         finally:
@@ -118,7 +118,7 @@ class VideoSink:
     def _open(self) -> cv2.VideoWriter:
         opencv_name(self.path)
         try:
-            self._temporary = temporary_beside(self.path, ".mp4")
+            self._temporary = temporary_beside(file_of(self.path), ".mp4")
         except OSError as error:
             raise OutputError(f"{self.path} cannot be written: {error.strerror}.") from None
         fourcc = cv2.VideoWriter.fourcc(*"mp4v")

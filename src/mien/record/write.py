@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -21,6 +23,8 @@ STANDARD_OUTPUT = Path("-")
 
 FLUSH_S = 0.5
 """Rows reach the file this often."""
+
+_O_BINARY = getattr(os, "O_BINARY", 0)  # Windows' alone.
 
 
 class TableWriter:
@@ -65,11 +69,21 @@ class TableWriter:
             if csv is None or csv == STANDARD_OUTPUT:
                 self._csv_path = self._temporary_csv = _csv_beside(parquet)
         self._files: list[_LineFile] = []
-        for path in dict.fromkeys([csv, self._csv_path]):
-            if path is not None:
-                self._files.append(_LineFile(path, csv_line, csv_header(columns)))
-        if jsonl is not None:
-            self._files.append(_LineFile(jsonl, json_line))
+        try:
+            for path in dict.fromkeys([csv, self._csv_path]):
+                if path is not None:
+                    self._files.append(_LineFile(path, csv_line, csv_header(columns)))
+            if jsonl is not None:
+                self._files.append(_LineFile(jsonl, json_line))
+            # Not before all of them can be written does any lose what it held.
+            for file in self._files:
+                file.begin()
+        except BaseException:
+            for file in self._files:
+                file.abandon()
+            if self._temporary_csv is not None:
+                self._temporary_csv.unlink()
+            raise
 
     def append(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Append rows, each with every column, in order.
@@ -179,10 +193,20 @@ class _LineFile:
                 self._file = open(1, "wb", buffering=0, closefd=False)  # noqa: SIM115
             else:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                self._file = path.open("wb", buffering=0)
+                descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | _O_BINARY, 0o666)
+                self._file = os.fdopen(descriptor, "wb", buffering=0)
         except OSError as error:
             raise OutputError(f"The record {path} cannot be written: {error.strerror}.") from None
+
+    def begin(self) -> None:
+        """Take the place of what the file held."""
+        if stat.S_ISREG(os.fstat(self._file.fileno()).st_mode) and self._path != STANDARD_OUTPUT:
+            self._file.truncate()
         self._flush()
+
+    def abandon(self) -> None:
+        """Close the file with what it has."""
+        self._file.close()
 
     def append(self, rows: Iterable[Mapping[str, Any]]) -> None:
         self._waiting.extend(map(self._to_line, rows))

@@ -95,47 +95,50 @@ def run_video(
     frames = 0
     spots: Spots = {}
     failure: OutputError | SourceError | None = None
-    with ExitStack() as stack:
-        opened = stack.enter_context(
-            make_lasting(
-                open_frames(source, rotate_degrees=rotate_degrees),
-                source,
-                remark,
-                rotate_degrees=rotate_degrees,
-            )
-        )
+    with make_lasting(
+        open_frames(source, rotate_degrees=rotate_degrees),
+        source,
+        remark,
+        rotate_degrees=rotate_degrees,
+    ) as opened:
         if line := passed_over_line(opened.passed_over):
             remark(line)
-        record = stack.enter_context(
-            RecordWriter(
-                recognizer.classifier.labels,
-                smooth_ms=settings.smooth_ms,
-                raw=outputs.raw,
-                temporal=settings.temporal is not None,
-                csv=outputs.csv,
-                jsonl=outputs.jsonl,
-                parquet=outputs.parquet,
-            )
-        )
-        sink = _open_sink(source, path, opened, outputs, remark)
-        if sink is not None:
-            stack.enter_context(sink)
-        stream = stack.enter_context(EmotionStream(opened, recognizer, settings))
+        stream = EmotionStream(opened, recognizer, settings)
         try:
-            for faces in stream:
-                record.write(faces)
-                summary.add(faces)
+            with ExitStack() as stack:
+                sink = _open_sink(source, path, opened, outputs, remark)
                 if sink is not None:
-                    _annotate(faces, spots, blur=outputs.blur)
-                    sink.write_at(faces.image_bgr, faces.timestamp_ms)
-                frames += 1
-                if on_frame is not None:
-                    on_frame(frames, opened.frame_count or None)
-        except (OutputError, SourceError) as error:
-            failure = error  # What came before is summed up first.
-        except KeyboardInterrupt:
-            if not opened.is_live:
-                raise
+                    stack.enter_context(sink)
+                # The last to be opened: what another record held is gone from here on.
+                record = stack.enter_context(
+                    RecordWriter(
+                        recognizer.classifier.labels,
+                        smooth_ms=settings.smooth_ms,
+                        raw=outputs.raw,
+                        temporal=settings.temporal is not None,
+                        csv=outputs.csv,
+                        jsonl=outputs.jsonl,
+                        parquet=outputs.parquet,
+                    )
+                )
+                stack.enter_context(stream)
+                try:
+                    for faces in stream:
+                        record.write(faces)
+                        summary.add(faces)
+                        if sink is not None:
+                            _annotate(faces, spots, blur=outputs.blur)
+                            sink.write_at(faces.image_bgr, faces.timestamp_ms)
+                        frames += 1
+                        if on_frame is not None:
+                            on_frame(frames, opened.frame_count or None)
+                except (OutputError, SourceError) as error:
+                    failure = error
+                except KeyboardInterrupt:
+                    if not opened.is_live:
+                        raise
+        except OutputError as error:  # What is written at the end, too, may find the disk full.
+            failure = failure or error
     if frames or failure is None:
         say("\n".join(_lines(summary, frames, time.monotonic() - started)))
         if outputs.summary is not None:
@@ -143,7 +146,7 @@ def run_video(
     if damage := damage_of(opened):
         remark(damage)
     if failure is not None:
-        raise failure
+        raise failure  # What came before it was summed up first.
     return summary
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.errors import OutputError, SourceError
-from mien.core.files import temporary_beside
+from mien.core.files import file_of, temporary_beside
 from mien.media.image import fit_between_bars, with_even_sides
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class SoundVideoSink:
                 with self._told():
                     self._finish(output)
                     if self._last_tick >= 0 and not self._is_broken:
-                        self._temporary.replace(self.path)
+                        self._temporary.replace(file_of(self.path))
         finally:
             self._temporary.unlink(missing_ok=True)
 
@@ -145,7 +145,7 @@ class SoundVideoSink:
     def _open(self, width: int, height: int) -> None:
         import av
 
-        self._temporary = temporary_beside(self.path, ".mp4")
+        self._temporary = temporary_beside(file_of(self.path), ".mp4")
         output = av.open(self._temporary, "w", format="mp4", options={"movflags": "+faststart"})
         rate = Fraction(self._fps).limit_denominator(1001)
         options = {"preset": "veryfast", "crf": "20"}

@@ -1,0 +1,41 @@
+"""A file is written whole, into the place that its name stands for."""
+
+import os
+import sys
+import threading
+
+import pytest
+
+from mien.core.files import temporary_beside, write_atomically
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows makes links for administrators only")
+def test_a_link_stays_one_and_its_file_is_replaced(tmp_path):
+    real, link = tmp_path / "elsewhere" / "real.json", tmp_path / "link.json"
+    real.parent.mkdir()
+    real.write_text("old")
+    link.symlink_to(real)
+    write_atomically(link, "new")
+    assert link.is_symlink()
+    assert real.read_text() == "new"
+    assert list(real.parent.iterdir()) == [real]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs the pipes of POSIX")
+def test_a_pipe_is_written_to_and_not_replaced(tmp_path):
+    pipe, read = tmp_path / "pipe", []
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text()))
+    reader.start()
+    write_atomically(pipe, "summary")
+    reader.join()
+    assert read == ["summary"]
+    assert pipe.is_fifo()
+    with pytest.raises(OSError, match="a pipe or a device"):
+        temporary_beside(pipe)
+
+
+def test_the_name_may_be_as_long_as_a_name_can_be(tmp_path):
+    path = tmp_path / ("ä" * 125 + ".json")
+    write_atomically(path, "x")
+    assert path.read_text() == "x"
