@@ -278,6 +278,18 @@ def test_a_score_on_what_the_network_learnt_from_is_called_so(capsys):
     assert "learnt from" not in capsys.readouterr().err
 
 
+def test_intervals_of_faces_of_few_persons_are_called_too_narrow(capsys):
+    for emotion in ("happy", "sad"):
+        for person in ("anna", "ben"):
+            folder = Path("data/faces") / emotion / person
+            folder.mkdir(parents=True)
+            for number in range(3):
+                picture = np.full((48, 48), 20 * number, np.uint8)
+                cv2.imwrite(str(folder / f"{number}.png"), picture)
+    assert run("evaluate", "--model", "net/emotion.onnx", "--data", "data/faces") == 0
+    assert "The 12 faces are of 2 groups." in capsys.readouterr().err
+
+
 def test_a_training_file_of_other_labels_beside_the_faces_is_no_hindrance():
     Path("data/train.csv").write_text("emotion,pixels\nFreude," + " ".join(["7"] * 2304) + "\n")
     assert run("evaluate", "--model", "net/emotion.onnx", "--data", "data/mine.csv") == 0

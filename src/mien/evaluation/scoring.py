@@ -92,6 +92,13 @@ def score_network(
             f"The network learnt from {data}: these are no figures of a test. Before the training, "
             "put some faces aside as test/ (or as usage test)"
         )
+    if dataset.groups is not None and (persons := len(np.unique(dataset.groups))) < len(
+        dataset.groups
+    ):
+        remark(
+            f"The {len(dataset.groups):,} faces are of {persons:,} groups. Faces of a group are "
+            "alike: the intervals, which take each for itself, are too narrow"
+        )
     faces = faces_to_score(dataset)
     # A folder or ledger that cannot be used is found before the long part.
     if out is None:
