@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -57,6 +58,18 @@ def test_commands_exist(page):
 def test_experiment_files_exist(page):
     named = EXPERIMENT.findall(code_blocks(page))
     assert not [name for name in named if not (ROOT / name).exists()]
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
+def test_the_steps_to_a_token_work_on_a_fresh_machine(tmp_path):
+    text = (ROOT / "docs/deploy.md").read_text(encoding="utf-8")
+    (steps,) = re.findall(r"```sh\n([^`]*openssl[^`]*)  mien serve --token-file (\S+)\n", text)
+    (tmp_path / "etc").mkdir()
+    script = steps[0].replace("/etc/", f"{tmp_path}/etc/")
+    subprocess.run(["sh", "-euc", script], check=True)
+    token = Path(f"{tmp_path}{steps[1]}")
+    assert len(token.read_text().strip()) == 48
+    assert token.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_release_links_the_readme_to_its_repository(tmp_path):

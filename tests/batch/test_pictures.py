@@ -1,8 +1,10 @@
 import csv
+import errno
 import os
 import sys
 from functools import partial
 from importlib.util import find_spec
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 
 from mien.batch import pictures
 from mien.batch.pictures import PictureOutputs
+from mien.batch.sources import find_sources
 from mien.cli import main
 from mien.core.errors import OutputError, SourceError
 from mien.core.labels import EMOTIONS
@@ -200,3 +203,75 @@ def test_a_pipe_is_refused_and_not_waited_for(recognizer, tmp_path, capsys):
     with pytest.raises(SourceError, match="1 of 1 pictures could not be read"):
         run_pictures([tmp_path / "pipe.png"], recognizer, PictureOutputs(), QualityGate())
     assert "pipe.png is not a file" in capsys.readouterr().out
+
+
+@pytest.fixture
+def locked(monkeypatch):
+    """Return the function that makes a folder one that cannot be listed, even by the superuser."""
+    locked = set()
+    scandir = os.scandir
+
+    def refuse(path):
+        if os.fspath(path) in locked:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), os.fspath(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    return lambda folder: locked.add(os.fspath(folder))
+
+
+def test_a_folder_that_cannot_be_listed_is_an_error_row(
+    recognizer, albums, tmp_path, locked, capsys
+):
+    locked(albums / "b")
+    outputs = PictureOutputs(folder=tmp_path / "out", csv=tmp_path / "table.csv")
+    with pytest.raises(SourceError, match=r"^1 folder could not be listed; the rows say why\. The"):
+        run_pictures([albums], recognizer, outputs, QualityGate())
+    (row,) = rows_of(outputs.csv)
+    assert (row["frame"], row["path"]) == ("1", str(albums / "b"))
+    assert row["error"] == f"The folder {albums / 'b'} cannot be listed: Permission denied."
+    assert row["error"] in capsys.readouterr().out
+    assert copies_in(outputs.folder) == ["a/p.bmp.png"]
+
+
+def test_folders_and_pictures_that_cannot_be_read_are_counted_apart(recognizer, albums, locked):
+    locked(albums / "a")
+    locked(albums / "c")
+    (albums / "c").mkdir()
+    (albums / "empty.png").touch()
+    told = "1 of 2 pictures could not be read, and 2 folders could not be listed"
+    with pytest.raises(SourceError, match=told):
+        run_pictures([albums], recognizer, PictureOutputs(), QualityGate())
+
+
+def test_a_folder_that_cannot_be_listed_is_not_called_one_without_pictures(
+    recognizer, albums, locked
+):
+    locked(albums)
+    with pytest.raises(SourceError, match="1 folder could not be listed"):
+        run_pictures([albums], recognizer, PictureOutputs(), QualityGate())
+
+
+def test_hidden_folders_are_left_out_as_by_mien_batch(recognizer, albums, tmp_path, capsys):
+    for name in (".Trash", ".thumbnails/large"):
+        (albums / name).mkdir(parents=True)
+        (albums / name / "p.bmp").write_bytes((albums / "a" / "p.bmp").read_bytes())
+    (albums / "a" / "._p.bmp").write_bytes(b"")
+    run_pictures([albums], recognizer, PictureOutputs(folder=tmp_path / "out"), QualityGate())
+    assert copies_in(tmp_path / "out") == ["a/p.bmp.png", "b/p.bmp.png"]
+    assert "Passed over" not in capsys.readouterr().err
+    batch = [each.location for each in find_sources([str(albums)]).sources]
+    assert batch == [str(albums / "a" / "p.bmp"), str(albums / "b" / "p.bmp")]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have other links")
+def test_links_that_lead_nowhere_are_error_rows(recognizer, albums, tmp_path):
+    (albums / "broken.png").symlink_to("gone.png")
+    (albums / "loop.png").symlink_to("loop.png")
+    outputs = PictureOutputs(folder=tmp_path / "out", csv=tmp_path / "table.csv")
+    with pytest.raises(SourceError, match="2 of 4 pictures could not be read"):
+        run_pictures([albums], recognizer, outputs, QualityGate())
+    errors = {Path(row["path"]).name: row["error"] for row in rows_of(outputs.csv)}
+    assert "No such file" in errors["broken.png"]
+    assert "Too many levels of symbolic links" in errors["loop.png"]
+    assert copies_in(outputs.folder) == ["a/p.bmp.png", "b/p.bmp.png"]

@@ -98,6 +98,30 @@ def test_a_file_of_16_bits_that_holds_12_is_seen(tmp_path):
     assert shows_halves(read_image(path))
 
 
+def tiff(bgra):
+    """Write a TIFF whose fourth sample is alpha that the colours are not multiplied with."""
+    height, width = bgra.shape[:2]
+    pixels = cv2.cvtColor(bgra, cv2.COLOR_BGRA2RGBA).tobytes()
+    entries = [
+        *((256, 3, 1, width), (257, 3, 1, height), (258, 3, 4, 134), (259, 3, 1, 1)),
+        *((262, 3, 1, 2), (273, 4, 1, 142), (277, 3, 1, 4), (278, 3, 1, height)),
+        *((279, 4, 1, len(pixels)), (338, 3, 1, 2)),
+    ]
+    directory = b"".join(struct.pack("<HHII", *entry) for entry in entries)
+    start = b"II*\0" + struct.pack("<IH", 8, len(entries))
+    return start + directory + bytes(4) + struct.pack("<4H", 8, 8, 8, 8) + pixels
+
+
+def test_transparent_parts_look_the_same_in_tiff_and_png(tmp_path):
+    picture = cv2.merge([HALVES, HALVES, HALVES, np.full_like(HALVES, 255)])
+    picture[:, :20, 3] = 0
+    picture[:, 20:40, 3] = 128
+    (tmp_path / "cut.png").write_bytes(cv2.imencode(".png", picture)[1].tobytes())
+    (tmp_path / "cut.tif").write_bytes(tiff(picture))
+    for name in ("cut.png", "cut.tif"):
+        assert np.array_equal(read_image(tmp_path / name), picture[..., :3]), name
+
+
 def test_fractions_are_seen_and_other_numbers_refused(tmp_path):
     path = tmp_path / "float.tif"
     cv2.imwrite(str(path), HALVES.astype(np.float32) / 255)

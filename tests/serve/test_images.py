@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
+from mien.media.picture_files import read_image
 from mien.recognizer import Recognizer
 from mien.serve.pictures.header import read_header
 
@@ -320,6 +321,36 @@ def test_without_the_extra_heic_is_refused_by_name(client, astronaut_bgr, monkey
 def test_avif_is_read(client, astronaut_bgr, encode):
     content = encode(astronaut_bgr, ".avif")
     assert post(client, content, "a.avif", "image/avif").json()["images"][0]["faces"]
+
+
+def test_an_avif_photo_is_turned_as_its_boxes_say(client, astronaut_bgr):
+    pillow = pytest.importorskip("PIL.Image", reason="needs Pillow")
+    upright = astronaut_bgr[:400, :, ::-1]
+    exif = pillow.Exif()
+    exif[0x0112] = 6
+    answers = []
+    for kind in ("JPEG", "AVIF"):
+        if kind not in pillow.registered_extensions().values():
+            pytest.skip("needs a Pillow with AVIF")
+        file = io.BytesIO()
+        pillow.fromarray(np.rot90(upright).copy()).save(file, kind, quality=95, exif=exif)
+        answers.append(post(client, file.getvalue()).json()["images"][0])
+    of_jpeg, of_avif = answers
+    assert (of_avif["width"], of_avif["height"]) == (512, 400)
+    assert len(of_avif["faces"]) == len(of_jpeg["faces"]) >= 1
+    assert of_avif["faces"][0]["emotion"] == of_jpeg["faces"][0]["emotion"]
+    assert of_avif["faces"][0]["x"] == pytest.approx(of_jpeg["faces"][0]["x"], abs=5)
+
+
+def test_12_bits_in_a_file_of_16_are_seen_as_mien_image_sees_them(
+    client, astronaut_bgr, encode, tmp_path
+):
+    camera = encode(astronaut_bgr.astype(np.uint16) * 16)
+    (tmp_path / "camera.png").write_bytes(camera)
+    assert np.array_equal(read_image(tmp_path / "camera.png"), astronaut_bgr)
+    answer = post(client, camera).json()["images"][0]
+    assert answer["faces"]
+    assert answer["faces"] == post(client, encode(astronaut_bgr)).json()["images"][0]["faces"]
 
 
 @pytest.mark.usefixtures("yunet_file")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.batch.sources import files_under, why_unlisted
 from mien.core.errors import OutputError, SourceError
 from mien.core.files import is_folder, refuse_overwriting, write_atomically
 from mien.core.types import FaceEmotion
@@ -22,12 +25,11 @@ from mien.media.frames import check_rotation
 from mien.media.labels import label_of
 from mien.media.picture_files import (
     PICTURE_SUFFIXES,
-    is_hidden,
     is_picture,
     passed_over_line,
 )
 from mien.recognizer import Recognizer
-from mien.record.recognise import picture_columns, recognise_each
+from mien.record.recognise import RecognisedPicture, picture_columns, recognise_each
 from mien.record.write import TableWriter
 
 
@@ -63,13 +65,13 @@ def run_pictures(
 ) -> None:
     """Recognise pictures, one after another; say a line for each face.
 
-    A file that is no picture becomes a row with its error, and the others go on. Files of folders
-    that are no pictures by their name are counted and named. What lies in the folder of the
-    annotated copies is passed over, so that a second run does not read the first one's copies; a
-    picture named by itself is always read.
+    A file that is no picture, or a folder that cannot be listed, becomes a row with its error, and
+    the others go on. Files of folders that are no pictures by their name are counted and named.
+    What lies in the folder of the annotated copies is passed over, so that a second run does not
+    read the first one's copies; a picture named by itself is always read.
 
     Args:
-        paths: Pictures, and folders of pictures (with the folders in them).
+        paths: Pictures, and folders of pictures (with the folders in them, but hidden ones).
         recognizer: What recognises.
         outputs: What to write.
         gate: What makes a face uncertain.
@@ -78,16 +80,18 @@ def run_pictures(
         rotate_degrees: See `mien.media.frames.open_frames`.
 
     Raises:
-        SourceError: if there is no picture; or, at the end, if some could not be read.
+        SourceError: if there is no picture; or, at the end, if some could not be read, or folders
+            not be listed.
         OutputError: if something cannot be written, or would overwrite a picture.
         MissingExtraError: if Parquet is asked for and pyarrow is missing.
     """
     check_rotation(rotate_degrees)
-    files, others = _files_of(paths, outputs.folder)
+    files, others, unlisted = _files_of(paths, outputs.folder)
     copies = _copies_of(files, paths, outputs.folder) if outputs.folder is not None else {}
     # A picture that is named twice, in two ways, has one copy.
     copy_paths = set(copies.values())
-    refuse_overwriting(files, [outputs.csv, outputs.jsonl, outputs.parquet, *copy_paths])
+    read = [file for file in files if not _leads_to_itself(file)]
+    refuse_overwriting(read, [outputs.csv, outputs.jsonl, outputs.parquet, *copy_paths])
     if line := passed_over_line(others):
         remark(line)
     columns = picture_columns(recognizer.classifier.labels)
@@ -96,7 +100,8 @@ def run_pictures(
         table = stack.enter_context(
             TableWriter(columns, csv=outputs.csv, jsonl=outputs.jsonl, parquet=outputs.parquet)
         )
-        for picture in recognise_each(files, recognizer, gate, rotate_degrees=rotate_degrees):
+        recognised = recognise_each(files, recognizer, gate, rotate_degrees=rotate_degrees)
+        for picture in chain(recognised, _unlisted_rows(unlisted, len(files))):
             table.append(picture.rows(columns))
             if picture.image_bgr is None:
                 failed += 1
@@ -107,27 +112,48 @@ def run_pictures(
                 _write_copy(picture.image_bgr, picture.faces, copy, outputs.blur)
     if failed:
         raise SourceError(
-            f"{failed} of {len(files)} pictures could not be read; their rows say why. The others "
-            "are done."
+            f"{_what_failed(failed - len(unlisted), len(files), len(unlisted))}; the rows say why. "
+            "The others are done."
         )
 
 
-def _files_of(paths: Sequence[Path], copies_folder: Path | None) -> tuple[list[Path], list[Path]]:
-    """The pictures, and the other files of the folders."""
-    files = [file for path in paths for file in _files_under(path, copies_folder)]
+def _unlisted_rows(failures: Sequence[OSError], number: int) -> Iterator[RecognisedPicture]:
+    """What stands for folders that cannot be listed; the first one's number is `number`."""
+    for place, failure in enumerate(failures, number):
+        error = SourceError(why_unlisted(failure))
+        yield RecognisedPicture(place, Path(failure.filename), None, error=error)
+
+
+def _what_failed(pictures: int, of: int, folders: int) -> str:
+    parts = [f"{pictures} of {of} pictures could not be read"] if pictures else []
+    if folders:
+        names = "1 folder" if folders == 1 else f"{folders} folders"
+        parts.append(f"{names} could not be listed")
+    return ", and ".join(parts)
+
+
+def _files_of(
+    paths: Sequence[Path], copies_folder: Path | None
+) -> tuple[list[Path], list[Path], list[OSError]]:
+    """The pictures, the other files of the folders, and why folders could not be listed."""
+    failures: list[OSError] = []
+    files = [file for path in paths for file in _files_under(path, copies_folder, failures.append)]
+    unlisted = [each for each in failures if not _is_within(Path(each.filename), copies_folder)]
     # What is named by itself may be called anything.
     pictures = [file for file in files if is_picture(file) or file in paths]
     others = [file for file in files if not (is_picture(file) or file in paths)]
-    if not pictures:
+    if not pictures and not unlisted:
         line = passed_over_line(others)
         raise SourceError(
             f"There is no picture in {', '.join(map(str, paths))}: expected files that end in "
             f"{', '.join(sorted(PICTURE_SUFFIXES))}.{f' {line}' if line else ''}"
         )
-    return pictures, others
+    return pictures, others, unlisted
 
 
-def _files_under(path: Path, copies_folder: Path | None) -> Iterator[Path]:
+def _files_under(
+    path: Path, copies_folder: Path | None, on_failure: Callable[[OSError], object]
+) -> Iterator[Path]:
     if not is_folder(path):
         yield path
         return
@@ -136,17 +162,18 @@ def _files_under(path: Path, copies_folder: Path | None) -> Iterator[Path]:
             f"{path} lies in {copies_folder}, where the annotated copies go, and would not be "
             "read: name another folder for the copies."
         )
-    for file in sorted(path.rglob("*")):
-        may_count = _may_be_read(file) and not is_hidden(file)
-        if may_count and not _is_within(file.parent, copies_folder):
+    for file in sorted(map(Path, files_under(str(path), on_failure))):
+        if not _is_within(file.parent, copies_folder):
             yield file
 
 
-def _may_be_read(path: Path) -> bool:
+def _leads_to_itself(path: Path) -> bool:
+    """Whether a path is a link that means no file at all, so that no output can be the same."""
     try:
-        return path.is_file()
-    except OSError:  # Why it cannot, its row says.
-        return True
+        path.stat()
+    except OSError as error:
+        return error.errno == errno.ELOOP
+    return False
 
 
 def _is_within(path: Path, folder: Path | None) -> bool:

@@ -8,7 +8,7 @@ import glob
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
@@ -124,6 +124,29 @@ def find_sources(inputs: Sequence[str]) -> FoundSources:
     return FoundSources(tuple(sources.values()), tuple(passed_over))
 
 
+def files_under(folder: str, on_failure: Callable[[OSError], object]) -> Iterator[str]:
+    """Give the files of a folder and of the folders in it, in the order of their names.
+
+    Hidden files and folders are left out, and links to folders are not followed. Pipes and broken
+    links count as files.
+
+    Args:
+        folder: Where to begin; it may be hidden itself.
+        on_failure: Called for each folder that cannot be listed; see `why_unlisted`.
+    """
+    for parent, folders, files in os.walk(folder, onerror=on_failure):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            if not is_hidden(Path(name)):
+                yield os.path.join(parent, name)  # noqa: PTH118 - Path would cost most of the time
+
+
+def why_unlisted(failure: OSError) -> str:
+    """Return a sentence about a folder that cannot be listed."""
+    path = table_name(str(failure.filename))
+    return f"The folder {path} cannot be listed: {failure.strerror}."
+
+
 def open_filesystem(location: str) -> tuple[Any, str]:
     """Return the `pyarrow.fs.FileSystem` of an address, and the path in it.
 
@@ -195,19 +218,13 @@ def _of_pattern(pattern: str) -> Iterator[BatchSource | str]:
 
 def _of_folder(folder: str) -> Iterator[BatchSource | str]:
     failures: list[OSError] = []
-    for parent, folders, files in os.walk(folder, onerror=failures.append):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            path = os.path.join(parent, name)  # noqa: PTH118 - Path would cost most of the time
-            if _kind_of(name) is not None:
-                yield _of_file(path)
-            elif not is_hidden(Path(name)):
-                yield path
+    for path in files_under(folder, failures.append):
+        yield path if _kind_of(path) is None else _of_file(path)
     for failure in failures:
         # What is in it cannot be told: it is a row, and not silently less.
         path = str(failure.filename)
-        reason = f"The folder {table_name(path)} cannot be listed: {failure.strerror}."
-        yield BatchSource(table_name(path), "picture", os.path.abspath(path), error=reason)  # noqa: PTH100
+        location = os.path.abspath(path)  # noqa: PTH100 - resolve() would follow links
+        yield BatchSource(table_name(path), "picture", location, error=why_unlisted(failure))
 
 
 def _of_file(path: str, name: str | None = None) -> BatchSource:

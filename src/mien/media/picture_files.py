@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.errors import SourceError
+from mien.media.heif import has_boxes, upright
 from mien.media.image import quiet_opencv, to_bgr_u8
 
 PICTURE_SUFFIXES = frozenset(
@@ -27,6 +29,9 @@ _HEIF_BRANDS = frozenset(
     {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"mif2"}
 )
 _MOST_TOLD = 5
+_TIFF_TRANSPARENCY = (338, 3, 1, 2)
+"""ExtraSamples: one 16-bit number, which says that the sample is unassociated alpha."""
+_TIFF_UNSPECIFIED = 0
 
 
 def is_picture(path: Path) -> bool:
@@ -54,7 +59,7 @@ def passed_over_line(paths: Sequence[Path]) -> str | None:
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
-    """Read a picture file, turned as its EXIF orientation says.
+    """Read a picture file, turned as its EXIF orientation, or that of AVIF, says.
 
     Args:
         path: A file in any format that OpenCV reads (PNG, JPEG, WebP, AVIF, TIFF, GIF, …), of any
@@ -79,17 +84,13 @@ def read_image(path: Path) -> NDArray[np.uint8]:
         raise SourceError(f"The picture {path} is empty (0 bytes): copy it again.")
     try:
         with quiet_opencv():
-            # IMREAD_UNCHANGED would ignore the EXIF orientation. Without the depth, 12 bits in a
-            # file of 16 would be nearly black.
-            image = cv2.imdecode(
-                np.frombuffer(content, dtype=np.uint8), cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
-            )
+            image = decode_by_opencv(content)
     except cv2.error:
         raise SourceError(
             f"The picture {path} cannot be decoded: it is damaged, or larger than the memory or "
             "OpenCV's limit of 2^30 pixels. Copy it again, or make it smaller."
         ) from None
-    if image is None and content[4:8] == b"ftyp" and content[8:12] in _HEIF_BRANDS:
+    if image is None and has_boxes(content) and content[8:12] in _HEIF_BRANDS:
         return decode_heic(content, str(path))
     if image is None:
         raise SourceError(
@@ -104,6 +105,51 @@ def read_image(path: Path) -> NDArray[np.uint8]:
             "a sign, or numbers from 0 to 1."
         )
     return to_bgr_u8(image)
+
+
+def decode_by_opencv(content: bytes) -> NDArray[Any] | None:
+    """Decode a picture file in any format that OpenCV reads, turned as its metadata says.
+
+    Args:
+        content: The file.
+
+    Returns:
+        (H, W), or (H, W, 3) in BGR, of the depth that the file has; None if it is no such picture.
+        Transparency is dropped.
+
+    Raises:
+        cv2.error: if it is damaged, or larger than the memory or OpenCV's limit.
+    """
+    # IMREAD_UNCHANGED would ignore the EXIF orientation. Without the depth, 12 bits in a file of 16
+    # would be nearly black.
+    flags = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
+    if not has_boxes(content):
+        return cv2.imdecode(np.frombuffer(_of_plain_samples(content), dtype=np.uint8), flags)
+    # Boxes say how to turn it; it must not be turned twice, should OpenCV begin to heed its EXIF.
+    flags |= cv2.IMREAD_IGNORE_ORIENTATION
+    image = cv2.imdecode(np.frombuffer(content, dtype=np.uint8), flags)
+    return None if image is None else upright(image, content)
+
+
+def _of_plain_samples(content: bytes) -> bytes:
+    """Return a TIFF file whose transparency counts as a further sample; other content as it is.
+
+    OpenCV would multiply colours of 8 bits with it: what is transparent would be black, and what is
+    half so too dark, as in no other format.
+    """
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(content[:4])
+    if order is None:
+        return content
+    try:
+        (directory,) = struct.unpack_from(f"{order}I", content, 4)
+        (entries,) = struct.unpack_from(f"{order}H", content, directory)
+        for position in range(directory + 2, directory + 2 + 12 * entries, 12):
+            if struct.unpack_from(f"{order}HHIH", content, position) == _TIFF_TRANSPARENCY:
+                value = struct.pack(f"{order}H", _TIFF_UNSPECIFIED)
+                return content[: position + 8] + value + content[position + 10 :]
+    except struct.error:
+        return content  # What is wrong with it, the decoder says.
+    return content
 
 
 def _from_fractions(image: NDArray[Any], path: Path) -> NDArray[np.uint8]:

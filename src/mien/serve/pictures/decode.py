@@ -15,6 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.media.image import to_bgr_u8
+from mien.media.picture_files import decode_by_opencv
 from mien.serve.http.problems import Problem
 from mien.serve.pictures.header import Header, read_header
 
@@ -42,7 +44,7 @@ def decode_picture(content: bytes, *, most_pixels: int, longest_side: int) -> ND
     if header.media_type == "image/heic":
         return _decode_heic(header.picture)
     try:
-        image = cv2.imdecode(np.frombuffer(header.picture, dtype=np.uint8), cv2.IMREAD_COLOR)
+        image = decode_by_opencv(header.picture)
     except cv2.error:
         image = None
     if image is None or {*image.shape[:2]} != {header.width, header.height}:
@@ -50,7 +52,7 @@ def decode_picture(content: bytes, *, most_pixels: int, longest_side: int) -> ND
             "unreadable",
             f"This is no whole {header.media_type} picture: it is damaged. Save it anew.",
         )
-    return np.asarray(image, dtype=np.uint8)
+    return to_bgr_u8(image)
 
 
 def _decode_heic(content: bytes) -> NDArray[np.uint8]:

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass
 
+from mien.core.errors import SourceError
+from mien.media.heif import boxes, find_box, has_boxes
 from mien.serve.http.problems import Problem
 
 MOST_SCANS = 100
@@ -32,7 +33,6 @@ _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_CHUNKS_KEPT = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"eXIf"})
 _HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1"})
 _AVIF_BRANDS = frozenset({b"avif", b"avis"})
-_MOST_BOXES = 10_000
 _SEARCH_BYTES = 2**18
 
 
@@ -73,9 +73,9 @@ def read_header(content: bytes) -> Header:
             return _read_png(content)
         if content.startswith(b"RIFF") and content[8:12] == b"WEBP":
             return _read_webp(content)
-        if content[4:8] == b"ftyp" and content[8:12] in _HEIC_BRANDS | _AVIF_BRANDS:
+        if has_boxes(content) and content[8:12] in _HEIC_BRANDS | _AVIF_BRANDS:
             return _read_heif(content)
-    except (struct.error, IndexError):
+    except (struct.error, IndexError, SourceError):
         raise _truncated() from None
     raise Problem(
         "wrong-type",
@@ -164,11 +164,11 @@ def _read_webp(content: bytes) -> Header:
 
 def _read_heif(content: bytes) -> Header:
     """Read the size of the largest image in a HEIC or AVIF file (ISO/IEC 23008-12, 6.5.3)."""
-    start, end = _box(content, (b"meta",), 0, len(content))
-    start, end = _box(content, (b"iprp", b"ipco"), start + 4, end)  # "meta" has four bytes more.
+    start, end = find_box(content, (b"meta",), 0, len(content))
+    start, end = find_box(content, (b"iprp", b"ipco"), start + 4, end)  # "meta" has 4 bytes more.
     sizes = [
         struct.unpack_from(">II", content, begin + 4)
-        for kind, begin, _ in _boxes(content, start, end)
+        for kind, begin, _ in boxes(content, start, end)
         if kind == b"ispe"
     ]
     if not sizes:
@@ -176,35 +176,6 @@ def _read_heif(content: bytes) -> Header:
     width, height = max(sizes, key=lambda size: size[0] * size[1])
     is_avif = content[8:12] in _AVIF_BRANDS or b"avif" in content[8:64]
     return Header("image/avif" if is_avif else "image/heic", width, height, picture=content)
-
-
-def _box(content: bytes, path: tuple[bytes, ...], start: int, end: int) -> tuple[int, int]:
-    """Return where the content of a box begins and ends, whose names from outside in are `path`."""
-    for name in path:
-        for kind, begin, after in _boxes(content, start, end):
-            if kind == name:
-                start, end = begin, after
-                break
-        else:
-            raise _truncated()
-    return start, end
-
-
-def _boxes(content: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Give the boxes that lie side by side: name, and where the content begins and ends."""
-    for _ in range(_MOST_BOXES):
-        if start >= end:
-            return
-        length, kind = struct.unpack_from(">I4s", content, start)
-        begin = start + 8
-        if length == 1:
-            (length,) = struct.unpack_from(">Q", content, begin)
-            begin += 8
-        after = end if length == 0 else start + length
-        if not begin <= after <= end:
-            raise _truncated()
-        yield kind, begin, after
-        start = after
 
 
 def _guess(content: bytes) -> str:
@@ -224,7 +195,7 @@ def _guess(content: bytes) -> str:
     for start, name in known.items():
         if head.startswith(start):
             return f" but {name}"
-    if head[4:8] == b"ftyp":
+    if has_boxes(head):
         return " but a video"
     return ""
 
