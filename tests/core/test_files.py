@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from mien.core.files import temporary_beside, write_atomically
+from mien.core.files import refuse_overwriting, temporary_beside, write_atomically
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows makes links for administrators only")
@@ -19,6 +19,15 @@ def test_a_link_stays_one_and_its_file_is_replaced(tmp_path):
     assert link.is_symlink()
     assert real.read_text() == "new"
     assert list(real.parent.iterdir()) == [real]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows makes links for administrators only")
+def test_a_link_that_leads_to_itself_gives_way_to_the_file(tmp_path):
+    link = tmp_path / "loop.json"
+    link.symlink_to(link)
+    refuse_overwriting([tmp_path / "input.json"], [link])
+    write_atomically(link, "new")
+    assert link.read_text() == "new"
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs the pipes of POSIX")

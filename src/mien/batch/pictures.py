@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -90,8 +89,7 @@ def run_pictures(
     copies = _copies_of(files, paths, outputs.folder) if outputs.folder is not None else {}
     # A picture that is named twice, in two ways, has one copy.
     copy_paths = set(copies.values())
-    read = [file for file in files if not _leads_to_itself(file)]
-    refuse_overwriting(read, [outputs.csv, outputs.jsonl, outputs.parquet, *copy_paths])
+    refuse_overwriting(files, [outputs.csv, outputs.jsonl, outputs.parquet, *copy_paths])
     if line := passed_over_line(others):
         remark(line)
     columns = picture_columns(recognizer.classifier.labels)
@@ -165,15 +163,6 @@ def _files_under(
     for file in sorted(map(Path, files_under(str(path), on_failure))):
         if not _is_within(file.parent, copies_folder):
             yield file
-
-
-def _leads_to_itself(path: Path) -> bool:
-    """Whether a path is a link that means no file at all, so that no output can be the same."""
-    try:
-        path.stat()
-    except OSError as error:
-        return error.errno == errno.ELOOP
-    return False
 
 
 def _is_within(path: Path, folder: Path | None) -> bool:

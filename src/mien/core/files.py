@@ -22,12 +22,12 @@ def refuse_overwriting(inputs: Iterable[Path | None], outputs: Iterable[Path | N
         OutputError: if two names mean one file, or an output's is that of a folder; nothing has
             been touched by then.
     """
-    read = {path.resolve() for path in inputs if path is not None}
+    read = {_real(path) for path in inputs if path is not None}
     written: set[Path] = set()
     for path in outputs:
         if path is None:
             continue
-        file = path.resolve()
+        file = _real(path)
         if is_folder(file):
             raise OutputError(f"{path} is a folder: name a file to write to.")
         if file in read:
@@ -78,7 +78,12 @@ def write_atomically(path: Path, content: bytes | str) -> None:
 
 def file_of(path: Path) -> Path:
     """Return the file that a symbolic link leads to, so that it is replaced and not the link."""
-    return path.resolve() if path.is_symlink() else path
+    return _real(path) if path.is_symlink() else path
+
+
+def _real(path: Path) -> Path:
+    # Path.resolve() fails where a link leads to itself.
+    return Path(os.path.realpath(path))
 
 
 def _is_special(path: Path) -> bool:
