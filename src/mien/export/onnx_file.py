@@ -147,7 +147,9 @@ def export_network(
 ) -> Artifact:
     """Write a network as ONNX, with its sidecar, if ONNX Runtime answers as Keras does.
 
-    The same weights give the same bytes, so that a network keeps its SHA-256.
+    In one process the same weights give the same bytes. In another one they may not: tf2onnx walks
+    sets of names, and drops a reshape that does nothing or leaves it. Networks are known again by
+    what they answer.
 
     Args:
         network: Maps (N, 48, 48, 1) to the outputs that `artifact` names.
