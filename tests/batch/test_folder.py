@@ -1,10 +1,12 @@
 """What a batch's folder holds, and what it takes for done; recognised here, without Ray."""
 
+import itertools
 import json
 import os
 import struct
 from dataclasses import replace
 from importlib.metadata import version
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -22,6 +24,7 @@ from mien.core.errors import DataError, OutputError
 from mien.core.labels import EMOTIONS
 from mien.core.temporal import bundled_temporal, load_temporal
 from mien.engine.settings import EngineSettings, make_settings
+from mien.media.demo import demo_video
 from mien.record.parquet import parquet_rows
 from mien.record.recognise import recognise_video
 
@@ -206,6 +209,31 @@ def test_a_video_is_looked_at_as_often_as_asked(worker, tmp_path, inputs):
     often.close()
     assert reply.results[0].frames == 3  # of 0, 40, 80, 120 and 160 ms
     assert reply.results[0].duration_ms == 200.0
+
+
+def test_a_video_is_as_long_as_it_is_however_seldom_it_is_looked_at(worker, inputs):
+    seldom = BatchWorker(replace(worker._setup, every_ms=3000.0))
+    (result,) = seldom.recognise(find_sources([str(inputs / "v.avi")]).sources).results
+    seldom.close()
+    assert (result.frames, result.duration_ms) == (1, 200.0)
+
+
+def test_a_worker_decodes_in_its_own_thread(worker, monkeypatch):
+    tasks = Path("/proc/self/task")
+    if not tasks.is_dir():
+        pytest.skip("needs /proc to count threads")
+    counts = []
+
+    def look(frames, *_args, **_options):
+        for frame in itertools.islice(frames, 20):
+            counts.append(sum(1 for _ in tasks.iterdir()))
+            yield frame, []
+
+    monkeypatch.setattr("mien.batch.worker.recognise_frames", look)
+    before = sum(1 for _ in tasks.iterdir())
+    (result,) = worker.recognise(find_sources([str(demo_video())]).sources).results
+    assert (result.state, len(counts)) == ("done", 20)
+    assert max(counts) <= before
 
 
 def test_a_network_over_time_answers_for_each_video_as_it_does_in_mien_video(

@@ -14,7 +14,7 @@ import pytest
 from mien.core.errors import SettingError, SourceError
 from mien.media import capture
 from mien.media.demo import demo_video
-from mien.media.frames import camera_index, open_frames
+from mien.media.frames import camera_index, damage_of, open_frames
 
 
 @pytest.fixture
@@ -42,6 +42,38 @@ def write_times(path, times_ms):
             frame.pts, frame.time_base = ms, Fraction(1, 1000)
             file.mux(video.encode(frame))
         file.mux(video.encode(None))
+
+
+def write_film(path, pictures, *, codec="libx264", sound_s=0.0, pixel_shape=None, **options):
+    """Write pictures, 25 a second, as PyAV's options say, with so many seconds of silence."""
+    av = pytest.importorskip("av", reason="needs mien[video]")
+    with av.open(path, "w", options={"movflags": "+faststart"}) as file:
+        video = file.add_stream(codec, rate=25, options=options)
+        video.height, video.width = pictures[0].shape[:2]
+        video.pix_fmt = "yuv420p"
+        if pixel_shape is not None:
+            video.codec_context.sample_aspect_ratio = pixel_shape
+        sound = file.add_stream("aac", rate=44_100, layout="mono") if sound_s else None
+        for picture in pictures:
+            file.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))
+        file.mux(video.encode(None))
+        if sound is not None:
+            silence = np.zeros((1, round(sound_s * 44_100)), np.float32)
+            heard = av.AudioFrame.from_ndarray(silence, format="fltp", layout="mono")
+            heard.sample_rate = 44_100
+            file.mux(sound.encode(heard))
+            file.mux(sound.encode(None))
+    return path
+
+
+def turn_by_90(path):
+    """Let an MP4 file say that it is to be turned clockwise by 90 degrees."""
+    content = bytearray(path.read_bytes())
+    # The track header's matrix, 40 bytes after its version.
+    matrix = content.index(b"tkhd") + 4 + 40
+    turn = (0, 1, 0, -1, 0, 0, 0, 0, 0x4000)
+    content[matrix : matrix + 36] = struct.pack(">9i", *(value << 16 for value in turn))
+    path.write_bytes(content)
 
 
 def multipart(jpegs):
@@ -91,17 +123,93 @@ def test_rotation_metadata_turns_the_frames(tmp_path, write_video):
     for picture in pictures:
         picture[:, 32:] = 255
     path = write_video(tmp_path / "phone.mp4", pictures)
-    content = bytearray(path.read_bytes())
-    # The track header's matrix, 40 bytes after its version; this one turns by 90° clockwise.
-    matrix = content.index(b"tkhd") + 4 + 40
-    turn = (0, 1, 0, -1, 0, 0, 0, 0, 0x4000)
-    content[matrix : matrix + 36] = struct.pack(">9i", *(value << 16 for value in turn))
-    path.write_bytes(content)
+    turn_by_90(path)
     with open_frames(path) as frames:
         image = next(iter(frames)).image_bgr
     assert image.shape == (64, 48, 3)
     assert image[:20].mean() < 60
     assert image[-20:].mean() > 195
+
+
+@pytest.mark.parametrize(
+    ("pixel_shape", "turned", "size", "column"),
+    [
+        pytest.param("4/3", False, (48, 85), 10, id="wide"),
+        pytest.param("8/9", False, (54, 64), 8, id="narrow"),
+        pytest.param("4/3", True, (85, 48), 10, id="wide, on its side"),
+        pytest.param("8/9", True, (64, 54), 8, id="narrow, on its side"),
+        pytest.param("1/1", False, (48, 64), 8, id="square"),
+        pytest.param("20/1", False, (48, 64), 8, id="absurd"),
+    ],
+)
+def test_pixels_that_are_not_square_are_made_so(tmp_path, pixel_shape, turned, size, column):
+    pictures = [np.zeros((48, 64, 3), np.uint8) for _ in range(3)]
+    for picture in pictures:
+        picture[:, :8] = 255  # bright on the left; above, when it is turned
+    path = write_film(tmp_path / "tape.mp4", pictures, pixel_shape=Fraction(pixel_shape))
+    if turned:
+        turn_by_90(path)
+    with open_frames(path) as frames:
+        found = [frame.image_bgr for frame in frames]
+    assert [image.shape for image in found] == [(*size, 3)] * 3
+    upright = found[0].swapaxes(0, 1) if turned else found[0]
+    assert upright[:, : column - 3].mean() > 215
+    assert upright[:, column + 4 :].mean() < 40
+
+
+def test_an_interlaced_video_is_read_or_told(tmp_path):
+    options = {"x264-params": "interlaced=1"}
+    path = write_film(tmp_path / "tape.mp4", grey_pictures(30), **options)
+    with open_frames(path) as frames:
+        greys = [float(frame.image_bgr.mean()) for frame in frames]
+    read = np.allclose(greys, [20 * index % 256 for index in range(30)], atol=6)
+    told = "All 30 frames of tape.mp4 are one and the same picture" in (damage_of(frames) or "")
+    assert read != told
+
+
+def test_a_video_that_moves_is_not_called_a_still(tmp_path, write_video):
+    still = write_video(tmp_path / "still.mp4", grey_pictures(1) * 30)
+    moves = write_video(tmp_path / "moves.mp4", [*grey_pictures(1) * 30, *grey_pictures(2)])
+    for path, is_told in ((still, True), (moves, False)):
+        with open_frames(path) as frames:
+            for frame in frames:
+                frame.image_bgr[:] = frame.index  # as what draws into frames does
+        assert (damage_of(frames) is not None) == is_told
+
+
+@pytest.fixture
+def thread_count():
+    """Return the function that counts the threads of this process."""
+    folder = Path("/proc/self/task")
+    if not folder.is_dir():
+        pytest.skip("needs /proc to count threads")
+    return lambda: sum(1 for _ in folder.iterdir())
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "browser.webm"])
+def test_a_decoder_of_one_thread_starts_no_other(tmp_path, write_browser_video, thread_count, name):
+    path = demo_video()
+    if name == "browser.webm":  # opened twice, to measure its rate
+        path = write_browser_video(tmp_path / name, range(0, 2000, 33))
+    before = thread_count()
+    with open_frames(path, decoder_threads=1) as frames:
+        for frame in frames:
+            assert thread_count() <= before
+            if frame.index == 20:
+                break
+
+
+def test_a_decoder_of_one_thread_reads_a_pipe(standard_input, thread_count):
+    with standard_input(demo_video().read_bytes()):
+        before = thread_count()
+        with open_frames("-", decoder_threads=1) as frames:
+            next(iter(frames))
+            assert thread_count() <= before
+
+
+def test_no_threads_to_decode_by_are_refused():
+    with pytest.raises(SettingError, match="Found 0 threads"):
+        open_frames(demo_video(), decoder_threads=0)
 
 
 def test_frames_are_turned_as_asked(tmp_path, write_video):
@@ -160,6 +268,20 @@ def test_a_picture_is_a_source_of_one_frame(tmp_path):
 )
 def test_what_names_a_camera(source, index):
     assert camera_index(source) == index
+
+
+def test_a_folder_that_is_called_as_a_camera_is_numbered_is_a_folder(tmp_path, monkeypatch):
+    (tmp_path / "2024").mkdir()
+    cv2.imwrite(str(tmp_path / "2024" / "a.png"), np.zeros((5, 6, 3), np.uint8))
+    monkeypatch.chdir(tmp_path)
+    for source in ("./2024", Path("2024")):
+        with open_frames(source) as frames:
+            assert (frames.name, len(list(frames))) == ("2024", 1)
+    assert camera_index("2024") == 2024
+    with pytest.raises(SourceError, match=r"no camera 2024.* write \./2024"):
+        open_frames("2024")
+    with pytest.raises(SourceError, match="There is no file or folder 2025"):
+        open_frames(Path("2025"))
 
 
 @pytest.mark.parametrize("suffix", ["mkv", "ts"])
@@ -267,15 +389,48 @@ def test_a_truncated_file_gives_what_it_has_and_then_says_so(tmp_path, write_jpe
     assert 15 < len(found) < 35
 
 
+@pytest.mark.parametrize("name", ["cut.mkv", "cut.webm"])
+def test_a_truncated_matroska_file_gives_what_it_has_and_then_says_so(tmp_path, name):
+    codec = "libvpx" if name.endswith("webm") else "libx264"
+    path = write_film(tmp_path / name, grey_pictures(50, 120, 160), codec=codec)
+    with open_frames(path) as frames:
+        assert len(list(frames)) == 50
+    size_bytes = path.stat().st_size
+    os.truncate(path, size_bytes // 2)
+    missing = f"{size_bytes - size_bytes // 2:,} bytes are missing"
+    found = []
+    with (
+        pytest.raises(SourceError, match=rf"{name} breaks off after frame \d+ .*{missing}"),
+        open_frames(path) as frames,
+    ):
+        found.extend(frames)
+    assert 10 < len(found) < 45
+
+
+def test_a_matroska_file_that_leaves_its_length_open_is_not_called_truncated(tmp_path):
+    path = write_film(tmp_path / "live.mkv", grey_pictures(50))
+    content = bytearray(path.read_bytes())
+    length = content.index(bytes.fromhex("18538067")) + 4
+    content[length : length + 8] = b"\1" + b"\xff" * 7
+    path.write_bytes(content[: len(content) * 3 // 4])
+    with open_frames(path) as frames:
+        assert len(list(frames)) > 20
+
+
 @pytest.fixture
 def trimmed(tmp_path, write_video):
     """A whole file of 60 frames that shows 20 of them, as a trim without loss leaves it."""
     path = write_video(tmp_path / "trimmed.mp4", grey_pictures(60))
+    trim(path)
+    return path
+
+
+def trim(path):
+    """Let an MP4 file show 20 frames of 40 ms, from its 30th on."""
     content = bytearray(path.read_bytes())
     # Of the one edit, after its version and number: duration in ms, start in 1/12,800 s.
     struct.pack_into(">Ii", content, content.index(b"elst") + 12, 20 * 40, 30 * 512)
     path.write_bytes(content)
-    return path
 
 
 def test_a_trimmed_file_is_whole(trimmed):
@@ -378,13 +533,53 @@ def test_a_camera_of_a_number_that_cannot_be_is_none():
         open_frames("99999999999")
 
 
-def test_a_file_that_breaks_off_on_its_way_is_not_taken_for_whole(serve_http):
+@pytest.mark.parametrize(
+    ("has_pyav", "said"),
+    [
+        (True, r"breaks off after frame \d+ of 400 .*: the connection broke off"),
+        (False, r"ends after frame \d+ of 400 .*: the connection broke off, or .* sound alone"),
+    ],
+    ids=["PyAV", "no PyAV"],
+)
+def test_a_file_that_breaks_off_on_its_way_is_not_taken_for_whole(
+    serve_http, monkeypatch, has_pyav, said
+):
+    if has_pyav:
+        pytest.importorskip("av", reason="needs mien[video]")
+    else:
+        monkeypatch.setitem(sys.modules, "av", None)
     content = demo_video().read_bytes()
     with (
-        pytest.raises(SourceError, match=r"breaks off after frame \d+ of 400"),
+        pytest.raises(SourceError, match=said),
         open_frames(serve_http(content[: len(content) // 2], "video/mp4")) as frames,
     ):
         for _ in frames:
             pass
     with open_frames(serve_http(content, "video/mp4")) as frames:
         assert sum(1 for _ in frames) == 400
+
+
+def test_a_whole_file_at_an_address_whose_sound_goes_on_is_not_called_broken(tmp_path, serve_http):
+    path = write_film(tmp_path / "talk.mkv", grey_pictures(50), sound_s=4.0)
+    with open_frames(serve_http(path.read_bytes(), "video/x-matroska")) as frames:
+        assert sum(1 for _ in frames) == 50
+
+
+def test_a_trimmed_file_at_an_address_is_not_called_broken(tmp_path, serve_http):
+    path = write_film(tmp_path / "trimmed.mp4", grey_pictures(60), codec="mpeg4")
+    trim(path)
+    with open_frames(serve_http(path.read_bytes(), "video/mp4")) as frames:
+        assert frames.frame_count == 60
+        assert sum(1 for _ in frames) == 20
+
+
+def test_a_file_whose_index_comes_last_is_not_called_damaged_at_an_address(
+    tmp_path, serve_http, write_video
+):
+    noise = np.random.default_rng(0).integers(0, 255, (20, 240, 320, 3), dtype=np.uint8)
+    content = write_video(tmp_path / "clip.mp4", noise).read_bytes()
+    with (
+        pytest.raises(SourceError, match=r"its index comes last and its server.*Download it"),
+        open_frames(serve_http(content, "video/mp4")) as frames,
+    ):
+        list(frames)

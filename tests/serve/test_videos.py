@@ -10,13 +10,16 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import closing, contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
+from mien.media.demo import demo_video
 from mien.serve import create_app
 from mien.serve.http.problems import Problem
+from mien.serve.jobs import video_process
 from mien.serve.jobs.runner import JobRunner, _messages
 from mien.serve.metrics import Metrics
 from mien.serve.store import WORKER_SILENT_S, Store
@@ -219,6 +222,27 @@ def test_a_browsers_recording_is_not_taken_for_a_longer_one(
     job = upload(client, path.read_bytes()).json()["id"]
     status = wait_for(client, job, "done", "failed")
     assert (status["state"], status["frames_done"]) == ("done", 31)
+
+
+def test_the_process_of_a_video_decodes_in_its_own_thread(monkeypatch, capsys):
+    tasks = Path("/proc/self/task")
+    if not tasks.is_dir():
+        pytest.skip("needs /proc to count threads")
+    counts = []
+
+    def look(_analyser, frame):
+        counts.append(sum(1 for _ in tasks.iterdir()))
+        return []
+
+    monkeypatch.setattr(video_process.VideoAnalyser, "analyse", look)
+    monkeypatch.setattr(video_process, "_VIDEO", demo_video())
+    orders = dict.fromkeys(("artifact", "reading", "smooth_ms", "temporal"))
+    orders |= {"detector": "haar", "provider": "cpu", "gate": []}
+    orders |= {"most_pixels": 10**7, "most_frames": 10**4, "most_seconds": 1000}
+    before = sum(1 for _ in tasks.iterdir())
+    video_process._work(orders)
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["frames_done"] == len(counts) == 400
+    assert max(counts) <= before
 
 
 def test_a_decoder_that_dies_may_say_anything_before():

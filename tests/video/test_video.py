@@ -1,5 +1,6 @@
 import itertools
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -178,6 +179,26 @@ def test_mp3_is_kept_as_it_is(astronaut_bgr, tmp_path):
             [bytes(part) for part in file.demux(audio=0) if part.size] for file in (before, after)
         ]
     assert sounds[0][:20] == sounds[1][:20]
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "mp4", "ts"])
+def test_picture_and_sound_are_together_where_the_sound_begins_first(tmp_path, capsys, suffix):
+    av = pytest.importorskip("av", reason="needs mien[video]")
+    source = tmp_path / f"late.{suffix}"
+    # The picture begins at 2 s and is bright from 3 s on, when the tone begins.
+    write_flash_and_tone(av, source, picture_s=2.0, flash_s=3.0)
+    with (
+        open_frames(source) as frames,
+        SoundVideoSink(tmp_path / "out.mp4", source, frames.fps, remark) as sink,
+    ):
+        bright_ms = None
+        for frame in frames:
+            if bright_ms is None and frame.image_bgr.mean() > 128:
+                bright_ms = frame.timestamp_ms
+            sink.write_at(frame.image_bgr, frame.timestamp_ms)
+    assert bright_ms == pytest.approx(1000, abs=1)  # Time 0 is the first picture.
+    assert flash_and_tone_of(av, tmp_path / "out.mp4") == pytest.approx((1.0, 1.0), abs=0.03)
+    assert re.search(r"first 2\.\d s of the sound of .*late\.", capsys.readouterr().err)
 
 
 def test_a_video_that_cannot_be_finished_leaves_the_old_file(astronaut_bgr, tmp_path):
@@ -432,6 +453,44 @@ def write_with_sound(av, path, pictures, times_ms, *, codec="aac", rate_hz=44_10
         frame.sample_rate = rate_hz
         output.mux(sound.encode(frame))
         output.mux(sound.encode(None))
+
+
+def write_flash_and_tone(av, path, *, picture_s, flash_s):
+    """Write 5 s of sound, and pictures from `picture_s` on; a tone and white begin at `flash_s`."""
+    with av.open(path, "w") as output:
+        video = output.add_stream("libx264", rate=25, options={"tune": "zerolatency"})
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        sound = output.add_stream("aac", rate=44_100, layout="mono")
+        seconds = np.arange(5 * 44_100) / 44_100
+        tone = np.where(seconds >= flash_s, 0.8 * np.sin(2 * np.pi * 880 * seconds), 0)
+        heard = av.AudioFrame.from_ndarray(
+            tone[None].astype(np.float32), format="fltp", layout="mono"
+        )
+        heard.sample_rate, heard.pts, heard.time_base = 44_100, 0, Fraction(1, 44_100)
+        output.mux([*sound.encode(heard), *sound.encode(None)])
+        for number in range(round(picture_s * 25), 5 * 25):
+            grey = np.full((48, 64, 3), 255 if number >= flash_s * 25 else 0, np.uint8)
+            frame = av.VideoFrame.from_ndarray(grey, format="bgr24")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            output.mux(video.encode(frame))
+        output.mux(video.encode(None))
+
+
+def flash_and_tone_of(av, path):
+    """When the picture gets white and when the tone begins, in seconds."""
+    with av.open(path) as file:
+        white = [
+            frame.time
+            for frame in file.decode(video=0)
+            if frame.to_ndarray(format="gray").mean() > 128
+        ]
+    with av.open(path) as file:
+        loud = [
+            frame.time + int(np.abs(frame.to_ndarray()[0]).argmax()) / frame.sample_rate
+            for frame in file.decode(audio=0)
+            if np.abs(frame.to_ndarray()).max() > 0.4
+        ]
+    return white[0], loud[0]
 
 
 def damage_sound(av, path, damaged_path):

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 WORKER_ENVIRONMENT = {
     # Larger pictures are refused, so that a bomb of a few kilobytes takes no gigabytes a worker.
     "OPENCV_IO_MAX_IMAGE_PIXELS": str(2**28),
-    # FFmpeg's own threads would take the cores of the other workers.
-    "OPENCV_FFMPEG_CAPTURE_OPTIONS": "threads;1",
 }
 """What OpenCV reads when it is loaded."""
 

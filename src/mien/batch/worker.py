@@ -22,7 +22,8 @@ from mien.core.errors import ModelError, SourceError
 from mien.core.types import FaceEmotion
 from mien.engine.settings import EngineSettings
 from mien.faces.models import YUNET_NAME, YUNET_VARIABLE
-from mien.media.frames import damage_of, open_frames
+from mien.media.frames import Frame, FrameSource, damage_of, open_frames
+from mien.media.source import OpenedSource
 from mien.recognizer import Recognizer
 from mien.record.parquet import schema_of
 from mien.record.recognise import recognise_each, recognise_frames
@@ -248,13 +249,16 @@ class BatchWorker:
         settings = self._settings
         summary = Summary(every_ms=self._setup.every_ms)
         try:
-            with open_frames(path, rotate_degrees=self._setup.rotate_degrees) as frames:
+            # One thread: more would take the cores of the other workers.
+            with open_frames(
+                path, rotate_degrees=self._setup.rotate_degrees, decoder_threads=1
+            ) as frames:
+                timed = _Timed(frames, result)
                 seen = recognise_frames(
-                    frames, self._recognizer, settings, every_ms=self._setup.every_ms
+                    timed, self._recognizer, settings, every_ms=self._setup.every_ms
                 )
-                for frame, faces in seen:
+                for _, faces in seen:
                     result.frames += 1
-                    result.duration_ms = round(frame.timestamp_ms + 1000 / frames.fps, 3)
                     writer.faces(faces, result, smooth_ms=settings.smooth_ms)
                     summary.add(faces)
                 result.error = damage_of(frames)
@@ -282,6 +286,28 @@ class BatchWorker:
             yield copy
         finally:
             copy.unlink(missing_ok=True)
+
+
+class _Timed(OpenedSource):
+    """The frames of an opened video; the result gets to know how long it is, by every frame read.
+
+    Args:
+        frames: The video.
+        result: What becomes of it.
+    """
+
+    def __init__(self, frames: FrameSource, result: SourceResult) -> None:
+        self.name = frames.name
+        self.fps = frames.fps
+        self.frame_count = frames.frame_count
+        self.is_live = frames.is_live
+        self._opened = frames
+        self._result = result
+
+    def _frames(self) -> Iterator[Frame]:
+        for frame in self._opened:
+            self._result.duration_ms = round(frame.timestamp_ms + 1000 / self.fps, 3)
+            yield frame
 
 
 class PartWriter:

@@ -6,7 +6,7 @@ import math
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.errors import SourceError
-from mien.media.edit_list import shown_ms
+from mien.media.ending import Seen, why_address_is_short, why_file_is_short
 from mien.media.image import opencv_name, quiet_opencv
 from mien.media.source import Frame, OpenedSource, without_secrets
 from mien.media.timeline import LONGEST_STEP_MS, FileTimeline, LiveTimeline
@@ -39,6 +39,10 @@ _TIMEOUT_MS = round(LONGEST_STEP_MS)
 _FAILURES_AT_END = 500
 _NO_TIMESTAMP = -(2.0**62)  # FFmpeg's AV_NOPTS_VALUE is -2^63
 _MOTION_JPEG = cv2.VideoWriter.fourcc(*"MJPG")
+# A pixel's width over its height. What is stated beyond these is an error; what is within a
+# hundredth of a square is one to the eye.
+_PIXEL_SHAPES = (0.1, 10.0)
+_SQUARE = (0.99, 1.01)
 
 
 class _CaptureSource(OpenedSource):
@@ -50,6 +54,9 @@ class _CaptureSource(OpenedSource):
         frame_count: As OpenCV has it; None where there is none.
         is_live: See `FrameSource`.
         path: That of a file.
+        address: That of a file that another machine serves.
+        decoder_threads: See `mien.media.frames.open_frames`.
+        pixel_shape: See `_pixel_shape`.
         counts_frames: Whether the file holds the number of its frames, as against an estimate.
         states_times: Whether the source may state when its frames were.
         failures_at_end: How many reads in vain are taken for the end.
@@ -63,13 +70,16 @@ class _CaptureSource(OpenedSource):
         frame_count: int | None,
         is_live: bool,
         path: Path | None = None,
+        address: str | None = None,
+        decoder_threads: int | None = None,
+        pixel_shape: float = 1.0,
         counts_frames: bool = False,
         states_times: bool = True,
         failures_at_end: int = 1,
     ) -> None:
         stated_fps = capture.get(cv2.CAP_PROP_FPS)
         self.name = name
-        self.fps = _fps(stated_fps, path)
+        self.fps = _fps(stated_fps, path, decoder_threads)
         if frame_count and stated_fps > 0 and not counts_frames:
             # OpenCV multiplied the length by the rate that is stated.
             frame_count = round(frame_count / stated_fps * self.fps)
@@ -77,9 +87,13 @@ class _CaptureSource(OpenedSource):
         self.is_live = is_live
         self._capture = capture
         self._path = path
+        self._address = address
+        self._pixel_shape = pixel_shape
         self._counts_frames = counts_frames
         self._states_times = states_times
         self._failures_at_end = failures_at_end
+        self._first_bgr: NDArray[np.uint8] | None = None
+        self._frames_differ = False
 
     def _frames(self) -> Iterator[Frame]:
         index = 0
@@ -108,7 +122,20 @@ class _CaptureSource(OpenedSource):
             if failures:
                 self.damaged_spots += 1
                 failures = 0
-            yield np.asarray(image, dtype=np.uint8)
+            image_bgr = np.asarray(image, dtype=np.uint8)
+            self._compare(image_bgr)
+            yield _with_square_pixels(image_bgr, self._pixel_shape)
+
+    def _compare(self, image_bgr: NDArray[np.uint8]) -> None:
+        """Count the frames of a file for as long as all are one and the same picture."""
+        if self.is_live or self._frames_differ:
+            return
+        if self._first_bgr is None:
+            self._first_bgr = image_bgr.copy()  # Frames may be drawn into.
+        self._frames_differ = not np.array_equal(image_bgr, self._first_bgr)
+        self.frames_alike += 1
+        if self._frames_differ:
+            self.frames_alike, self._first_bgr = 0, None
 
     def _stated_ms(self) -> float | None:
         """The time of the frame read last, None where the source states none."""
@@ -125,29 +152,23 @@ class _CaptureSource(OpenedSource):
         if frames == 0 and self.name == _STANDARD_INPUT:
             raise SourceError(_NO_VIDEO_IN_PIPE)
         if frames == 0:
-            raise SourceError(
-                f"{self.name} holds no frame that can be read: the file is truncated or damaged."
-            )
-        expected = self.frame_count or 0
-        if self._breaks_off(frames, expected, last_ms):
-            raise SourceError(
-                f"{self.name} breaks off after frame {frames} of {expected} "
-                f"({last_ms / 1000:.1f} s): the file is truncated or damaged. The frames before "
-                "were used; copy it again for the rest."
-            )
+            raise SourceError(f"{self.name} {self._why_empty()}")
+        seen = Seen(frames, last_ms, self.fps, self.frame_count or 0)
+        short = None
+        if self._path is not None:
+            short = why_file_is_short(seen, self._path, counts_frames=self._counts_frames)
+        elif self._address is not None:
+            short = why_address_is_short(seen, self._address, _TIMEOUT_MS / 1000)
+        if short is not None:
+            raise SourceError(f"{self.name} {short}")
 
-    def _breaks_off(self, frames: int, expected: int, last_ms: float) -> bool:
-        frame_ms = 1000 / self.fps
-        whole_ms = expected * frame_ms
-        if self._path is None:
-            # Of a file that comes over a connection, the length alone is known.
-            return _is_much_less(last_ms + frame_ms, whole_ms)
-        if not self._counts_frames:
-            return False
-        if not _is_much_less(frames * frame_ms, whole_ms):
-            return False
-        # Frames are missing at the end, or at damaged spots, or are hidden by an edit list.
-        return _is_much_less(last_ms + frame_ms, shown_ms(self._path) or whole_ms)
+    def _why_empty(self) -> str:
+        if self._address is None:
+            return "holds no frame that can be read: the file is truncated or damaged."
+        return (
+            "gives no frame that can be read: it is truncated or damaged, or its index comes last "
+            "and its server does not send parts of files. Download it and use the file."
+        )
 
 
 def open_camera(index: int) -> OpenedSource:
@@ -169,8 +190,12 @@ def open_camera(index: int) -> OpenedSource:
     )
 
 
-def open_url(url: str) -> OpenedSource:
+def open_url(url: str, decoder_threads: int | None = None) -> OpenedSource:
     """Open a stream, or a file that another machine serves.
+
+    Args:
+        url: Its address.
+        decoder_threads: See `mien.media.frames.open_frames`.
 
     Raises:
         SourceError: if the address does not answer with video. A password or an option in it is
@@ -180,7 +205,7 @@ def open_url(url: str) -> OpenedSource:
         *(cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, _TIMEOUT_MS),
         *(cv2.CAP_PROP_READ_TIMEOUT_MSEC, _TIMEOUT_MS),
     ]
-    capture = _capture(url, cv2.CAP_FFMPEG, timeouts)
+    capture = _decoded(url, decoder_threads, timeouts)
     name = without_secrets(url)
     if not capture.isOpened():
         raise SourceError(
@@ -196,12 +221,17 @@ def open_url(url: str) -> OpenedSource:
         name,
         frame_count=None if is_live else count,
         is_live=is_live,
+        address=url,
+        pixel_shape=_pixel_shape(capture),
         states_times=not (is_live and is_bare_jpeg) or url.lower().startswith("rtsp"),
     )
 
 
-def open_standard_input() -> OpenedSource:
+def open_standard_input(decoder_threads: int | None = None) -> OpenedSource:
     """Open the video that comes through a pipe, or the file that standard input is.
+
+    Args:
+        decoder_threads: See `mien.media.frames.open_frames`.
 
     Raises:
         SourceError: if it holds no video that can be read so.
@@ -212,29 +242,38 @@ def open_standard_input() -> OpenedSource:
     except OSError:
         raise SourceError(f"There is no {name}: pipe a video into it.") from None
     if stat.S_ISREG(mode) and _FILE_ON_INPUT.exists():
-        return open_file(_FILE_ON_INPUT, name)  # unlike a pipe, it can be read in any order
+        # Unlike a pipe, it can be read in any order.
+        return open_file(_FILE_ON_INPUT, name, decoder_threads)
     if os.isatty(0):
         raise SourceError(f"Nothing comes on {name}: pipe a video into it, as in  cat x.mkv | …")
-    capture = _capture("pipe:0", cv2.CAP_FFMPEG)
+    capture = _decoded("pipe:0", decoder_threads)
     if not capture.isOpened():
         raise SourceError(_NO_VIDEO_IN_PIPE)
     return _CaptureSource(
-        capture, name, frame_count=None, is_live=False, failures_at_end=_FAILURES_AT_END
+        capture,
+        name,
+        frame_count=None,
+        is_live=False,
+        pixel_shape=_pixel_shape(capture),
+        failures_at_end=_FAILURES_AT_END,
     )
 
 
-def open_file(path: Path, name: str | None = None) -> OpenedSource:
+def open_file(
+    path: Path, name: str | None = None, decoder_threads: int | None = None
+) -> OpenedSource:
     """Open a video file.
 
     Args:
         path: The file.
         name: What to call it; its own name if None.
+        decoder_threads: See `mien.media.frames.open_frames`.
 
     Raises:
         SourceError: if it holds no video.
     """
     counts_frames = _counts_frames(path)
-    capture = _capture(opencv_name(path), cv2.CAP_FFMPEG)
+    capture = _decoded(opencv_name(path), decoder_threads)
     if not capture.isOpened():
         raise SourceError(
             f"{path} holds no video that FFmpeg can read: expected a whole video file; this one "
@@ -247,14 +286,48 @@ def open_file(path: Path, name: str | None = None) -> OpenedSource:
         frame_count=count,
         is_live=False,
         path=path,
+        decoder_threads=decoder_threads,
+        pixel_shape=_pixel_shape(capture),
         counts_frames=counts_frames,
         failures_at_end=_FAILURES_AT_END,
     )
 
 
-def _capture(source: int | str, backend: int, options: list[int] | None = None) -> cv2.VideoCapture:
+def _decoded(source: str, threads: int | None, options: Sequence[int] = ()) -> cv2.VideoCapture:
+    """Open what FFmpeg is to decode, by so many threads; None for as many as OpenCV thinks fit."""
+    if threads is not None:
+        options = [*options, cv2.CAP_PROP_N_THREADS, threads]
+    return _capture(source, cv2.CAP_FFMPEG, options)
+
+
+def _capture(source: int | str, backend: int, options: Sequence[int] = ()) -> cv2.VideoCapture:
     with quiet_opencv():
-        return cv2.VideoCapture(source, backend, options or [])
+        return cv2.VideoCapture(source, backend, options)
+
+
+def _pixel_shape(capture: cv2.VideoCapture) -> float:
+    """A pixel's width over its height, in the frames as OpenCV gives them; 1 where none is told."""
+    width, height = capture.get(cv2.CAP_PROP_SAR_NUM), capture.get(cv2.CAP_PROP_SAR_DEN)
+    if width <= 0 or height <= 0:
+        return 1.0
+    shape = width / height
+    if capture.get(cv2.CAP_PROP_ORIENTATION_META) % 180 == 90:
+        shape = 1 / shape  # That of the picture as it is stored; OpenCV lays it on its side.
+    is_true = _PIXEL_SHAPES[0] <= shape <= _PIXEL_SHAPES[1]
+    return shape if is_true and not _SQUARE[0] <= shape <= _SQUARE[1] else 1.0
+
+
+def _with_square_pixels(image_bgr: NDArray[np.uint8], pixel_shape: float) -> NDArray[np.uint8]:
+    """Make a picture wider or higher, so that its pixels get square and none of them is lost."""
+    height, width = image_bgr.shape[:2]
+    if pixel_shape == 1.0:
+        return image_bgr
+    if pixel_shape > 1:
+        width = round(width * pixel_shape)
+    else:
+        height = round(height / pixel_shape)
+    scaled = cv2.resize(image_bgr, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(scaled, dtype=np.uint8)
 
 
 def _count(capture: cv2.VideoCapture) -> int:
@@ -273,19 +346,15 @@ def _counts_frames(path: Path) -> bool:
     return is_mp4 or (head.startswith(b"RIFF") and head[8:] == b"AVI ")
 
 
-def _is_much_less(found_ms: float, expected_ms: float) -> bool:
-    return found_ms < 0.9 * expected_ms and expected_ms - found_ms > 500
-
-
-def _fps(stated: float, path: Path | None) -> float:
+def _fps(stated: float, path: Path | None, decoder_threads: int | None) -> float:
     if _USUAL_FPS[0] <= stated <= _USUAL_FPS[1]:
         return float(stated)
-    return FALLBACK_FPS if path is None else _measured_fps(path)
+    return FALLBACK_FPS if path is None else _measured_fps(path, decoder_threads)
 
 
-def _measured_fps(path: Path) -> float:
+def _measured_fps(path: Path, decoder_threads: int | None) -> float:
     """The rate of a file's first frames, pauses left out."""
-    capture = _capture(opencv_name(path), cv2.CAP_FFMPEG)
+    capture = _decoded(opencv_name(path), decoder_threads)
     times_ms: list[float] = []
     while len(times_ms) < _MEASURED_FRAMES and capture.grab():
         times_ms.append(capture.get(cv2.CAP_PROP_POS_MSEC))

@@ -43,29 +43,37 @@ _CAMERA_FILE = re.compile(r"/dev/video(\d+)")
 _URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
 _MOST_TOLD = 5  # pictures that could not be read
 _MOVING_PICTURES = frozenset({".apng", ".gif"})
+_TELLING_ALIKE = 25
+"""So many frames of one and the same picture are worth a remark."""
 
 Source: TypeAlias = "int | Picture | None"
 """What frames come from; see `open_frames`."""
 
 
-def open_frames(source: Source, *, rotate_degrees: int = 0) -> FrameSource:
+def open_frames(
+    source: Source, *, rotate_degrees: int = 0, decoder_threads: int | None = None
+) -> FrameSource:
     """Open a source of frames.
 
     Args:
         source: A camera's index (`0`, `"0"`, `"/dev/video0"`; None is camera 0), a video file, a
             picture (a file, an array or Pillow's), a folder of pictures (in the order of their
             names), a stream's address (`rtsp://…`, `http://…`) or `-` for a video on standard
-            input.
+            input. Digits in a text mean a camera, in a path a file or folder.
         rotate_degrees: Turn every frame clockwise by 0, 90, 180 or 270 degrees, besides what the
             source's metadata says: for a camera that was mounted askew, or a file without metadata.
+        decoder_threads: How many threads decode a video, 1 or more: with 1, the one that iterates.
+            None for one a core, up to 16, each with frames of its own in the memory.
 
     Raises:
         SourceError: if there is no such camera, file, folder or address, it holds no video, or the
             source is something else.
-        SettingError: for another angle.
+        SettingError: for another angle, or no threads.
     """
     check_rotation(rotate_degrees)
-    opened = _open(source)
+    if decoder_threads is not None and decoder_threads < 1:
+        raise SettingError(f"Found {decoder_threads} threads to decode by; expected 1 or more.")
+    opened = _open(source, decoder_threads)
     opened.rotate_degrees = rotate_degrees
     return opened
 
@@ -83,9 +91,12 @@ def camera_index(source: object) -> int | None:
     if source is None:
         return 0
     text = str(source)
-    device = _CAMERA_FILE.fullmatch(text)
-    digits = device.group(1) if device else text
-    return int(digits) if digits.isascii() and digits.isdigit() else None
+    if device := _CAMERA_FILE.fullmatch(text):
+        return int(device.group(1))
+    # A folder of a year's pictures may be called as a camera is numbered: a path is no camera.
+    if not (text.isascii() and text.isdigit()) or isinstance(source, os.PathLike):
+        return None
+    return int(text)
 
 
 def path_of(source: object) -> Path | None:
@@ -97,13 +108,24 @@ def path_of(source: object) -> Path | None:
 
 
 def damage_of(source: FrameSource) -> str | None:
-    """Return one line about the damaged spots of a source, None if none were met."""
+    """Return one line about what a source, read to its end, was not seen of; None for nothing.
+
+    That is damaged spots of a file, or a video that OpenCV could not turn into pictures: of an
+    interlaced frame it gives what its memory held before, without an error.
+    """
     spots = source.damaged_spots
-    if not spots:
+    if spots:
+        return (
+            f"{source.name} is damaged in {spots} {'place' if spots == 1 else 'places'}, where "
+            "frames may be missing; the rest was used. Copy it again for the whole."
+        )
+    alike = source.frames_alike if isinstance(source, OpenedSource) else 0
+    if alike < _TELLING_ALIKE:
         return None
     return (
-        f"{source.name} is damaged in {spots} {'place' if spots == 1 else 'places'}, where "
-        "frames may be missing; the rest was used. Copy it again for the whole."
+        f"All {alike:,} frames of {source.name} are one and the same picture. If a player shows "
+        "more, it is an interlaced video (DV, DVD, television), which OpenCV cannot read: convert "
+        "it, and use what comes of it:  ffmpeg -i IN -vf bwdif OUT.mp4"
     )
 
 
@@ -154,7 +176,7 @@ class _LoadedPicture(OpenedSource):
         yield Frame(0, 0.0, self._image_bgr.copy())
 
 
-def _open(source: Source) -> OpenedSource:
+def _open(source: Source, decoder_threads: int | None) -> OpenedSource:
     if isinstance(source, np.ndarray) or is_pillow(source):
         return _LoadedPicture(load_picture(source))
     if isinstance(source, bool) or not isinstance(
@@ -167,17 +189,25 @@ def _open(source: Source) -> OpenedSource:
         )
     camera = camera_index(source)
     if camera is not None:
-        return open_camera(camera)
+        try:
+            return open_camera(camera)
+        except SourceError as error:
+            if os.path.exists(str(source)):  # noqa: PTH110 - never raises
+                advice = f"For the file or folder of that name write ./{source}"
+                raise SourceError(f"{error} {advice}.") from None
+            raise
     path = path_of(source)
     if path is None:
-        return open_standard_input() if str(source) == "-" else open_url(str(source))
+        if str(source) == "-":
+            return open_standard_input(decoder_threads)
+        return open_url(str(source), decoder_threads)
     try:
         if path.is_dir():
             return _open_folder(path)
         _check_file(path)
         if is_picture(path) and path.suffix.lower() not in _MOVING_PICTURES:
             return _PictureSource(path.name, [path])
-        return open_file(path)
+        return open_file(path, decoder_threads=decoder_threads)
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror}.") from None
 

@@ -20,10 +20,11 @@ class Frame:
 
     Attributes:
         index: Its number in the source, from 0.
-        timestamp_ms: Its time in the source, in milliseconds; never below the one before. A
-            camera's or stream's starts with 0 at its first frame, and follows the clock where the
+        timestamp_ms: Its time in milliseconds since the first picture, which sound may come before;
+            never below the one before. That of a camera or stream follows the clock where the
             source states no time of its own.
-        image_bgr: (H, W, 3) uint8, BGR; turned as the source's rotation metadata says.
+        image_bgr: (H, W, 3) uint8, BGR; turned as the source's rotation metadata says, and with
+            square pixels: those of DV, DVD or HDV are made wider or higher.
     """
 
     index: int
@@ -34,8 +35,12 @@ class Frame:
 class FrameSource(Protocol):
     """An opened source: iterate over it once, then close it (or use it in a `with`).
 
-    Iterating raises SourceError where a camera or stream stops giving frames, a file ends much too
-    early, or pictures of a folder could not be read; all other frames have been handed out by then.
+    Iterating raises SourceError where a camera or stream stops giving frames, a file breaks off, or
+    pictures of a folder could not be read; all other frames have been handed out by then. An MP4,
+    MOV or AVI file is taken to break off where it ends much earlier than the number of its frames
+    says, a Matroska or WebM file where bytes are missing (one whose length is open, as browsers and
+    live recordings leave it, cannot be checked), a file at an address where it ends much earlier
+    than its length says. Of MPEG-TS and other files nothing tells.
 
     Attributes:
         name: What to call it in a message or a file name, such as `camera 0` or `clip.mp4`.
@@ -76,6 +81,9 @@ class OpenedSource:
     frame_count: int | None
     is_live: bool
     damaged_spots = 0
+    frames_alike = 0
+    """How many frames of a video there were until now, if all are one and the same picture; else
+    0."""
     passed_over: Sequence[Path] = ()
     rotate_degrees = 0
 

@@ -27,6 +27,8 @@ _COPYABLE = frozenset({"aac", "ac3", "alac", "eac3", "flac", "mp3", "opus"})
 """Sound that an MP4 file can hold as it is; other sound becomes AAC."""
 _FALLBACK_HZ = 48_000
 """The rate of sound whose own rate AAC does not know, such as 37.8 or 192 kHz."""
+_TOLD_S = 0.5
+"""Sound before the first picture that is longer is missed, and its loss is told."""
 
 
 def has_pyav() -> bool:
@@ -45,12 +47,14 @@ class SoundVideoSink:
     too; until then it is a temporary file beside it. Without a frame, or if the video cannot be
     finished, no file appears, and one that was there stays.
 
+    It begins with the first picture, as the times of the frames do. Sound from before is left out.
+
     Args:
         path: The file, which ends in `.mp4`; its folder is made where it is missing.
         source: The video file whose sound to take; one without sound is taken as well. None for
             no sound.
         fps: Its rate, for players that ask.
-        remark: Called with a line where the source's sound breaks off.
+        remark: Called with a line where the source's sound breaks off, or a part is left out.
 
     Raises:
         SourceError: if the file cannot be written, or the sound not be opened.
@@ -181,6 +185,7 @@ class _Sound:
         base = source.streams.video[0].time_base
         # The frames' times count from the first frame; so must those of the sound.
         self._offset_s = float(start * base) if start is not None and base is not None else 0.0
+        self._tell_what_is_left_out(stream)
         self._packets = self._ready()
         self._next: tuple[float, Packet[AudioStream]] | None = next(self._packets, None)
 
@@ -206,6 +211,16 @@ class _Sound:
 
     def close(self) -> None:
         self._source.close()
+
+    def _tell_what_is_left_out(self, stream: AudioStream) -> None:
+        if stream.start_time is None or stream.time_base is None:
+            return
+        early_s = self._offset_s - float(stream.start_time * stream.time_base)
+        if early_s > _TOLD_S:
+            self._remark(
+                f"The first {early_s:.1f} s of the sound of {self._source.name} come before its "
+                "first picture: the annotated video begins with the picture, without them."
+            )
 
     def _ready(self) -> Iterator[tuple[float, Packet[AudioStream]]]:
         """The packets for the output, each with its time in seconds."""

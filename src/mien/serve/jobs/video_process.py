@@ -69,7 +69,8 @@ def _work(orders: dict[str, Any]) -> None:
     done, total, warning = 0, None, None
     reported_s = 0.0
     analyser = VideoAnalyser(recognizer, settings)
-    with open_frames(_VIDEO) as frames:
+    # Each thread of a decoder has frames of its own, and many would need gigabytes for a 4K video.
+    with open_frames(_VIDEO, decoder_threads=1) as frames:
         frames.name = _NAME
         total = frames.frame_count or None
         # Of a WebM or Matroska file only the length is known, and the number of frames a guess.
