@@ -189,4 +189,5 @@ def test_the_faces_that_a_run_learnt_are_known_in_any_order_and_place(tmp_path: 
     run = finished_run(tmp_path, "other", "")
     run.data.write_text(json.dumps(describe_data(faces)))
     assert has_learnt(faces.faces_u8[::-1], tmp_path / "moved.csv", run)
-    assert not has_learnt(faces.faces_u8[1:], data, run)
+    assert has_learnt(faces.faces_u8[1:], data, run)
+    assert not has_learnt(faces.faces_u8[1:], tmp_path / "others.csv", run)

@@ -76,15 +76,17 @@ def has_learnt(faces_u8: NDArray[np.uint8], data: Path, run: RunFolder) -> bool:
 
     Args:
         faces_u8: (N, 48, 48) uint8.
-        data: The file or folder in which they lie.
-        run: The run; one that does not tell its pictures is asked for that path.
+        data: The file or folder in which they lie: what a run learnt from, it has learnt, though
+            a few pictures came or went since.
+        run: The run.
 
     Raises:
         ModelError: if its `data.json` cannot be read.
     """
-    if (known := _read(run).get("pictures_sha256")) is not None:
-        return bool(known == _digest_of_pictures(faces_u8))
-    return data_of_run(run, None).resolve() == data.resolve()
+    if data_of_run(run, None).resolve() == data.resolve():
+        return True
+    # Older runs do not tell their pictures.
+    return bool(_read(run).get("pictures_sha256") == _digest_of_pictures(faces_u8))
 
 
 def splits_alike(faces: LabelledFaces, run: RunFolder) -> bool:
