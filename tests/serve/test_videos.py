@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
+from mien.engine.stages import VideoAnalyser
 from mien.media.demo import demo_video
 from mien.serve import create_app
 from mien.serve.http.problems import Problem
@@ -234,7 +235,7 @@ def test_the_process_of_a_video_decodes_in_its_own_thread(monkeypatch, capsys):
         counts.append(sum(1 for _ in tasks.iterdir()))
         return []
 
-    monkeypatch.setattr(video_process.VideoAnalyser, "analyse", look)
+    monkeypatch.setattr(VideoAnalyser, "analyse", look)
     monkeypatch.setattr(video_process, "_VIDEO", demo_video())
     orders = dict.fromkeys(("artifact", "reading", "smooth_ms", "temporal"))
     orders |= {"detector": "haar", "provider": "cpu", "gate": []}

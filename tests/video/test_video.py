@@ -512,7 +512,7 @@ def damage_sound(av, path, damaged_path):
 def test_a_record_is_not_lost_to_settings_that_cannot_be(recognizer, clip, tmp_path):
     record = tmp_path / "r.csv"
     record.write_text("what an earlier run wrote")
-    settings = EngineSettings(temporal=str(tmp_path / "absent.onnx"), smooth_ms=0)
+    settings = EngineSettings(temporal=tmp_path / "absent.onnx", smooth_ms=0)
     with pytest.raises(ModelError):
         run_video(clip, recognizer, Outputs(csv=record), settings)
     assert record.read_text() == "what an earlier run wrote"
