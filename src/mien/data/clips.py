@@ -25,14 +25,13 @@ from pathlib import Path
 from mien.core.errors import DataError
 from mien.data.classes import FER2013_CLASSES, LEFT_OUT, ClassTable, unknown_names
 from mien.data.dataset import Skipped
+from mien.data.own_table import LONGEST_CELL
 from mien.media.picture_files import is_picture
 
 VIDEO_SUFFIXES = frozenset(
     {".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"}
 )
 """What is taken for a clip, by the end of its name."""
-
-_LONGEST_CELL = 1 << 24
 
 _RAVDESS = re.compile(r"(\d\d)-\d\d-(\d\d)-\d\d-\d\d-\d\d-(\d\d)")
 _RAVDESS_EMOTIONS = {
@@ -205,7 +204,7 @@ def _read_name(path: Path, folder: Path) -> tuple[str | None, str, str]:
 
 def _rows(path: Path, most: int | None = None) -> list[dict[str, str]]:
     # Faces in a column of pixels are told from clips here, too.
-    csv.field_size_limit(_LONGEST_CELL)
+    csv.field_size_limit(LONGEST_CELL)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, skipinitialspace=True)

@@ -24,7 +24,8 @@ USAGE_COLUMNS = ("usage", "split", "set", "subset")
 PIXEL_COLUMN = "pixels"
 
 _SEPARATORS = ",;\t"
-_LONGEST_CELL = 1 << 24
+LONGEST_CELL = 1 << 24
+"""Characters of a cell of a table: those of a large picture, which Python's limit is below."""
 
 
 def read_table(path: Path, classes: ClassTable, groups: str = "") -> Dataset:
@@ -66,7 +67,7 @@ def label_cells(path: Path) -> list[str]:
 @contextmanager
 def _open_table(path: Path, groups: str) -> Iterator[tuple[_Columns, Iterator[list[str]]]]:
     """Open a table to read its rows but the empty ones; what is wrong with the file is said."""
-    csv.field_size_limit(_LONGEST_CELL)
+    csv.field_size_limit(LONGEST_CELL)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             header = file.readline()
