@@ -348,9 +348,9 @@ def video(
     """Recognise every frame of a video: a record, an annotated video, or both."""
     from mien.engine.settings import make_settings
     from mien.faces.gate import parse_limits
-    from mien.video.run import Outputs, run_video
+    from mien.video.run import VideoOutputs, run_video
 
-    outputs = Outputs(
+    outputs = VideoOutputs(
         video=out, csv=csv, jsonl=jsonl, parquet=parquet, summary=summary, raw=raw, blur=blur
     )
     settings = make_settings(

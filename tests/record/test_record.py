@@ -17,13 +17,14 @@ from mien.core.types import MissedLimit
 from mien.media.colours import colours_of
 from mien.record.read import read_record
 from mien.record.table import leading_columns
-from mien.record.write import STANDARD_OUTPUT, RecordWriter
+from mien.record.write import STANDARD_OUTPUT, RecordOutputs, RecordWriter
 
 COLUMNS = leading_columns()
 
 
-def write(path, results, **options):
-    with RecordWriter(EMOTIONS, **{path.suffix[1:]: path}, smooth_ms=130.0, **options) as writer:
+def write(path, results, *, raw=False, temporal=False):
+    outputs = RecordOutputs(**{path.suffix[1:]: path}, raw=raw)
+    with RecordWriter(EMOTIONS, outputs, smooth_ms=130.0, temporal=temporal) as writer:
         for faces in results:
             writer.write(faces)
 
@@ -123,10 +124,10 @@ def test_a_kill_leaves_whole_rows_up_to_the_last_second(tmp_path):
         sys.path.insert(0, sys.argv[2])
         from conftest import _result
         from mien import EMOTIONS
-        from mien.record.write import RecordWriter
+        from mien.record.write import RecordOutputs, RecordWriter
         folder = Path(sys.argv[1])
         files = {"csv": folder / "r.csv", "jsonl": folder / "r.jsonl"}
-        writer = RecordWriter(EMOTIONS, smooth_ms=0, **files)
+        writer = RecordWriter(EMOTIONS, RecordOutputs(**files), smooth_ms=0)
         for frame in range(1_000_000):
             writer.write([_result(frame), _result(frame, 2)])
             if frame % 1000 == 0:
@@ -198,12 +199,12 @@ def test_a_wrong_value_is_named_with_its_column(tmp_path, result, column, value)
 def test_a_record_that_cannot_be_written_is_one_clear_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written"):
-        RecordWriter(EMOTIONS, csv=tmp_path / "file" / "r.csv", smooth_ms=0)
+        RecordWriter(EMOTIONS, RecordOutputs(csv=tmp_path / "file" / "r.csv"), smooth_ms=0)
 
 
 def test_the_rows_survive_a_parquet_file_that_cannot_be_written(tmp_path, result):
     pytest.importorskip("pyarrow", reason="needs mien[parquet]")
-    writer = RecordWriter(EMOTIONS, parquet=tmp_path / "r.parquet", smooth_ms=0)
+    writer = RecordWriter(EMOTIONS, RecordOutputs(parquet=tmp_path / "r.parquet"), smooth_ms=0)
     writer.write([result(0), result(0, 2)])
     (tmp_path / "r.parquet").mkdir()
     with pytest.raises(
@@ -224,7 +225,7 @@ def test_a_full_disk_is_told_and_the_rows_are_kept(tmp_path, result, full_disk, 
         for frame in range(3000)
     ]
     path = tmp_path / "r.parquet"
-    writer = RecordWriter(EMOTIONS, parquet=path, smooth_ms=0)
+    writer = RecordWriter(EMOTIONS, RecordOutputs(parquet=path), smooth_ms=0)
     if part == "rows":
         with full_disk(5_000), pytest.raises(OutputError, match="File too large") as told, writer:
             writer.write(rows)
@@ -252,7 +253,7 @@ def test_a_table_goes_to_standard_output(tmp_path, result, capfd, format):
     path = tmp_path / f"r.{format}"
     write(path, [[result(0)], [result(1)]])
     outputs: dict[str, Any] = {format: STANDARD_OUTPUT}
-    with RecordWriter(EMOTIONS, smooth_ms=130.0, **outputs) as writer:
+    with RecordWriter(EMOTIONS, RecordOutputs(**outputs), smooth_ms=130.0) as writer:
         writer.write([result(0)])
         writer.write([result(1)])
     assert capfd.readouterr().out == path.read_text()
@@ -262,13 +263,14 @@ def test_a_table_goes_to_standard_output(tmp_path, result, capfd, format):
 def test_parquet_is_written_beside_csv_on_standard_output(tmp_path, result, capfd):
     pytest.importorskip("pyarrow", reason="needs mien[parquet]")
     path = tmp_path / "r.parquet"
-    with RecordWriter(EMOTIONS, csv=STANDARD_OUTPUT, parquet=path, smooth_ms=0) as writer:
+    outputs = RecordOutputs(csv=STANDARD_OUTPUT, parquet=path)
+    with RecordWriter(EMOTIONS, outputs, smooth_ms=0) as writer:
         writer.write([result(0), result(0, 2)])
     assert capfd.readouterr().out.count("\n") == 3
     assert [face.track_id for face in read_record(path)] == [1, 2]
     assert list(tmp_path.iterdir()) == [path]
     with pytest.raises(OutputError, match="Parquet cannot go to standard output"):
-        RecordWriter(EMOTIONS, parquet=STANDARD_OUTPUT, smooth_ms=0)
+        RecordWriter(EMOTIONS, RecordOutputs(parquet=STANDARD_OUTPUT), smooth_ms=0)
 
 
 HOSTILE = ("=cmd()", "<img src=x onerror=alert(1)>", "x", "raw_sad", "-1", "'=a,b", "Ärger", "怒り")
@@ -280,7 +282,7 @@ def test_any_labels_are_read_back(tmp_path, result, suffix):
         pytest.importorskip("pyarrow", reason="needs mien[parquet]")
     path = tmp_path / f"record.{suffix}"
     probabilities = np.linspace(0.3, 0.0, len(HOSTILE), dtype=np.float32)
-    with RecordWriter(HOSTILE, **{suffix: path}, smooth_ms=0, raw=True) as writer:
+    with RecordWriter(HOSTILE, RecordOutputs(**{suffix: path}, raw=True), smooth_ms=0) as writer:
         for label in HOSTILE:
             face = replace(
                 result(), emotion=label, labels=HOSTILE, probabilities=probabilities, reading="=1+1"
@@ -297,7 +299,7 @@ def test_any_labels_are_read_back(tmp_path, result, suffix):
 
 def test_no_cell_of_a_csv_file_is_a_formula(tmp_path, result):
     path = tmp_path / "record.csv"
-    with RecordWriter(("=cmd()", "+1"), csv=path, smooth_ms=0) as writer:
+    with RecordWriter(("=cmd()", "+1"), RecordOutputs(csv=path), smooth_ms=0) as writer:
         face = result()
         row = np.array([0.4, 0.6], np.float32)
         writer.write([replace(face, emotion="=cmd()", labels=("=cmd()", "+1"), probabilities=row)])
@@ -319,7 +321,7 @@ def test_a_record_of_mien_0_1_says_no_reading(tmp_path, result):
 
 def test_a_reading_that_is_no_text_is_named(tmp_path, result):
     path = tmp_path / "record.jsonl"
-    with RecordWriter(EMOTIONS, jsonl=path, smooth_ms=0) as writer:
+    with RecordWriter(EMOTIONS, RecordOutputs(jsonl=path), smooth_ms=0) as writer:
         writer.write([result()])
     row = json.loads(path.read_text()) | {"reading": ["raters"]}
     path.write_text(json.dumps(row) + "\n")
@@ -339,7 +341,7 @@ def test_what_was_there_stays_where_another_file_cannot_be_opened(tmp_path, resu
     kept = old.read_text()
     absent.parent.write_text("")
     with pytest.raises(OutputError, match="cannot be written"):
-        RecordWriter(EMOTIONS, csv=old, jsonl=absent, smooth_ms=0)
+        RecordWriter(EMOTIONS, RecordOutputs(csv=old, jsonl=absent), smooth_ms=0)
     assert old.read_text() == kept
     write(old, [])
     assert len(old.read_text().splitlines()) == 1

@@ -11,14 +11,14 @@ from mien.core.errors import DataError, OutputError
 from mien.core.labels import EMOTIONS
 from mien.record.report import write_report
 from mien.record.summary import MOST_SLICES, Summary, apportion
-from mien.record.write import RecordWriter
+from mien.record.write import RecordOutputs, RecordWriter
 
 
 @pytest.fixture
 def record(tmp_path, result):
     """Two people: one happy and then sad, one first neutral and then uncertain."""
     path = tmp_path / "clip <1>.csv"
-    with RecordWriter(EMOTIONS, csv=path, smooth_ms=130) as writer:
+    with RecordWriter(EMOTIONS, RecordOutputs(csv=path), smooth_ms=130) as writer:
         for frame in range(250):
             first = result(frame, 1, "happy" if frame < 125 else "sad", 0.6 + 0.001 * (frame % 125))
             second = result(frame, 2, "neutral", uncertain=frame >= 200)
@@ -62,7 +62,7 @@ def test_how_long_somebody_was_seen_hardly_depends_on_how_often_one_looked(resul
 def test_a_report_knows_how_often_the_video_was_looked_at(tmp_path, result, page_of, step):
     """As `--every` leaves a record: of frames that are 0.04, 0.8 and 2 s apart."""
     path = tmp_path / "clip.csv"
-    with RecordWriter(EMOTIONS, csv=path, smooth_ms=130) as writer:
+    with RecordWriter(EMOTIONS, RecordOutputs(csv=path), smooth_ms=130) as writer:
         for frame in range(0, 501, step):
             writer.write([result(frame, 1, "happy"), result(frame, 2, "sad")])
     summary, _, _ = page_of(path, tmp_path)
@@ -72,7 +72,7 @@ def test_a_report_knows_how_often_the_video_was_looked_at(tmp_path, result, page
 
 def test_who_is_seen_now_and_then_is_not_taken_for_seldom_looked_at(tmp_path, result, page_of):
     path = tmp_path / "clip.csv"
-    with RecordWriter(EMOTIONS, csv=path, smooth_ms=130) as writer:
+    with RecordWriter(EMOTIONS, RecordOutputs(csv=path), smooth_ms=130) as writer:
         for frame in (0, 1, 100, 101, 230, 231, 400, 401):
             writer.write([result(frame, 1, "happy")])
     summary, _, _ = page_of(path, tmp_path)
@@ -84,7 +84,7 @@ def saved_by_the_page(path, **sources):
     lines = []
     for name, faces in sources.items():
         part = path.with_name("part.csv")
-        with RecordWriter(EMOTIONS, csv=part, smooth_ms=130) as writer:
+        with RecordWriter(EMOTIONS, RecordOutputs(csv=part), smooth_ms=130) as writer:
             writer.write(faces)
         header, *rows = part.read_text().splitlines()
         lines += [row + f",{name.replace('_', '.')}" for row in rows]
@@ -200,7 +200,7 @@ def test_the_order_of_the_rows_does_not_matter(record, tmp_path, page_of):
 
 def test_a_single_row_is_a_moment_with_its_emotion(tmp_path, result, page_of):
     path = tmp_path / "one.csv"
-    with RecordWriter(EMOTIONS, csv=path, smooth_ms=0) as writer:
+    with RecordWriter(EMOTIONS, RecordOutputs(csv=path), smooth_ms=0) as writer:
         writer.write([result(3, emotion="sad")])
     summary, page, _ = page_of(path, tmp_path)
     assert 'title="sad 100.0%"' in page
@@ -241,7 +241,7 @@ def test_faces_are_shown_only_if_asked_for(record, tmp_path, astronaut_bgr, writ
 
 def test_a_record_without_rows_is_said(tmp_path):
     path = tmp_path / "r.csv"
-    RecordWriter(EMOTIONS, csv=path, smooth_ms=0).close()
+    RecordWriter(EMOTIONS, RecordOutputs(csv=path), smooth_ms=0).close()
     with pytest.raises(DataError, match="holds no row"):
         write_report(path, tmp_path / "r.html")
 
@@ -281,7 +281,7 @@ def test_a_face_in_every_frame_is_seen_all_the_time_at_any_frame_rate(
     tmp_path, result, fps, page_of
 ):
     record = tmp_path / "r.csv"
-    with RecordWriter(EMOTIONS, csv=record, smooth_ms=0) as writer:
+    with RecordWriter(EMOTIONS, RecordOutputs(csv=record), smooth_ms=0) as writer:
         for frame in range(40):
             writer.write([result(frame, 1, "sad" if frame < 20 else "happy", fps=fps)])
     summary, text, _ = page_of(record, tmp_path)
@@ -292,7 +292,7 @@ def test_a_face_in_every_frame_is_seen_all_the_time_at_any_frame_rate(
 
 def test_who_is_away_for_many_long_frames_has_a_gap(tmp_path, result, page_of):
     record = tmp_path / "r.csv"
-    with RecordWriter(EMOTIONS, csv=record, smooth_ms=0) as writer:
+    with RecordWriter(EMOTIONS, RecordOutputs(csv=record), smooth_ms=0) as writer:
         for frame in [*range(10), *range(20, 30)]:
             writer.write([result(frame, fps=1)])
     summary, text, _ = page_of(record, tmp_path)
@@ -322,7 +322,7 @@ def test_a_moment_is_the_peak_not_its_neighbours(result):
 def test_labels_of_any_kind_are_shown_as_texts(tmp_path, result, page_of):
     labels = ("</script><b>", "<img src=x onerror=alert(1)>", '"};x', "neutral")
     path = tmp_path / "r.csv"
-    with RecordWriter(labels, csv=path, smooth_ms=0) as writer:
+    with RecordWriter(labels, RecordOutputs(csv=path), smooth_ms=0) as writer:
         for frame in range(100):
             row = np.roll(np.array([0.7, 0.1, 0.1, 0.1], np.float32), frame // 34)
             face = result(frame)
@@ -345,7 +345,7 @@ def test_rows_of_two_networks_are_no_record(result):
 
 def test_what_was_never_certain_is_nobody_but_stays_in_the_record(tmp_path, result, page_of):
     path = tmp_path / "clip.csv"
-    with RecordWriter(EMOTIONS, csv=path, smooth_ms=130) as writer:
+    with RecordWriter(EMOTIONS, RecordOutputs(csv=path), smooth_ms=130) as writer:
         for frame in range(100):
             person = result(frame, 1, "happy", 0.8, uncertain=frame < 40)
             pattern = result(frame, 2 + frame // 50, "fear", 0.4, uncertain=True)
@@ -361,7 +361,7 @@ def test_what_was_never_certain_is_nobody_but_stays_in_the_record(tmp_path, resu
 
 def test_a_record_without_anybody_has_a_page(tmp_path, result, page_of):
     path = tmp_path / "wall.csv"
-    with RecordWriter(EMOTIONS, csv=path, smooth_ms=130) as writer:
+    with RecordWriter(EMOTIONS, RecordOutputs(csv=path), smooth_ms=130) as writer:
         writer.write([result(0, 1, "fear", 0.4, uncertain=True)])
     summary, text, _ = page_of(path, tmp_path)
     assert not summary.persons

@@ -22,7 +22,7 @@ from mien.media.source import OpenedSource
 from mien.recognizer import Recognizer
 from mien.record.read import read_record
 from mien.video import run
-from mien.video.run import Outputs
+from mien.video.run import VideoOutputs
 from mien.video.sound import SoundVideoSink
 
 
@@ -54,7 +54,7 @@ def frames_of(path):
 
 
 def test_every_frame_has_its_rows_and_its_picture(recognizer, clip, tmp_path, capsys):
-    outputs = Outputs(
+    outputs = VideoOutputs(
         video=tmp_path / "out.mp4",
         csv=tmp_path / "r.csv",
         jsonl=tmp_path / "r.jsonl",
@@ -122,13 +122,13 @@ def test_a_network_over_time_and_smoothing_exclude_each_other(clip, capsys):
 
 def test_nothing_is_written_unless_asked_for(recognizer, clip, tmp_path):
     before = sorted(tmp_path.rglob("*"))
-    run_video(clip, recognizer, Outputs(), EngineSettings())
+    run_video(clip, recognizer, VideoOutputs(), EngineSettings())
     assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_a_video_without_faces_is_told_in_one_line(recognizer, tmp_path, write_video, capsys):
     clip = write_video(tmp_path / "empty.mp4", [np.zeros((120, 160, 3), np.uint8)] * 3)
-    run_video(clip, recognizer, Outputs(), EngineSettings())
+    run_video(clip, recognizer, VideoOutputs(), EngineSettings())
     printed = capsys.readouterr().out
     assert printed.startswith("3 frames, 0 faces, 0 people in ")
     assert printed.count("\n") == 1
@@ -139,7 +139,7 @@ def test_the_sound_and_the_times_of_the_source_are_kept(recognizer, astronaut_bg
     source = tmp_path / "uneven.mp4"
     times_ms = [0, 40, 80, 200, 240, 280, 500, 540, 580, 620]
     write_with_sound(av, source, [astronaut_bgr[:240, 60:401]] * len(times_ms), times_ms)
-    run_video(source, recognizer, Outputs(video=tmp_path / "out.mp4"), EngineSettings())
+    run_video(source, recognizer, VideoOutputs(video=tmp_path / "out.mp4"), EngineSettings())
     with av.open(tmp_path / "out.mp4") as result:
         assert result.streams.video[0].codec_context.name == "h264"
         seconds = [float(frame.time) for frame in result.decode(video=0)]
@@ -256,7 +256,7 @@ def test_the_sound_of_a_file_with_a_time_in_its_name_is_kept(recognizer, tmp_pat
     source, annotated = Path("2024-11-26T12:30:00.mp4"), Path("12:30:00.mp4")
     pictures = [np.zeros((120, 160, 3), np.uint8)] * 5
     write_with_sound(av, source.absolute(), pictures, range(0, 200, 40))
-    run_video(source, recognizer, Outputs(video=annotated), EngineSettings())
+    run_video(source, recognizer, VideoOutputs(video=annotated), EngineSettings())
     with av.open(annotated.absolute()) as result:
         assert len(result.streams.audio) == 1
 
@@ -265,13 +265,13 @@ def test_without_pyav_the_video_has_no_sound_and_that_is_said(
     recognizer, clip, tmp_path, capsys, monkeypatch
 ):
     monkeypatch.setattr(run, "has_pyav", lambda: False)
-    run_video(clip, recognizer, Outputs(video=tmp_path / "out.mp4"), EngineSettings())
+    run_video(clip, recognizer, VideoOutputs(video=tmp_path / "out.mp4"), EngineSettings())
     assert len(frames_of(tmp_path / "out.mp4")) == FRAMES
     assert "pip install 'mien[video]'" in capsys.readouterr().err
 
 
 def test_blur_makes_faces_unrecognisable(recognizer, clip, tmp_path):
-    outputs = Outputs(video=tmp_path / "out.mp4", csv=tmp_path / "r.csv", blur=True)
+    outputs = VideoOutputs(video=tmp_path / "out.mp4", csv=tmp_path / "r.csv", blur=True)
     run_video(clip, recognizer, outputs, EngineSettings(detect_every_ms=0))
     rows = {row.frame: row for row in read_record(outputs.csv) if row.box.width > 60}
     for frame in frames_of(outputs.video)[::5]:
@@ -290,7 +290,7 @@ def test_a_video_that_breaks_off_leaves_a_whole_record(recognizer, clip, tmp_pat
     content = broken.read_bytes()
     index_at = content.rfind(b"idx1")
     broken.write_bytes(content[: index_at // 2])
-    outputs = Outputs(video=tmp_path / "out.mp4", csv=tmp_path / "r.csv")
+    outputs = VideoOutputs(video=tmp_path / "out.mp4", csv=tmp_path / "r.csv")
     with pytest.raises(SourceError, match="breaks off"):
         run_video(broken, recognizer, outputs, EngineSettings())
     rows = list(read_record(outputs.csv))
@@ -301,7 +301,7 @@ def test_a_damaged_spot_is_warned_of_after_the_rest_was_read(
     recognizer, tmp_path, write_jpeg_video, capsys
 ):
     damaged = write_jpeg_video(tmp_path / "damaged.avi", damaged=(4,))
-    run_video(damaged, recognizer, Outputs(), EngineSettings())
+    run_video(damaged, recognizer, VideoOutputs(), EngineSettings())
     printed = capsys.readouterr()
     assert printed.out.startswith("49 frames, ")
     assert "damaged.avi is damaged in 1 place, " in printed.err
@@ -309,15 +309,15 @@ def test_a_damaged_spot_is_warned_of_after_the_rest_was_read(
 
 def test_a_wrong_name_for_the_annotated_video_is_refused(recognizer, clip):
     with pytest.raises(OutputError, match=r"ends in \.mp4"):
-        run_video(clip, recognizer, Outputs(video=clip.with_suffix(".avi")), EngineSettings())
+        run_video(clip, recognizer, VideoOutputs(video=clip.with_suffix(".avi")), EngineSettings())
     with pytest.raises(SourceError, match="There is no file"):
-        run_video(clip.with_name("none.mp4"), recognizer, Outputs(), EngineSettings())
+        run_video(clip.with_name("none.mp4"), recognizer, VideoOutputs(), EngineSettings())
 
 
 @pytest.mark.parametrize("format", ["video", "csv", "jsonl", "parquet"])
 def test_no_output_takes_the_place_of_the_video(recognizer, clip, format):
     before = clip.read_bytes()
-    outputs = Outputs(**{format: clip.parent / "records" / ".." / clip.name})
+    outputs = VideoOutputs(**{format: clip.parent / "records" / ".." / clip.name})
     with pytest.raises(OutputError, match="is an input and would be overwritten"):
         run_video(clip, recognizer, outputs, EngineSettings())
     assert clip.read_bytes() == before
@@ -326,7 +326,7 @@ def test_no_output_takes_the_place_of_the_video(recognizer, clip, format):
 def test_one_file_for_two_outputs_is_refused(recognizer, clip, tmp_path):
     same = tmp_path / "same.csv"
     with pytest.raises(OutputError, match="two outputs"):
-        run_video(clip, recognizer, Outputs(csv=same, jsonl=same), EngineSettings())
+        run_video(clip, recognizer, VideoOutputs(csv=same, jsonl=same), EngineSettings())
     assert not same.exists()
 
 
@@ -336,7 +336,7 @@ def test_a_folder_for_an_output_is_refused_at_once(recognizer, clip, tmp_path, f
     folder.mkdir()
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(OutputError, match=r"folder\.mp4 is a folder: name a file"):
-        run_video(clip, recognizer, Outputs(**{format: folder}), EngineSettings())
+        run_video(clip, recognizer, VideoOutputs(**{format: folder}), EngineSettings())
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -373,7 +373,7 @@ def test_a_video_at_an_address_and_one_in_a_pipe(
     recognizer, clip, serve_http, standard_input, tmp_path, capsys
 ):
     address = serve_http(clip.read_bytes(), "video/mp4", "clip.mp4", has_length=True)
-    outputs = Outputs(csv=tmp_path / "web.csv", video=tmp_path / "out.mp4")
+    outputs = VideoOutputs(csv=tmp_path / "web.csv", video=tmp_path / "out.mp4")
     run_video(address, recognizer, outputs, EngineSettings())
     rows = list(read_record(outputs.csv))
     assert {row.frame for row in rows} == set(range(FRAMES))
@@ -386,7 +386,7 @@ def test_a_video_at_an_address_and_one_in_a_pipe(
                 packet.stream = stream
                 copy.mux(packet)
     with standard_input((tmp_path / "clip.mkv").read_bytes()):
-        run_video("-", recognizer, Outputs(csv=tmp_path / "pipe.csv"), EngineSettings())
+        run_video("-", recognizer, VideoOutputs(csv=tmp_path / "pipe.csv"), EngineSettings())
     piped = list(read_record(tmp_path / "pipe.csv"))
     assert [(row.frame, row.emotion) for row in piped] == [(row.frame, row.emotion) for row in rows]
     assert capsys.readouterr().out.count(f"{FRAMES} frames, ") == 2
@@ -410,7 +410,7 @@ def test_the_annotated_video_of_a_camera_lasts_as_long_as_the_camera(
     taken = threading.Semaphore(0)
     monkeypatch.setattr(run, "open_frames", lambda _, **__: Camera())
     monkeypatch.setattr(run, "_annotate", lambda *_, **__: taken.release())
-    outputs = Outputs(video=tmp_path / "out.mp4", csv=tmp_path / "r.csv")
+    outputs = VideoOutputs(video=tmp_path / "out.mp4", csv=tmp_path / "r.csv")
     run_video(0, recognizer, outputs, EngineSettings())
     kept = frames_of(outputs.video)
     assert [frame.timestamp_ms for frame in kept] == pytest.approx(times_ms, abs=1)
@@ -424,7 +424,7 @@ def test_a_folder_with_a_bad_picture_goes_on(recognizer, tmp_path, astronaut_bgr
     for name, height in (("a.png", 240), ("c.png", 300)):
         cv2.imwrite(str(folder / name), astronaut_bgr[:height, 60:400])
     (folder / "b.png").write_bytes(b"not a picture")
-    outputs = Outputs(video=tmp_path / "out.mp4", csv=tmp_path / "r.csv")
+    outputs = VideoOutputs(video=tmp_path / "out.mp4", csv=tmp_path / "r.csv")
     with pytest.raises(SourceError, match=r"1 of 3 pictures of pictures could not be read.*b\.png"):
         run_video(folder, recognizer, outputs, EngineSettings())
     assert {row.frame for row in read_record(outputs.csv)} == {0, 2}
@@ -514,7 +514,7 @@ def test_a_record_is_not_lost_to_settings_that_cannot_be(recognizer, clip, tmp_p
     record.write_text("what an earlier run wrote")
     settings = EngineSettings(temporal=tmp_path / "absent.onnx", smooth_ms=0)
     with pytest.raises(ModelError):
-        run_video(clip, recognizer, Outputs(csv=record), settings)
+        run_video(clip, recognizer, VideoOutputs(csv=record), settings)
     assert record.read_text() == "what an earlier run wrote"
 
 
@@ -522,7 +522,7 @@ def test_what_was_seen_is_summed_up_where_the_video_finds_the_disk_full(
     recognizer, clip, tmp_path, full_disk, capsys
 ):
     pytest.importorskip("av", reason="needs mien[video]")
-    outputs = Outputs(video=tmp_path / "out.mp4", summary=tmp_path / "s.json")
+    outputs = VideoOutputs(video=tmp_path / "out.mp4", summary=tmp_path / "s.json")
     with full_disk(4_000), pytest.raises(OutputError, match=r"out\.mp4 cannot be written"):
         run_video(clip, recognizer, outputs, EngineSettings())
     assert f"{FRAMES} frames" in capsys.readouterr().out

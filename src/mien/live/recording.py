@@ -11,7 +11,7 @@ from typing import Self
 
 from mien.engine.pipeline import FrameFaces
 from mien.media.sink import VideoSink
-from mien.record.write import RecordWriter
+from mien.record.write import RecordOutputs, RecordWriter
 
 
 class Recording:
@@ -91,9 +91,9 @@ class Recording:
         self._record = self._open.enter_context(
             RecordWriter(
                 self._labels,
+                RecordOutputs(csv=self._folder / f"{stem}.csv"),
                 smooth_ms=self._smooth_ms,
                 temporal=self._temporal,
-                csv=self._folder / f"{stem}.csv",
             )
         )
         self._video = self._open.enter_context(VideoSink(self._folder / f"{stem}.mp4", self._fps))

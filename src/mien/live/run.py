@@ -26,7 +26,7 @@ from mien.media.frames import path_of
 from mien.media.picture_files import passed_over_line
 from mien.media.sink import VideoSink
 from mien.recognizer import Recognizer
-from mien.record.write import RecordWriter
+from mien.record.write import RecordOutputs, RecordWriter
 
 OUTPUT_FOLDER = Path("results/live")
 """Where videos go: the annotated one when there is no window, and what `r` records."""
@@ -35,22 +35,14 @@ _WINDOW_TITLE = "mien"
 _POLL_S = 0.02
 
 
-@dataclass(frozen=True, slots=True)
-class LiveOutputs:
-    """What is kept of a live video; nothing that is None.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveOutputs(RecordOutputs):
+    """What is kept of a live video, besides its record.
 
     Attributes:
-        csv: Record in CSV.
-        jsonl: Record in JSON lines.
-        parquet: Record in Parquet.
-        raw: Put the probabilities before smoothing into the record as well.
         blur: Make the faces unrecognisable wherever they are shown.
     """
 
-    csv: Path | None = None
-    jsonl: Path | None = None
-    parquet: Path | None = None
-    raw: bool = False
     blur: bool = False
 
 
@@ -105,12 +97,9 @@ def run_live(
         record = stack.enter_context(
             RecordWriter(
                 recognizer.classifier.labels,
+                outputs,
                 smooth_ms=settings.smooth_ms,
-                raw=outputs.raw,
                 temporal=settings.temporal is not None,
-                csv=outputs.csv,
-                jsonl=outputs.jsonl,
-                parquet=outputs.parquet,
             )
         )
         stack.enter_context(stream)

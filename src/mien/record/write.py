@@ -8,6 +8,7 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -131,34 +132,45 @@ class TableWriter:
             ) from None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordOutputs:
+    """Where the record of a video or camera goes, and what stands in it; nothing that is None.
+
+    Attributes:
+        csv: Record in CSV.
+        jsonl: Record in JSON lines.
+        parquet: Record in Parquet.
+        raw: Put the probabilities before smoothing into the record as well.
+    """
+
+    csv: Path | None = None
+    jsonl: Path | None = None
+    parquet: Path | None = None
+    raw: bool = False
+
+
 class RecordWriter(TableWriter):
     """Writes the record of a video or camera: a row a face a frame. See `TableWriter`.
 
     Args:
         labels: What the network tells apart: `Classifier.labels`.
+        outputs: Where it goes, and what stands in it.
         smooth_ms: What the probabilities were smoothed with; it stands in every row.
-        raw: Add the probabilities before smoothing.
         temporal: Add what a network over time says; see `mien.record.table.columns_of`.
-        csv: Where to write CSV, if anywhere.
-        jsonl: Where to write JSON lines, if anywhere.
-        parquet: Where to write Parquet, if anywhere.
     """
 
     def __init__(
         self,
         labels: tuple[str, ...],
+        outputs: RecordOutputs,
         *,
         smooth_ms: float,
-        raw: bool = False,
         temporal: bool = False,
-        csv: Path | None = None,
-        jsonl: Path | None = None,
-        parquet: Path | None = None,
     ) -> None:
-        columns = columns_of(labels, raw=raw, temporal=temporal)
-        super().__init__(columns, csv=csv, jsonl=jsonl, parquet=parquet)
+        columns = columns_of(labels, raw=outputs.raw, temporal=temporal)
+        super().__init__(columns, csv=outputs.csv, jsonl=outputs.jsonl, parquet=outputs.parquet)
         self._smooth_ms = smooth_ms
-        self._raw = raw
+        self._raw = outputs.raw
 
     def write(self, faces: Iterable[FaceEmotion]) -> None:
         """Append the faces of a frame; see `append`."""

@@ -21,38 +21,30 @@ from mien.media.picture_files import is_picture, passed_over_line
 from mien.media.sink import VideoSink
 from mien.recognizer import Recognizer
 from mien.record.summary import Summary
-from mien.record.write import RecordWriter, write_summary
+from mien.record.write import RecordOutputs, RecordWriter, write_summary
 from mien.video.sound import SoundVideoSink, has_pyav
 
 
-@dataclass(frozen=True, slots=True)
-class Outputs:
-    """What is written of a video; nothing that is None.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoOutputs(RecordOutputs):
+    """What is written of a video, besides its record; nothing that is None.
 
     Attributes:
         video: Annotated video, `.mp4`.
-        csv: Record in CSV.
-        jsonl: Record in JSON lines.
-        parquet: Record in Parquet.
         summary: What each person and everyone showed on the whole, in JSON; see
             `mien.record.summary.Summary.document`.
-        raw: Put the probabilities before smoothing into the record as well.
         blur: Make the faces in the annotated video unrecognisable.
     """
 
     video: Path | None = None
-    csv: Path | None = None
-    jsonl: Path | None = None
-    parquet: Path | None = None
     summary: Path | None = None
-    raw: bool = False
     blur: bool = False
 
 
 def run_video(
     source: int | str | Path,
     recognizer: Recognizer,
-    outputs: Outputs,
+    outputs: VideoOutputs,
     settings: EngineSettings,
     *,
     say: Callable[[str], None],
@@ -113,12 +105,9 @@ def run_video(
                 record = stack.enter_context(
                     RecordWriter(
                         recognizer.classifier.labels,
+                        outputs,
                         smooth_ms=settings.smooth_ms,
-                        raw=outputs.raw,
                         temporal=settings.temporal is not None,
-                        csv=outputs.csv,
-                        jsonl=outputs.jsonl,
-                        parquet=outputs.parquet,
                     )
                 )
                 stack.enter_context(stream)
@@ -161,7 +150,7 @@ def _lines(summary: Summary, frames: int, seconds: float) -> list[str]:
     ]
 
 
-def _check_outputs(path: Path | None, outputs: Outputs) -> None:
+def _check_outputs(path: Path | None, outputs: VideoOutputs) -> None:
     if outputs.video is not None and outputs.video.suffix.lower() != ".mp4":
         raise OutputError(f"{outputs.video} is to be a video: expected a name that ends in .mp4.")
     written = [outputs.video, outputs.csv, outputs.jsonl, outputs.parquet, outputs.summary]
@@ -172,7 +161,7 @@ def _open_sink(
     source: int | str | Path,
     path: Path | None,
     opened: FrameSource,
-    outputs: Outputs,
+    outputs: VideoOutputs,
     remark: Callable[[str], None],
 ) -> SoundVideoSink | VideoSink | None:
     if outputs.video is None:
