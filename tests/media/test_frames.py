@@ -76,6 +76,13 @@ def turn_by_90(path):
     path.write_bytes(content)
 
 
+def spoil(path, first, count):
+    """Overwrite so many bytes of a file, from the `first` on, with zeros."""
+    content = bytearray(path.read_bytes())
+    content[first : first + count] = bytes(count)
+    path.write_bytes(content)
+
+
 def multipart(jpegs):
     """The body of an answer that replaces one picture by the next, as network cameras send it."""
     head = b"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n"
@@ -157,17 +164,105 @@ def test_pixels_that_are_not_square_are_made_so(tmp_path, pixel_shape, turned, s
     assert upright[:, column + 4 :].mean() < 40
 
 
-def test_an_interlaced_video_is_read_or_told(tmp_path):
-    options = {"x264-params": "interlaced=1"}
-    path = write_film(tmp_path / "tape.mp4", grey_pictures(30), **options)
+INTERLACED = {"x264-params": "interlaced=1"}
+
+
+@pytest.mark.parametrize("threads", [None, 1])
+@pytest.mark.parametrize(
+    ("name", "codec", "options", "size"),
+    [
+        ("tape.mp4", "libx264", INTERLACED, (48, 64)),
+        ("camcorder.dv", "dvvideo", {}, (576, 768)),
+        ("camcorder.avi", "dvvideo", {}, (576, 768)),
+        ("television.ts", "mpeg2video", {"flags": "+ildct+ilme"}, (576, 720)),
+    ],
+)
+def test_an_interlaced_file_gives_every_frame_with_its_time(
+    tmp_path, name, codec, options, size, threads
+):
+    stored = (576, 720) if codec == "dvvideo" else size  # its pixels are wider than high
+    path = write_film(tmp_path / name, grey_pictures(30, *stored), codec=codec, **options)
+    with open_frames(path, decoder_threads=threads) as frames:
+        found = list(frames)
+    assert [frame.image_bgr.shape for frame in found] == [(*size, 3)] * 30
+    greys = [float(frame.image_bgr.mean()) for frame in found]
+    assert np.allclose(greys, [20 * index % 256 for index in range(30)], atol=6)
+    assert [frame.timestamp_ms for frame in found] == pytest.approx([40 * i for i in range(30)])
+    assert frames.fps == 25
+    assert damage_of(frames) is None
+
+
+def test_the_two_fields_of_a_frame_become_one_picture_without_a_comb(tmp_path):
+    pictures = []
+    for index in range(10):
+        picture = np.zeros((96, 128, 3), np.uint8)
+        for field in (0, 1):  # each a moment of its own, in which the bar has moved on
+            left = 8 * index + 4 * field
+            picture[field::2, left : left + 32] = 255
+        pictures.append(picture)
+    path = write_film(tmp_path / "tape.mp4", pictures, **INTERLACED, crf="1")
+    with open_frames(path) as frames:
+        combs = [np.abs(np.diff(frame.image_bgr[..., 0].astype(int), axis=0)) for frame in frames]
+    stored = np.abs(np.diff(pictures[5][..., 0].astype(int), axis=0))
+    assert len(combs) == 10
+    assert max(comb.mean() for comb in combs) < stored.mean() / 4
+
+
+@pytest.fixture
+def noise():
+    rng = np.random.default_rng(0)
+    return [rng.integers(0, 256, (576, 720, 3), np.uint8) for _ in range(30)]
+
+
+def test_an_interlaced_file_that_is_damaged_goes_on_behind_and_says_so(tmp_path, noise):
+    path = write_film(tmp_path / "tape.mp4", noise, **INTERLACED, g="1", bf="0")
+    spoil(path, path.stat().st_size // 2, 400_000)
+    with open_frames(path) as frames:
+        count = sum(1 for _ in frames)
+    assert 20 <= count < 30
+    assert "tape.mp4 is damaged in 1 place" in (damage_of(frames) or "")
+
+
+def test_a_tape_with_a_frame_of_another_kind_is_read_to_its_end(tmp_path, noise):
+    """FFmpeg takes a frame whose head is lost for one of 480 lines."""
+    path = write_film(tmp_path / "tape.avi", noise, codec="dvvideo")
+    frame_bytes = 144_000
+    first = path.read_bytes().index(b"movi") + 12  # of a frame; each has a head of 8 bytes
+    spoil(path, first + 10 * (frame_bytes + 8), frame_bytes)
+    with open_frames(path) as frames:
+        found = list(frames)
+    assert len(found) == 30
+    assert [frame.timestamp_ms for frame in found] == pytest.approx([40 * i for i in range(30)])
+    assert found[0].image_bgr.shape == found[-1].image_bgr.shape == (576, 768, 3)
+
+
+def test_an_interlaced_file_is_turned_as_it_says(tmp_path):
+    pictures = grey_pictures(5)
+    for picture in pictures:
+        picture[:] = 0
+        picture[:, :16] = 255  # bright on the left; above, when it is turned
+    path = write_film(tmp_path / "tape.mp4", pictures, **INTERLACED)
+    turn_by_90(path)
+    with open_frames(path) as frames:
+        found = [frame.image_bgr for frame in frames]
+    assert [image.shape for image in found] == [(64, 48, 3)] * 5
+    assert found[0][:12].mean() > 215
+    assert found[0][20:].mean() < 40
+
+
+def test_without_pyav_an_interlaced_file_is_told(tmp_path, monkeypatch):
+    path = write_film(tmp_path / "tape.mp4", grey_pictures(30), **INTERLACED)
+    monkeypatch.setitem(sys.modules, "av", None)
     with open_frames(path) as frames:
         greys = [float(frame.image_bgr.mean()) for frame in frames]
+    # An OpenCV that reads it needs no remark.
     read = np.allclose(greys, [20 * index % 256 for index in range(30)], atol=6)
     told = "All 30 frames of tape.mp4 are one and the same picture" in (damage_of(frames) or "")
     assert read != told
 
 
-def test_a_video_that_moves_is_not_called_a_still(tmp_path, write_video):
+def test_a_video_that_moves_is_not_called_a_still(tmp_path, write_video, monkeypatch):
+    monkeypatch.setitem(sys.modules, "av", None)
     still = write_video(tmp_path / "still.mp4", grey_pictures(1) * 30)
     moves = write_video(tmp_path / "moves.mp4", [*grey_pictures(1) * 30, *grey_pictures(2)])
     for path, is_told in ((still, True), (moves, False)):

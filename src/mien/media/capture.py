@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import stat
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import cv2
 import numpy as np
@@ -16,6 +18,7 @@ from numpy.typing import NDArray
 from mien.core.errors import SourceError
 from mien.media.ending import Seen, why_address_is_short, why_file_is_short
 from mien.media.image import opencv_name, quiet_opencv
+from mien.media.interlaced import InterlacedVideo, is_interlaced
 from mien.media.source import Frame, OpenedSource, without_secrets
 from mien.media.timeline import LONGEST_STEP_MS, FileTimeline, LiveTimeline
 
@@ -43,6 +46,10 @@ _MOTION_JPEG = cv2.VideoWriter.fourcc(*"MJPG")
 # hundredth of a square is one to the eye.
 _PIXEL_SHAPES = (0.1, 10.0)
 _SQUARE = (0.99, 1.01)
+
+
+_Picture: TypeAlias = "tuple[NDArray[np.uint8], float | None]"
+"""A picture and the time in milliseconds that the source states for it, None for none."""
 
 
 class _CaptureSource(OpenedSource):
@@ -87,6 +94,7 @@ class _CaptureSource(OpenedSource):
         self.is_live = is_live
         self._capture = capture
         self._path = path
+        self._decoder_threads = decoder_threads
         self._address = address
         self._pixel_shape = pixel_shape
         self._counts_frames = counts_frames
@@ -99,20 +107,40 @@ class _CaptureSource(OpenedSource):
         index = 0
         timestamp_ms = 0.0
         in_file, live = FileTimeline(self.fps), LiveTimeline()
-        for image_bgr in self._images():
-            stated_ms = self._stated_ms()
+        for image_bgr, stated_ms in self._pictures():
             if self.is_live:
                 timestamp_ms = live.place(stated_ms, time.monotonic() * 1000)
             else:
                 timestamp_ms = in_file.place(stated_ms or 0.0)
-            yield Frame(index, timestamp_ms, image_bgr)
+            yield Frame(index, timestamp_ms, _with_square_pixels(image_bgr, self._pixel_shape))
             index += 1
         self._check_end(index, timestamp_ms)
 
     def close(self) -> None:
         self._capture.release()
 
-    def _images(self) -> Iterator[NDArray[np.uint8]]:
+    def _pictures(self) -> Iterator[_Picture]:
+        read = self._read()
+        first = list(itertools.islice(read, 0 if self._path is None else 2))
+        if self._path is not None and self.frames_alike:
+            found = is_interlaced(self._path)
+            if found is not None:
+                self._frames_differ, self.frames_alike = True, 0
+            if found:
+                yield from self._read_interlaced(self._path)
+                return
+        while first:
+            yield first.pop(0)
+        yield from read
+
+    def _read_interlaced(self, path: Path) -> Iterator[_Picture]:
+        turned_degrees = int(self._capture.get(cv2.CAP_PROP_ORIENTATION_META)) % 360
+        video = InterlacedVideo(path, turned_degrees, self._decoder_threads)
+        for picture in video:
+            self.damaged_spots = video.damaged_spots
+            yield picture
+
+    def _read(self) -> Iterator[_Picture]:
         failures = 0
         while failures < self._failures_at_end:
             read, image = self._capture.read()
@@ -124,7 +152,7 @@ class _CaptureSource(OpenedSource):
                 failures = 0
             image_bgr = np.asarray(image, dtype=np.uint8)
             self._compare(image_bgr)
-            yield _with_square_pixels(image_bgr, self._pixel_shape)
+            yield image_bgr, self._stated_ms()
 
     def _compare(self, image_bgr: NDArray[np.uint8]) -> None:
         """Count the frames of a file for as long as all are one and the same picture."""

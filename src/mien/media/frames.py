@@ -110,8 +110,8 @@ def path_of(source: object) -> Path | None:
 def damage_of(source: FrameSource) -> str | None:
     """Return one line about what a source, read to its end, was not seen of; None for nothing.
 
-    That is damaged spots of a file, or a video that OpenCV could not turn into pictures: of an
-    interlaced frame it gives what its memory held before, without an error.
+    That is damaged spots of a file, or a video that is interlaced, for all that mien can tell,
+    where PyAV is missing or it is no file; see `mien.media.interlaced`.
     """
     spots = source.damaged_spots
     if spots:
@@ -124,8 +124,8 @@ def damage_of(source: FrameSource) -> str | None:
         return None
     return (
         f"All {alike:,} frames of {source.name} are one and the same picture. If a player shows "
-        "more, it is an interlaced video (DV, DVD, television), which OpenCV cannot read: convert "
-        "it, and use what comes of it:  ffmpeg -i IN -vf bwdif OUT.mp4"
+        "more, it is an interlaced video (DV, DVD, television), which OpenCV cannot read. "
+        "PyAV reads such files:  pip install 'mien[video]'"
     )
 
 
