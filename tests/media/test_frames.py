@@ -250,6 +250,21 @@ def test_an_interlaced_file_is_turned_as_it_says(tmp_path):
     assert found[0][20:].mean() < 40
 
 
+def test_an_interlaced_file_is_found_by_a_name_that_looks_like_an_address(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_film(tmp_path / "tape.mp4", grey_pictures(30), **INTERLACED).rename("12:30:00.mp4")
+    with open_frames("12:30:00.mp4") as frames:
+        greys = [float(frame.image_bgr.mean()) for frame in frames]
+    assert np.allclose(greys, [20 * index % 256 for index in range(30)], atol=6)
+
+
+def test_with_pyav_a_still_is_not_taken_for_interlaced(tmp_path):
+    still = write_film(tmp_path / "still.mp4", grey_pictures(1) * 30)
+    with open_frames(still) as frames:
+        assert sum(1 for _ in frames) == 30
+    assert damage_of(frames) is None
+
+
 def test_without_pyav_an_interlaced_file_is_told(tmp_path, monkeypatch):
     path = write_film(tmp_path / "tape.mp4", grey_pictures(30), **INTERLACED)
     monkeypatch.setitem(sys.modules, "av", None)
@@ -281,11 +296,13 @@ def thread_count():
     return lambda: sum(1 for _ in folder.iterdir())
 
 
-@pytest.mark.parametrize("name", ["clip.mp4", "browser.webm"])
+@pytest.mark.parametrize("name", ["clip.mp4", "browser.webm", "tape.mp4"])
 def test_a_decoder_of_one_thread_starts_no_other(tmp_path, write_browser_video, thread_count, name):
     path = demo_video()
     if name == "browser.webm":  # opened twice, to measure its rate
         path = write_browser_video(tmp_path / name, range(0, 2000, 33))
+    elif name == "tape.mp4":
+        path = write_film(tmp_path / name, grey_pictures(30, 480, 640), **INTERLACED)
     before = thread_count()
     with open_frames(path, decoder_threads=1) as frames:
         for frame in frames:

@@ -48,7 +48,7 @@ _PIXEL_SHAPES = (0.1, 10.0)
 _SQUARE = (0.99, 1.01)
 
 
-_Picture: TypeAlias = "tuple[NDArray[np.uint8], float | None]"
+_TimedPicture: TypeAlias = "tuple[NDArray[np.uint8], float | None]"
 """A picture and the time in milliseconds that the source states for it, None for none."""
 
 
@@ -119,13 +119,13 @@ class _CaptureSource(OpenedSource):
     def close(self) -> None:
         self._capture.release()
 
-    def _pictures(self) -> Iterator[_Picture]:
+    def _pictures(self) -> Iterator[_TimedPicture]:
         read = self._read()
         first = list(itertools.islice(read, 0 if self._path is None else 2))
         if self._path is not None and self.frames_alike:
             found = is_interlaced(self._path)
             if found is not None:
-                self._frames_differ, self.frames_alike = True, 0
+                self._stop_comparing()
             if found:
                 yield from self._read_interlaced(self._path)
                 return
@@ -133,14 +133,14 @@ class _CaptureSource(OpenedSource):
             yield first.pop(0)
         yield from read
 
-    def _read_interlaced(self, path: Path) -> Iterator[_Picture]:
+    def _read_interlaced(self, path: Path) -> Iterator[_TimedPicture]:
         turned_degrees = int(self._capture.get(cv2.CAP_PROP_ORIENTATION_META)) % 360
         video = InterlacedVideo(path, turned_degrees, self._decoder_threads)
         for picture in video:
             self.damaged_spots = video.damaged_spots
             yield picture
 
-    def _read(self) -> Iterator[_Picture]:
+    def _read(self) -> Iterator[_TimedPicture]:
         failures = 0
         while failures < self._failures_at_end:
             read, image = self._capture.read()
@@ -163,7 +163,10 @@ class _CaptureSource(OpenedSource):
         self._frames_differ = not np.array_equal(image_bgr, self._first_bgr)
         self.frames_alike += 1
         if self._frames_differ:
-            self.frames_alike, self._first_bgr = 0, None
+            self._stop_comparing()
+
+    def _stop_comparing(self) -> None:
+        self._frames_differ, self.frames_alike, self._first_bgr = True, 0, None
 
     def _stated_ms(self) -> float | None:
         """The time of the frame read last, None where the source states none."""

@@ -38,7 +38,9 @@ def is_interlaced(path: Path) -> bool | None:
     except ImportError:
         return None
     try:
-        with av.open(path) as file:
+        # Absolute: FFmpeg takes 12:30:00.mp4 for an address.
+        with av.open(path.absolute()) as file:
+            file.streams.video[0].codec_context.thread_count = 1  # by which few are soonest read
             first = itertools.islice(file.decode(video=0), _LOOKED_AT)
             return any(frame.interlaced_frame for frame in first)
     except (OSError, IndexError, av.FFmpegError):
@@ -72,11 +74,11 @@ class InterlacedVideo:
 
         first_s: float | None = None
         try:
-            with av.open(self._path) as file:
+            with av.open(self._path.absolute()) as file:
                 for frame in self._woven(file, self._stream_of(file)):
                     time_s = frame.time or 0.0
                     first_s = time_s if first_s is None else first_s
-                    image_bgr = np.asarray(frame.to_ndarray(format="bgr24"), dtype=np.uint8)
+                    image_bgr = np.asarray(frame.to_ndarray(), dtype=np.uint8)
                     yield rotate(image_bgr, self._rotate_degrees), (time_s - first_s) * 1000
         except av.FFmpegError as error:
             raise SourceError(
@@ -96,13 +98,10 @@ class InterlacedVideo:
         frames = self._decoded(file, stream)
         # FFmpeg ends the process where the frames of a filter change, as at damaged spots.
         for _, alike in itertools.groupby(frames, _kind_of):
-            graph: Graph | None = None
-            for frame in alike:
-                graph = graph or self._filter_for(frame)
+            first = next(alike)
+            graph = self._filter_for(first)
+            for frame in itertools.chain([first], alike, [None]):  # None for the end
                 graph.vpush(frame)
-                yield from _pulled(graph)
-            if graph is not None:
-                graph.vpush(None)  # the end
                 yield from _pulled(graph)
 
     def _filter_for(self, frame: VideoFrame) -> Graph:
@@ -117,7 +116,9 @@ class InterlacedVideo:
             time_base=frame.time_base,
         )
         bwdif = graph.add("bwdif", **_WEAVE)
-        graph.link_nodes(source, bwdif, graph.add("buffersink")).configure()
+        # Converted here, by the threads of the graph: those of a frame's own conversion are more.
+        bgr = graph.add("format", pix_fmts="bgr24")
+        graph.link_nodes(source, bwdif, bgr, graph.add("buffersink")).configure()
         return graph
 
     def _decoded(self, file: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
