@@ -106,7 +106,7 @@ def tell(
 ) -> None:
     """Print a network's row of the table."""
     said = probabilities.argmax(axis=1)
-    of_labels = accuracy_with_interval(int((said == labels).sum()), len(said))
+    of_labels = accuracy_with_interval(said == labels)
     print(
         f"{name:<22} {percent(of_labels):>34} {percent(by_majority(said, votes)):>34}", flush=True
     )
@@ -117,7 +117,7 @@ def by_majority(said: NDArray[np.int64], votes: NDArray[np.float32]) -> Accuracy
     majority = majority_votes(votes)
     clear = majority >= 0
     classes = np.array([VOTE_CLASSES.index(emotion) for emotion in EMOTIONS])[said]
-    return accuracy_with_interval(int((classes == majority)[clear].sum()), int(clear.sum()))
+    return accuracy_with_interval((classes == majority)[clear])
 
 
 def percent(accuracy: Accuracy) -> str:

@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mien.core.errors import MienError, MissingExtraError
+from mien.core.errors import MienError, MissingExtraError, SettingError
 
 if TYPE_CHECKING:
     from mien.recognizer import Recognizer
@@ -902,6 +902,7 @@ def evaluate(
             "about FER2013's faces."
         ),
     ] = None,
+    groups: GroupsOption = "",
     out: Annotated[
         Path | None,
         typer.Option(
@@ -922,6 +923,11 @@ def evaluate(
         from mien.evaluation.over_time import is_network_over_time, score_over_time
 
         if is_network_over_time(model):
+            if groups:
+                raise SettingError(
+                    f"Found --groups {groups} for {model}, a network over time: it is scored on "
+                    "clips, whose subjects their set names; leave --groups out."
+                )
             score_over_time(
                 model,
                 data,
@@ -936,6 +942,7 @@ def evaluate(
     score_network(
         model,
         data,
+        groups=groups,
         out=out,
         ledger=ledger,
         say=typer.echo,

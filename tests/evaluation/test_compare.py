@@ -44,6 +44,18 @@ def test_what_two_runtimes_round_is_not_clear() -> None:
     assert not compare_means(losses, losses + 1e-6).is_clear
 
 
+def test_a_difference_of_a_few_persons_is_less_clear_than_one_of_as_many_faces() -> None:
+    random = np.random.default_rng(0)
+    first = random.normal(1.0, 1.0, 300)
+    second = first + np.repeat(random.normal(0.05, 0.2, 6), 50)
+    persons = np.repeat(np.array(["anna", "ben", "eva", "ida", "tom", "ute"]), 50)
+    of_faces, of_persons = compare_means(first, second), compare_means(first, second, persons)
+    assert of_persons.high - of_persons.low > 4 * (of_faces.high - of_faces.low)
+    assert (of_persons.first, of_persons.second) == (of_faces.first, of_faces.second)
+    # Of one person, nothing is known about others.
+    assert not compare_means(first, first + 1.0, np.repeat("anna", 300)).is_clear
+
+
 @pytest.fixture
 def faces(tmp_path: Path) -> Path:
     write_csv(synthetic_dataset(210, seed=0), tmp_path / "train.csv")

@@ -20,6 +20,7 @@ from mien.data import test_faces as known_test_faces
 from mien.data.dataset import Dataset
 from mien.data.synthetic import write_csv
 from mien.evaluation import scoring, test_set
+from mien.training.recipe_file import recipe_file
 
 LABELS = np.tile(np.arange(7), 6)
 
@@ -278,16 +279,42 @@ def test_a_score_on_what_the_network_learnt_from_is_called_so(capsys):
     assert "learnt from" not in capsys.readouterr().err
 
 
-def test_intervals_of_faces_of_few_persons_are_called_too_narrow(capsys):
+def test_intervals_of_faces_reckon_with_the_persons_that_they_are_of(capsys):
+    random = np.random.default_rng(0)
     for emotion in ("happy", "sad"):
+        folder = Path("data/faces") / emotion
+        folder.mkdir(parents=True)
         for person in ("anna", "ben"):
-            folder = Path("data/faces") / emotion / person
-            folder.mkdir(parents=True)
-            for number in range(3):
-                picture = np.full((48, 48), 20 * number, np.uint8)
-                cv2.imwrite(str(folder / f"{number}.png"), picture)
-    assert run("evaluate", "--model", "net/emotion.onnx", "--data", "data/faces") == 0
-    assert "The 12 faces are of 2 groups." in capsys.readouterr().err
+            for number in range(30):
+                picture = random.integers(0, 256, (48, 48), np.uint8)
+                cv2.imwrite(str(folder / f"{person}_{number}.png"), picture)
+    evaluate = ("evaluate", "--model", "net/emotion.onnx", "--data", "data/faces")
+    assert run(*evaluate) == 0
+    assert "groups" not in capsys.readouterr().err
+    alone = read_metrics("results/evaluation")["test"]["plain"]["whole"]["accuracy"]
+    assert run(*evaluate, "--groups", "^[^_]+") == 0
+    assert "The 120 faces are of 2 groups." in capsys.readouterr().err
+    of_persons = read_metrics("results/evaluation")["test"]["plain"]["whole"]["accuracy"]
+    assert of_persons["value"] == alone["value"]
+    assert of_persons["high"] - of_persons["low"] > 2 * (alone["high"] - alone["low"])
+
+
+def test_the_groups_of_the_recipe_are_those_of_its_own_data(capsys):
+    for emotion in ("happy", "sad"):
+        folder = Path("data/faces/test") / emotion
+        folder.mkdir(parents=True)
+        for name in ("anna_1", "anna_2", "ben_1"):
+            cv2.imwrite(str(folder / f"{name}.png"), np.full((48, 48), 90, np.uint8))
+    shutil.copytree("data/faces/test", "data/others")
+    recipe = recipe_file(Path("003")).read_text()
+    Path("net/experiment.toml").write_text(
+        recipe + '\n[data]\npath = "data/faces"\ngroups = "^[^_]+"\n'
+    )
+    evaluate = ("evaluate", "--model", "net/emotion.onnx", "--data")
+    assert run(*evaluate, "data/faces") == 0
+    assert "The 6 faces are of 2 groups." in capsys.readouterr().err
+    assert run(*evaluate, "data/others") == 0
+    assert "groups" not in capsys.readouterr().err
 
 
 def test_a_training_file_of_other_labels_beside_the_faces_is_no_hindrance():

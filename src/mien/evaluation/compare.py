@@ -114,35 +114,57 @@ def compare_networks(first: Path, second: Path, *, training_data: Path | None) -
         own = apply_temperature(answered, 1 / network.reading.temperature)
         temperatures.append(fit_temperature(own, validation.labels))
         answers.append(apply_temperature(own, temperatures[-1]))
-    loss = compare_means(*(log_losses(answer, validation.labels) for answer in answers))
-    hits = compare_means(
-        *((answer.argmax(axis=1) == validation.labels).astype(float) for answer in answers)
-    )
+    losses = [log_losses(answer, validation.labels) for answer in answers]
+    hits = [(answer.argmax(axis=1) == validation.labels).astype(np.float64) for answer in answers]
+    loss = compare_means(losses[0], losses[1], validation.groups)
+    right = compare_means(hits[0], hits[1], validation.groups)
+    of_groups = ""
+    if validation.groups is not None:
+        of_groups = f" of {len(np.unique(validation.groups)):,} groups"
     return [
-        f"{len(validation.labels):,} validation faces, each network calibrated on them",
+        f"{len(validation.labels):,} validation faces{of_groups}, each network calibrated on them",
         f"first:  {experiments[0]}, {first}, temperature {temperatures[0]:.3f}",
         f"second: {experiments[1]}, {second}, temperature {temperatures[1]:.3f}",
         _line("calibrated log-loss", loss, factor=1, digits=4, better="lower"),
-        _line("accuracy, %", hits, factor=100, digits=2, better="higher"),
+        _line("accuracy, %", right, factor=100, digits=2, better="higher"),
     ]
 
 
-def compare_means(first: NDArray[np.float64], second: NDArray[np.float64]) -> Difference:
-    """Compare two means of the same N faces, with a paired bootstrap of fixed seed."""
+def compare_means(
+    first: NDArray[np.float64],
+    second: NDArray[np.float64],
+    groups: NDArray[np.str_] | None = None,
+) -> Difference:
+    """Compare two means of the same faces, with a paired bootstrap of fixed seed.
+
+    Args:
+        first: (N,) float64, a value of each face.
+        second: (N,) float64.
+        groups: (N,) names: whole groups are resampled, as faces of a person are alike. Of a single
+            one, nothing is known about others: the interval has no ends. None where each face
+            stands for itself.
+    """
+    means = float(first.mean()), float(second.mean())
     difference = second - first
     if not difference.any():
-        return Difference(float(first.mean()), float(second.mean()), 0.0, 0.0)
+        return Difference(*means, 0.0, 0.0)
+    group_of_face = np.arange(len(difference))
+    if groups is not None:
+        _, group_of_face = np.unique(groups, return_inverse=True)
+    sums = np.bincount(group_of_face, weights=difference)
+    sizes = np.bincount(group_of_face)
+    if len(sums) == 1:
+        return Difference(*means, -np.inf, np.inf)
     interval = bootstrap(
-        (difference,),
-        np.mean,
+        (sums, sizes),
+        lambda sums, sizes, axis: sums.sum(axis=axis) / sizes.sum(axis=axis),
+        paired=True,
         n_resamples=RESAMPLES,
         batch=100,
         method="percentile",
         rng=np.random.default_rng(0),
     ).confidence_interval
-    return Difference(
-        float(first.mean()), float(second.mean()), float(interval.low), float(interval.high)
-    )
+    return Difference(*means, float(interval.low), float(interval.high))
 
 
 def _line(name: str, difference: Difference, *, factor: float, digits: int, better: str) -> str:

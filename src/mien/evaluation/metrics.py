@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from mien.core.errors import DataError
@@ -65,34 +66,76 @@ class Scores:
     confusion: list[list[int]]
 
 
-def accuracy_with_interval(correct: int, count: int) -> Accuracy:
+def accuracy_with_interval(
+    is_correct: NDArray[np.bool_], groups: NDArray[np.str_] | None = None
+) -> Accuracy:
     """Return the accuracy with Wilson's 95 % score interval.
 
     Wilson (1927), "Probable inference, the law of succession, and statistical inference"; chosen
     over the normal approximation because it keeps its coverage for few faces and for shares near
-    0 and 1 (Brown, Cai and DasGupta 2001, "Interval estimation for a binomial proportion").
+    0 and 1 (Brown, Cai and DasGupta 2001, "Interval estimation for a binomial proportion"). Faces
+    of a group, such as those of a person, count as fewer than they are (`effective_count`).
 
     Args:
-        correct: Number of right answers, 0 to `count`.
-        count: Number of faces, at least 1.
+        is_correct: (N,) bool, whether the answer for a face is right.
+        groups: (N,) names of each face's group; None where each face stands for itself.
 
     Raises:
-        DataError: if `count` is 0.
+        DataError: if there is no face.
     """
+    count = len(is_correct)
     if count == 0:
         raise DataError("Found no labelled face to score; expected at least one.")
+    correct = int(is_correct.sum())
     share = correct / count
+    n = count if groups is None else effective_count(is_correct, groups)
     z2 = _Z_95**2
-    centre = (share + z2 / (2 * count)) / (1 + z2 / count)
-    half = _Z_95 / (1 + z2 / count)
-    half *= math.sqrt(share * (1 - share) / count + z2 / (4 * count**2))
+    centre = (n * share + z2 / 2) / (n + z2)
+    half = _Z_95 * math.sqrt(n * share * (1 - share) + z2 / 4) / (n + z2)
     return Accuracy(correct, count, share, max(centre - half, 0.0), min(centre + half, 1.0))
+
+
+def effective_count(is_correct: NDArray[np.bool_], groups: NDArray[np.str_]) -> float:
+    """Return how many faces that stand for themselves say as much as these faces of G groups.
+
+    N over the design effect, which is the variance of the share between groups (linearised, as the
+    groups may be of different size) over that of N independent faces, less what few groups leave
+    unknown of it: times (z / t)², t of G - 1 degrees of freedom (Korn and Graubard 1998,
+    "Confidence intervals for proportions with small expected number of positive counts estimated
+    from survey data"). In Wilson's interval it keeps its coverage (Dean and Pagano 2015,
+    "Evaluating confidence interval methods for binomial proportions in clustered surveys"). Where
+    all answers are right, or all wrong, nothing tells how alike the faces of a group are: they
+    count as one.
+
+    Args:
+        is_correct: (N,) bool, N at least 1.
+        groups: (N,) names.
+
+    Returns:
+        0 (of a single group, nothing is known about others) to N.
+    """
+    _, group_of_face, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    count, group_count = len(is_correct), len(sizes)
+    if group_count == 1:
+        return 0.0
+    share = is_correct.mean()
+    independent = share * (1 - share) / count
+    surprises = np.bincount(group_of_face, weights=is_correct - share)
+    between = group_count / (group_count - 1) * float((surprises**2).sum()) / count**2
+    if independent == 0:
+        effective = float(group_count)
+    elif between == 0:
+        effective = float(count)
+    else:
+        effective = min(count * independent / between, count)
+    return float(effective * (_Z_95 / stdtrit(group_count - 1, 0.975)) ** 2)
 
 
 def score(
     probabilities: NDArray[np.float32],
     labels: NDArray[np.integer],
     names: Sequence[str] = EMOTIONS,
+    groups: NDArray[np.str_] | None = None,
 ) -> Scores:
     """Score probabilities against labels.
 
@@ -100,6 +143,8 @@ def score(
         probabilities: (N, C) float32.
         labels: (N,) integers 0 to C - 1.
         names: What the C labels are called.
+        groups: (N,) names of each face's group, for the interval; None where each face stands for
+            itself.
 
     Raises:
         DataError: if there is no face, or the two are of different length.
@@ -107,7 +152,7 @@ def score(
     if len(probabilities) != len(labels):
         raise DataError(f"Found {len(probabilities)} predictions for {len(labels)} labels.")
     predicted = probabilities.argmax(axis=1)
-    accuracy = accuracy_with_interval(int((predicted == labels).sum()), len(labels))
+    accuracy = accuracy_with_interval(predicted == labels, groups)
     every_label = range(len(names))
     figures = precision_recall_fscore_support(
         labels, predicted, labels=every_label, zero_division=0.0

@@ -72,8 +72,7 @@ def score_against_raters(
     clear = majority >= 0
 
     def right(chosen: NDArray[np.bool_]) -> Accuracy:
-        correct = (column == majority)[chosen & clear]
-        return accuracy_with_interval(int(correct.sum()), len(correct))
+        return accuracy_with_interval((column == majority)[chosen & clear])
 
     agreed = agreed_labels(votes)
     is_agreed = agreed >= 0

@@ -186,11 +186,12 @@ def _score_parts(probabilities: NDArray[np.float32], faces: ScoredFaces) -> Part
     def part(chosen: NDArray[np.bool_]) -> Scores | None:
         if not chosen.any():
             return None
-        return score(probabilities[chosen], faces.labels[chosen], faces.names)
+        groups = None if faces.groups is None else faces.groups[chosen]
+        return score(probabilities[chosen], faces.labels[chosen], faces.names, groups)
 
     public = faces.is_public_test
     return Parts(
-        whole=score(probabilities, faces.labels, faces.names),
+        whole=score(probabilities, faces.labels, faces.names, faces.groups),
         public_test=None if public is None else part(public),
         private_test=None if public is None else part(~public),
     )
@@ -206,20 +207,19 @@ def _score_copies(
     is_copy = have_exact_copy(faces.faces_u8, training_faces_u8)
     is_near = None if faces.is_near_copy is None else faces.is_near_copy & ~is_copy
     is_correct = probabilities.argmax(axis=1) == faces.labels
+
+    def accuracy_of(chosen: NDArray[np.bool_]) -> Accuracy | None:
+        if not chosen.any():
+            return None
+        groups = None if faces.groups is None else faces.groups[chosen]
+        return accuracy_with_interval(is_correct[chosen], groups)
+
     return Copies(
         count=int(is_copy.sum()),
         share=float(is_copy.mean()),
-        accuracy_without=_accuracy_of(is_correct[~is_copy]),
+        accuracy_without=accuracy_of(~is_copy),
         near_count=None if is_near is None else int(is_near.sum()),
-        accuracy_without_near=None
-        if is_near is None
-        else _accuracy_of(is_correct[~is_copy & ~is_near]),
-    )
-
-
-def _accuracy_of(is_correct: NDArray[np.bool_]) -> Accuracy | None:
-    return (
-        accuracy_with_interval(int(is_correct.sum()), len(is_correct)) if len(is_correct) else None
+        accuracy_without_near=None if is_near is None else accuracy_of(~is_copy & ~is_near),
     )
 
 
@@ -227,8 +227,7 @@ def _score_raters(
     probabilities: NDArray[np.float32], raters_labels: NDArray[np.integer]
 ) -> Accuracy:
     agreed = raters_labels >= 0
-    correct = (probabilities.argmax(axis=1) == raters_labels)[agreed]
-    return accuracy_with_interval(int(correct.sum()), len(correct))
+    return accuracy_with_interval((probabilities.argmax(axis=1) == raters_labels)[agreed])
 
 
 def _lines(report: Report) -> Iterator[str]:

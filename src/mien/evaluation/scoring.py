@@ -34,6 +34,7 @@ from mien.evaluation.test_set import (
     votes_for_test,
 )
 from mien.training.config import load_experiment
+from mien.training.provenance import data_of_run
 from mien.training.run_folder import RunFolder
 
 SHIPPED_RESULTS = Path("results/model")
@@ -48,6 +49,7 @@ def score_network(
     network_path: Path | None,
     data: Path | None,
     *,
+    groups: str,
     out: Path | None,
     ledger: Path,
     say: Callable[[str], None],
@@ -68,6 +70,8 @@ def score_network(
         network_path: An `.onnx` or `.keras` file; None for the shipped artifact.
         data: Labelled faces, in any format of `mien.data.fer2013.load_dataset`; None for
             FER2013's test faces.
+        groups: See `mien.data.fer2013.load_dataset`; if empty, that of the network's recipe for
+            the data that it names.
         out: Folder to write to; None for the network's own (`results/model` for the shipped
             artifact) if the faces are FER2013's test faces and that folder's `emotion.json` is of
             no other network, else `results/evaluation`. `results/model` takes only the figures of
@@ -86,20 +90,18 @@ def score_network(
     classes = classes_of(network)
     run = RunFolder(network.artifact.onnx_path.parent)
     data = data_to_score(run, classes.names, data)
-    dataset = load_dataset(data, classes)
+    dataset = load_dataset(data, classes, groups=groups or _groups_of_run(run, data))
     if is_trained_on(dataset, data, run):
         remark(
             f"The network learnt from {data}: these are no figures of a test. Before the training, "
             "put some faces aside as test/ (or as usage test)"
         )
-    if dataset.groups is not None and (persons := len(np.unique(dataset.groups))) < len(
-        dataset.groups
-    ):
-        remark(
-            f"The {len(dataset.groups):,} faces are of {persons:,} groups. Faces of a group are "
-            "alike: the intervals, which take each for itself, are too narrow"
-        )
     faces = faces_to_score(dataset)
+    if faces.groups is not None and (count := len(np.unique(faces.groups))) < len(faces.labels):
+        remark(
+            f"The {len(faces.labels):,} faces are of {count:,} groups. Faces of a group are alike: "
+            "the intervals take them for fewer than they are"
+        )
     # A folder or ledger that cannot be used is found before the long part.
     if out is None:
         own_folder = SHIPPED_RESULTS if network_path is None else network_path.parent
@@ -157,6 +159,13 @@ def classes_of(network: Classifier) -> ClassTable:
         if table.names == labels:
             return table
     return FER2013_CLASSES if labels == EMOTIONS else ClassTable(labels)
+
+
+def _groups_of_run(run: RunFolder, data: Path) -> str:
+    """Return how the network's recipe finds the group of a face, if the data are its own."""
+    if not run.recipe.is_file() or data.resolve() != data_of_run(run, None).resolve():
+        return ""
+    return load_experiment(run.recipe).data.groups
 
 
 def write_report(report: Report, folder: RunFolder) -> None:

@@ -52,6 +52,8 @@ class ScoredFaces:
         is_near_copy: (N,) bool, True for photographs that lie among FER2013's training faces too,
             cropped anew or mirrored; None unless all are FER2013's test faces.
         files: The picture that each face came from; None where there is none.
+        groups: (N,) names of each face's group, say its person; None where each face stands for
+            itself.
     """
 
     faces_u8: NDArray[np.uint8]
@@ -61,6 +63,7 @@ class ScoredFaces:
     known_test_faces: int
     is_near_copy: NDArray[np.bool_] | None
     files: tuple[str, ...] | None = None
+    groups: NDArray[np.str_] | None = None
 
     @property
     def is_look(self) -> bool:
@@ -146,6 +149,7 @@ def faces_to_score(dataset: Dataset) -> ScoredFaces:
             if dataset.files is None
             else tuple(dataset.files[face] for face in np.flatnonzero(chosen))
         ),
+        groups=None if dataset.groups is None else dataset.groups[chosen],
         known_test_faces=len(np.unique(rows[rows >= 0])),
         is_near_copy=are_near_copies(rows) if (rows >= 0).all() else None,
     )
