@@ -3,9 +3,11 @@
 import io
 import struct
 
+import cv2
 import numpy as np
 import pytest
 
+from mien.data.picture_folder import read_face
 from mien.media.heif import upright
 from mien.media.picture_files import decode_by_opencv, read_image
 
@@ -41,6 +43,13 @@ def test_avif_is_turned_as_its_boxes_say(tmp_path, orientation):
     expected = as_pillow_shows_it(path.read_bytes())
     assert expected.shape == ((64, 40, 3) if orientation > 4 else (40, 64, 3))
     np.testing.assert_allclose(read_image(path), expected, atol=3)
+
+
+def test_a_face_to_learn_from_is_upright(tmp_path):
+    (tmp_path / "face.avif").write_bytes(avif(6))
+    (tmp_path / "same.png").write_bytes(cv2.imencode(".png", np.rot90(QUARTERS, -1))[1].tobytes())
+    upright_face, same = (read_face(tmp_path / name) for name in ("face.avif", "same.png"))
+    np.testing.assert_allclose(upright_face.astype(int), same, atol=3)
 
 
 @pytest.mark.parametrize("orientation", [1, 6])

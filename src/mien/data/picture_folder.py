@@ -15,12 +15,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.core.errors import DataError
+from mien.core.errors import DataError, SourceError
 from mien.core.preprocess import FACE_SIZE
 from mien.data.classes import LEFT_OUT, ClassTable, unknown_names
 from mien.data.dataset import Dataset, Skipped
 from mien.data.usage import USAGE_OF_NAME
-from mien.media.image import scale_square, to_bgr_u8
+from mien.media.image import scale_square
+from mien.media.picture_files import read_image
 
 
 class _Picture(NamedTuple):
@@ -82,21 +83,16 @@ def read_picture_folder(folder: Path, classes: ClassTable, groups: str = "") -> 
 
 
 def read_face(path: Path) -> NDArray[np.uint8] | None:
-    """Read a picture as a face: grey, the square in its middle, scaled to 48 × 48.
+    """Read a picture as a face: upright, grey, the square in its middle, scaled to 48 × 48.
 
     Returns:
-        (48, 48) uint8; None if the file is not a picture that OpenCV reads.
+        (48, 48) uint8; None if the file is not a picture that mien reads
+        (`mien.media.picture_files.read_image`).
     """
     try:
-        # Without the depth, 12 bits in a file of 16 would be nearly black.
-        grey = cv2.imdecode(
-            np.fromfile(path, dtype=np.uint8), cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH
-        )
-    except (OSError, cv2.error):  # An empty buffer, or a picture of too many pixels.
+        return square_face(cv2.cvtColor(read_image(path), cv2.COLOR_BGR2GRAY))
+    except SourceError:
         return None
-    if grey is None or grey.dtype not in (np.uint8, np.uint16):
-        return None
-    return square_face(grey if grey.dtype == np.uint8 else to_bgr_u8(grey)[..., 0])
 
 
 def square_face(grey: NDArray[Any]) -> NDArray[np.uint8]:
