@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -15,12 +16,14 @@ from pathlib import Path
 
 from mien.cli import main
 from mien.core.artifact import load_artifact
-from mien.core.labels import EMOTIONS
+from mien.core.labels import EMOTIONS, VOTE_CLASSES
 from mien.data import test_faces as known_test_faces
 from mien.data.dataset import Dataset
 from mien.data.synthetic import write_csv
 from mien.evaluation import scoring, test_set
+from mien.evaluation.rater_scores import score_against_raters
 from mien.training.recipe_file import recipe_file
+from mien.training.run_folder import RunFolder
 
 LABELS = np.tile(np.arange(7), 6)
 
@@ -315,6 +318,29 @@ def test_the_groups_of_the_recipe_are_those_of_its_own_data(capsys):
     assert "The 6 faces are of 2 groups." in capsys.readouterr().err
     assert run(*evaluate, "data/others") == 0
     assert "groups" not in capsys.readouterr().err
+
+
+def test_what_the_raters_say_is_drawn_where_it_is_known_and_only_there():
+    report = scoring.score_network(
+        Path("net/emotion.onnx"),
+        Path("data/mine.csv"),
+        groups="",
+        out=Path("results/mine"),
+        ledger=Path("ledger.jsonl"),
+        say=print,
+        remark=print,
+    )
+    said = np.eye(7, dtype=np.float32)[LABELS]
+    votes = np.zeros((len(LABELS), 10), np.float32)
+    votes[np.arange(len(LABELS)), [VOTE_CLASSES.index(EMOTIONS[label]) for label in LABELS]] = 10
+    raters = score_against_raters(said, said, votes, None)
+    folder = RunFolder(Path("results/mine"))
+    pictures = (folder.raters_confusion_matrix, folder.raters_reliability_diagram)
+    assert not any(picture.exists() for picture in pictures)
+    scoring.write_report(replace(report, rater_scores=raters), folder)
+    assert all(picture.stat().st_size > 10_000 for picture in pictures)
+    scoring.write_report(report, folder)
+    assert not any(picture.exists() for picture in pictures)
 
 
 def test_a_training_file_of_other_labels_beside_the_faces_is_no_hindrance():

@@ -47,7 +47,9 @@ def test_avif_is_turned_as_its_boxes_say(tmp_path, orientation):
 
 def test_a_face_to_learn_from_is_upright(tmp_path):
     (tmp_path / "face.avif").write_bytes(avif(6))
-    (tmp_path / "same.png").write_bytes(cv2.imencode(".png", np.rot90(QUARTERS, -1))[1].tobytes())
+    (tmp_path / "same.png").write_bytes(
+        cv2.imencode(".png", np.rot90(QUARTERS, -1).astype(np.uint8))[1].tobytes()
+    )
     upright_face, same = (read_face(tmp_path / name) for name in ("face.avif", "same.png"))
     np.testing.assert_allclose(upright_face.astype(int), same, atol=3)
 

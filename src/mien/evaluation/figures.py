@@ -65,13 +65,16 @@ def draw_confusion_matrix(
     write_figure(figure, path)
 
 
-def draw_reliability_diagram(before: Calibration, after: Calibration, path: Path) -> None:
+def draw_reliability_diagram(
+    before: Calibration, after: Calibration, path: Path, *, title: str
+) -> None:
     """Draw accuracy over confidence, without and with the temperature.
 
     Args:
         before: Calibration of the network's own probabilities.
         after: Calibration of those that mien hands out.
         path: The PNG file to write.
+        title: The line above the figure.
     """
     figure, both = plt.subplots(1, 2, figsize=(11, 5.2), layout="constrained", sharey=True)
     for axes, calibration, name in zip(
@@ -84,7 +87,7 @@ def draw_reliability_diagram(before: Calibration, after: Calibration, path: Path
             width=np.diff(edges),
             align="edge",
             edgecolor="white",
-            label="accuracy in the bin",
+            label="share of right answers in the bin",
         )
         axes.plot([0, 1], [0, 1], color="black", linestyle="--", label="perfectly calibrated")
         share = axes.twinx()
@@ -97,11 +100,12 @@ def draw_reliability_diagram(before: Calibration, after: Calibration, path: Path
         axes.set(
             title=f"{name}: expected calibration error {calibration.expected_error:.3f}",
             xlabel="Confidence",
-            ylabel="Accuracy",
+            ylabel="Share of right answers",
             xlim=(0, 1),
             ylim=(0, 1),
         )
         axes.legend(loc="upper left")
+    figure.suptitle(title)
     write_figure(figure, path)
 
 

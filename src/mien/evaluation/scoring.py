@@ -23,6 +23,7 @@ from mien.evaluation.figures import draw_confusion_matrix, draw_reliability_diag
 from mien.evaluation.ledger import answers_of, append_entry, find_entry
 from mien.evaluation.network import fit_faces, open_network, short_name
 from mien.evaluation.predictions import Predictions, write_predictions
+from mien.evaluation.rater_scores import RaterScores
 from mien.evaluation.report import Report, evaluate, format_report, label_reading
 from mien.evaluation.test_set import (
     LOOK_FACES,
@@ -35,6 +36,7 @@ from mien.evaluation.test_set import (
 )
 from mien.training.config import load_experiment
 from mien.training.provenance import data_of_run
+from mien.training.readings import RATERS
 from mien.training.run_folder import RunFolder
 
 SHIPPED_RESULTS = Path("results/model")
@@ -60,11 +62,12 @@ def score_network(
     Training faces (`train.csv`, or the file's own rows of that Usage) and FER+'s votes
     (`fer2013new.csv`) are used where they lie beside the data.
 
-    Writes `metrics.json` (the key "test"), `final_test_confusion_matrix.png`,
-    `reliability_diagram.png`, and what is not to be published: `predictions.csv`, a row for every
-    face, and `wrong_faces.png`. If FER2013's test faces are among them (`ScoredFaces.is_look`), the
-    look is counted in the ledger, but for one at no more of them than the ledger has of this
-    network: that tells nothing new.
+    Writes `metrics.json` (the key "test"), `final_test_confusion_matrix.png` and
+    `reliability_diagram.png`; where FER+'s votes are known, the same of the reading `raters`
+    (`raters_confusion_matrix.png`, `raters_reliability_diagram.png`); and what is not to be
+    published: `predictions.csv`, a row for every face, and `wrong_faces.png`. If FER2013's test
+    faces are among them (`ScoredFaces.is_look`), the look is counted in the ledger, but for one at
+    no more of them than the ledger has of this network: that tells nothing new.
 
     Args:
         network_path: An `.onnx` or `.keras` file; None for the shipped artifact.
@@ -142,9 +145,10 @@ def score_network(
             if earlier
             else f"A look at {faces.known_test_faces:,} of FER2013's test faces: {ledger} counts it"
         )
+    figures = "four figures" if report.rater_scores else "two figures"
     say(
-        f"Wrote metrics.json, two figures, a row for every face (predictions.csv) and the wrong "
-        f"ones to look at (wrong_faces.png) to {out}"
+        f"Wrote metrics.json, {figures}, a row for every face (predictions.csv) and the wrong ones "
+        f"to look at (wrong_faces.png) to {out}"
     )
     return report
 
@@ -177,18 +181,48 @@ def write_report(report: Report, folder: RunFolder) -> None:
     if metrics.get("experiment") != report.experiment:
         metrics = {"experiment": report.experiment}
     metrics["test"] = asdict(report)
-    whole = report.plain.whole
+    whole, asked = report.plain.whole, f"{report.experiment}, reading {report.reading}"
     draw_confusion_matrix(
         whole.confusion,
         report.names,
         folder.confusion_matrix,
         title=(
-            f"{report.experiment} on {Path(report.data).name}: accuracy "
-            f"{whole.accuracy.value:.1%}, macro F1 {whole.macro.f1:.3f}"
+            f"{asked}, on {Path(report.data).name}: accuracy {whole.accuracy.value:.1%}, "
+            f"macro F1 {whole.macro.f1:.3f}"
         ),
     )
-    draw_reliability_diagram(report.uncalibrated, report.calibrated, folder.reliability_diagram)
+    draw_reliability_diagram(
+        report.uncalibrated,
+        report.calibrated,
+        folder.reliability_diagram,
+        title=f"{asked}, on {Path(report.data).name}",
+    )
+    if report.rater_scores is None:
+        # Those of other data must not stay beside these figures.
+        folder.raters_confusion_matrix.unlink(missing_ok=True)
+        folder.raters_reliability_diagram.unlink(missing_ok=True)
+    else:
+        _draw_rater_scores(report.rater_scores, report.experiment, folder)
     folder.write_metrics(metrics)
+
+
+def _draw_rater_scores(scores: RaterScores, experiment: str, folder: RunFolder) -> None:
+    agreed, asked = scores.agreed, f"{experiment}, reading {RATERS}"
+    draw_confusion_matrix(
+        agreed.confusion,
+        EMOTIONS,
+        folder.raters_confusion_matrix,
+        title=(
+            f"{asked}, where more than five of ten raters agree:\n"
+            f"accuracy {agreed.accuracy.value:.1%}, mean recall {agreed.macro.recall:.1%}"
+        ),
+    )
+    draw_reliability_diagram(
+        scores.uncalibrated,
+        scores.calibrated,
+        folder.raters_reliability_diagram,
+        title=f"{asked}: right is the share of the raters who say the same",
+    )
 
 
 def predict(network_path: Path | None, data: Path, out: Path, remark: Callable[[str], None]) -> int:

@@ -54,7 +54,8 @@ def draw_learning_curves(
     """Draw accuracy, loss and learning rate over the epochs of a run.
 
     The chosen epoch is marked, and, where the run ended before its last epoch, the one at which
-    early stopping struck.
+    early stopping struck. Of a network with a head for FER+'s votes, the accuracy is that of the
+    head for the labels, the loss that of both.
 
     Args:
         history: A list entry an epoch under "epoch", "accuracy", "val_accuracy", "loss",
@@ -65,14 +66,12 @@ def draw_learning_curves(
     epoch = np.asarray(history["epoch"])
     best = chosen_epoch(history, training.early_stopping_min_delta) - 1
     figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.5), layout="constrained")
-    for axes, name, title in ((left, "accuracy", "Accuracy"), (right, "loss", "Loss")):
+    heads = ("head for the labels", "both heads") if training.vote_weight else ("", "")
+    for axes, name, head in zip((left, right), ("accuracy", "loss"), heads, strict=True):
         axes.plot(epoch, history[name], label="training (its targets, augmented, with dropout)")
         axes.plot(epoch, history[f"val_{name}"], label="validation")
         axes.axvline(
-            epoch[best],
-            color="tab:green",
-            linestyle="--",
-            label=f"chosen: epoch {epoch[best]:.0f}, validation {history[f'val_{name}'][best]:.3f}",
+            epoch[best], color="tab:green", linestyle="--", label=f"chosen: epoch {epoch[best]:.0f}"
         )
         if len(epoch) < training.epochs:
             axes.axvline(
@@ -81,13 +80,14 @@ def draw_learning_curves(
                 linestyle=":",
                 label=f"early stopping: epoch {epoch[-1]:.0f}",
             )
-        axes.set(xlabel="Epoch", title=title)
+        of_head = f", {head}" if head else ""
+        axes.set(
+            xlabel="Epoch",
+            title=f"{name.capitalize()}{of_head}: validation {history[f'val_{name}'][best]:.3f}",
+        )
         axes.grid(alpha=0.3)
-        axes.legend()
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=4)
     rate = right.twinx()
     rate.step(epoch, history["learning_rate"], where="post", color="grey", alpha=0.5)
     rate.set(yscale="log", ylabel="Learning rate (grey)")
-    # Otherwise the second axes' line crosses the legend of the first.
-    right.set_zorder(rate.get_zorder() + 1)
-    right.patch.set_visible(False)
     write_figure(figure, path)

@@ -53,7 +53,7 @@ def publish_run(run: RunFolder, results: RunFolder) -> None:
     if tested and tested["sha256"] == artifact.sha256:
         metrics["test"] = tested
     else:
-        for picture in (results.confusion_matrix, results.reliability_diagram):
+        for picture in results.test_pictures:
             picture.unlink(missing_ok=True)
     for source in _published(run):
         write_atomically(results.path / source.name, source.read_bytes())

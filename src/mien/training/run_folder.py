@@ -113,13 +113,33 @@ class RunFolder:
 
     @property
     def confusion_matrix(self) -> Path:
-        """Picture that `mien evaluate` draws."""
+        """Picture that `mien evaluate` draws, of the reading for the data's labels."""
         return self.path / "final_test_confusion_matrix.png"
 
     @property
     def reliability_diagram(self) -> Path:
-        """Picture that `mien evaluate` draws."""
+        """Picture that `mien evaluate` draws, of the reading for the data's labels."""
         return self.path / "reliability_diagram.png"
+
+    @property
+    def raters_confusion_matrix(self) -> Path:
+        """Picture that `mien evaluate` draws where FER+'s votes are known."""
+        return self.path / "raters_confusion_matrix.png"
+
+    @property
+    def raters_reliability_diagram(self) -> Path:
+        """Picture that `mien evaluate` draws where FER+'s votes are known."""
+        return self.path / "raters_reliability_diagram.png"
+
+    @property
+    def test_pictures(self) -> tuple[Path, ...]:
+        """Every picture that `mien evaluate` draws."""
+        return (
+            self.confusion_matrix,
+            self.reliability_diagram,
+            self.raters_confusion_matrix,
+            self.raters_reliability_diagram,
+        )
 
     @property
     def is_finished(self) -> bool:
