@@ -126,6 +126,64 @@ def test_a_network_that_leaves_nothing_of_the_faces_is_refused():
         parse_experiment(recipe, "028.toml")
 
 
+@pytest.fixture
+def own_pictures(tmp_path, monkeypatch):
+    """Enter a folder with a recipe `faces.toml`, whose data are the folder `faces`."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("angry", "happy"):
+        (tmp_path / "faces" / name).mkdir(parents=True)
+        (tmp_path / "faces" / name / "1.png").write_bytes(b"picture")
+    changes = {"data.path": "faces", "classes.names": ["angry", "happy"]}
+    Path("faces.toml").write_text(
+        shipped_recipe("003").variant("faces", changes).text, encoding="utf-8"
+    )
+    temporal = load_recipe(ROOT / "experiments" / "032_temporal.toml")
+    Path("clips.toml").write_text(
+        temporal.variant("clips", {"data.path": "faces"}).text, encoding="utf-8"
+    )
+    return sorted(path for path in tmp_path.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["train", "faces.toml", "--runs", "."], "is, holds or lies in the training data faces"),
+        (["train", "faces.toml", "--runs", "faces"], "is, holds or lies in"),
+        (["train", "faces.toml", "--data", "faces/happy", "--runs", "."], "is, holds or lies in"),
+        (["train", "clips.toml", "--runs", "faces"], "is, holds or lies in"),
+        (["finetune", "faces", "--name", "happy", "--runs", "faces"], "is, holds or lies in"),
+        (["finetune", "faces", "--results", "faces"], "is, holds or lies in"),
+        (["finetune", "faces", "--name", "letters", "--runs", "."], "holds no run of mien"),
+    ],
+)
+def test_no_training_throws_away_the_pictures_or_other_files(
+    own_pictures, tmp_path, capsys, words, message
+):
+    pytest.importorskip("keras", reason="needs mien[train]")
+    from mien.cli import main
+
+    letter = tmp_path / "letters" / "to_anna.txt"
+    letter.parent.mkdir()
+    letter.write_text("Dear Anna")
+    with pytest.raises(SystemExit) as exit_:
+        main([*words, "--restart"])
+    assert exit_.value.code == 2
+    assert message in capsys.readouterr().err
+    left = sorted(path for path in tmp_path.rglob("*") if path.is_file())
+    assert left == sorted([*own_pictures, letter])
+
+
+def test_a_training_without_restart_writes_no_run_among_the_pictures(own_pictures, capsys):
+    pytest.importorskip("keras", reason="needs mien[train]")
+    from mien.cli import main
+
+    with pytest.raises(SystemExit) as exit_:
+        main(["train", "faces.toml", "--runs", "."])
+    assert exit_.value.code == 2
+    assert "is, holds or lies in the training data faces" in capsys.readouterr().err
+    assert sorted(path for path in Path.cwd().rglob("*") if path.is_file()) == own_pictures
+
+
 def test_a_bad_neighbour_does_not_end_the_table(tmp_path):
     recipe = (ROOT / "experiments" / "000_baseline.toml").read_text(encoding="utf-8")
     experiments, runs = tmp_path / "experiments", tmp_path / "runs"

@@ -40,6 +40,7 @@ from mien.training.faces import (
 )
 from mien.training.job import (
     TrainingJob,
+    check_folders,
     check_recipe,
     describe_environment,
     keep_recipe,
@@ -87,11 +88,13 @@ def train(job: TrainingJob, *, augment_on_device: bool | None = None) -> Path:
         The file of the trained network, in the run's folder.
 
     Raises:
+        SettingError: if the run's folders are not free for it (`mien.training.job.check_folders`).
         ModelError: if the folder belongs to another recipe or other faces, another process trains
             it, a run that this one needs has not finished, or the loss is no longer finite.
         DataError: if the faces cannot be read, have no labels or are too few.
         OutputError: if the disk has no room.
     """
+    check_folders(job)
     if not job.restart:
         check_recipe(job)
         if job.run.is_finished:

@@ -13,7 +13,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from mien.core.errors import ModelError
+from mien.core.errors import ModelError, SettingError
 from mien.core.files import write_atomically
 from mien.training.config import Experiment, load_experiment
 from mien.training.pause import take_up_run
@@ -49,6 +49,33 @@ class TrainingJob:
     def experiment(self) -> Experiment:
         """The recipe's content."""
         return self.recipe.experiment
+
+
+def check_folders(job: TrainingJob) -> None:
+    """Refuse folders of a run in which a training would write to, or throw away, somebody's files.
+
+    Raises:
+        SettingError: if the run folder or TensorBoard's is, holds or lies in the training data; or
+            if one that is to be thrown away holds something else than a run.
+    """
+    data = job.training_data.resolve()
+    for folder in (job.run.path, job.log_folder):
+        place = folder.resolve()
+        if place.is_relative_to(data) or data.is_relative_to(place):
+            raise SettingError(
+                f"The run would be written to {folder}, which is, holds or lies in the training "
+                f"data {job.training_data}: name another folder with --runs or --results, or give "
+                "the run another name."
+            )
+    is_run = job.run.recipe.is_file()
+    is_log = any(job.log_folder.rglob("events.out.tfevents.*"))
+    for folder, known in ((job.run.path, is_run), (job.log_folder, is_log)):
+        if job.restart and not known and folder.is_dir() and any(folder.iterdir()):
+            raise SettingError(
+                f"{folder} is not empty and holds no run of mien, so that --restart does not throw "
+                "it away: name another folder with --runs or --results, give the run another name, "
+                "or empty it yourself."
+            )
 
 
 def check_recipe(job: TrainingJob) -> None:

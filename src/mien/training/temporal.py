@@ -31,7 +31,13 @@ from mien.training.face_sequences import (
     split_sequences,
 )
 from mien.training.fit import make_callbacks
-from mien.training.job import TrainingJob, check_recipe, describe_environment, prepare_run_folder
+from mien.training.job import (
+    TrainingJob,
+    check_folders,
+    check_recipe,
+    describe_environment,
+    prepare_run_folder,
+)
 from mien.training.lock import locked
 from mien.training.objective import make_optimizer
 from mien.training.provenance import (
@@ -68,10 +74,12 @@ def train_temporal(job: TrainingJob) -> Path:
         The file of the trained network, in the run's folder.
 
     Raises:
+        SettingError: if the run's folders are not free for it (`mien.training.job.check_folders`).
         ModelError: if the folder belongs to another recipe, artifact, or other data.
         DataError: if there is nothing to learn from.
     """
     run = job.run
+    check_folders(job)
     if not job.restart:
         check_recipe(job)
         if run.is_finished:
