@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from fractions import Fraction
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -103,6 +104,23 @@ def test_without_a_window_the_annotated_video_is_written(
     assert drawn[60:180, 150:300].any()
 
 
+def test_a_record_is_not_lost_to_a_video_that_cannot_be_written(
+    recognizer, in_empty_folder, astronaut_bgr, write_video
+):
+    source = write_video(in_empty_folder / "clip.mp4", [astronaut_bgr] * 3)
+    Path("old.csv").write_text("what an earlier run wrote")
+    Path("results").touch()
+    with pytest.raises(OutputError, match="cannot be written"):
+        run_live(
+            source,
+            recognizer,
+            window=False,
+            say=print,
+            outputs=LiveOutputs(csv=Path("old.csv")),
+        )
+    assert Path("old.csv").read_text() == "what an earlier run wrote"
+
+
 def test_the_annotated_video_keeps_uneven_times(recognizer, in_empty_folder):
     av = pytest.importorskip("av", reason="needs mien[video]")
     times_ms = [*range(0, 600, 40), *range(2000, 2600, 40), *range(4000, 4600, 40)]
@@ -152,7 +170,8 @@ def test_without_a_webcam_the_bundled_video_takes_over(recognizer, capsys, monke
 class Interrupted:
     """Stands for a camera at which the user presses Ctrl-C after a frame."""
 
-    name, fps, frame_count, is_live, damaged_spots = "camera 0", 25.0, None, True, 0
+    name, fps, frame_count, is_live = "camera 0", 25.0, None, True
+    damaged_spots, frames_alike, first_ms = 0, 0, 0.0
 
     def __iter__(self):
         yield Frame(0, 0.0, np.full((120, 160, 3), 128, np.uint8))

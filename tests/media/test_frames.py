@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 
 from mien.core.errors import SettingError, SourceError
+from mien.engine.reconnect import LastingSource
 from mien.media import capture
 from mien.media.demo import demo_video
 from mien.media.frames import camera_index, damage_of, open_frames
+from mien.media.interlaced import InterlacedVideo
 
 
 @pytest.fixture
@@ -44,10 +46,12 @@ def write_times(path, times_ms):
         file.mux(video.encode(None))
 
 
-def write_film(path, pictures, *, codec="libx264", sound_s=0.0, pixel_shape=None, **options):
+def write_film(
+    path, pictures, *, codec="libx264", sound_s=0.0, pixel_shape=None, container=None, **options
+):
     """Write pictures, 25 a second, as PyAV's options say, with so many seconds of silence."""
     av = pytest.importorskip("av", reason="needs mien[video]")
-    with av.open(path, "w", options={"movflags": "+faststart"}) as file:
+    with av.open(path, "w", options=container or {"movflags": "+faststart"}) as file:
         video = file.add_stream(codec, rate=25, options=options)
         video.height, video.width = pictures[0].shape[:2]
         video.pix_fmt = "yuv420p"
@@ -192,6 +196,91 @@ def test_an_interlaced_file_gives_every_frame_with_its_time(
     assert damage_of(frames) is None
 
 
+@pytest.mark.parametrize("first", [30, 90], ids=["at once", "later"])
+def test_a_recording_that_turns_interlaced_is_read_to_its_end(tmp_path, first):
+    """As television does, where a film gives way to a studio."""
+    av = pytest.importorskip("av", reason="needs mien[video]")
+    pictures = grey_pictures(first + 30)
+    pictures[10:14] = [pictures[10]] * 4  # a still, which is not interlaced
+    with av.open(tmp_path / "film.ts", "w") as file:
+        stream = file.add_stream("libx264", rate=25)
+        stream.height, stream.width = pictures[0].shape[:2]
+        stream.pix_fmt = "yuv420p"
+        for part, options in ((range(first), {}), (range(first, first + 30), INTERLACED)):
+            encoder = av.CodecContext.create("libx264", "w")
+            encoder.height, encoder.width, encoder.pix_fmt = 48, 64, "yuv420p"
+            encoder.time_base, encoder.framerate = Fraction(1, 25), Fraction(25)
+            encoder.options = {"bf": "0", **options}
+            for index in part:
+                frame = av.VideoFrame.from_ndarray(pictures[index], format="bgr24")
+                frame.pts = index
+                for packet in encoder.encode(frame.reformat(format="yuv420p")):
+                    packet.stream = stream
+                    file.mux(packet)
+            for packet in encoder.encode(None):
+                packet.stream = stream
+                file.mux(packet)
+    with open_frames(tmp_path / "film.ts") as frames:
+        found = list(frames)
+    greys = [float(frame.image_bgr.mean()) for frame in found]
+    assert np.allclose(greys, [float(picture.mean()) for picture in pictures], atol=6)
+    times = [frame.timestamp_ms for frame in found]
+    assert times == pytest.approx([40 * i for i in range(first + 30)], abs=1)
+    assert damage_of(frames) is None
+
+
+def test_slides_are_asked_about_some_times_and_read_as_they_are(tmp_path, monkeypatch):
+    pytest.importorskip("av", reason="needs mien[video]")
+    asked = []
+    answer = InterlacedVideo.is_interlaced
+
+    def count(video, from_ms=None):
+        asked.append(from_ms)
+        return answer(video, from_ms)
+
+    monkeypatch.setattr(InterlacedVideo, "is_interlaced", count)
+    pictures = [picture for picture in grey_pictures(20) for _ in range(5)]
+    path = write_film(tmp_path / "slides.mp4", pictures, bf="0", crf="1")
+    with open_frames(path) as frames:
+        greys = [float(frame.image_bgr.mean()) for frame in frames]
+    assert np.allclose(greys, [float(picture.mean()) for picture in pictures], atol=6)
+    assert 1 <= len(asked) <= 8
+
+
+def test_a_video_in_fragments_with_longer_sound_is_whole(tmp_path):
+    pytest.importorskip("av", reason="needs mien[video]")
+    flags = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
+    path = write_film(tmp_path / "a.mp4", grey_pictures(50), sound_s=6.0, container=flags, g="10")
+    with open_frames(path) as frames:
+        assert sum(1 for _ in frames) == 50
+    content = path.read_bytes()
+    path.write_bytes(content[: content.rindex(b"mdat") + 10])
+    with (
+        pytest.raises(SourceError, match=r"a\.mp4 breaks off .* bytes are missing at its end"),
+        open_frames(path) as frames,
+    ):
+        for _ in frames:
+            pass
+
+
+def test_a_recording_that_was_cut_begins_at_0_with_the_first_picture(tmp_path):
+    av = pytest.importorskip("av", reason="needs mien[video]")
+    pictures = grey_pictures(60)
+    write_film(tmp_path / "whole.ts", pictures, g="25", bf="0", sc_threshold="0")
+    with av.open(tmp_path / "whole.ts") as whole, av.open(tmp_path / "cut.ts", "w") as cut:
+        stream = cut.add_stream_from_template(whole.streams.video[0])
+        for index, packet in enumerate(whole.demux(video=0)):
+            if index >= 10 and packet.size:  # within the first group of pictures
+                packet.stream = stream
+                cut.mux(packet)
+    with open_frames(tmp_path / "cut.ts") as frames:
+        found = list(frames)
+    greys = [float(frame.image_bgr.mean()) for frame in found]
+    assert np.allclose(greys, [float(picture.mean()) for picture in pictures[25:]], atol=6)
+    assert [frame.timestamp_ms for frame in found] == pytest.approx([40 * i for i in range(35)])
+    assert frames.first_ms == pytest.approx(600)
+
+
 def test_the_two_fields_of_a_frame_become_one_picture_without_a_comb(tmp_path):
     pictures = []
     for index in range(10):
@@ -274,6 +363,22 @@ def test_without_pyav_an_interlaced_file_is_told(tmp_path, monkeypatch):
     read = np.allclose(greys, [20 * index % 256 for index in range(30)], atol=6)
     told = "All 30 frames of tape.mp4 are one and the same picture" in (damage_of(frames) or "")
     assert read != told
+
+
+def test_an_interlaced_stream_is_told(tmp_path, serve_http):
+    """No file, which PyAV could read as well."""
+    path = write_film(tmp_path / "tape.ts", grey_pictures(30), **INTERLACED)
+    address = serve_http(path.read_bytes(), "video/mp2t")
+    source = open_frames(address)
+    source.is_live = True  # As one whose length nobody knows.
+    greys = []
+    with (
+        pytest.raises(SourceError, match="stopped giving frames"),
+        LastingSource(source, lambda: open_frames(address), backoff_s=()) as frames,
+    ):
+        greys.extend(float(frame.image_bgr.mean()) for frame in frames)
+    read = np.allclose(greys, [20 * index % 256 for index in range(30)], atol=6)
+    assert read or "Save it to a file, which mien reads." in (damage_of(frames) or "")
 
 
 def test_a_video_that_moves_is_not_called_a_still(tmp_path, write_video, monkeypatch):

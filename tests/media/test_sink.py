@@ -43,6 +43,17 @@ def test_frames_until_an_error_are_kept(tmp_path):
         assert len(list(frames)) == 1
 
 
+@pytest.mark.parametrize("fps", [119.8928, 200 / 3, 30_000 / 1001])
+def test_a_rate_that_an_encoder_cannot_count_by_is_rounded(tmp_path, fps):
+    path = tmp_path / "phone.mp4"
+    with VideoSink(path, fps) as video:
+        for number in range(10):
+            video.write_at(picture(), number * 1000 / fps)
+    with open_frames(path) as frames:
+        assert len(list(frames)) == 10
+        assert frames.fps == pytest.approx(fps, abs=0.01)
+
+
 def test_without_frames_an_old_file_stays(tmp_path):
     path = tmp_path / "out.mp4"
     path.write_text("old")

@@ -8,7 +8,8 @@ from mien.media.timeline import FileTimeline, LiveTimeline
 @pytest.mark.parametrize(
     ("positions", "times"),
     [
-        pytest.param([40, 80, 400, 30_000], [40, 80, 400, 30_000], id="uneven"),
+        pytest.param([0, 40, 360, 29_960], [0, 40, 360, 29_960], id="uneven"),
+        pytest.param([840, 880, 920], [0, 40, 80], id="from the middle"),
         pytest.param([0, 0, 0, 0], [0, 40, 80, 120], id="without times"),
         pytest.param([0, 40, 40, 81], [0, 40, 80, 81], id="one time twice"),
     ],
@@ -16,6 +17,7 @@ from mien.media.timeline import FileTimeline, LiveTimeline
 def test_times_of_a_file_never_run_backwards(positions, times):
     timeline = FileTimeline(25)
     assert [timeline.place(position) for position in positions] == pytest.approx(times)
+    assert timeline.first_ms == positions[0]
 
 
 @pytest.mark.parametrize(

@@ -201,6 +201,34 @@ def test_picture_and_sound_are_together_where_the_sound_begins_first(tmp_path, c
     assert re.search(r"first 2\.\d s of the sound of .*late\.", capsys.readouterr().err)
 
 
+def test_picture_and_sound_are_together_in_a_recording_that_was_cut(tmp_path):
+    """Whose first pictures cannot be decoded: what they build on was cut off."""
+    av = pytest.importorskip("av", reason="needs mien[video]")
+    write_flash_and_tone(av, tmp_path / "whole.ts", picture_s=0.0, flash_s=3.0)
+    with av.open(tmp_path / "whole.ts") as whole, av.open(tmp_path / "cut.ts", "w") as cut:
+        streams = [cut.add_stream_from_template(stream) for stream in whole.streams]
+        for packet in whole.demux():
+            if packet.size and packet.pts * packet.time_base > 1.4 + 0.4:
+                packet.stream = streams[packet.stream.index]
+                cut.mux(packet)
+    with (
+        open_frames(tmp_path / "cut.ts") as frames,
+        SoundVideoSink(
+            tmp_path / "out.mp4",
+            tmp_path / "cut.ts",
+            frames.fps,
+            remark,
+            first_ms=lambda: frames.first_ms,
+        ) as sink,
+    ):
+        for frame in frames:
+            sink.write_at(frame.image_bgr, frame.timestamp_ms)
+        assert frames.first_ms > 400
+    flash_s, tone_s = flash_and_tone_of(av, tmp_path / "out.mp4")
+    assert flash_s < 2.6
+    assert tone_s == pytest.approx(flash_s, abs=0.05)
+
+
 def test_a_video_that_cannot_be_finished_leaves_the_old_file(astronaut_bgr, tmp_path):
     pytest.importorskip("av", reason="needs mien[video]")
     old, source = tmp_path / "out.mp4", tmp_path / "source.mp4"
@@ -321,6 +349,56 @@ def test_no_output_takes_the_place_of_the_video(recognizer, clip, format):
     with pytest.raises(OutputError, match="is an input and would be overwritten"):
         run_video(clip, recognizer, outputs, EngineSettings())
     assert clip.read_bytes() == before
+
+
+@pytest.mark.skipif(not Path("/dev/fd/0").exists(), reason="needs /dev/fd")
+@pytest.mark.parametrize("words", [["URL"], ["-"]], ids=["file://", "standard input"])
+def test_no_output_takes_the_place_of_a_video_under_another_name(clip, words):
+    before = clip.read_bytes()
+    words = [clip.as_uri() if word == "URL" else word for word in words]
+    for option in ("--out", "--csv"):
+        with clip.open("rb") as file:
+            ended = subprocess.run(
+                [sys.executable, "-m", "mien", "video", *words, option, str(clip)],
+                stdin=file,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        assert ended.returncode == 2
+        assert "is an input and would be overwritten" in ended.stderr
+        assert clip.read_bytes() == before
+
+
+def test_the_address_of_a_file_is_that_file(recognizer, clip, tmp_path):
+    path = tmp_path / "a film.mp4"
+    path.write_bytes(clip.read_bytes())
+    assert "%20" in path.as_uri()
+    summary = run_video(path.as_uri(), recognizer, VideoOutputs(), EngineSettings())
+    assert summary.rows == run_video(clip, recognizer, VideoOutputs(), EngineSettings()).rows
+
+
+@pytest.mark.parametrize("format", ["video", "summary"])
+def test_a_record_is_not_lost_to_another_output_that_cannot_be(recognizer, clip, tmp_path, format):
+    record = tmp_path / "old.csv"
+    record.write_text("what an earlier run wrote")
+    (tmp_path / "file").touch()
+    outputs = VideoOutputs(csv=record, **{format: tmp_path / "file" / "out.mp4"})
+    with pytest.raises(OutputError, match=r"out\.mp4 cannot be written"):
+        run_video(clip, recognizer, outputs, EngineSettings())
+    assert record.read_text() == "what an earlier run wrote"
+
+
+def test_what_was_seen_is_summed_up_where_the_user_ends_it(recognizer, clip, tmp_path, capsys):
+    def interrupt(frames, _of):
+        if frames == 5:
+            raise KeyboardInterrupt
+
+    outputs = VideoOutputs(csv=tmp_path / "r.csv", summary=tmp_path / "s.json")
+    with pytest.raises(KeyboardInterrupt):
+        run_video(clip, recognizer, outputs, EngineSettings(), on_frame=interrupt)
+    assert capsys.readouterr().out.startswith("5 frames, 5 faces")
+    assert json.loads(outputs.summary.read_text())["persons"]
 
 
 def test_one_file_for_two_outputs_is_refused(recognizer, clip, tmp_path):

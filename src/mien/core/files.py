@@ -60,7 +60,7 @@ def write_atomically(path: Path, content: bytes | str) -> None:
             what cannot be (bytes of a file's name) as `\udc…`.
     """
     data = content.encode(errors="backslashreplace") if isinstance(content, str) else content
-    if _is_special(path):
+    if is_special(path):
         path.write_bytes(data)
         return
     target = file_of(path)
@@ -86,7 +86,8 @@ def _real(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
-def _is_special(path: Path) -> bool:
+def is_special(path: Path) -> bool:
+    """Whether a path is a pipe or a device, which is written to and never replaced."""
     return path.exists() and not path.is_file() and not path.is_dir()
 
 
@@ -104,7 +105,7 @@ def temporary_beside(path: Path, suffix: str | None = None) -> Path:
     """
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    if _is_special(path):
+    if is_special(path):
         why = "it is a pipe or a device, whose place no file can take"
         raise OSError(errno.EINVAL, why, str(path))
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -28,7 +28,7 @@ class LastingSource:
         backoff_s: How long to wait before each attempt.
     """
 
-    damaged_spots = 0
+    first_ms = 0.0
     passed_over: Sequence[Path] = ()
 
     def __init__(
@@ -79,6 +79,16 @@ class LastingSource:
                         self._on_lost(f"{self.name} was lost; trying to open it again ...")
                 if not self._open_again(error, waits):
                     return
+
+    @property
+    def damaged_spots(self) -> int:
+        """See `FrameSource`; since it was opened last."""
+        return self._source.damaged_spots
+
+    @property
+    def frames_alike(self) -> int:
+        """See `FrameSource`; since it was opened last."""
+        return self._source.frames_alike
 
     def close(self) -> None:
         """Release the source and stop waiting for it; once more does nothing."""

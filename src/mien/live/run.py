@@ -22,7 +22,7 @@ from mien.live.display import Window, has_display
 from mien.live.recording import Recording, dated_name
 from mien.live.view import View
 from mien.media.demo import open_frames_or_demo
-from mien.media.frames import path_of
+from mien.media.frames import FrameSource, file_read
 from mien.media.picture_files import passed_over_line
 from mien.media.sink import VideoSink
 from mien.recognizer import Recognizer
@@ -85,7 +85,7 @@ def run_live(
     """
     outputs = outputs or LiveOutputs()
     settings = settings or EngineSettings()
-    refuse_overwriting([path_of(source)], [outputs.csv, outputs.jsonl, outputs.parquet])
+    refuse_overwriting([file_read(source)], [outputs.csv, outputs.jsonl, outputs.parquet])
     with ExitStack() as stack:
         opened, _ = open_frames_or_demo(source, say, rotate_degrees=rotate_degrees)
         frames = stack.enter_context(
@@ -94,6 +94,9 @@ def run_live(
         if line := passed_over_line(frames.passed_over):
             say(line)
         stream = EmotionStream(frames, recognizer, settings)
+        shown = window and has_display()
+        video = None if shown else stack.enter_context(VideoSink(_path_for(frames), frames.fps))
+        # The last to be opened: what another record held is gone from here on.
         record = stack.enter_context(
             RecordWriter(
                 recognizer.classifier.labels,
@@ -105,15 +108,14 @@ def run_live(
         stack.enter_context(stream)
         narrator = _Narrator(say, is_live=frames.is_live)
         view = View(blur=outputs.blur)
-        shown = window and has_display()
         if window and not shown:
             say("No display: there will be no window.")
         say("Reading video stream ...")
         try:
-            if shown:
+            if video is None:
                 _Show(stream, view, narrator, record, settings, say).run(fast=fast)
             else:
-                _write(stream, view, narrator, record, say)
+                _write(stream, view, narrator, record, video, say)
         except KeyboardInterrupt:
             say("Stopped.")
 
@@ -123,21 +125,24 @@ def _write(
     view: View,
     narrator: _Narrator,
     record: RecordWriter,
+    video: VideoSink,
     say: Callable[[str], None],
 ) -> None:
-    frames = stream.source
+    say(f"Writing {video.path} (Ctrl-C ends it) ...")
+    for faces in stream:
+        record.write(faces)
+        narrator.tell(faces)
+        view.annotate(faces.image_bgr, faces)
+        view.draw_controls(faces.image_bgr, f"{narrator.fps:.0f} FPS")
+        video.write_at(faces.image_bgr, faces.timestamp_ms)
+
+
+def _path_for(frames: FrameSource) -> Path:
+    """Where the annotated video of a source goes; that of a live one replaces none."""
     name, ending = file_name(frames.name), "_annotated.mp4"
     if frames.is_live:
         name = dated_name(OUTPUT_FOLDER, name, ending)
-    path = OUTPUT_FOLDER / f"{name}{ending}"
-    say(f"Writing {path} (Ctrl-C ends it) ...")
-    with VideoSink(path, frames.fps) as video:
-        for faces in stream:
-            record.write(faces)
-            narrator.tell(faces)
-            view.annotate(faces.image_bgr, faces)
-            view.draw_controls(faces.image_bgr, f"{narrator.fps:.0f} FPS")
-            video.write_at(faces.image_bgr, faces.timestamp_ms)
+    return OUTPUT_FOLDER / f"{name}{ending}"
 
 
 class _Show:

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import os
 import stat
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TypeAlias
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.errors import SourceError
+from mien.media.edit_list import counts_frames
 from mien.media.ending import Seen, why_address_is_short, why_file_is_short
 from mien.media.image import opencv_name, quiet_opencv
-from mien.media.interlaced import InterlacedVideo, is_interlaced
+from mien.media.interlaced import InterlacedVideo, TimedPicture, with_interlaced
 from mien.media.source import Frame, OpenedSource, without_secrets
 from mien.media.timeline import LONGEST_STEP_MS, FileTimeline, LiveTimeline
 
@@ -46,10 +45,6 @@ _MOTION_JPEG = cv2.VideoWriter.fourcc(*"MJPG")
 # hundredth of a square is one to the eye.
 _PIXEL_SHAPES = (0.1, 10.0)
 _SQUARE = (0.99, 1.01)
-
-
-_TimedPicture: TypeAlias = "tuple[NDArray[np.uint8], float | None]"
-"""A picture and the time in milliseconds that the source states for it, None for none."""
 
 
 class _CaptureSource(OpenedSource):
@@ -112,6 +107,7 @@ class _CaptureSource(OpenedSource):
                 timestamp_ms = live.place(stated_ms, time.monotonic() * 1000)
             else:
                 timestamp_ms = in_file.place(stated_ms or 0.0)
+                self.first_ms = in_file.first_ms
             yield Frame(index, timestamp_ms, _with_square_pixels(image_bgr, self._pixel_shape))
             index += 1
         self._check_end(index, timestamp_ms)
@@ -119,28 +115,21 @@ class _CaptureSource(OpenedSource):
     def close(self) -> None:
         self._capture.release()
 
-    def _pictures(self) -> Iterator[_TimedPicture]:
-        read = self._read()
-        first = list(itertools.islice(read, 0 if self._path is None else 2))
-        if self._path is not None and self.frames_alike:
-            found = is_interlaced(self._path)
-            if found is not None:
-                self._stop_comparing()
-            if found:
-                yield from self._read_interlaced(self._path)
-                return
-        while first:
-            yield first.pop(0)
-        yield from read
-
-    def _read_interlaced(self, path: Path) -> Iterator[_TimedPicture]:
+    def _pictures(self) -> Iterator[TimedPicture]:
+        if self._path is None:
+            yield from self._read()
+            return
         turned_degrees = int(self._capture.get(cv2.CAP_PROP_ORIENTATION_META)) % 360
-        video = InterlacedVideo(path, turned_degrees, self._decoder_threads)
-        for picture in video:
-            self.damaged_spots = video.damaged_spots
+        video = InterlacedVideo(self._path, turned_degrees, self._decoder_threads)
+        spots = 0
+        for picture in with_interlaced(self._read(), video):
+            if video.is_known:
+                self._stop_comparing()
+            self.damaged_spots += video.damaged_spots - spots
+            spots = video.damaged_spots
             yield picture
 
-    def _read(self) -> Iterator[_TimedPicture]:
+    def _read(self) -> Iterator[TimedPicture]:
         failures = 0
         while failures < self._failures_at_end:
             read, image = self._capture.read()
@@ -155,8 +144,8 @@ class _CaptureSource(OpenedSource):
             yield image_bgr, self._stated_ms()
 
     def _compare(self, image_bgr: NDArray[np.uint8]) -> None:
-        """Count the frames of a file for as long as all are one and the same picture."""
-        if self.is_live or self._frames_differ:
+        """Count the frames for as long as all are one and the same picture."""
+        if self._frames_differ:
             return
         if self._first_bgr is None:
             self._first_bgr = image_bgr.copy()  # Frames may be drawn into.
@@ -184,7 +173,7 @@ class _CaptureSource(OpenedSource):
             raise SourceError(_NO_VIDEO_IN_PIPE)
         if frames == 0:
             raise SourceError(f"{self.name} {self._why_empty()}")
-        seen = Seen(frames, last_ms, self.fps, self.frame_count or 0)
+        seen = Seen(frames, self.first_ms + last_ms, self.fps, self.frame_count or 0)
         short = None
         if self._path is not None:
             short = why_file_is_short(seen, self._path, counts_frames=self._counts_frames)
@@ -258,6 +247,15 @@ def open_url(url: str, decoder_threads: int | None = None) -> OpenedSource:
     )
 
 
+def file_on_input() -> Path | None:
+    """Return the file that standard input is; None for a pipe or a terminal."""
+    try:
+        is_file = stat.S_ISREG(os.fstat(0).st_mode)
+    except OSError:
+        return None
+    return _FILE_ON_INPUT if is_file and _FILE_ON_INPUT.exists() else None
+
+
 def open_standard_input(decoder_threads: int | None = None) -> OpenedSource:
     """Open the video that comes through a pipe, or the file that standard input is.
 
@@ -269,12 +267,12 @@ def open_standard_input(decoder_threads: int | None = None) -> OpenedSource:
     """
     name = _STANDARD_INPUT
     try:
-        mode = os.fstat(0).st_mode
+        os.fstat(0)
     except OSError:
         raise SourceError(f"There is no {name}: pipe a video into it.") from None
-    if stat.S_ISREG(mode) and _FILE_ON_INPUT.exists():
+    if path := file_on_input():
         # Unlike a pipe, it can be read in any order.
-        return open_file(_FILE_ON_INPUT, name, decoder_threads)
+        return open_file(path, name, decoder_threads)
     if os.isatty(0):
         raise SourceError(f"Nothing comes on {name}: pipe a video into it, as in  cat x.mkv | …")
     capture = _decoded("pipe:0", decoder_threads)
@@ -367,14 +365,15 @@ def _count(capture: cv2.VideoCapture) -> int:
 
 
 def _counts_frames(path: Path) -> bool:
-    """Whether a file is MP4, MOV or AVI: those hold the number of their frames, shown or not."""
+    """Whether a file holds the number of its frames, shown or not, as MP4, MOV and AVI do."""
     # A file may have any name; one that is handed over as /dev/fd/0 has none.
     with path.open("rb") as file:
         head = file.read(12)
         # On macOS whoever opens /dev/fd/0 shares its place in the file with all others.
         file.seek(0)
-    is_mp4 = head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
-    return is_mp4 or (head.startswith(b"RIFF") and head[8:] == b"AVI ")
+    if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):
+        return counts_frames(path)
+    return head.startswith(b"RIFF") and head[8:] == b"AVI "
 
 
 def _fps(stated: float, path: Path | None, decoder_threads: int | None) -> float:

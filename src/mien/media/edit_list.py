@@ -1,4 +1,6 @@
-"""How much of its video an MP4 or MOV file shows: a trimmed one may hide a part and keep it.
+"""How many frames an MP4 or MOV file counts, and how much of its video it shows.
+
+A trimmed one may hide a part and keep it.
 
 Such a file is a tree of boxes, each with its length, its kind and what is inside.
 """
@@ -8,6 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 
 def shown_ms(path: Path) -> float | None:
@@ -27,18 +30,62 @@ def shown_ms(path: Path) -> float | None:
     return units * 1000 / timescale if units and timescale else None
 
 
-def _movie(path: Path) -> bytes:
+def counts_frames(path: Path) -> bool:
+    """Return whether an MP4 or MOV file holds the number of its video's frames.
+
+    One in fragments, as cameras and streams write it, has none in the place for it, nor has sound
+    with a picture on its cover.
+    """
+    try:
+        movie = _movie(path)
+        return any(
+            struct.unpack_from(">I", table, 8)[0]
+            for track in _inside(movie, b"trak")
+            if _is_video(track)
+            for kind in (b"stsz", b"stz2")
+            for table in _inside(track, b"mdia", b"minf", b"stbl", kind)
+        )
+    except (OSError, OverflowError, struct.error):
+        return False
+
+
+def missing_of_last_box(path: Path) -> int:
+    """Return how many bytes an MP4 or MOV file lacks of its last box; 0 for another file."""
+    size_bytes = path.stat().st_size
     with path.open("rb") as file:
-        # The box of the frames may be larger than the memory: it is passed over.
+        end = 0
         while len(header := file.read(8)) == 8:
             length, kind = struct.unpack(">I4s", header)
-            if length == 1:
-                length = struct.unpack(">Q", file.read(8))[0] - 8
-            if kind == b"moov":
-                return file.read(length - 8)
-            if length < 8:
-                break
-            file.seek(length - 8, 1)
+            if end == 0 and kind != b"ftyp":
+                return 0
+            if length == 1 and len(large := file.read(8)) == 8:
+                (length,) = struct.unpack(">Q", large)
+            if length < 8:  # 0: to the end of the file.
+                return 0
+            end += length
+            file.seek(end)
+    return max(end - size_bytes, 0)
+
+
+def _movie(path: Path) -> bytes:
+    with path.open("rb") as file:
+        movie = _read_movie(file)
+        # On macOS whoever opens /dev/fd/0 shares its place in the file with all others.
+        file.seek(0)
+        return movie
+
+
+def _read_movie(file: BinaryIO) -> bytes:
+    # The box of the frames may be larger than the memory: it is passed over.
+    while len(header := file.read(8)) == 8:
+        length, kind = struct.unpack(">I4s", header)
+        if length == 1:
+            length = struct.unpack(">Q", file.read(8))[0] - 8
+        if kind == b"moov":
+            return file.read(length - 8)
+        if length < 8:
+            break
+        file.seek(length - 8, 1)
     return b""
 
 
@@ -52,13 +99,17 @@ def _timescale(movie: bytes) -> int:
 
 def _edits_of_video(track: bytes) -> Iterator[tuple[int, int]]:
     """Duration and start in the media of each edit; nothing for a track that is no video."""
-    if not any(handler[8:12] == b"vide" for handler in _inside(track, b"mdia", b"hdlr")):
+    if not _is_video(track):
         return
     for edits in _inside(track, b"edts", b"elst"):
         (count,) = struct.unpack_from(">I", edits, 4)
         entry = struct.Struct(">Qq4x" if edits[:1] == b"\1" else ">Ii4x")
         for number in range(count):
             yield entry.unpack_from(edits, 8 + number * entry.size)
+
+
+def _is_video(track: bytes) -> bool:
+    return any(handler[8:12] == b"vide" for handler in _inside(track, b"mdia", b"hdlr"))
 
 
 def _inside(content: bytes, *kinds: bytes) -> Iterator[bytes]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from mien.media.edit_list import shown_ms
+from mien.media.edit_list import missing_of_last_box, shown_ms
 from mien.media.matroska import missing_bytes
 from mien.media.picture_length import picture_ms
 
@@ -45,7 +45,8 @@ def why_file_is_short(seen: Seen, path: Path, *, counts_frames: bool) -> str | N
         path: The file.
         counts_frames: Whether it holds the number of its frames.
     """
-    if missing := missing_bytes(path):
+    missing = missing_bytes(path) or (0 if counts_frames else missing_of_last_box(path))
+    if missing:
         return (
             f"breaks off after frame {seen.frames} ({seen.last_ms / 1000:.1f} s): the file is "
             f"truncated, {missing:,} bytes are missing at its end. The frames before were used; "

@@ -14,12 +14,21 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypeAlias
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.errors import SettingError, SourceError
-from mien.media.capture import open_camera, open_file, open_standard_input, open_url
+from mien.media.capture import (
+    file_on_input,
+    open_camera,
+    open_file,
+    open_standard_input,
+    open_url,
+)
+from mien.media.interlaced import has_pyav
 from mien.media.picture_files import PICTURE_SUFFIXES, is_hidden, is_picture, read_image
 from mien.media.pictures import Picture, is_pillow, load_picture
 from mien.media.source import Frame, FrameSource, OpenedSource
@@ -32,6 +41,7 @@ __all__ = [
     "camera_index",
     "check_rotation",
     "damage_of",
+    "file_read",
     "open_frames",
     "path_of",
 ]
@@ -102,9 +112,20 @@ def camera_index(source: object) -> int | None:
 def path_of(source: object) -> Path | None:
     """Return the file or folder that `source` means, None where it means something else."""
     text = str(source)
-    if camera_index(source) is not None or text == "-" or _URL.match(text):
+    if camera_index(source) is not None or text == "-":
         return None
-    return Path(text).expanduser()
+    address = urlsplit(text) if text.lower().startswith("file://") else None
+    if address is not None and address.netloc in ("", "localhost"):
+        return Path(url2pathname(address.path))
+    return None if _URL.match(text) else Path(text).expanduser()
+
+
+def file_read(source: object) -> Path | None:
+    """Return the file that `source` is read from, a file on standard input too; None for no file.
+
+    An output must not take its place.
+    """
+    return file_on_input() if str(source) == "-" else path_of(source)
 
 
 def damage_of(source: FrameSource) -> str | None:
@@ -113,19 +134,22 @@ def damage_of(source: FrameSource) -> str | None:
     That is damaged spots of a file, or a video that is interlaced, for all that mien can tell,
     where PyAV is missing or it is no file; see `mien.media.interlaced`.
     """
-    spots = source.damaged_spots
+    spots, alike = source.damaged_spots, source.frames_alike
     if spots:
         return (
             f"{source.name} is damaged in {spots} {'place' if spots == 1 else 'places'}, where "
             "frames may be missing; the rest was used. Copy it again for the whole."
         )
-    alike = source.frames_alike if isinstance(source, OpenedSource) else 0
     if alike < _TELLING_ALIKE:
         return None
+    cure = (
+        "Save it to a file, which mien reads."
+        if has_pyav()
+        else "PyAV reads such files:  pip install 'mien[video]'"
+    )
     return (
         f"All {alike:,} frames of {source.name} are one and the same picture. If a player shows "
-        "more, it is an interlaced video (DV, DVD, television), which OpenCV cannot read. "
-        "PyAV reads such files:  pip install 'mien[video]'"
+        f"more, it is an interlaced video (DV, DVD, television), which OpenCV cannot read. {cure}"
     )
 
 

@@ -1,15 +1,16 @@
 """Interlaced video files (DV, DVD, television), read by PyAV (`mien[video]`).
 
 OpenCV 4.14 does not turn their frames into pictures: it gives what its memory held for each of
-them, without an error.
+them, the picture before as a rule, without an error.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,79 +24,165 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
+TimedPicture: TypeAlias = "tuple[NDArray[np.uint8], float | None]"
+"""A picture and the time in milliseconds that its source states, None for none."""
+
 _LOOKED_AT = 3  # the first frame of a recording that was cut may be progressive
 _WEAVE = {"mode": "send_frame", "deint": "interlaced"}
 """bwdif makes one picture of the two fields of each frame; progressive ones it leaves alone."""
+_ALIKE_AT_START = 2
+_ALIKE_LATER = 3
+_MOST_STILLS = 8
+"""After so many stills PyAV is asked no more: a recording of slides is one after another."""
+_SAMPLED = 8  # of the rows and columns, to find pictures alike
+_SAME_MS = 1.0  # two readers round differently
+_SEEK_MARGIN_S = 2.0  # decoding begins so much earlier: a place is found to within some frames
 
 
-def is_interlaced(path: Path) -> bool | None:
-    """Return whether one of a video file's first frames is interlaced; None if nobody can tell.
-
-    None is for a file that PyAV cannot read, and for want of PyAV.
-    """
+def has_pyav() -> bool:
+    """Return whether PyAV is installed."""
     try:
-        import av
+        import av  # noqa: F401
     except ImportError:
-        return None
-    try:
-        # Absolute: FFmpeg takes 12:30:00.mp4 for an address.
-        with av.open(path.absolute()) as file:
-            file.streams.video[0].codec_context.thread_count = 1  # by which few are soonest read
-            first = itertools.islice(file.decode(video=0), _LOOKED_AT)
-            return any(frame.interlaced_frame for frame in first)
-    except (OSError, IndexError, av.FFmpegError):
-        return None
+        return False
+    return True
+
+
+def with_interlaced(
+    pictures: Iterable[TimedPicture], video: InterlacedVideo
+) -> Iterator[TimedPicture]:
+    """Give a file's pictures as OpenCV reads them; from interlaced frames on, those of PyAV.
+
+    Where pictures are alike, PyAV is asked about the frames there. It reads the rest of the file,
+    progressive frames too, once one is interlaced.
+
+    Args:
+        pictures: What OpenCV reads, each with its time since the beginning of the video's track.
+        video: The same file.
+    """
+    waiting: list[TimedPicture] = []  # alike, and perhaps no pictures of their frames
+    sample: NDArray[np.uint8] | None = None
+    wanted, stills, is_settled = _ALIKE_AT_START, 0, False
+    for picture in pictures:
+        sparse = picture[0][::_SAMPLED, ::_SAMPLED]
+        if sample is not None and not np.array_equal(sparse, sample):
+            yield from waiting
+            waiting, sample = [], None
+            wanted, is_settled = _ALIKE_LATER, stills >= _MOST_STILLS
+        sample = sparse.copy() if sample is None else sample
+        if is_settled:
+            yield picture
+            continue
+        waiting.append(picture)
+        if len(waiting) < wanted:
+            continue
+        # Later, the first of those alike is the last that OpenCV could read.
+        is_at_start = wanted == _ALIKE_AT_START
+        from_ms = None if is_at_start else waiting[1][1]
+        if video.is_interlaced(from_ms):
+            if not is_at_start:
+                yield waiting[0]
+            yield from video.pictures(from_ms)
+            return
+        yield from waiting
+        waiting, is_settled = [], True
+        stills += 1
+    yield from waiting
 
 
 class InterlacedVideo:
-    """The pictures of an interlaced video file, one a frame; iterate over it once.
+    """A video file as PyAV reads it: a picture a frame, interlaced or not.
 
     Args:
-        path: The file, of which `is_interlaced` is true.
+        path: The file.
         rotate_degrees: By how much its metadata says that frames are to be turned, clockwise.
         threads: How many threads decode; None for as many as FFmpeg thinks fit.
 
     Attributes:
+        is_known: Whether PyAV could tell of any frames if they are interlaced.
         damaged_spots: Where frames could not be decoded and others come behind, up to now.
-
-    Raises:
-        SourceError: while it is iterated over, where the file cannot be read any further.
     """
 
     def __init__(self, path: Path, rotate_degrees: int, threads: int | None) -> None:
+        self.is_known = False
         self.damaged_spots = 0
         self._path = path
         self._rotate_degrees = rotate_degrees
         self._threads = threads
 
-    def __iter__(self) -> Iterator[tuple[NDArray[np.uint8], float]]:
-        """Yield pictures, (H, W, 3) uint8 BGR, and their times since the first in milliseconds."""
+    def is_interlaced(self, from_ms: float | None = None) -> bool | None:
+        """Return whether one of a few frames is interlaced; None if nobody can tell.
+
+        None is for a file that PyAV cannot read, and for want of PyAV.
+
+        Args:
+            from_ms: Which frames: from this time on, since the beginning of the video's track in
+                milliseconds; None for the first ones.
+        """
+        if not has_pyav():
+            return None
         import av
 
-        first_s: float | None = None
         try:
-            with av.open(self._path.absolute()) as file:
-                for frame in self._woven(file, self._stream_of(file)):
-                    time_s = frame.time or 0.0
-                    first_s = time_s if first_s is None else first_s
-                    image_bgr = np.asarray(frame.to_ndarray(), dtype=np.uint8)
-                    yield rotate(image_bgr, self._rotate_degrees), (time_s - first_s) * 1000
+            with self._opened(from_ms) as (file, stream):
+                stream.codec_context.thread_count = 1  # by which few are soonest read
+                frames = (
+                    frame
+                    for frame in file.decode(stream)
+                    if from_ms is None or _time_ms(frame, stream) > from_ms - _SAME_MS
+                )
+                found = any(f.interlaced_frame for f in itertools.islice(frames, _LOOKED_AT))
+        except (OSError, IndexError, av.FFmpegError):
+            return None
+        self.is_known = True
+        return found
+
+    def pictures(self, from_ms: float | None = None) -> Iterator[TimedPicture]:
+        """Yield pictures, (H, W, 3) uint8 BGR, each with its time as `from_ms` is.
+
+        Args:
+            from_ms: See `is_interlaced`.
+
+        Raises:
+            SourceError: where the file cannot be read any further.
+        """
+        import av
+
+        try:
+            with self._opened(from_ms) as (file, stream):
+                self._set_threads(stream)
+                for frame in self._woven(self._decoded(file, stream)):
+                    time_ms = _time_ms(frame, stream)
+                    if from_ms is None or time_ms > from_ms - _SAME_MS:
+                        image_bgr = np.asarray(frame.to_ndarray(), dtype=np.uint8)
+                        yield rotate(image_bgr, self._rotate_degrees), time_ms
         except av.FFmpegError as error:
             raise SourceError(
                 f"{self._path} cannot be read any further: {error.strerror}. The frames before "
                 "were used."
             ) from None
 
-    def _stream_of(self, file: InputContainer) -> VideoStream:
-        stream = file.streams.video[0]
+    @contextmanager
+    def _opened(self, from_ms: float | None) -> Iterator[tuple[InputContainer, VideoStream]]:
+        """Open the file a little before a time."""
+        import av
+
+        # Absolute: FFmpeg takes 12:30:00.mp4 for an address.
+        with av.open(self._path.absolute()) as file:
+            stream = file.streams.video[0]
+            before_s = (from_ms or 0.0) / 1000 - _SEEK_MARGIN_S
+            if before_s > 0 and stream.time_base is not None:
+                place = (stream.start_time or 0) + round(before_s / stream.time_base)
+                file.seek(place, stream=stream)
+            yield file, stream
+
+    def _set_threads(self, stream: VideoStream) -> None:
         if self._threads is not None:
             stream.codec_context.thread_count = self._threads
         if self._threads != 1:
             stream.thread_type = "AUTO"
-        return stream
 
-    def _woven(self, file: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
-        frames = self._decoded(file, stream)
+    def _woven(self, frames: Iterator[VideoFrame]) -> Iterator[VideoFrame]:
         # FFmpeg ends the process where the frames of a filter change, as at damaged spots.
         for _, alike in itertools.groupby(frames, _kind_of):
             first = next(alike)
@@ -135,6 +222,14 @@ class InterlacedVideo:
                 self.damaged_spots += 1
                 is_damaged = False
             yield from frames
+
+
+def _time_ms(frame: VideoFrame, stream: VideoStream) -> float:
+    """The time of a frame since the beginning of its track, in milliseconds."""
+    if frame.time is None:
+        return 0.0
+    start, base = stream.start_time, stream.time_base
+    return 1000 * (frame.time - (0.0 if start is None or base is None else float(start * base)))
 
 
 def _kind_of(frame: VideoFrame) -> tuple[int | str, ...]:

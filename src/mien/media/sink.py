@@ -32,19 +32,23 @@ class VideoSink:
         fps: Frames a second, above 0.
 
     Raises:
-        OutputError: on the first frame, if the file cannot be written; at the end, if it could
-            not be written to the end.
+        OutputError: if the file cannot be written, or, at the end, not to the end.
     """
 
     def __init__(self, path: Path, fps: float) -> None:
         self.path = path
-        self._fps = fps
-        self._temporary: Path | None = None
+        # Encoders of MPEG-4 part 2 count in fractions whose parts stay below 65,536.
+        self._fps = max(round(fps, 2), 0.01)
         self._writer: cv2.VideoWriter | None = None
         self._size = (0, 0)
         self._written = 0
         self._cut = 0  # frames that gaps were cut down by
         self._before_bgr: NDArray[np.uint8] | None = None
+        opencv_name(path)
+        try:
+            self._temporary = temporary_beside(file_of(path), ".mp4")
+        except OSError as error:
+            raise OutputError(f"{path} cannot be written: {error.strerror}.") from None
 
     def write(self, image_bgr: NDArray[np.uint8]) -> None:
         """Append a frame.
@@ -85,13 +89,12 @@ class VideoSink:
 
     def close(self) -> None:
         """Finish the file and give it its name; once more does nothing."""
-        if self._writer is None or self._temporary is None:
-            return
-        self._writer.release()
-        self._writer = None
+        writer, self._writer = self._writer, None
         try:
-            self._check_whole(self._temporary)
-            self._temporary.replace(file_of(self.path))
+            if writer is not None:
+                writer.release()
+                self._check_whole(self._temporary)
+                self._temporary.replace(file_of(self.path))
         except OSError as error:
             raise OutputError(f"{self.path} cannot be written: {error.strerror}.") from None
         finally:
@@ -116,17 +119,11 @@ class VideoSink:
             )
 
     def _open(self) -> cv2.VideoWriter:
-        opencv_name(self.path)
-        try:
-            self._temporary = temporary_beside(file_of(self.path), ".mp4")
-        except OSError as error:
-            raise OutputError(f"{self.path} cannot be written: {error.strerror}.") from None
         fourcc = cv2.VideoWriter.fourcc(*"mp4v")
         writer = cv2.VideoWriter(
             opencv_name(self._temporary), cv2.CAP_FFMPEG, fourcc, self._fps, self._size
         )
         if not writer.isOpened():
-            self._temporary.unlink()
             raise OutputError(
                 f"{self.path} cannot be written as a video of {self._size[0]} by {self._size[1]} "
                 f"pixels at {self._fps:g} frames a second."

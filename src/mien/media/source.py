@@ -52,6 +52,10 @@ class FrameSource(Protocol):
         is_live: True for a camera or stream: frames come when they come, and late ones are stale.
         damaged_spots: Where a video file could not be decoded and the frames go on behind, as many
             as were met until now. Frames may be missing there; the times of the others are right.
+        frames_alike: How many frames of a video there were until now, if all are one and the same
+            picture; else 0.
+        first_ms: How long the video's track had gone on when the first picture came, in
+            milliseconds, as in a recording that was cut; 0 until it came.
         passed_over: The files of a folder that are no pictures by their name; hidden ones excepted.
     """
 
@@ -60,6 +64,8 @@ class FrameSource(Protocol):
     frame_count: int | None
     is_live: bool
     damaged_spots: int
+    frames_alike: int
+    first_ms: float
     passed_over: Sequence[Path]
 
     def __iter__(self) -> Iterator[Frame]: ...
@@ -82,8 +88,7 @@ class OpenedSource:
     is_live: bool
     damaged_spots = 0
     frames_alike = 0
-    """How many frames of a video there were until now, if all are one and the same picture; else
-    0."""
+    first_ms = 0.0
     passed_over: Sequence[Path] = ()
     rotate_degrees = 0
 

@@ -11,13 +11,17 @@ _RIGHT_PACE = 0.8, 1.25  # its time over the clock's
 
 
 class FileTimeline:
-    """The times of a file's frames.
+    """The times of a file's frames, from 0 at the first one.
 
     Args:
         fps: The file's frames a second, which count where it states no times.
+
+    Attributes:
+        first_ms: What the file states for the first one; 0 until it came.
     """
 
     def __init__(self, fps: float) -> None:
+        self.first_ms = 0.0
         self._frame_ms = 1000 / fps
         self._last_ms: float | None = None
 
@@ -27,8 +31,11 @@ class FileTimeline:
         Args:
             position_ms: What the file states.
         """
-        if self._last_ms is None or position_ms > self._last_ms:
-            self._last_ms = position_ms
+        if self._last_ms is None:
+            self.first_ms = position_ms
+            self._last_ms = 0.0
+        elif position_ms - self.first_ms > self._last_ms:
+            self._last_ms = position_ms - self.first_ms
         else:
             self._last_ms += self._frame_ms
         return self._last_ms

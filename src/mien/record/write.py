@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from mien.core.errors import OutputError
-from mien.core.files import temporary_beside, write_atomically
+from mien.core.files import file_of, is_special, temporary_beside, write_atomically
 from mien.core.types import FaceEmotion
 from mien.record.parquet import csv_to_parquet, require_pyarrow
 from mien.record.summary import Summary
@@ -175,6 +175,15 @@ class RecordWriter(TableWriter):
     def write(self, faces: Iterable[FaceEmotion]) -> None:
         """Append the faces of a frame; see `append`."""
         self.append([row_of(face, smooth_ms=self._smooth_ms, raw=self._raw) for face in faces])
+
+
+def check_summary_place(path: Path) -> None:
+    """Raise OutputError if a summary cannot be written to `path`, before it is computed."""
+    try:
+        if not is_special(path):
+            temporary_beside(file_of(path)).unlink()
+    except OSError as error:
+        raise OutputError(f"The summary {path} cannot be written: {error.strerror}.") from None
 
 
 def write_summary(path: Path, summary: Summary) -> None:

@@ -15,14 +15,15 @@ from mien.engine.reconnect import make_lasting
 from mien.engine.settings import EngineSettings
 from mien.media.blur import blur_faces
 from mien.media.draw import draw_faces
-from mien.media.frames import FrameSource, damage_of, open_frames, path_of
+from mien.media.frames import FrameSource, damage_of, file_read, open_frames, path_of
+from mien.media.interlaced import has_pyav
 from mien.media.layout import Spots
 from mien.media.picture_files import is_picture, passed_over_line
 from mien.media.sink import VideoSink
 from mien.recognizer import Recognizer
 from mien.record.summary import Summary
-from mien.record.write import RecordOutputs, RecordWriter, write_summary
-from mien.video.sound import SoundVideoSink, has_pyav
+from mien.record.write import RecordOutputs, RecordWriter, check_summary_place, write_summary
+from mien.video.sound import SoundVideoSink
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +57,7 @@ def run_video(
 
     Says at the end what was seen, a line a person, and what everyone showed on the whole. A camera
     or stream goes on until Ctrl-C (KeyboardInterrupt), and is opened again when it breaks off;
-    frames that come too fast are left out.
+    frames that come too fast are left out. Of a file, too, what came before Ctrl-C is summed up.
 
     Args:
         source: See `mien.media.frames.open_frames`: a video file, a folder of pictures, ….
@@ -79,14 +80,15 @@ def run_video(
             overwrite the video or another output.
         MissingExtraError: if Parquet is asked for and pyarrow is missing.
         BrokenPipeError: see `mien.record.write.TableWriter`.
+        KeyboardInterrupt: Ctrl-C ended it before its end.
     """
     path = path_of(source)
-    _check_outputs(path, outputs)
+    _check_outputs(source, outputs)
     summary = Summary()
     started = time.monotonic()
     frames = 0
     spots: Spots = {}
-    failure: OutputError | SourceError | None = None
+    failure: OutputError | SourceError | KeyboardInterrupt | None = None
     with make_lasting(
         open_frames(source, rotate_degrees=rotate_degrees),
         source,
@@ -123,9 +125,9 @@ def run_video(
                             on_frame(frames, opened.frame_count or None)
                 except (OutputError, SourceError) as error:
                     failure = error
-                except KeyboardInterrupt:
+                except KeyboardInterrupt as interrupt:
                     if not opened.is_live:
-                        raise
+                        failure = interrupt
         except OutputError as error:  # What is written at the end, too, may find the disk full.
             failure = failure or error
     if frames or failure is None:
@@ -150,11 +152,13 @@ def _lines(summary: Summary, frames: int, seconds: float) -> list[str]:
     ]
 
 
-def _check_outputs(path: Path | None, outputs: VideoOutputs) -> None:
+def _check_outputs(source: int | str | Path, outputs: VideoOutputs) -> None:
     if outputs.video is not None and outputs.video.suffix.lower() != ".mp4":
         raise OutputError(f"{outputs.video} is to be a video: expected a name that ends in .mp4.")
     written = [outputs.video, outputs.csv, outputs.jsonl, outputs.parquet, outputs.summary]
-    refuse_overwriting([path], written)
+    refuse_overwriting([file_read(source)], written)
+    if outputs.summary is not None:
+        check_summary_place(outputs.summary)
 
 
 def _open_sink(
@@ -170,7 +174,13 @@ def _open_sink(
         if path is None and not isinstance(source, int):
             remark(f"{outputs.video} will be without sound: it is copied from files alone.")
         may_sound = path is not None and path.is_file() and not is_picture(path)
-        return SoundVideoSink(outputs.video, path if may_sound else None, opened.fps, remark)
+        return SoundVideoSink(
+            outputs.video,
+            path if may_sound else None,
+            opened.fps,
+            remark,
+            first_ms=lambda: opened.first_ms,
+        )
     remark(
         f"{outputs.video} will be without sound, in MPEG-4 part 2, which browsers do not play; "
         "for sound and H.264:  pip install 'mien[video]'"

@@ -31,15 +31,6 @@ _TOLD_S = 0.5
 """Sound before the first picture that is longer is missed, and its loss is told."""
 
 
-def has_pyav() -> bool:
-    """Return whether PyAV is installed."""
-    try:
-        import av  # noqa: F401
-    except ImportError:
-        return False
-    return True
-
-
 class SoundVideoSink:
     """Writes frames as H.264 at the times they have in their source, with its sound.
 
@@ -55,24 +46,35 @@ class SoundVideoSink:
             no sound.
         fps: Its rate, for players that ask.
         remark: Called with a line where the source's sound breaks off, or a part is left out.
+        first_ms: Called before the first frame is written: `FrameSource.first_ms` of the source.
 
     Raises:
-        SourceError: if the file cannot be written, or the sound not be opened.
+        OutputError: if the file cannot be written.
+        SourceError: on the first frame, if the sound cannot be opened.
     """
 
     def __init__(
-        self, path: Path, source: Path | None, fps: float, remark: Callable[[str], None]
+        self,
+        path: Path,
+        source: Path | None,
+        fps: float,
+        remark: Callable[[str], None],
+        first_ms: Callable[[], float] = float,
     ) -> None:
         self.path = path
+        self._first_ms = first_ms
         self._source = source
         self._fps = fps
         self._remark = remark
-        self._temporary: Path | None = None
         self._output: OutputContainer | None = None
         self._video: VideoStream | None = None
         self._sound: _Sound | None = None
         self._last_tick = -1
         self._is_broken = False
+        try:
+            self._temporary = temporary_beside(file_of(path), ".mp4")
+        except OSError as error:
+            raise OutputError(f"{path} cannot be written: {error.strerror}.") from None
 
     def write_at(self, image_bgr: NDArray[np.uint8], timestamp_ms: float) -> None:
         """Append a frame at its time.
@@ -104,8 +106,6 @@ class SoundVideoSink:
     def close(self) -> None:
         """Finish the file and give it its name; once more does nothing."""
         output, self._output = self._output, None
-        if self._temporary is None:
-            return
         try:
             if output is not None:
                 with self._told():
@@ -149,7 +149,6 @@ class SoundVideoSink:
     def _open(self, width: int, height: int) -> None:
         import av
 
-        self._temporary = temporary_beside(file_of(self.path), ".mp4")
         output = av.open(self._temporary, "w", format="mp4", options={"movflags": "+faststart"})
         rate = Fraction(self._fps).limit_denominator(1001)
         options = {"preset": "veryfast", "crf": "20"}
@@ -159,7 +158,7 @@ class SoundVideoSink:
         video.codec_context.time_base = Fraction(1, _TICKS_PER_S)
         self._output, self._video = output, video
         if self._source is not None:
-            self._sound = _Sound.of(self._source, output, self._remark)
+            self._sound = _Sound.of(self._source, output, self._remark, self._first_ms() / 1000)
 
 
 class _Sound:
@@ -171,6 +170,7 @@ class _Sound:
         stream: AudioStream,
         output: OutputContainer,
         remark: Callable[[str], None],
+        first_s: float,
     ) -> None:
         self._source = source
         self._remark = remark
@@ -183,15 +183,25 @@ class _Sound:
             self._target = output.add_stream("aac", rate=_aac_rate(stream))
         start = source.streams.video[0].start_time
         base = source.streams.video[0].time_base
-        # The frames' times count from the first frame; so must those of the sound.
-        self._offset_s = float(start * base) if start is not None and base is not None else 0.0
+        # The frames' times count from the first frame that could be read; so must the sound's.
+        start_s = float(start * base) if start is not None and base is not None else 0.0
+        self._offset_s = start_s + first_s
         self._tell_what_is_left_out(stream)
         self._packets = self._ready()
         self._next: tuple[float, Packet[AudioStream]] | None = next(self._packets, None)
 
     @staticmethod
-    def of(path: Path, output: OutputContainer, remark: Callable[[str], None]) -> _Sound | None:
-        """Return the sound of the file at `path`; None where it has none that can be read."""
+    def of(
+        path: Path, output: OutputContainer, remark: Callable[[str], None], first_s: float
+    ) -> _Sound | None:
+        """Return the sound of the file at `path`; None where it has none that can be read.
+
+        Args:
+            path: The file.
+            output: Where it goes.
+            remark: See `SoundVideoSink`.
+            first_s: How long the video's track has gone on when the first picture comes.
+        """
         import av
 
         try:
@@ -201,7 +211,7 @@ class _Sound:
         if not source.streams.audio or not source.streams.video:
             source.close()
             return None
-        return _Sound(source, source.streams.audio[0], output, remark)
+        return _Sound(source, source.streams.audio[0], output, remark, first_s)
 
     def mux_until(self, output: OutputContainer, seconds: float) -> None:
         """Move what is heard until a time of the video into the output."""
