@@ -63,10 +63,14 @@ class FrameSource(Protocol):
     fps: float
     frame_count: int | None
     is_live: bool
-    damaged_spots: int
-    frames_alike: int
     first_ms: float
     passed_over: Sequence[Path]
+
+    @property
+    def damaged_spots(self) -> int: ...
+
+    @property
+    def frames_alike(self) -> int: ...
 
     def __iter__(self) -> Iterator[Frame]: ...
 
