@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 from dataclasses import replace
 
@@ -253,6 +254,46 @@ def test_predict_and_evaluate_name_file_and_truth_and_show_the_wrong_faces():
         assert wrong
         shown = cv2.imread(str(path.with_name("wrong_faces.png")), cv2.IMREAD_GRAYSCALE)
         assert (shown < 100).mean() > 0.1  # Faces and captions on white: a part of it is dark.
+
+
+def test_what_is_read_is_never_overwritten(capsys):
+    Path("faces/happy").mkdir(parents=True)
+    for name in ("1.png", "wrong_faces.png"):
+        cv2.imwrite(f"faces/happy/{name}", np.full((48, 48), 90, np.uint8))
+    before = {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
+    network = ("--model", "net/emotion.onnx", "--data")
+    for words in (
+        ("predict", *network, "data/mine.csv", "--out", "data/mine.csv"),
+        ("predict", *network, "data/mine.csv", "--out", "net/emotion.onnx"),
+        ("predict", *network, "data/mine.csv", "--out", "net/emotion.json"),
+        ("predict", *network, "faces", "--out", "faces/happy/1.png"),
+        ("predict", *network, "faces", "--out", "faces/happy/answers.csv"),
+        ("evaluate", *network, "faces", "--out", "faces/happy"),
+        ("evaluate", *network, "data/mine.csv", "--ledger", "data/mine.csv"),
+        ("evaluate", *network, "data/mine.csv", "--ledger", "data/train.csv"),
+    ):
+        assert run(*words) == 2
+        assert "is an input and would be overwritten" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_the_wrong_faces_of_another_table_go_where_new_ones_come():
+    sheet = Path("out/wrong_faces.png")
+    sheet.parent.mkdir()
+    sheet.write_bytes(b"of another table")
+    predict = ("predict", "--model", "net/emotion.onnx", "--out", "out/p.csv", "--data")
+    assert run(*predict, "data/test.csv") == 0  # It has no labels.
+    assert sheet.read_bytes() == b"of another table"
+    assert run(*predict, "data/mine.csv") == 0
+    assert cv2.imread(str(sheet)) is not None
+
+
+def test_the_working_folder_may_be_the_data():
+    Path("faces/happy").mkdir(parents=True)
+    cv2.imwrite("faces/happy/1.png", np.full((48, 48), 90, np.uint8))
+    network = Path("net/emotion.onnx").resolve()
+    os.chdir("faces")
+    assert run("evaluate", "--model", network, "--data", ".", "--out", "../scored") == 0
 
 
 @pytest.mark.parametrize(

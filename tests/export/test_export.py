@@ -335,4 +335,9 @@ def test_quantise_compares_the_two(trained, faces, tmp_path, monkeypatch, capsys
     assert "validation faces" in printed
     assert "times as fast" in printed
     assert load_artifact(Path("results/int8/emotion.onnx")).experiment == "toy"
-    assert run("quantise", "out/emotion.onnx", "--out", "out/emotion.onnx") == 2
+    faces_before = Path("data/train.csv").read_bytes()
+    for read in ("out/emotion.onnx", "out/emotion.int8", "data/train.csv"):
+        # The sidecar of the second one would be the network's own.
+        assert run("quantise", "out/emotion.onnx", "--out", read) == 2
+        assert "is an input and would be overwritten" in capsys.readouterr().err
+    assert Path("data/train.csv").read_bytes() == faces_before

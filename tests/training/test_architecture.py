@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("matplotlib", reason="needs mien[train]")
 
-from mien.core.errors import DataError
+from mien.core.errors import DataError, OutputError
 from mien.training.curves import redraw_learning_curves
 from mien.training.iterations import iteration_history
 from mien.training.run_folder import RunFolder
@@ -103,6 +103,14 @@ def test_networks_over_time_stand_apart(tmp_path: Path) -> None:
 def test_curves_of_a_run_that_has_not_finished_are_refused(run_folder: Path) -> None:
     with pytest.raises(DataError, match=r"There is no .*history\.json"):
         redraw_learning_curves(RunFolder(run_folder))
+
+
+def test_curves_do_not_take_the_place_of_what_they_are_drawn_from(run_folder: Path) -> None:
+    run = RunFolder(run_folder)
+    run.history.write_text("{}", encoding="utf-8")
+    with pytest.raises(OutputError, match=r"history\.json is an input and would be overwritten"):
+        redraw_learning_curves(run, run.history)
+    assert run.history.read_text(encoding="utf-8") == "{}"
 
 
 @pytest.mark.parametrize("name", ["experiment.toml", "data.json", "metrics.json"])

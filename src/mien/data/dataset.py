@@ -48,3 +48,9 @@ class Dataset:
     groups: NDArray[np.str_] | None = None
     files: tuple[str, ...] | None = None
     skipped: tuple[Skipped, ...] = ()
+
+    @property
+    def pictures(self) -> tuple[Path, ...]:
+        """The file of the picture that each face came from; none where they came from no files."""
+        folder = self.source if self.source.is_dir() else self.source.parent
+        return tuple(folder / file.strip() for file in self.files or ())

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 import mien.models.temporal  # noqa: F401  (registers its layers with Keras)
 from mien.core.errors import DataError, ModelError
+from mien.core.files import refuse_overwriting
 from mien.core.labels import EMOTIONS
 from mien.data.clips import holds_clips, load_clips
 from mien.data.face_sequences import FaceSequence
@@ -144,12 +145,15 @@ def score_over_time(
 
     Raises:
         SettingError: if no data are named for a network that learnt from clips.
+        OutputError: if a file to write is one that is read.
         ModelError: if it belongs to another face artifact than the one that ships.
         DataError: if the data are not usable.
     """
     run = RunFolder(network_path.parent)
     experiment, metrics = load_experiment(run.recipe), run.read_metrics()
     data = data_to_score(run, EMOTIONS, data)
+    target = (out or run.path) / "over_time.json"
+    refuse_overwriting([data, network_path], [target, ledger])
     recognizer = Recognizer(reading=metrics["reading"], threads=1)
     found = recognizer.classifier.artifact
     if found.sha256 != metrics["face_artifact_sha256"]:
@@ -166,7 +170,6 @@ def score_over_time(
         _count_look(report, network, network_path, test_faces, ledger, say)
     for line in report.lines():
         say(line)
-    target = (out or run.path) / "over_time.json"
     write_json(target, asdict(report))
     say(f"Wrote {target}")
     return report
@@ -322,7 +325,7 @@ def _sequences_of_clips(
 def _faces(data: Path, experiment: Experiment) -> tuple[LabelledFaces, int]:
     dataset = load_dataset(data)
     scored = faces_to_score(dataset)
-    beside = data.with_name("fer2013new.csv")
+    beside = data.parent / "fer2013new.csv"
     # A few hundred of FER2013's training faces are copies of test faces.
     if scored.known_test_faces <= LARGEST_TEST_PART * len(scored.labels):
         faces = load_faces_or_clips(data, beside)

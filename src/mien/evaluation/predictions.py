@@ -43,7 +43,7 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
 
     The columns are `face` (the row, from 0), `file`, `truth`, `label` (from 0), `emotion`,
     `confidence` and one per label. The sheet (`wrong_faces.png` beside the table) shows the surest
-    errors first; where nothing is wrong there is none.
+    errors first; where nothing is wrong there is none, and without a truth one that is there stays.
 
     Args:
         path: The CSV file.
@@ -64,7 +64,6 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
 
 
 def _write_wrong_faces(path: Path, predictions: Predictions) -> None:
-    path.unlink(missing_ok=True)
     if predictions.truth is None:
         return
     predicted = predictions.probabilities.argmax(axis=1)
@@ -72,6 +71,7 @@ def _write_wrong_faces(path: Path, predictions: Predictions) -> None:
     wrong = np.flatnonzero(predicted != predictions.truth)
     wrong = wrong[np.argsort(-confidence[wrong], kind="stable")]
     if not len(wrong):
+        path.unlink(missing_ok=True)  # That of an earlier table must not speak of this one.
         return
     names = predictions.names
     draw_contact_sheet(

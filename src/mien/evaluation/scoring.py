@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from mien.classifier.classifier import Classifier
 from mien.core.artifact import ARTIFACT_NAME
 from mien.core.errors import DataError, ModelError
+from mien.core.files import refuse_overwriting
 from mien.core.labels import EMOTIONS
 from mien.data.classes import FER2013_CLASSES, ClassTable
 from mien.data.dataset import Dataset
@@ -22,7 +23,7 @@ from mien.data.ferplus import load_votes
 from mien.evaluation.figures import draw_confusion_matrix, draw_reliability_diagram
 from mien.evaluation.ledger import answers_of, append_entry, find_entry
 from mien.evaluation.network import fit_faces, open_network, short_name
-from mien.evaluation.predictions import Predictions, write_predictions
+from mien.evaluation.predictions import WRONG_FACES, Predictions, write_predictions
 from mien.evaluation.rater_scores import RaterScores
 from mien.evaluation.report import Report, evaluate, format_report, label_reading
 from mien.evaluation.test_set import (
@@ -85,6 +86,7 @@ def score_network(
 
     Raises:
         SettingError: if no data are named for a network that is not about FER2013's faces.
+        OutputError: if a file to write is one that is read.
         ModelError: if the network is not usable, or `out` shows another one's figures.
         DataError: if the faces are not usable, or have no labels.
     """
@@ -115,6 +117,18 @@ def score_network(
             f"file to score, {network.artifact.onnx_path}, is another one ({sha256}): name another "
             "folder with --out."
         )
+    figures_folder = RunFolder(out)
+    refuse_overwriting(
+        [
+            *(data, data.parent / "train.csv", data.parent / "fer2013new.csv"),
+            *dataset.pictures,
+            *_files_of(network_path),
+        ],
+        [
+            *(figures_folder.metrics, *figures_folder.test_pictures),
+            *(figures_folder.predictions, out / WRONG_FACES, ledger),
+        ],
+    )
     answers = answers_of(network) if faces.is_look else []
     seen = faces.known_test_faces
     earlier = find_entry(ledger, sha256, answers, seen) if faces.is_look else None
@@ -131,9 +145,9 @@ def score_network(
     )
     if faces.is_look and not earlier:
         append_entry(ledger, _ledger_entry(report) | {"answers": answers})
-    write_report(report, RunFolder(out))
+    write_report(report, figures_folder)
     write_predictions(
-        RunFolder(out).predictions,
+        figures_folder.predictions,
         Predictions(
             outputs.probabilities, network.labels, faces.faces_u8, faces.labels, faces.files
         ),
@@ -242,11 +256,15 @@ def predict(network_path: Path | None, data: Path, out: Path, remark: Callable[[
         The number of faces.
 
     Raises:
+        OutputError: if a file to write is one that is read.
         ModelError: if the network is not usable.
         DataError: if the faces are not usable.
     """
+    outputs = [out, out.parent / WRONG_FACES]
+    refuse_overwriting([data, *_files_of(network_path)], outputs)
     network = open_network(network_path)
     dataset = load_dataset(data, classes_of(network))
+    refuse_overwriting(dataset.pictures, outputs)
     probabilities = network.classify(
         fit_faces(dataset.faces_u8, network.artifact.input)
     ).probabilities
@@ -264,6 +282,11 @@ def predict(network_path: Path | None, data: Path, out: Path, remark: Callable[[
         out, Predictions(probabilities, network.labels, dataset.faces_u8, truth, dataset.files)
     )
     return len(probabilities)
+
+
+def _files_of(network_path: Path | None) -> list[Path]:
+    """Return the files of a network that was named: its own and its sidecar."""
+    return [] if network_path is None else [network_path, network_path.with_suffix(".json")]
 
 
 def _folder_of_figures(
@@ -286,7 +309,7 @@ def _folder_of_figures(
 def _training_faces(dataset: Dataset, data: Path) -> NDArray[np.uint8] | None:
     if dataset.usage is not None and (dataset.usage == "Training").any():
         return dataset.faces_u8[dataset.usage == "Training"]
-    beside = data.with_name("train.csv")
+    beside = data.parent / "train.csv"
     if beside.is_file() and beside != data:
         try:
             return load_dataset(beside, dataset.classes).faces_u8
@@ -297,7 +320,7 @@ def _training_faces(dataset: Dataset, data: Path) -> NDArray[np.uint8] | None:
 
 
 def _votes(faces: ScoredFaces, data: Path) -> NDArray[np.float32] | None:
-    beside = data.with_name("fer2013new.csv")
+    beside = data.parent / "fer2013new.csv"
     return votes_for_test(faces, load_votes(beside)) if beside.is_file() else None
 
 

@@ -16,7 +16,8 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from mien.classifier.classifier import Classifier
 from mien.classifier.reading import read
 from mien.core.artifact import ARTIFACT_NAME, Artifact, Reading, load_artifact, write_artifact
-from mien.core.errors import DataError, ModelError
+from mien.core.errors import DataError
+from mien.core.files import refuse_overwriting
 from mien.core.preprocess import NetworkInput, to_network_input
 from mien.data.fer2013 import load_dataset
 from mien.data.infer_classes import infer_classes
@@ -55,15 +56,18 @@ def quantise_file(
         say: Called with each line for the user.
 
     Raises:
-        ModelError: if the artifact is not usable, is `out` itself, or its run was on other faces.
+        OutputError: if `out` or its sidecar would take the place of a file that is read.
+        ModelError: if the artifact is not usable, or its run was on other faces.
         DataError: if the faces or votes are not usable.
     """
     source = load_artifact(onnx_path)
-    if source.onnx_path.resolve() == out.resolve():
-        raise ModelError(f"{out} is the network to quantise itself: name another file to write.")
     run = RunFolder(source.onnx_path.parent)
     recipe = run.find_recipe(source.experiment)
     training_data = data_of_run(run, training_data)
+    refuse_overwriting(
+        [source.onnx_path, source.onnx_path.with_suffix(".json"), training_data, votes_file],
+        [out, out.with_suffix(".json")],
+    )
     if not recipe.is_file():
         faces_u8 = _any_faces(source, training_data)
         say(

@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from mien.core.errors import DataError
+from mien.core.files import refuse_overwriting
 from mien.data.figure_file import write_figure
 from mien.training.config import TrainingConfig, load_experiment
 from mien.training.run_folder import RunFolder
@@ -23,14 +24,16 @@ def redraw_learning_curves(run: RunFolder, path: Path | None = None) -> Path:
 
     Raises:
         DataError: if the folder holds no finished run.
+        OutputError: if the picture would take the place of a file that is read.
     """
     if not run.history.is_file():
         raise DataError(
             f"There is no {run.history}: expected the folder of a finished run, as `mien train` "
             "leaves it in results/runs/."
         )
-    history = json.loads(run.history.read_text(encoding="utf-8"))
     path = path or run.learning_curves
+    refuse_overwriting([run.history, run.recipe], [path])
+    history = json.loads(run.history.read_text(encoding="utf-8"))
     draw_learning_curves(history, path, load_experiment(run.recipe).training)
     return path
 
