@@ -53,3 +53,30 @@ def test_a_part_keeps_the_shares_of_the_emotions():
     assert np.bincount(labels[kept]).tolist() == [10, 1, 10, 18, 12, 8, 1]
     assert kept.tolist() == sorted(set(kept.tolist()))
     assert stratified_part(labels, 1.0, seed=0).tolist() == list(range(len(labels)))
+
+
+def faces_of_persons(sizes):
+    """Faces that differ, and the person of each, for persons with so many faces."""
+    persons = np.repeat([f"person {number}" for number in range(len(sizes))], sizes)
+    faces = np.random.default_rng(0).integers(0, 256, (len(persons), 48, 48), np.uint8)
+    return faces, persons
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_person_with_most_of_the_faces_stays_for_training(seed):
+    faces, persons = faces_of_persons([60, 6, 6, 6, 6])
+    labels = np.arange(len(persons)) % 3
+    training, validation = split_train_validation(labels, faces, 0.2, seed, persons)
+    assert len(training) + len(validation) == 84
+    assert len(validation) == 6
+    assert not set(persons[training]) & set(persons[validation])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_class_that_one_person_shows_stays_for_training(seed):
+    faces, persons = faces_of_persons([10] * 5)
+    labels = np.arange(len(persons)) % 2
+    labels[persons == "person 3"] = 2
+    training, validation = split_train_validation(labels, faces, 0.2, seed, persons)
+    assert len(validation) == 10
+    assert set(labels[training]) == {0, 1, 2}

@@ -1,5 +1,6 @@
 """Which faces of a file train a network, and whose votes they get."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -8,7 +9,7 @@ import pytest
 
 pytest.importorskip("keras", reason="needs mien[train]")
 
-from mien.core.errors import DataError
+from mien.core.errors import DataError, ModelError
 from mien.core.labels import EMOTIONS
 from mien.data.dataset import Dataset
 from mien.data.synthetic import synthetic_dataset, write_csv
@@ -21,6 +22,8 @@ from mien.training.faces import (
     missing_classes,
     split_faces,
 )
+from mien.training.provenance import check_data, describe_data
+from mien.training.run_folder import RunFolder, write_json
 
 HEADER = (
     "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF"
@@ -152,3 +155,26 @@ def test_votes_from_which_a_row_is_missing_are_refused(tmp_path: Path) -> None:
     found = load_faces_or_clips(tmp_path / "train.csv", votes)
     assert isinstance(found, LabelledFaces)
     assert found.votes is None
+
+
+def test_a_run_whose_groups_were_split_otherwise_does_not_go_on(tmp_path: Path) -> None:
+    drawn = synthetic_dataset(70, seed=0)
+    persons = np.array([f"person {i // 5}" for i in range(70)])
+    alone = LabelledFaces(drawn.faces_u8, drawn.labels, None)
+    of_persons = replace(alone, groups=persons)
+    kept = replace(of_persons, kept_for_validation=np.arange(70) < 10)
+    run = RunFolder(tmp_path / "run")
+    for faces in (alone, of_persons, kept):
+        write_json(run.data, describe_data(faces))
+        check_data(faces, run)
+    # As mien wrote it when the first fold of groups was for validation.
+    for faces, refused in ((alone, False), (of_persons, True), (kept, False)):
+        described = {**describe_data(faces), "split_sha256": faces._digest(faces._sides())}
+        untold = {key: value for key, value in described.items() if key != "split_sha256"}
+        for content in (described, untold):
+            write_json(run.data, content)
+            if refused:
+                with pytest.raises(ModelError, match=r"split the groups .* otherwise.*--restart"):
+                    check_data(faces, run)
+            else:
+                check_data(faces, run)

@@ -30,7 +30,9 @@ def split_train_validation(
             of each label with two pictures, one at least.
         seed: The same seed gives the same split.
         groups: (N,) names; the faces of a group stay together too. A group may have faces of every
-            label, so that the shares of the labels are met as well as they can be.
+            label, so that the shares of the labels are met as well as they can be: of folds of
+            whole groups, one that leaves faces of each label for training, if there is one, and of
+            these the one whose size is nearest to the share.
 
     Returns:
         Indices of the training faces and of the validation faces, each in ascending order.
@@ -48,7 +50,8 @@ def split_train_validation(
         # Of few groups, one at least.
         folds = max(2, min(round(1 / validation_fraction), len(np.unique(groups))))
         in_fold = fold_of_faces(labels, faces_u8, groups, folds, seed)
-        return np.flatnonzero(in_fold != 0), np.flatnonzero(in_fold == 0)
+        chosen = _fold_for_validation(in_fold, labels, validation_fraction)
+        return np.flatnonzero(in_fold != chosen), np.flatnonzero(in_fold == chosen)
     group_of_face = groups_of_copies(faces_u8)
     _, first_face, group_size = np.unique(group_of_face, return_index=True, return_counts=True)
     random = np.random.default_rng(seed)
@@ -62,6 +65,22 @@ def split_train_validation(
         in_validation[pictures[: max(taken, min(1, len(pictures) - 1))]] = True
     is_validation = in_validation[group_of_face]
     return np.flatnonzero(~is_validation), np.flatnonzero(is_validation)
+
+
+def _fold_for_validation(
+    in_fold: NDArray[np.int64], labels: NDArray[np.int64], validation_fraction: float
+) -> int:
+    """Choose the fold that takes the fewest labels from training; of such, that of the best size.
+
+    The largest group makes a fold by itself, which may be far too large.
+    """
+
+    def drawbacks(fold: int) -> tuple[int, float]:
+        is_validation = in_fold == fold
+        lost = len(np.unique(labels)) - len(np.unique(labels[~is_validation]))
+        return lost, abs(float(is_validation.mean()) - validation_fraction)
+
+    return min(np.unique(in_fold).tolist(), key=drawbacks)
 
 
 def fold_of_faces(

@@ -23,6 +23,9 @@ from mien.training.config import SplitConfig, load_experiment
 _COMPARED_ROWS = 250
 """So many rows in which FER+'s raters agree with 73 % of FER2013's labels show that well."""
 
+_SPLIT_OF_GROUPS = "the fold of the best size"
+"""How `mien.data.split` splits groups: a run whose groups were split otherwise cannot go on."""
+
 
 @dataclass(frozen=True, slots=True)
 class LabelledFaces:
@@ -67,7 +70,10 @@ class LabelledFaces:
 
     def split_fingerprint(self) -> str:
         """Return a SHA-256 of what decides how they are split: all of it but the labels' names."""
-        return self._digest(self._sides())
+        sides = self._sides()
+        if self.groups is not None and self.kept_for_validation is None:
+            sides["split_of_groups"] = _SPLIT_OF_GROUPS
+        return self._digest(sides)
 
     def _sides(self) -> dict[str, Any]:
         return {

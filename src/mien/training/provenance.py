@@ -92,13 +92,15 @@ def has_learnt(faces_u8: NDArray[np.uint8], data: Path, run: RunFolder) -> bool:
 def splits_alike(faces: LabelledFaces, run: RunFolder) -> bool:
     """Say whether a run's faces are split as these: the same pictures, labels and groups.
 
-    Of a run that does not tell, they are taken to be.
+    Of a run that does not tell, they are taken to be, but for groups: they are split otherwise now.
 
     Raises:
         ModelError: if its `data.json` cannot be read.
     """
     known = _read(run)
-    return "split_sha256" not in known or bool(known["split_sha256"] == faces.split_fingerprint())
+    if "split_sha256" not in known:
+        return faces.groups is None or faces.kept_for_validation is not None
+    return bool(known["split_sha256"] == faces.split_fingerprint())
 
 
 def known_clips(run: RunFolder) -> frozenset[str]:
@@ -114,15 +116,22 @@ def check_data(data: LabelledFaces | ClipSet, run: RunFolder) -> None:
     """See that a run was trained on these faces or clips; older runs do not tell theirs.
 
     Raises:
-        ModelError: if it was trained on others.
+        ModelError: if it was trained on others, or its faces were split otherwise than now.
     """
-    if (known := _read(run)) and known["sha256"] != data.fingerprint():
+    known = _read(run)
+    if known and known["sha256"] != data.fingerprint():
         found = describe_data(data)
         raise ModelError(
             f"{run.path} holds a run on other data: {_count(known)} of {known['source']}, not "
             f"these {_count(found)} of {found['source']}, or with other labels or groups. Name "
             "its data with --data; or give the recipe another name, or throw that run away with "
             "--restart."
+        )
+    if known and isinstance(data, LabelledFaces) and not splits_alike(data, run):
+        raise ModelError(
+            f"{run.path} holds a run of an earlier mien, which split the groups of these faces "
+            "otherwise: it has learnt from faces that would choose its epoch now. Throw it away "
+            "with --restart, or give the recipe another name."
         )
 
 
