@@ -56,6 +56,21 @@ def test_a_difference_of_a_few_persons_is_less_clear_than_one_of_as_many_faces()
     assert not compare_means(first, first + 1.0, np.repeat("anna", 300)).is_clear
 
 
+@pytest.mark.parametrize("groups", [2, 3, 5, 20])
+def test_a_difference_that_is_none_is_seldom_clear_though_the_persons_are_few(groups: int) -> None:
+    random = np.random.default_rng(0)
+    persons = np.repeat(np.array([f"person {number:02}" for number in range(groups)]), 10)
+    first = np.zeros(len(persons))
+    clear = 0
+    for _ in range(300):
+        of_person = np.repeat(random.normal(0.0, 1.0, groups), 10)
+        clear += compare_means(
+            first, of_person + random.normal(size=len(persons)), persons
+        ).is_clear
+    # 5 % are expected; of five persons, a bootstrap would call some 15 % clear.
+    assert clear / 300 < 0.08
+
+
 @pytest.fixture
 def faces(tmp_path: Path) -> Path:
     write_csv(synthetic_dataset(210, seed=0), tmp_path / "train.csv")

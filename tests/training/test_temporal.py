@@ -282,8 +282,17 @@ def test_sequences_of_few_subjects_give_wide_intervals():
         sequence = sequence_of(40.0 * np.arange(8), said)
         sequences.append(replace(sequence, name=str(number), subject=f"subject {subject}"))
     independent = [replace(each, subject=each.name) for each in sequences]
-    widths = []
-    for each in (sequences, independent):
-        measured = compare_ways(network, each, "x", "y").of_moments["each frame by itself"]
-        widths.append(measured["accuracy"].high - measured["accuracy"].low)
-    assert widths[0] > 3 * widths[1]
+    of_one = [replace(each, subject="anna") for each in sequences]
+    widths, texts = [], []
+    for each in (sequences, independent, of_one):
+        report = compare_ways(network, each, "x", "y")
+        measured = report.of_moments["each frame by itself"]["accuracy"]
+        widths.append(measured.high - measured.low)
+        texts.append("\n".join(report.lines()))
+    # Of six subjects, a bootstrap alone would give some five times the width.
+    assert widths[0] > 7 * widths[1]
+    assert texts[0].startswith("240 sequences of 6 subjects, ")
+    assert texts[1].startswith("240 sequences, ")
+    assert widths[2] == np.inf
+    assert "They are of one subject: how well others fare, nothing tells" in texts[2]
+    assert "(-inf to +inf)" in texts[2]

@@ -12,6 +12,7 @@ from scipy.stats import bootstrap
 from mien.classifier.reading import apply_temperature
 from mien.core.errors import DataError, ModelError
 from mien.data.test_faces import find_test_faces
+from mien.evaluation.metrics import students_t_95, variance_between_groups
 from mien.evaluation.network import fit_faces, open_network
 from mien.evaluation.report import label_reading
 from mien.training.config import load_experiment
@@ -54,7 +55,8 @@ def compare_networks(first: Path, second: Path, *, training_data: Path | None) -
 
     Both answer for the same faces, so that the difference of a face is resampled, not the two
     answers (paired bootstrap, percentile interval, Efron and Tibshirani 1993): two networks can be
-    told apart on 2,868 faces whose accuracies alone could not.
+    told apart on 2,868 faces whose accuracies alone could not. Of faces with groups it is the
+    spread of the difference between groups that counts (`compare_means`).
 
     Only an `.onnx` file brings its temperature along, so that it is undone: each network gets one
     fitted on these very faces, one number for 2,868, and the log-losses are those of two calibrated
@@ -135,30 +137,39 @@ def compare_means(
     second: NDArray[np.float64],
     groups: NDArray[np.str_] | None = None,
 ) -> Difference:
-    """Compare two means of the same faces, with a paired bootstrap of fixed seed.
+    """Compare two means of the same faces.
+
+    Faces that stand for themselves are resampled: a paired bootstrap of fixed seed. Faces of a
+    group, such as a person, are alike, and of few groups a bootstrap's interval would be far too
+    narrow. There the interval comes from the variance of the mean difference between the G groups,
+    linearised, with Student's t of G - 1 degrees of freedom (`variance_between_groups`).
+    It is at least that of as many faces that stand for themselves.
 
     Args:
         first: (N,) float64, a value of each face.
         second: (N,) float64.
-        groups: (N,) names: whole groups are resampled, as faces of a person are alike. Of a single
-            one, nothing is known about others: the interval has no ends. None where each face
-            stands for itself.
+        groups: (N,) names. Of a single one, nothing is known about others: the interval has no
+            ends. None where each face stands for itself.
     """
     means = float(first.mean()), float(second.mean())
     difference = second - first
     if not difference.any():
         return Difference(*means, 0.0, 0.0)
-    group_of_face = np.arange(len(difference))
     if groups is not None:
-        _, group_of_face = np.unique(groups, return_inverse=True)
-    sums = np.bincount(group_of_face, weights=difference)
-    sizes = np.bincount(group_of_face)
-    if len(sums) == 1:
+        group_count = len(np.unique(groups))
+        if group_count == 1:
+            return Difference(*means, -np.inf, np.inf)
+        # Groups that differ less than their faces do by chance say no more than these.
+        independent = float(difference.var()) / len(difference)
+        variance = max(variance_between_groups(difference, groups), independent)
+        half = students_t_95(group_count) * variance**0.5
+        middle = float(difference.mean())
+        return Difference(*means, middle - half, middle + half)
+    if len(difference) == 1:
         return Difference(*means, -np.inf, np.inf)
     interval = bootstrap(
-        (sums, sizes),
-        lambda sums, sizes, axis: sums.sum(axis=axis) / sizes.sum(axis=axis),
-        paired=True,
+        (difference,),
+        np.mean,
         n_resamples=RESAMPLES,
         batch=100,
         method="percentile",

@@ -114,21 +114,46 @@ def effective_count(is_correct: NDArray[np.bool_], groups: NDArray[np.str_]) -> 
     Returns:
         0 (of a single group, nothing is known about others) to N.
     """
-    _, group_of_face, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    count, group_count = len(is_correct), len(sizes)
+    count, group_count = len(is_correct), len(np.unique(groups))
     if group_count == 1:
         return 0.0
     share = is_correct.mean()
     independent = share * (1 - share) / count
-    surprises = np.bincount(group_of_face, weights=is_correct - share)
-    between = group_count / (group_count - 1) * float((surprises**2).sum()) / count**2
+    between = variance_between_groups(is_correct, groups)
     if independent == 0:
         effective = float(group_count)
     elif between == 0:
         effective = float(count)
     else:
         effective = min(count * independent / between, count)
-    return float(effective * (_Z_95 / stdtrit(group_count - 1, 0.975)) ** 2)
+    return float(effective / widening_of_few(group_count) ** 2)
+
+
+def variance_between_groups(
+    values: NDArray[np.floating | np.bool_], groups: NDArray[np.str_]
+) -> float:
+    """Return the variance of a mean over the faces of G groups that were drawn at random.
+
+    It is linearised, as the groups may be of different size, so that the mean is a ratio.
+
+    Args:
+        values: (N,) numbers or bool.
+        groups: (N,) names, of two groups at least.
+    """
+    _, group_of_face = np.unique(groups, return_inverse=True)
+    surprises = np.bincount(group_of_face, weights=values - values.mean())
+    count = len(surprises)
+    return float(count / (count - 1) * float((surprises**2).sum()) / len(values) ** 2)
+
+
+def widening_of_few(group_count: int) -> float:
+    """Return how much wider an interval is for so few groups, two at least, than for very many."""
+    return students_t_95(group_count) / _Z_95
+
+
+def students_t_95(group_count: int) -> float:
+    """Return the two-sided 95 % quantile of Student's t for so many groups, two at least."""
+    return float(stdtrit(group_count - 1, 0.975))
 
 
 def score(

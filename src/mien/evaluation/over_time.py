@@ -8,10 +8,12 @@ together.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -28,6 +30,7 @@ from mien.data.ferplus import load_votes
 from mien.engine.smoothing import Smoother
 from mien.engine.tracks import Observation
 from mien.evaluation.ledger import append_entry, find_entry
+from mien.evaluation.metrics import widening_of_few
 from mien.evaluation.network import short_name
 from mien.evaluation.test_set import data_to_score, faces_to_score, votes_for_test
 from mien.recognizer import Recognizer
@@ -62,8 +65,8 @@ class Measured:
     Attributes:
         value: The way's own figure.
         gain: The network's figure less it.
-        low: Lower end of the gain's 95 % interval.
-        high: Upper end of it.
+        low: Lower end of the gain's 95 % interval; -inf where the sequences are of one subject.
+        high: Upper end of it; inf there.
     """
 
     value: float
@@ -80,6 +83,7 @@ class OverTimeReport:
         experiment: The network's experiment.
         data: What the sequences are of.
         sequences: How many there are.
+        subjects: How many persons they show; where that is not known, as many as sequences.
         moments: How many moments with a known truth.
         of_moments: By way and then by figure (`accuracy`, `macro_f1`).
         of_clips: The same for the one answer for each sequence.
@@ -88,13 +92,19 @@ class OverTimeReport:
     experiment: str
     data: str
     sequences: int
+    subjects: int
     moments: int
     of_moments: Mapping[str, Mapping[str, Measured]]
     of_clips: Mapping[str, Mapping[str, Measured]]
 
     def lines(self) -> list[str]:
         """The report as lines of text."""
-        lines = [f"{self.sequences:,} sequences, {self.moments:,} moments of {self.data}"]
+        of_subjects = f" of {self.subjects:,} subjects" if self.subjects < self.sequences else ""
+        lines = [
+            f"{self.sequences:,} sequences{of_subjects}, {self.moments:,} moments of {self.data}"
+        ]
+        if self.subjects == 1:
+            lines.append("They are of one subject: how well others fare, nothing tells")
         for name, table in (("moments", self.of_moments), ("whole", self.of_clips)):
             lines.append(
                 f"{name:26} {'accuracy':>8}  the network's gain (95 %)     macro F1  gain (95 %)"
@@ -170,9 +180,17 @@ def score_over_time(
         _count_look(report, network, network_path, test_faces, ledger, say)
     for line in report.lines():
         say(line)
-    write_json(target, asdict(report))
+    write_json(target, asdict(report, dict_factory=_json_object))
     say(f"Wrote {target}")
     return report
+
+
+def _json_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the fields of a dataclass; JSON has no infinite numbers, there it is null."""
+    return {
+        name: None if isinstance(value, float) and math.isinf(value) else value
+        for name, value in pairs
+    }
 
 
 def compare_ways(
@@ -211,6 +229,7 @@ def compare_ways(
         experiment=experiment,
         data=data,
         sequences=len(sequences),
+        subjects=int(subjects.max()) + 1,
         moments=sum(int((each >= 0).sum()) for each in truth),
         of_moments=_measure(moments, truth, labels, subjects),
         of_clips=_measure(clips, clip_truth, labels, subjects),
@@ -253,7 +272,10 @@ def _measure(
     """Measure each way; what is drawn anew for the intervals is subjects, not their sequences.
 
     Sequences of one person are alike: taken for independent ones, they would make the intervals
-    too narrow.
+    too narrow. So would the percentiles of few subjects: where one has several sequences, their
+    distances from the gain are widened by sqrt(G / (G - 1)) and Student's t of G - 1 degrees of
+    freedom over the normal quantile (Hesterberg 2015, "What teachers should know about the
+    bootstrap"); of a single subject there are no ends.
     """
     count = int(subjects.max()) + 1
     confusions = {}
@@ -269,9 +291,15 @@ def _measure(
     table = {}
     for way, each in confusions.items():
         own, best = _figures(each), _figures(confusions[NETWORK])
-        low, high = np.percentile(drawn[NETWORK] - drawn[way], [2.5, 97.5], axis=0)
+        gain = np.subtract(best, own)
+        ends = np.percentile(drawn[NETWORK] - drawn[way], [2.5, 97.5], axis=0)
+        if count == 1:
+            ends[:] = [[-np.inf], [np.inf]]
+        elif count < len(subjects):
+            widening = (count / (count - 1)) ** 0.5 * widening_of_few(count)
+            ends = gain + widening * (ends - gain)
         table[way] = {
-            name: Measured(own[i], best[i] - own[i], float(low[i]), float(high[i]))
+            name: Measured(own[i], float(gain[i]), float(ends[0, i]), float(ends[1, i]))
             for i, name in enumerate(("accuracy", "macro_f1"))
         }
     return table
