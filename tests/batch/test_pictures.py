@@ -18,6 +18,7 @@ from mien.core.errors import OutputError, SourceError
 from mien.core.labels import EMOTIONS
 from mien.faces.gate import QualityGate
 from mien.recognizer import Recognizer
+from mien.record.parquet import parquet_rows
 from mien.record.recognise import picture_columns
 
 
@@ -135,6 +136,22 @@ def test_a_name_that_is_not_utf_8_does_not_end_the_run(folder, tmp_path, recogni
     assert len(copies_in(tmp_path / "out")) == 1
     (row, *_) = rows_of(tables["csv"])
     assert row["path"].endswith("caf\\udce9.png")
+
+
+@pytest.mark.parametrize("name", ["null", "NULL", "NA", "N", "nan", "-nan", "#NA", "None"])
+def test_a_name_that_means_nothing_elsewhere_stands_in_parquet(
+    recognizer, tmp_path, monkeypatch, name
+):
+    pytest.importorskip("pyarrow", reason="needs mien[parquet]")
+    monkeypatch.chdir(tmp_path)
+    Path(name).write_bytes(b"not a picture")
+    table = tmp_path / "table.parquet"
+    with pytest.raises(SourceError, match="1 of 1"):
+        run_pictures([Path(name)], recognizer, PictureOutputs(parquet=table), QualityGate())
+    (row,) = parquet_rows(table)
+    assert row["path"] == name
+    assert row["emotion"] is None
+    assert row["confidence"] is None
 
 
 @pytest.mark.parametrize("named", [["a", "b"], ["a/p.bmp", "b/p.bmp"], ["a", "b/../a", "b"], ["."]])

@@ -57,7 +57,10 @@ def csv_to_parquet(csv: Path, parquet: Path) -> None:
         try:
             reader = pa_csv.open_csv(
                 csv,
-                convert_options=pa_csv.ConvertOptions(column_types=types, strings_can_be_null=True),
+                # A picture may be called null or NA; only what is empty is missing.
+                convert_options=pa_csv.ConvertOptions(
+                    column_types=types, null_values=[""], strings_can_be_null=True
+                ),
             )
             with pa_parquet.ParquetWriter(temporary, schema) as writer:
                 for batch in reader:
