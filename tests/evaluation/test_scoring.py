@@ -23,6 +23,7 @@ from mien.data.dataset import Dataset
 from mien.data.synthetic import write_csv
 from mien.evaluation import scoring, test_set
 from mien.evaluation.rater_scores import score_against_raters
+from mien.training.provenance import FER2013_FINGERPRINT
 from mien.training.recipe_file import recipe_file
 from mien.training.run_folder import RunFolder
 
@@ -41,7 +42,12 @@ def working_folder(tmp_path, monkeypatch, brightness_network, faces_of):
     # The faces of kaggle.csv stand for FER2013's test faces; those of mine.csv are others.
     test_faces = faces_of(LABELS[::-1], noise=0.06)[:, :, ::-1].copy()
     signs = known_test_faces._signs(known_test_faces.fingerprint(test_faces))
-    monkeypatch.setattr(known_test_faces, "_known_signs", lambda _table: signs)
+    known = known_test_faces._known_signs
+    monkeypatch.setattr(
+        known_test_faces,
+        "_known_signs",
+        lambda table: signs if table == known_test_faces._TEST_TABLE else known(table),
+    )
     monkeypatch.setattr(test_set, "LOOK_FACES", 20)
     monkeypatch.setattr(scoring, "TEST_FACES_OF_ITS_OWN_FIGURES", 20)
     write_csv(Dataset(test_faces, LABELS[::-1], usage, Path()), Path("data/kaggle.csv"))
@@ -321,6 +327,37 @@ def test_a_score_on_what_the_network_learnt_from_is_called_so(capsys):
     assert "learnt from data/mine.csv: these are no figures of a test" in capsys.readouterr().err
     assert run("evaluate", "--model", "net/emotion.onnx", "--data", "data/kaggle.csv") == 0
     assert "learnt from" not in capsys.readouterr().err
+
+
+def test_a_score_on_fer2013s_training_faces_is_called_so_wherever_they_lie(
+    capsys, monkeypatch, faces_of
+):
+    trained = faces_of(LABELS, noise=0.06)
+    signs = {
+        known_test_faces._TEST_TABLE: known_test_faces._signs(
+            known_test_faces.fingerprint(trained[:21])
+        ),
+        known_test_faces._TRAINING_TABLE: known_test_faces._signs(
+            known_test_faces.fingerprint(trained)
+        ),
+    }
+    remarked = "About 21 of the 42 faces are FER2013's training faces"
+    monkeypatch.setattr(known_test_faces, "_known_signs", signs.__getitem__)
+    evaluate = ("evaluate", "--model", "net/emotion.onnx", "--data", "data/mine.csv")
+    assert run(*evaluate) == 0
+    assert remarked in capsys.readouterr().err
+    told = {"source": "data/train.csv", "faces": 28709, "sha256": FER2013_FINGERPRINT}
+    Path("net/data.json").write_text(json.dumps(told))
+    assert run(*evaluate) == 0
+    assert remarked in capsys.readouterr().err
+    Path("net/data.json").write_text(json.dumps({**told, "sha256": "5e"}))
+    assert run(*evaluate) == 0
+    assert "training faces" not in capsys.readouterr().err
+    # Test faces that are copies of training faces are test faces all the same.
+    signs[known_test_faces._TEST_TABLE] = signs[known_test_faces._TRAINING_TABLE]
+    Path("net/data.json").unlink()
+    assert run(*evaluate) == 0
+    assert "training faces" not in capsys.readouterr().err
 
 
 def test_intervals_of_faces_reckon_with_the_persons_that_they_are_of(capsys):

@@ -26,6 +26,8 @@ def finish_run(folder: Path, network: bytes, *, temperature: float = 1.2) -> Art
         "final_emotion_model.keras",
         "final_emotion_model_arch.txt",
         "learning_curves.png",
+        "experiment.toml",
+        "data.json",
     ):
         (folder / name).write_bytes(name.encode())
     (folder / "metrics.json").write_text('{"experiment": "toy", "epochs": 3}', encoding="utf-8")
@@ -48,6 +50,17 @@ def test_a_run_is_published_whole(tmp_path: Path) -> None:
     del run["metrics.json"]
     assert results.items() >= run.items()
     assert read_metrics(tmp_path / "results") == {"experiment": "toy", "epochs": 3}
+
+
+def test_the_faces_of_another_network_are_not_told_of_one_that_does_not_tell_its_own(
+    tmp_path: Path,
+) -> None:
+    run, results = RunFolder(tmp_path / "run"), RunFolder(tmp_path / "results")
+    finish_run(run.path, b"the network")
+    publish_run(run, results)
+    run.data.unlink()
+    publish_run(run, results)
+    assert not results.data.exists()
 
 
 def test_what_is_known_of_the_test_stays_with_its_network(tmp_path: Path) -> None:

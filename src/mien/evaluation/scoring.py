@@ -33,6 +33,7 @@ from mien.evaluation.test_set import (
     data_to_score,
     faces_to_score,
     is_trained_on,
+    told_of_training_faces,
     votes_for_test,
 )
 from mien.training.config import load_experiment
@@ -96,12 +97,14 @@ def score_network(
     run = RunFolder(network.artifact.onnx_path.parent)
     data = data_to_score(run, classes.names, data)
     dataset = load_dataset(data, classes, groups=groups or _groups_of_run(run, data))
+    faces = faces_to_score(dataset)
     if is_trained_on(dataset, data, run):
         remark(
             f"The network learnt from {data}: these are no figures of a test. Before the training, "
             "put some faces aside as test/ (or as usage test)"
         )
-    faces = faces_to_score(dataset)
+    elif (told := told_of_training_faces(faces, run)) is not None:
+        remark(told)
     if faces.groups is not None and (count := len(np.unique(faces.groups))) < len(faces.labels):
         remark(
             f"The {len(faces.labels):,} faces are of {count:,} groups. Faces of a group are alike: "

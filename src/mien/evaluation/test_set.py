@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from mien.core.errors import DataError, SettingError
 from mien.core.labels import EMOTIONS
 from mien.data.dataset import Dataset
-from mien.data.test_faces import are_near_copies, find_test_faces
+from mien.data.test_faces import are_near_copies, estimate_training_faces, find_test_faces
 from mien.data.usage import TEST_USAGES
 from mien.training.provenance import data_of_run, has_learnt, is_foreign
 from mien.training.run_folder import RunFolder
@@ -28,6 +28,9 @@ FER2013_TEST = Path("data/test_with_emotions.csv")
 
 PUBLIC_TEST_COUNT = 3589
 """The first rows of test_with_emotions.csv are FER2013's PublicTest, the rest its PrivateTest."""
+
+LARGEST_KNOWN_PART = 0.05
+"""So many of FER2013's training faces among those to score are not worth a word."""
 
 TEST_COUNT = 7178
 """FER2013's test faces."""
@@ -113,6 +116,34 @@ def is_trained_on(dataset: Dataset, data: Path, run: RunFolder) -> bool:
     if set_aside or not run.data.is_file():
         return False
     return has_learnt(dataset.faces_u8, data, run)
+
+
+def told_of_training_faces(faces: ScoredFaces, run: RunFolder) -> str | None:
+    """Say how many of FER2013's training faces a network that learnt them would be scored on.
+
+    Test faces that lie among the training faces too (8 % do) are not counted.
+
+    Args:
+        faces: What is to be scored.
+        run: The folder of the network. One that does not tell its faces is taken to have learnt
+            FER2013's if it is scored on their labels.
+
+    Returns:
+        A line; None if there are hardly any, or the network learnt from other faces.
+
+    Raises:
+        ModelError: if what the run says of its faces cannot be read.
+    """
+    if faces.names != EMOTIONS or is_foreign(run):
+        return None
+    others = faces.faces_u8[find_test_faces(faces.faces_u8) < 0]
+    known = estimate_training_faces(others)
+    if known <= LARGEST_KNOWN_PART * len(faces.labels):
+        return None
+    return (
+        f"About {known:,} of the {len(faces.labels):,} faces are FER2013's training faces: of a "
+        "network that learnt from FER2013, these are no figures of a test"
+    )
 
 
 def faces_to_score(dataset: Dataset) -> ScoredFaces:

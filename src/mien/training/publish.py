@@ -29,7 +29,7 @@ def is_better_than_chance(reading: Reading) -> bool:
 
 
 def publish_run(run: RunFolder, results: RunFolder) -> None:
-    """Copy what a finished run left, file by file.
+    """Copy what a finished run left, file by file, with its recipe and what it says of its faces.
 
     What `mien evaluate` wrote there, numbers and pictures, stays if it is of the same network;
     else it goes.
@@ -55,10 +55,14 @@ def publish_run(run: RunFolder, results: RunFolder) -> None:
     else:
         for picture in results.test_pictures:
             picture.unlink(missing_ok=True)
+    if not run.data.is_file():
+        # An older run, which does not tell its faces; those of the network before are others.
+        results.data.unlink(missing_ok=True)
     for source in _published(run):
         write_atomically(results.path / source.name, source.read_bytes())
     results.write_metrics(metrics)
 
 
 def _published(run: RunFolder) -> list[Path]:
-    return [run.network, run.artifact, run.sidecar, run.architecture, run.learning_curves]
+    files = [run.network, run.artifact, run.sidecar, run.architecture, run.learning_curves]
+    return [*files, run.recipe, *([run.data] if run.data.is_file() else [])]
