@@ -155,6 +155,20 @@ def test_runs_with_other_validation_faces_are_refused(finished_run, faces: Path)
         compare_networks(first.artifact, second.artifact, training_data=faces)
 
 
+def test_runs_that_left_out_other_near_copies_of_a_fold_are_refused(
+    finished_run, faces: Path
+) -> None:
+    split = RECIPE + "[split]\nfolds = 3\nfold = 1\n"
+    first = finished_run("one", recipe=split)
+    second = finished_run("two", recipe=f"{split}near_copies_apart = true\n")
+    with pytest.raises(ModelError, match="not chosen on the same validation faces"):
+        compare_networks(first.artifact, second.artifact, training_data=faces)
+    apart = finished_run("apart", recipe=RECIPE + "[split]\nnear_copies_apart = true\n")
+    together = finished_run("together")
+    lines = compare_networks(together.artifact, apart.artifact, training_data=faces)
+    assert lines[0].startswith("21 validation faces")
+
+
 def test_test_faces_are_not_compared_on(finished_run, faces: Path, monkeypatch) -> None:
     signs = test_faces._signs(test_faces.fingerprint(load_dataset(faces).faces_u8))
     monkeypatch.setattr(test_faces, "_known_signs", lambda _table: signs)

@@ -97,6 +97,16 @@ def test_a_run_may_not_have_trained_on_the_fold_that_is_held_out(tmp_path: Path)
         check_predecessors([run], SplitConfig(folds=5, fold=1))
 
 
+def test_runs_that_leave_out_other_near_copies_of_a_fold_are_refused(tmp_path: Path) -> None:
+    folds = "folds = 5\nfold = 1"
+    run = finished_run(tmp_path, "other", f"{folds}\nnear_copies_apart = true")
+    check_predecessors([run], SplitConfig(folds=5, fold=1, near_copies_apart=True))
+    with pytest.raises(ModelError, match="near_copies_apart = true, this one's false"):
+        check_predecessors([run], SplitConfig(folds=5, fold=1))
+    # Without folds, the validation is the same.
+    check_predecessors([finished_run(tmp_path, "whole", "near_copies_apart = true")], SplitConfig())
+
+
 def test_a_run_may_not_have_known_the_same_data_otherwise(tmp_path: Path) -> None:
     data = tmp_path / "train.csv"
     write_csv(synthetic_dataset(70, seed=0), data)

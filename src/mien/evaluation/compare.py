@@ -84,7 +84,14 @@ def compare_networks(first: Path, second: Path, *, training_data: Path | None) -
         run.find_recipe(experiment) for run, experiment in zip(runs, experiments, strict=True)
     ]
     splits = [load_experiment(recipe).split for recipe in recipes]
-    kinds = {(one.validation_fraction, one.seed, one.folds, one.fold) for one in splits}
+    kinds = {
+        # Of folds, near-copies are left out before the validation is drawn.
+        (
+            *(one.validation_fraction, one.seed, one.folds, one.fold),
+            one.near_copies_apart and one.folds > 0,
+        )
+        for one in splits
+    }
     if len(kinds) > 1:
         raise ModelError(
             f"{first} and {second} were not chosen on the same validation faces: "

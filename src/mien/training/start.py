@@ -82,6 +82,13 @@ def check_split(name: str, other: SplitConfig, split: SplitConfig) -> None:
             f"fold = {other.fold} in [split], this one {split.folds} and {split.fold}. "
             "Cross-validate a recipe that learns from no other run, or give both the same fold."
         )
+    if split.folds and other.near_copies_apart != split.near_copies_apart:
+        # What is left out before the validation is drawn changes all of it.
+        raise ModelError(
+            f"{name} trains on faces that would choose this run's epoch: its [split] has "
+            f"near_copies_apart = {str(other.near_copies_apart).lower()}, this one's "
+            f"{str(split.near_copies_apart).lower()}. With folds, give both the same."
+        )
     if other.seed != split.seed or other.validation_fraction < split.validation_fraction:
         raise ModelError(
             f"{name} trains on faces that would choose this run's epoch: its [split] "
