@@ -380,22 +380,35 @@ def test_intervals_of_faces_reckon_with_the_persons_that_they_are_of(capsys):
     assert of_persons["high"] - of_persons["low"] > 2 * (alone["high"] - alone["low"])
 
 
-def test_the_groups_of_the_recipe_are_those_of_its_own_data(capsys):
+def test_the_groups_of_the_recipe_are_used_wherever_the_faces_have_them(capsys):
     for emotion in ("happy", "sad"):
         folder = Path("data/faces/test") / emotion
         folder.mkdir(parents=True)
         for name in ("anna_1", "anna_2", "ben_1"):
             cv2.imwrite(str(folder / f"{name}.png"), np.full((48, 48), 90, np.uint8))
-    shutil.copytree("data/faces/test", "data/others")
+    shutil.copytree("data/faces/test", "data/moved")
     recipe = recipe_file(Path("003")).read_text()
-    Path("net/experiment.toml").write_text(
-        recipe + '\n[data]\npath = "data/faces"\ngroups = "^[^_]+"\n'
-    )
+    own = Path("net/experiment.toml")
+    own.write_text(recipe + '\n[data]\npath = "data/faces"\ngroups = "^([^_]+)_"\n')
     evaluate = ("evaluate", "--model", "net/emotion.onnx", "--data")
-    assert run(*evaluate, "data/faces") == 0
-    assert "The 6 faces are of 2 groups." in capsys.readouterr().err
-    assert run(*evaluate, "data/others") == 0
-    assert "groups" not in capsys.readouterr().err
+    for data in ("data/faces", "data/moved"):
+        assert run(*evaluate, data) == 0
+        assert "The 6 faces are of 2 groups." in capsys.readouterr().err
+    for data in ("data/moved", "data/mine.csv"):
+        Path("data/moved/sad/ben_1.png").replace("data/moved/sad/portrait.png")
+        assert run(*evaluate, data) == 0
+        told = capsys.readouterr().err
+        assert "The groups of the network's recipe (^([^_]+)_) are not used: " in told
+        assert "are of 2 groups" not in told
+        Path("data/moved/sad/portrait.png").replace("data/moved/sad/ben_1.png")
+    assert run(*evaluate, "data/moved", "--groups", "^[a-z]+") == 0
+    assert "are not used" not in capsys.readouterr().err
+
+    own.write_text(recipe + '\n[data]\npath = "data/faces.csv"\ngroups = "Person"\n')
+    rows = [f"happy,moved/happy/{who}.png,{who[:3]}" for who in ("anna_1", "anna_2", "ben_1")]
+    Path("data/others.csv").write_text("\n".join(["label,file,person", *rows]) + "\n")
+    assert run(*evaluate, "data/others.csv") == 0
+    assert "The 3 faces are of 2 groups." in capsys.readouterr().err
 
 
 def test_what_the_raters_say_is_drawn_where_it_is_known_and_only_there():

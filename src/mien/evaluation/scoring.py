@@ -37,7 +37,6 @@ from mien.evaluation.test_set import (
     votes_for_test,
 )
 from mien.training.config import load_experiment
-from mien.training.provenance import data_of_run
 from mien.training.readings import RATERS
 from mien.training.run_folder import RunFolder
 
@@ -75,8 +74,8 @@ def score_network(
         network_path: An `.onnx` or `.keras` file; None for the shipped artifact.
         data: Labelled faces, in any format of `mien.data.fer2013.load_dataset`; None for
             FER2013's test faces.
-        groups: See `mien.data.fer2013.load_dataset`; if empty, that of the network's recipe for
-            the data that it names.
+        groups: See `mien.data.fer2013.load_dataset`; if empty, that of the network's recipe where
+            the data have such a column, or all pictures such a group.
         out: Folder to write to; None for the network's own (`results/model` for the shipped
             artifact) if the faces are FER2013's test faces and that folder's `emotion.json` is of
             no other network, else `results/evaluation`. `results/model` takes only the figures of
@@ -96,7 +95,7 @@ def score_network(
     classes = classes_of(network)
     run = RunFolder(network.artifact.onnx_path.parent)
     data = data_to_score(run, classes.names, data)
-    dataset = load_dataset(data, classes, groups=groups or _groups_of_run(run, data))
+    dataset = _load(data, classes, groups, run, remark)
     faces = faces_to_score(dataset)
     if is_trained_on(dataset, data, run):
         remark(
@@ -182,11 +181,26 @@ def classes_of(network: Classifier) -> ClassTable:
     return FER2013_CLASSES if labels == EMOTIONS else ClassTable(labels)
 
 
-def _groups_of_run(run: RunFolder, data: Path) -> str:
-    """Return how the network's recipe finds the group of a face, if the data are its own."""
-    if not run.recipe.is_file() or data.resolve() != data_of_run(run, None).resolve():
-        return ""
-    return load_experiment(run.recipe).data.groups
+def _load(
+    data: Path, classes: ClassTable, groups: str, run: RunFolder, remark: Callable[[str], None]
+) -> Dataset:
+    """Read faces with the groups that are named, else with those of the recipe if they have such.
+
+    Raises:
+        DataError: see `mien.data.fer2013.load_dataset`.
+    """
+    of_recipe = load_experiment(run.recipe).data.groups if run.recipe.is_file() else ""
+    if groups or not of_recipe:
+        return load_dataset(data, classes, groups=groups)
+    try:
+        return load_dataset(data, classes, groups=of_recipe)
+    except DataError as error:
+        dataset = load_dataset(data, classes)  # Something else may be wrong with it.
+        remark(
+            f"The groups of the network's recipe ({of_recipe}) are not used: {error} If faces are "
+            "of the same persons, name these with --groups"
+        )
+        return dataset
 
 
 def write_report(report: Report, folder: RunFolder) -> None:
