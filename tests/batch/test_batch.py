@@ -274,6 +274,20 @@ def test_the_command_joins_a_cluster(folder, undisturbed, cluster, tmp_path):
     assert rows_of(out) == [row for row in rows_of(undisturbed) if row["source"] in names]
 
 
+def test_ctrl_c_waits_until_ray_has_started_and_ray_is_stopped(folder, tmp_path, monkeypatch):
+    done = []
+
+    def start(**_):
+        signal.raise_signal(signal.SIGINT)
+        done.append("started")
+
+    monkeypatch.setattr("ray.init", start)
+    monkeypatch.setattr("ray.shutdown", lambda: done.append("stopped"))
+    with pytest.raises(KeyboardInterrupt):
+        batch(folder, tmp_path / "out", "local")
+    assert done == ["started", "stopped"]
+
+
 @pytest.mark.parametrize("scheme", ["", "ray://"])
 def test_a_cluster_that_is_not_there_is_said_at_once(folder, tmp_path, monkeypatch, scheme):
     def try_for_minutes(**_):

@@ -12,17 +12,16 @@ import logging
 import os
 import re
 import shutil
-import signal
 import socket
 import sys
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self
 
 from mien.batch.actor import Actor
 from mien.batch.schedule import Task
+from mien.batch.signals import signals_held_back
 from mien.batch.worker import PartReply, WorkerSetup
 from mien.core.errors import MissingExtraError, SettingError
 
@@ -101,10 +100,7 @@ class Cluster:
         with contextlib.ExitStack() as stack:
             # Ray tells on standard output what becomes of its processes.
             stack.enter_context(contextlib.redirect_stdout(sys.stderr))
-            handler = signal.getsignal(signal.SIGTERM)
             self._join(stack)
-            if threading.current_thread() is threading.main_thread():
-                signal.signal(signal.SIGTERM, handler)  # Ray has put its own in its place.
             if self._actors is None:
                 self.size = max(int(self._ray.cluster_resources().get("CPU", 1)), 1)
             self._class = self._ray.remote(
@@ -207,7 +203,10 @@ class Cluster:
         stack.callback(self._leave)  # Before the folder goes: Ray writes to it until it is stopped.
         for attempt in range(1, STARTS + 1):
             try:
-                self._ray.init(**options)
+                # Interrupted, it would leave processes that nobody stops, and crash at the exit.
+                # And it puts a handler of its own in the place of SIGTERM's.
+                with signals_held_back():
+                    self._ray.init(**options)
                 return
             # Ray raises a bare Exception where its processes take too long to start.
             except Exception as error:
@@ -239,9 +238,10 @@ class Cluster:
         )
 
     def _leave(self) -> None:
-        for worker in self._workers:
-            worker.stop()
-        self._ray.shutdown()
+        with signals_held_back():
+            for worker in self._workers:
+                worker.stop()
+            self._ray.shutdown()
 
     def _start(self) -> None:
         self._workers.append(_Worker(self._ray, self._class.remote(), self._shared_setup))
