@@ -288,6 +288,77 @@ def test_ctrl_c_waits_until_ray_has_started_and_ray_is_stopped(folder, tmp_path,
     assert done == ["started", "stopped"]
 
 
+@pytest.fixture
+def long_video(tmp_path, astronaut_bgr):
+    """The address of a video that takes some seconds."""
+    path = tmp_path / "long.mp4"
+    face = np.ascontiguousarray(astronaut_bgr[:300, 60:400])
+    video = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 25, face.shape[1::-1])
+    for number in range(400):
+        video.write(np.roll(face, number, axis=1))
+    video.release()
+    return path.as_uri()
+
+
+def start_in(temporary, *words):
+    """Start a batch whose temporary files go to a folder of their own."""
+    temporary.mkdir()
+    return subprocess.Popen(
+        command(*words),
+        env=os.environ | {"TMPDIR": str(temporary)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def wait_for_copy(process, temporary):
+    """Wait until a worker has begun to copy a video to its temporary folder."""
+    while process.poll() is None and not list(temporary.rglob("source/*")):
+        time.sleep(0.02)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+def test_ctrl_c_leaves_no_copy_of_a_video(long_video, tmp_path):
+    temporary = tmp_path / "temporary"
+    process = start_in(temporary, long_video, "--out", tmp_path / "out")
+    wait_for_copy(process, temporary)
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=200)[0]
+    assert process.returncode == 130, said
+    assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+def test_a_killed_worker_leaves_no_copy_of_a_video(long_video, tmp_path):
+    temporary = tmp_path / "temporary"
+    process = start_in(temporary, long_video, "--out", tmp_path / "out")
+    wait_for_copy(process, temporary)
+    (victim,) = children_of(process.pid, "ray::Actor.recognise")
+    os.kill(victim, signal.SIGKILL)
+    said = process.communicate(timeout=200)[0]
+    assert process.returncode == 0, said
+    assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+@pytest.mark.parametrize("wait_s", [0.0, 0.3, 0.6, 0.9, 1.2])
+def test_ctrl_c_while_ray_starts_ends_as_ever_and_leaves_nothing(long_video, tmp_path, wait_s):
+    temporary = tmp_path / "temporary"
+    process = start_in(temporary, long_video, "--out", tmp_path / "out")
+    while process.poll() is None and not (raylets := children_of(process.pid, "raylet/raylet")):
+        time.sleep(0.02)
+    line = Path(f"/proc/{raylets[0]}/cmdline").read_text(encoding="utf-8")
+    ray_folder = Path(re.search(r"/tmp/mien-ray-\w+", line)[0])
+    time.sleep(wait_s)
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=200)[0]
+    assert process.returncode == 130, said
+    assert list(temporary.iterdir()) == []
+    assert not ray_folder.exists()
+
+
 @pytest.mark.parametrize("scheme", ["", "ray://"])
 def test_a_cluster_that_is_not_there_is_said_at_once(folder, tmp_path, monkeypatch, scheme):
     def try_for_minutes(**_):

@@ -11,17 +11,18 @@ import contextlib
 import logging
 import os
 import re
-import shutil
 import socket
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
 from mien.batch.actor import Actor
 from mien.batch.schedule import Task
 from mien.batch.signals import signals_held_back
+from mien.batch.temporary import remove_folder, temporary_folder
 from mien.batch.worker import PartReply, WorkerSetup
 from mien.core.errors import MissingExtraError, SettingError
 
@@ -190,13 +191,16 @@ class Cluster:
             "logging_level": logging.ERROR,
         }
         if self._address == "local":
-            folder = tempfile.mkdtemp(prefix="mien-ray-", dir=_short_folder())
-            stack.callback(shutil.rmtree, folder, ignore_errors=True)
+            # What workers leave that are killed goes with the command's own folder.
+            folder = stack.enter_context(temporary_folder())
+            self._setup = replace(self._setup, folder=folder)
+            ray_folder = Path(tempfile.mkdtemp(prefix="mien-ray-", dir=_short_folder()))
+            stack.callback(remove_folder, ray_folder)
             options |= {
                 "num_cpus": self.size,
                 "object_store_memory": _STORE_BYTES + self.size * _STORE_BYTES_A_WORKER,
                 "include_dashboard": False,
-                "_temp_dir": folder,
+                "_temp_dir": str(ray_folder),
             }
         else:
             self._look_for_it()

@@ -6,10 +6,9 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
@@ -18,6 +17,7 @@ from typing import Any
 import cv2
 
 from mien.batch.sources import BatchSource, open_filesystem
+from mien.batch.temporary import temporary_folder
 from mien.core.errors import ModelError, SourceError
 from mien.core.types import FaceEmotion
 from mien.engine.settings import EngineSettings
@@ -58,6 +58,7 @@ class WorkerSetup:
         rotate_degrees: See `mien.media.frames.open_frames`.
         every_ms: See `mien.record.recognise.recognise_frames`.
         settings: How often, how calm, how sure; the worker has a copy of `temporal` for its file.
+        folder: Where the worker makes its temporary folder; None for where those of its machine go.
     """
 
     mien_version: str
@@ -71,6 +72,7 @@ class WorkerSetup:
     rotate_degrees: int
     every_ms: float
     settings: EngineSettings
+    folder: Path | None = None
 
 
 @dataclass(slots=True)
@@ -164,7 +166,8 @@ class BatchWorker:
             )
         cv2.setNumThreads(1)  # More would take the cores of the other workers.
         self._setup = setup
-        self._folder = Path(tempfile.mkdtemp(prefix="mien-batch-"))
+        self._stack = ExitStack()
+        self._folder = self._stack.enter_context(temporary_folder(setup.folder))
         self._recognizer = self._open(setup)
         self._settings = setup.settings
         if setup.temporal:
@@ -190,7 +193,7 @@ class BatchWorker:
 
     def close(self) -> None:
         """Remove the worker's temporary files."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._stack.close()
 
     def _open(self, setup: WorkerSetup) -> Recognizer:
         for variable, content in setup.detector_files.items():
