@@ -172,9 +172,10 @@ def test_the_check_says_what_there_is_and_what_to_mind(tmp_path):
     assert "2 groups of 2 to 22 faces" in lines
     assert "1 groups have faces for more than one use: ben" in lines
     assert "1 skipped, not a picture that can be read: " in lines
-    assert "1 are exact copies" in lines
+    assert "1 are exact copies of others\n" in lines
+    assert "1 pictures lie in more than one use: no copy of a validation face trains" in lines
     assert "1 pictures have copies with different labels" in lines
-    assert "test faces" not in lines
+    assert "FER2013's test faces" not in lines
 
 
 def test_grey_of_12_bits_is_as_bright_as_of_8(tmp_path):

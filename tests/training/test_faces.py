@@ -17,11 +17,13 @@ from mien.training.config import SplitConfig
 from mien.training.face_sequences import load_faces_or_clips
 from mien.training.faces import (
     LabelledFaces,
+    copies_of_validation,
     held_out_faces,
     load_faces,
     missing_classes,
     split_faces,
 )
+from mien.training.fit import _describe_split
 from mien.training.provenance import check_data, describe_data
 from mien.training.run_folder import RunFolder, write_json
 
@@ -178,3 +180,23 @@ def test_a_run_whose_groups_were_split_otherwise_does_not_go_on(tmp_path: Path) 
                     check_data(faces, run)
             else:
                 check_data(faces, run)
+
+
+@pytest.mark.parametrize("folds", [0, 2])
+def test_copies_of_faces_that_somebody_keeps_for_validation_do_not_train(folds: int) -> None:
+    drawn = synthetic_dataset(84, seed=0)
+    faces_u8 = np.concatenate([drawn.faces_u8, drawn.faces_u8[70:73]])  # These train as well.
+    labels = np.concatenate([drawn.labels, drawn.labels[70:73]])
+    numbers = np.arange(87)
+    kept = (numbers >= 70) & (numbers < 84)
+    faces = LabelledFaces(faces_u8, labels, None, kept_for_validation=kept)
+    assert np.flatnonzero(copies_of_validation(faces)).tolist() == [84, 85, 86]
+    split = SplitConfig(folds=folds, fold=min(folds, 1))
+    training, validation = split_faces(faces, split)
+    pictures = [{face.tobytes() for face in part.faces_u8} for part in (training, validation)]
+    assert not pictures[0] & pictures[1]
+    if not folds:
+        assert (len(training.labels), len(validation.labels)) == (70, 14)
+        assert _describe_split(faces, training, validation, None, split).endswith(
+            "; 3 left out as copies of validation faces"
+        )

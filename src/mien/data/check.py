@@ -118,7 +118,16 @@ def _copies(faces: Dataset) -> Iterator[str]:
     groups = groups_of_copies(faces.faces_u8)
     copies = len(groups) - len(np.unique(groups))
     if copies:
-        yield f"  {copies:,} are exact copies of others; copies stay on one side of every split"
+        sides = "" if faces.usage is not None else "; copies stay on one side of every split"
+        yield f"  {copies:,} are exact copies of others{sides}"
+    if faces.usage is not None:
+        uses = set(zip(groups.tolist(), faces.usage.tolist(), strict=True))
+        torn = sum(count > 1 for count in Counter(picture for picture, _ in uses).values())
+        if torn:
+            yield (
+                f"  {torn:,} pictures lie in more than one use: no copy of a validation face "
+                "trains, but copies of test faces do"
+            )
     if faces.labels is not None and copies:
         pairs = set(zip(groups.tolist(), faces.labels.tolist(), strict=True))
         contradicted = sum(count > 1 for count in Counter(group for group, _ in pairs).values())

@@ -16,7 +16,12 @@ from mien.data.classes import FER2013_CLASSES, ClassTable
 from mien.data.fer2013 import load_dataset
 from mien.data.ferplus import agreed_labels, load_votes
 from mien.data.near_copies import NEAR_COPY_CORRELATION, near_copies
-from mien.data.split import fold_of_faces, split_train_validation, stratified_part
+from mien.data.split import (
+    fold_of_faces,
+    groups_of_copies,
+    split_train_validation,
+    stratified_part,
+)
 from mien.data.usage import TRAINING, VALIDATION
 from mien.training.config import SplitConfig, load_experiment
 
@@ -182,6 +187,8 @@ def split_faces(faces: LabelledFaces, split: SplitConfig) -> tuple[LabelledFaces
     """Return the faces that a recipe trains on, and those that choose its epoch.
 
     With `near_copies_apart`, neither holds a near-copy of a face of the fold that is held out.
+    Where the data say themselves which faces are for validation, exact copies of these do not
+    train.
 
     Raises:
         DataError: if there are too few groups, the data keep a group for both, or all faces of a
@@ -195,7 +202,7 @@ def split_faces(faces: LabelledFaces, split: SplitConfig) -> tuple[LabelledFaces
             others = _without_near_copies(faces, others, held_out, "is held out")
         faces = faces.take(others)
     if faces.kept_for_validation is not None:
-        training = np.flatnonzero(~faces.kept_for_validation)
+        training = np.flatnonzero(~faces.kept_for_validation & ~copies_of_validation(faces))
         validation = np.flatnonzero(faces.kept_for_validation)
         _check_groups_apart(faces, training, validation)
     else:
@@ -206,6 +213,19 @@ def split_faces(faces: LabelledFaces, split: SplitConfig) -> tuple[LabelledFaces
         training = _without_near_copies(faces, training, validation, "chooses the epoch")
     kept = stratified_part(faces.labels[training], split.training_part, split.seed)
     return faces.take(training[kept]), faces.take(validation)
+
+
+def copies_of_validation(faces: LabelledFaces) -> NDArray[np.bool_]:
+    """Say which faces for training are exact copies of faces that the data keep for validation.
+
+    Returns:
+        (N,) bool; all False where the data keep none.
+    """
+    kept = faces.kept_for_validation
+    if kept is None:
+        return np.zeros(len(faces.labels), np.bool_)
+    pictures = groups_of_copies(faces.faces_u8)
+    return ~kept & np.isin(pictures, pictures[kept])
 
 
 def _without_near_copies(

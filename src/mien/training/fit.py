@@ -33,6 +33,7 @@ from mien.training.distill import ask_teachers
 from mien.training.faces import (
     LabelledFaces,
     check_enough,
+    copies_of_validation,
     held_out_faces,
     load_faces,
     missing_classes,
@@ -174,12 +175,13 @@ def _describe_split(
     if held_out is not None:
         line += f", {used[2]} held out"
     if (left_out := len(faces.labels) - sum(used)) > 0:
-        keys = {
-            "near_copies_apart": split.near_copies_apart,
-            "training_part": split.training_part < 1,
+        reasons = {
+            "as copies of validation faces": copies_of_validation(faces).any(),
+            "by near_copies_apart": split.near_copies_apart,
+            "by training_part": split.training_part < 1,
         }
         line += (
-            f"; {left_out} left out by {' and '.join(key for key, is_on in keys.items() if is_on)}"
+            f"; {left_out} left out {' and '.join(why for why, is_on in reasons.items() if is_on)}"
         )
     return line
 
