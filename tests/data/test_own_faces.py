@@ -1,5 +1,6 @@
 """Faces as people bring them: their own names, separators, folders and pictures."""
 
+import sys
 from pathlib import Path
 
 import cv2
@@ -222,3 +223,28 @@ def test_a_row_without_a_group_stands_alone(tmp_path):
     groups = load_dataset(table, groups="who").groups.tolist()
     assert groups[:2] == ["anna", "anna"]
     assert len(set(groups)) == 3
+
+
+def test_what_could_not_be_read_is_told_in_a_line_with_what_helps(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)  # As without the extra.
+    write(tmp_path / "happy/1.png", FACES[0])
+    write(tmp_path / "sad/1.png", FACES[1])
+    assert load_dataset(tmp_path).told_of_skipped() is None
+    (tmp_path / "happy/phone.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(12))
+    for number in range(4):
+        (tmp_path / f"sad/empty{number}.png").write_bytes(b"")
+    heic = "HEIC, which  pip install 'mien[heic]'  lets mien read"
+    assert load_dataset(tmp_path).told_of_skipped().replace("\\", "/") == (
+        f"5 of 7 pictures were skipped: {heic} (happy/phone.heic); not a picture that can be read "
+        "(sad/empty0.png, sad/empty1.png, sad/empty2.png, …)"
+    )
+    assert f"1 skipped, {heic}: " in "\n".join(check_faces(tmp_path))
+    table = tmp_path / "own.csv"
+    table.write_text("image,label\nhappy/1.png,happy\nhappy/2.png,happy\nsad/phone.png,unklar\n")
+    own = ClassTable(("happy", "sad"), {}, ("unklar",))
+    assert load_dataset(table, own).told_of_skipped() == (
+        "1 of 2 pictures were skipped: no such file (row 2, happy/2.png)"
+    )
+    table.write_text("image,label\nhappy/phone.heic,happy\n")
+    with pytest.raises(DataError, match=r"in 1 rows \(1 were skipped: HEIC, which"):
+        load_dataset(table, own)

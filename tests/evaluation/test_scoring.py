@@ -241,16 +241,21 @@ def test_predict_writes_a_row_for_every_face_without_labels():
         assert float(row["confidence"]) == max(shares)
 
 
-def test_predict_and_evaluate_name_file_and_truth_and_show_the_wrong_faces():
+def test_predict_and_evaluate_name_file_and_truth_and_show_the_wrong_faces(capsys):
     table = Path("faces.csv")
     pictures = []
     for number, grey in enumerate((0, 40, 80, 255)):
         cv2.imwrite(f"{number}.png", np.full((60, 60), grey, np.uint8))
         pictures.append(f"{number}.png;{EMOTIONS[0]}")
-    table.write_text("image;label\n" + "\n".join(pictures) + "\n")
+    table.write_text("image;label\n" + "\n".join([*pictures, "gone.png;sad"]) + "\n")
     words = ("--model", "net/emotion.onnx", "--data", table)
-    assert run("predict", *words, "--out", "out/p.csv") == 0
-    assert run("evaluate", *words, "--out", "scored") == 0
+    for command in (
+        ("predict", *words, "--out", "out/p.csv"),
+        ("evaluate", *words, "--out", "scored"),
+    ):
+        assert run(*command) == 0
+        told = "1 of 5 pictures were skipped: no such file (row 5, gone.png)"
+        assert told in capsys.readouterr().err
     for path in (Path("out/p.csv"), Path("scored/predictions.csv")):
         with path.open(newline="") as file:
             rows = list(csv.DictReader(file))

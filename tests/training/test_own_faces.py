@@ -116,8 +116,10 @@ def test_fine_tuning_ends_in_an_artifact_with_her_labels(
     monkeypatch.chdir(tmp_path)
     folder = shutil.copytree(folder, tmp_path / "Gesichter")  # one picture of it goes away below
     words = ["--set", "training.epochs=3", "--set", "training.head_epochs=2"]
+    (folder / "Freude" / "notes.txt").write_text("no picture")
     assert run("finetune", folder, "--name", "mine", *words) == 0
     out = capsys.readouterr().out
+    assert "1 of 97 pictures were skipped: not a picture that can be read (" in out
     assert "mien live --model" in out
     (run_folder,) = (tmp_path / "results" / "runs").glob("mine*")
     artifact = load_artifact(run_folder / "emotion.onnx")

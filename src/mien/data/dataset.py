@@ -11,6 +11,11 @@ from numpy.typing import NDArray
 
 from mien.data.classes import FER2013_CLASSES, ClassTable
 
+LEFT_OUT_BY_RECIPE = "left out by the recipe"
+"""Why a face is skipped that could be read."""
+
+_MOST_NAMED = 3
+
 
 class Skipped(NamedTuple):
     """Something in a data set that is no face.
@@ -48,6 +53,24 @@ class Dataset:
     groups: NDArray[np.str_] | None = None
     files: tuple[str, ...] | None = None
     skipped: tuple[Skipped, ...] = ()
+
+    def told_of_skipped(self) -> str | None:
+        """Say in a line how many pictures could not be read, and why; None if all could."""
+        names: dict[str, list[str]] = {}
+        for skipped in self.skipped:
+            if skipped.reason != LEFT_OUT_BY_RECIPE:
+                names.setdefault(skipped.reason, []).append(skipped.name)
+        if not names:
+            return None
+        count = sum(map(len, names.values()))
+        reasons = (
+            f"{reason} ({', '.join(of[:_MOST_NAMED])}{', …' if len(of) > _MOST_NAMED else ''})"
+            for reason, of in names.items()
+        )
+        return (
+            f"{count:,} of {len(self.faces_u8) + count:,} pictures were skipped: "
+            f"{'; '.join(reasons)}"
+        )
 
     @property
     def pictures(self) -> tuple[Path, ...]:

@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.core.errors import DataError
+from mien.core.errors import DataError, SourceError
 from mien.data.classes import LEFT_OUT, ClassTable, unknown_names
-from mien.data.dataset import Dataset, Skipped
-from mien.data.picture_folder import read_face, square_face
+from mien.data.dataset import LEFT_OUT_BY_RECIPE, Dataset, Skipped
+from mien.data.picture_folder import read_face, square_face, why_skipped
 from mien.data.usage import USAGE_OF_NAME
 
 LABEL_COLUMNS = ("emotion", "label", "class", "expression")
@@ -127,19 +127,19 @@ def _read_rows(
                 "header."
             )
         if columns.label is not None and classes.label_of(row[columns.label]) == LEFT_OUT:
-            skipped.append(Skipped(where, "left out by the recipe"))
+            skipped.append(Skipped(where, LEFT_OUT_BY_RECIPE))
             continue
-        face = _face(path, columns, row, where)
-        if face is None:
+        try:
+            faces.append(_face(path, columns, row, where))
+        except SourceError as error:
             assert columns.path is not None
-            skipped.append(
-                Skipped(f"{where}, {row[columns.path]}", "not a picture that can be read")
-            )
+            reason = why_skipped(_picture(path, columns, row), error)
+            skipped.append(Skipped(f"{where}, {row[columns.path]}", reason))
             continue
-        faces.append(face)
         kept.append((where, row))
     if not kept:
-        raise DataError(f"{path} holds no face that can be read, in {len(rows):,} rows.")
+        why = f" ({len(skipped)} were skipped: {skipped[0].reason})" if skipped else ""
+        raise DataError(f"{path} holds no face that can be read, in {len(rows):,} rows{why}.")
     return Dataset(
         faces_u8=np.stack(faces),
         labels=_labels(columns, kept, classes),
@@ -183,10 +183,14 @@ def _groups(columns: _Columns, kept: _Kept) -> NDArray[np.str_] | None:
     return np.array([row[columns.group].strip() or where for where, row in kept])
 
 
-def _face(path: Path, columns: _Columns, row: list[str], where: str) -> NDArray[np.uint8] | None:
+def _picture(path: Path, columns: _Columns, row: list[str]) -> Path:
+    assert columns.path is not None
+    return path.parent / row[columns.path].strip()
+
+
+def _face(path: Path, columns: _Columns, row: list[str], where: str) -> NDArray[np.uint8]:
     if columns.pixels is None:
-        assert columns.path is not None
-        return read_face(path.parent / row[columns.path].strip())
+        return read_face(_picture(path, columns, row))
     try:
         values = np.array(list(_numbers(row[columns.pixels])), dtype=np.uint8)
     except (ValueError, OverflowError):

@@ -18,10 +18,12 @@ from numpy.typing import NDArray
 from mien.core.errors import DataError, SourceError
 from mien.core.preprocess import FACE_SIZE
 from mien.data.classes import LEFT_OUT, ClassTable, unknown_names
-from mien.data.dataset import Dataset, Skipped
+from mien.data.dataset import LEFT_OUT_BY_RECIPE, Dataset, Skipped
 from mien.data.usage import USAGE_OF_NAME
 from mien.media.image import scale_square
 from mien.media.picture_files import read_image
+
+_HEIC_EXTRA = "mien[heic]"
 
 
 class _Picture(NamedTuple):
@@ -52,14 +54,14 @@ def read_picture_folder(folder: Path, classes: ClassTable, groups: str = "") -> 
     faces, pictures = [], []
     for picture in _pictures(folder, classes, groups):
         if picture.label == LEFT_OUT:
-            skipped.append(Skipped(str(picture.path.relative_to(folder)), "left out by the recipe"))
+            skipped.append(Skipped(str(picture.path.relative_to(folder)), LEFT_OUT_BY_RECIPE))
             continue
-        face = read_face(picture.path)
-        if face is None:
+        try:
+            faces.append(read_face(picture.path))
+        except SourceError as error:
             name = str(picture.path.relative_to(folder))
-            skipped.append(Skipped(name, "not a picture that can be read"))
+            skipped.append(Skipped(name, why_skipped(picture.path, error)))
             continue
-        faces.append(face)
         pictures.append(picture)
     if not pictures:
         why = f" ({len(skipped)} files were skipped: {skipped[0].reason})" if skipped else ""
@@ -82,17 +84,24 @@ def read_picture_folder(folder: Path, classes: ClassTable, groups: str = "") -> 
     )
 
 
-def read_face(path: Path) -> NDArray[np.uint8] | None:
+def read_face(path: Path) -> NDArray[np.uint8]:
     """Read a picture as a face: upright, grey, the square in its middle, scaled to 48 × 48.
 
     Returns:
-        (48, 48) uint8; None if the file is not a picture that mien reads
-        (`mien.media.picture_files.read_image`).
+        (48, 48) uint8.
+
+    Raises:
+        SourceError: if the file is not a picture that mien reads
+            (`mien.media.picture_files.read_image`).
     """
-    try:
-        return square_face(cv2.cvtColor(read_image(path), cv2.COLOR_BGR2GRAY))
-    except SourceError:
-        return None
+    return square_face(cv2.cvtColor(read_image(path), cv2.COLOR_BGR2GRAY))
+
+
+def why_skipped(path: Path, error: SourceError) -> str:
+    """Return in few words, the same ones for many pictures, why one could not be read."""
+    if _HEIC_EXTRA in str(error):
+        return f"HEIC, which  pip install '{_HEIC_EXTRA}'  lets mien read"
+    return "not a picture that can be read" if path.exists() else "no such file"
 
 
 def square_face(grey: NDArray[Any]) -> NDArray[np.uint8]:

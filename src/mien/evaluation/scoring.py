@@ -96,6 +96,8 @@ def score_network(
     run = RunFolder(network.artifact.onnx_path.parent)
     data = data_to_score(run, classes.names, data)
     dataset = _load(data, classes, groups, run, remark)
+    if (skipped := dataset.told_of_skipped()) is not None:
+        remark(skipped)
     faces = faces_to_score(dataset)
     if is_trained_on(dataset, data, run):
         remark(
@@ -282,6 +284,8 @@ def predict(network_path: Path | None, data: Path, out: Path, remark: Callable[[
     network = open_network(network_path)
     dataset = load_dataset(data, classes_of(network))
     refuse_overwriting(dataset.pictures, outputs)
+    if (skipped := dataset.told_of_skipped()) is not None:
+        remark(skipped)
     probabilities = network.classify(
         fit_faces(dataset.faces_u8, network.artifact.input)
     ).probabilities

@@ -44,6 +44,7 @@ class LabelledFaces:
         groups: (N,) names; the faces of a group belong on one side of a split. None for none.
         kept_for_validation: (N,) bool, where the data say themselves which faces are; else None.
         source: The file or folder that was read.
+        told_of_skipped: What could not be read in it, in a line; None if all could.
     """
 
     faces_u8: NDArray[np.uint8]
@@ -53,6 +54,7 @@ class LabelledFaces:
     groups: NDArray[np.str_] | None = None
     kept_for_validation: NDArray[np.bool_] | None = None
     source: Path | None = None
+    told_of_skipped: str | None = None
 
     def take(self, indices: NDArray[Any]) -> LabelledFaces:
         """Return the faces at `indices`, or where a mask is true."""
@@ -141,6 +143,7 @@ def load_faces(
         groups=None if dataset.groups is None else dataset.groups[wanted],
         kept_for_validation=kept_for_validation,
         source=dataset.source,
+        told_of_skipped=dataset.told_of_skipped(),
     )
 
 

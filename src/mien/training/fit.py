@@ -146,6 +146,7 @@ def _train(job: TrainingJob, *, augment_on_device: bool) -> Path:
     held_out = held_out_faces(faces, experiment.split)
     job.say(_describe_split(faces, training, validation, held_out, experiment.split))
     remarks = (
+        faces.told_of_skipped,
         missing_classes(validation, "choose the epoch"),
         None if held_out is None else missing_classes(held_out, "are held out"),
         *_shortened(experiment.training),

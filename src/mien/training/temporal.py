@@ -116,8 +116,9 @@ def _train(job: TrainingJob) -> Path:
     if not isinstance(source, ClipSet):
         if source.votes is None and job.votes_file.is_file():
             job.say(f"{job.votes_file} holds votes for other faces: not used")
-        if (remark := told_of_test_faces(source)) is not None:
-            job.say(remark)
+        for remark in (source.told_of_skipped, told_of_test_faces(source)):
+            if remark is not None:
+                job.say(remark)
     write_json(run.environment, describe_environment(network))
     history = _fit(network, split, job)
     metrics = {
