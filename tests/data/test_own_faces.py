@@ -248,3 +248,18 @@ def test_what_could_not_be_read_is_told_in_a_line_with_what_helps(tmp_path, monk
     table.write_text("image,label\nhappy/phone.heic,happy\n")
     with pytest.raises(DataError, match=r"in 1 rows \(1 were skipped: HEIC, which"):
         load_dataset(table, own)
+
+
+def test_a_person_that_is_written_in_two_ways_is_one(tmp_path):
+    spellings = ("J\u00fcrgen", "Ju\u0308rgen")
+    for emotion, person, face in zip(("happy", "sad"), spellings, FACES, strict=False):
+        write(tmp_path / "folders" / emotion / person / "1.png", face)
+        write(tmp_path / "names" / emotion / f"{person}_1.png", face)
+    assert set(load_dataset(tmp_path / "folders").groups.tolist()) == {"J\u00fcrgen"}
+    for expression in ("^[^_]+", "^Ju\u0308rgen", "^J.rgen"):
+        groups = load_dataset(tmp_path / "names", groups=expression).groups
+        assert set(groups.tolist()) == {"J\u00fcrgen"}
+    table = tmp_path / "own.csv"
+    rows = [f"names/happy/{spellings[0]}_1.png,happy,{each}" for each in spellings]
+    table.write_text("\n".join(["image,label,person", *rows]) + "\n", encoding="utf-8")
+    assert load_dataset(table, groups="person").groups.tolist() == ["J\u00fcrgen"] * 2

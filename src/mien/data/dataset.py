@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +16,11 @@ LEFT_OUT_BY_RECIPE = "left out by the recipe"
 """Why a face is skipped that could be read."""
 
 _MOST_NAMED = 3
+
+
+def group_name(text: str) -> str:
+    """Return a group's name in one spelling: macOS writes ü as u and a separate diaeresis."""
+    return unicodedata.normalize("NFC", text.strip())
 
 
 class Skipped(NamedTuple):

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mien.core.errors import DataError, SourceError
 from mien.data.classes import LEFT_OUT, ClassTable, unknown_names
-from mien.data.dataset import LEFT_OUT_BY_RECIPE, Dataset, Skipped
+from mien.data.dataset import LEFT_OUT_BY_RECIPE, Dataset, Skipped, group_name
 from mien.data.picture_folder import read_face, square_face, why_skipped
 from mien.data.usage import USAGE_OF_NAME
 
@@ -180,7 +180,7 @@ def _groups(columns: _Columns, kept: _Kept) -> NDArray[np.str_] | None:
     if columns.group is None:
         return None
     # A picture without a group stands alone.
-    return np.array([row[columns.group].strip() or where for where, row in kept])
+    return np.array([group_name(row[columns.group]) or where for where, row in kept])
 
 
 def _picture(path: Path, columns: _Columns, row: list[str]) -> Path:

@@ -7,6 +7,7 @@ inside a class are read too; the first one names the group (a person, say) of it
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from mien.core.errors import DataError, SourceError
 from mien.core.preprocess import FACE_SIZE
 from mien.data.classes import LEFT_OUT, ClassTable, unknown_names
-from mien.data.dataset import LEFT_OUT_BY_RECIPE, Dataset, Skipped
+from mien.data.dataset import LEFT_OUT_BY_RECIPE, Dataset, Skipped, group_name
 from mien.data.usage import USAGE_OF_NAME
 from mien.media.image import scale_square
 from mien.media.picture_files import read_image
@@ -160,7 +161,7 @@ def _folders_of_classes(folder: Path) -> list[tuple[str, Path]]:
 
 def _compile(groups: str) -> re.Pattern[str] | None:
     try:
-        return re.compile(groups) if groups else None
+        return re.compile(unicodedata.normalize("NFC", groups)) if groups else None
     except re.error as error:
         raise DataError(
             f"{groups!r} is not a regular expression ({error}); for a folder, groups is one that "
@@ -170,8 +171,8 @@ def _compile(groups: str) -> re.Pattern[str] | None:
 
 def _group_of(below: Path, pattern: re.Pattern[str] | None, path: Path) -> str:
     if pattern is None:
-        return below.parts[0] if len(below.parts) > 1 else ""
-    match = pattern.search(below.as_posix())
+        return group_name(below.parts[0]) if len(below.parts) > 1 else ""
+    match = pattern.search(unicodedata.normalize("NFC", below.as_posix()))
     if match is None:
         raise DataError(
             f"{path}: the expression {pattern.pattern!r} finds no group in {below.as_posix()!r}."
