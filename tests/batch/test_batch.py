@@ -281,6 +281,8 @@ def test_ctrl_c_waits_until_ray_has_started_and_ray_is_stopped(folder, tmp_path,
         signal.raise_signal(signal.SIGINT)
         done.append("started")
 
+    # Set here, it is not set for the clusters of other tests.
+    monkeypatch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     monkeypatch.setattr("ray.init", start)
     monkeypatch.setattr("ray.shutdown", lambda: done.append("stopped"))
     with pytest.raises(KeyboardInterrupt):
