@@ -138,6 +138,18 @@ def test_a_network_of_another_input_is_scored_too(capsys, foreign_artifact):
     assert "Wrote 42 predictions" in capsys.readouterr().out
 
 
+def test_a_ledger_that_somebody_edited_is_gone_on_with():
+    evaluate = ("evaluate", "--model", "net/emotion.onnx", "--data", "data/kaggle.csv")
+    assert run(*evaluate) == 0
+    ledger = Path("experiments/test_scores.jsonl")
+    known = ledger.read_text()
+    ledger.write_text('{"sha256": "5e"}\n\n{"sha256": "5f"}')
+    assert run(*evaluate) == 0
+    assert ledger.read_text() == '{"sha256": "5e"}\n\n{"sha256": "5f"}\n' + known
+    assert run(*evaluate) == 0
+    assert ledger.read_text().count("\n") == 4
+
+
 def test_a_spoilt_ledger_stops_the_scoring(capsys):
     Path("experiments").mkdir()
     Path("experiments/test_scores.jsonl").write_text('{"sha256": "1"}\n<<<<<<< HEAD\n')

@@ -257,6 +257,25 @@ def test_recipes_ship_and_can_be_copied_changed_and_repeated(tmp_path):
         parse_change("learning_rate")
 
 
+def test_a_recipe_is_copied_however_it_is_written(tmp_path):
+    text = find_recipe(Path("003")).text
+    assert 'status = "candidate"' in text or 'status = "rejected"' in text
+    lines = [line for line in text.split("\n") if not line.startswith(("finding", "status"))]
+    origin = tmp_path / "origin.toml"
+    head = """status = 'selected'  # It ships.
+finding = \'\'\'
+On several lines,
+[training] = "with what looks like TOML"
+\'\'\'
+"""
+    origin.write_text(head + "\n".join(lines), encoding="utf-8")
+    assert load_recipe(origin).experiment.status == "selected"
+    path = new_recipe("100_own", origin, tmp_path)
+    own, expected = load_recipe(path).experiment, load_recipe(origin).experiment
+    assert own == expected.model_copy(update={"status": "candidate", "finding": ""})
+    assert path.read_text(encoding="utf-8").endswith("\n".join(lines))
+
+
 def test_a_recipe_is_copied_without_what_training_needs(tmp_path):
     code = (
         "import sys; sys.modules.update(dict.fromkeys(['tomli_w', 'keras', 'scipy', 'sklearn'])); "

@@ -57,6 +57,8 @@ def find_entry(
     if not ledger.exists():
         return None
     for number, line in enumerate(ledger.read_text(encoding="utf-8").splitlines(), start=1):
+        if not line.strip():
+            continue
         try:
             entry: dict[str, Any] = json.loads(line)
             is_same = entry["sha256"] == sha256 or _are_close(entry.get("answers", []), answers)
@@ -79,12 +81,16 @@ def _are_close(known: list[float], answers: list[float]) -> bool:
 def append_entry(ledger: Path, entry: dict[str, Any]) -> None:
     """Append one line; a reader, or another writer, never meets half of it.
 
+    A last line without an end, as an editor may leave it, is ended first.
+
     Args:
         ledger: The file; its folder is made where it is missing.
         entry: JSON values, among them "sha256".
     """
     ledger.parent.mkdir(parents=True, exist_ok=True)
     line = (json.dumps(entry) + "\n").encode("utf-8")
+    if not _ends_with_a_line(ledger):
+        line = b"\n" + line
     descriptor = os.open(ledger, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
     try:
         # One write in append mode: the system puts the whole line at the end.
@@ -92,3 +98,12 @@ def append_entry(ledger: Path, entry: dict[str, Any]) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _ends_with_a_line(ledger: Path) -> bool:
+    """Whether a file is missing, empty, or ends with the end of a line."""
+    if not ledger.exists() or not ledger.stat().st_size:
+        return True
+    with ledger.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read() == b"\n"

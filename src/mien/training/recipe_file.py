@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tomllib
+from collections.abc import Iterable, Iterator
 from importlib import resources
 from pathlib import Path
 
@@ -68,13 +70,36 @@ def new_recipe(name: str, origin: Path, folder: Path) -> Path:
         raise SettingError(f"{name!r} is no name of a recipe: give one such as 100_own.")
     if path.exists():
         raise SettingError(f"There is a {path} already: give another name.")
-    lines = [
-        'status = "candidate"' if line == 'status = "selected"' else line
-        for line in read_recipe_file(recipe_file(origin)).splitlines()
-        if not line.startswith("finding = ")
-    ]
-    write_atomically(path, "\n".join(lines) + "\n")
+    statements = _of_a_new_recipe(_statements(read_recipe_file(recipe_file(origin))))
+    write_atomically(path, "\n".join(statements) + "\n")
     return path
+
+
+def _of_a_new_recipe(statements: Iterable[str]) -> Iterator[str]:
+    """Leave out what has been found, and that it is the one that ships."""
+    in_table = False
+    for statement in statements:
+        in_table = in_table or statement.lstrip().startswith("[")
+        key = "" if in_table else statement.partition("=")[0].strip()
+        if key == "status" and tomllib.loads(statement) == {"status": "selected"}:
+            yield 'status = "candidate"'
+        elif key != "finding":
+            yield statement
+
+
+def _statements(text: str) -> Iterator[str]:
+    """Cut TOML into the fewest lines that are TOML by themselves; what is none is left whole."""
+    lines: list[str] = []
+    for line in text.rstrip("\n").split("\n"):
+        lines.append(line)
+        try:
+            tomllib.loads("\n".join(lines))
+        except tomllib.TOMLDecodeError:
+            continue
+        yield "\n".join(lines)
+        lines.clear()
+    if lines:
+        yield "\n".join(lines)
 
 
 def _shipped_folders() -> list[Path]:
