@@ -80,7 +80,8 @@ def _fold_for_validation(
         lost = len(np.unique(labels)) - len(np.unique(labels[~is_validation]))
         return lost, abs(float(is_validation.mean()) - validation_fraction)
 
-    return min(np.unique(in_fold).tolist(), key=drawbacks)
+    folds: list[int] = np.unique(in_fold).tolist()
+    return min(folds, key=drawbacks)
 
 
 def fold_of_faces(
