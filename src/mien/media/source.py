@@ -50,10 +50,6 @@ class FrameSource(Protocol):
             that a trimmed file hides count as well), an estimate for other files, None for a
             camera, a stream or standard input.
         is_live: True for a camera or stream: frames come when they come, and late ones are stale.
-        damaged_spots: Where a video file could not be decoded and the frames go on behind, as many
-            as were met until now. Frames may be missing there; the times of the others are right.
-        frames_alike: How many frames of a video there were until now, if all are one and the same
-            picture; else 0.
         first_ms: How long the video's track had gone on when the first picture came, in
             milliseconds, as in a recording that was cut; 0 until it came.
         passed_over: The files of a folder that are no pictures by their name; hidden ones excepted.
@@ -67,10 +63,17 @@ class FrameSource(Protocol):
     passed_over: Sequence[Path]
 
     @property
-    def damaged_spots(self) -> int: ...
+    def damaged_spots(self) -> int:
+        """Where a video file could not be decoded and the frames go on behind, up to now.
+
+        Frames may be missing there; the times of the others are right.
+        """
+        ...
 
     @property
-    def frames_alike(self) -> int: ...
+    def frames_alike(self) -> int:
+        """How many frames of a video there were until now, if all are one picture; else 0."""
+        ...
 
     def __iter__(self) -> Iterator[Frame]: ...
 
