@@ -4,6 +4,7 @@ import contextlib
 import http.server
 import os
 import shutil
+import signal
 import struct
 import threading
 from collections import Counter
@@ -50,6 +51,13 @@ LABELS, VOTES = "label_probabilities", "vote_probabilities"
 
 HOSTILE_LABELS = ("<img src=x onerror=alert(1)>", "=cmd()", "emotion", "Ärger 怒り")
 """What a network from elsewhere may tell apart."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def heeded_ctrl_c() -> None:
+    """Heed Ctrl-C: what a shell starts in the background ignores it, and so do its children."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
