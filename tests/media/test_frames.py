@@ -196,12 +196,16 @@ def test_an_interlaced_file_gives_every_frame_with_its_time(
     assert damage_of(frames) is None
 
 
-@pytest.mark.parametrize("first", [30, 90], ids=["at once", "later"])
-def test_a_recording_that_turns_interlaced_is_read_to_its_end(tmp_path, first):
+@pytest.mark.parametrize(
+    ("first", "still"),
+    [(30, (10, 14)), (90, (10, 14)), (30, (0, 30)), (90, (70, 90)), (90, (80, 95)), (1, (0, 1))],
+    ids=["soon", "later", "behind a leader", "behind a still", "within a still", "second frame"],
+)
+def test_a_recording_that_turns_interlaced_is_read_to_its_end(tmp_path, first, still):
     """As television does, where a film gives way to a studio."""
     av = pytest.importorskip("av", reason="needs mien[video]")
     pictures = grey_pictures(first + 30)
-    pictures[10:14] = [pictures[10]] * 4  # a still, which is not interlaced
+    pictures[slice(*still)] = [pictures[still[0]]] * (still[1] - still[0])
     with av.open(tmp_path / "film.ts", "w") as file:
         stream = file.add_stream("libx264", rate=25)
         stream.height, stream.width = pictures[0].shape[:2]
@@ -232,13 +236,13 @@ def test_a_recording_that_turns_interlaced_is_read_to_its_end(tmp_path, first):
 def test_slides_are_asked_about_some_times_and_read_as_they_are(tmp_path, monkeypatch):
     pytest.importorskip("av", reason="needs mien[video]")
     asked = []
-    answer = InterlacedVideo.is_interlaced
+    answer = InterlacedVideo.kinds
 
-    def count(video, from_ms=None):
+    def count(video, from_ms):
         asked.append(from_ms)
         return answer(video, from_ms)
 
-    monkeypatch.setattr(InterlacedVideo, "is_interlaced", count)
+    monkeypatch.setattr(InterlacedVideo, "kinds", count)
     pictures = [picture for picture in grey_pictures(20) for _ in range(5)]
     path = write_film(tmp_path / "slides.mp4", pictures, bf="0", crf="1")
     with open_frames(path) as frames:

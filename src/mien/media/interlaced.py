@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 TimedPicture: TypeAlias = "tuple[NDArray[np.uint8], float | None]"
 """A picture and the time in milliseconds that its source states, None for none."""
 
-_LOOKED_AT = 3  # the first frame of a recording that was cut may be progressive
 _WEAVE = {"mode": "send_frame", "deint": "interlaced"}
 """bwdif makes one picture of the two fields of each frame; progressive ones it leaves alone."""
 _ALIKE_AT_START = 2
@@ -51,9 +50,9 @@ def has_pyav() -> bool:
 def with_interlaced(
     pictures: Iterable[TimedPicture], video: InterlacedVideo
 ) -> Iterator[TimedPicture]:
-    """Give a file's pictures as OpenCV reads them; from interlaced frames on, those of PyAV.
+    """Give a file's pictures as OpenCV reads them; from an interlaced frame on, those of PyAV.
 
-    Where pictures are alike, PyAV is asked about the frames there. It reads the rest of the file,
+    Where pictures are alike, PyAV is asked about their frames. It reads the rest of the file,
     progressive frames too, once one is interlaced.
 
     Args:
@@ -62,32 +61,48 @@ def with_interlaced(
     """
     waiting: list[TimedPicture] = []  # alike, and perhaps no pictures of their frames
     sample: NDArray[np.uint8] | None = None
-    wanted, stills, is_settled = _ALIKE_AT_START, 0, False
+    still: _Still | None = None
+    wanted, stills = _ALIKE_AT_START, 0
     for picture in pictures:
         sparse = picture[0][::_SAMPLED, ::_SAMPLED]
         if sample is not None and not np.array_equal(sparse, sample):
             yield from waiting
-            waiting, sample = [], None
-            wanted, is_settled = _ALIKE_LATER, stills >= _MOST_STILLS
+            waiting, sample, still, wanted = [], None, None, _ALIKE_LATER
         sample = sparse.copy() if sample is None else sample
-        if is_settled:
-            yield picture
-            continue
         waiting.append(picture)
-        if len(waiting) < wanted:
+        if len(waiting) < wanted and stills < _MOST_STILLS:
             continue
-        # Later, the first of those alike is the last that OpenCV could read.
-        is_at_start = wanted == _ALIKE_AT_START
-        from_ms = None if is_at_start else waiting[1][1]
-        if video.is_interlaced(from_ms):
-            if not is_at_start:
-                yield waiting[0]
-            yield from video.pictures(from_ms)
+        if still is None and stills < _MOST_STILLS:
+            still, wanted, stills = _Still(video, waiting[0][1]), 1, stills + 1
+        turns_ms = None if still is None else still.turns_until(picture[1])
+        if turns_ms is not None:
+            yield from (one for one in waiting if (one[1] or 0.0) < turns_ms - _SAME_MS)
+            yield from video.pictures(turns_ms)
             return
         yield from waiting
-        waiting, is_settled = [], True
-        stills += 1
+        waiting = []
     yield from waiting
+
+
+class _Still:
+    """The frames behind pictures that are alike.
+
+    Args:
+        video: The file.
+        from_ms: The time of the first of these pictures; None where it states none.
+    """
+
+    def __init__(self, video: InterlacedVideo, from_ms: float | None) -> None:
+        self._frames = iter(()) if from_ms is None else video.kinds(from_ms)
+        self._next = next(self._frames, None)
+
+    def turns_until(self, time_ms: float | None) -> float | None:
+        """Return the time of the first interlaced frame up to a time; None if there is none."""
+        while self._next is not None and self._next[0] < (time_ms or 0.0) + _SAME_MS:
+            if self._next[1]:
+                return self._next[0]
+            self._next = next(self._frames, None)
+        return None
 
 
 class InterlacedVideo:
@@ -110,38 +125,34 @@ class InterlacedVideo:
         self._rotate_degrees = rotate_degrees
         self._threads = threads
 
-    def is_interlaced(self, from_ms: float | None = None) -> bool | None:
-        """Return whether one of a few frames is interlaced; None if nobody can tell.
+    def kinds(self, from_ms: float) -> Iterator[tuple[float, bool]]:
+        """Yield of each frame its time, as `from_ms` is, and whether it is interlaced.
 
-        None is for a file that PyAV cannot read, and for want of PyAV.
+        It ends where PyAV cannot read the file, and yields nothing for want of PyAV.
 
         Args:
-            from_ms: Which frames: from this time on, since the beginning of the video's track in
-                milliseconds; None for the first ones.
+            from_ms: Where to begin, in milliseconds since the beginning of the video's track.
         """
         if not has_pyav():
-            return None
+            return
         import av
 
         try:
             with self._opened(from_ms) as (file, stream):
                 stream.codec_context.thread_count = 1  # by which few are soonest read
-                frames = (
-                    frame
-                    for frame in file.decode(stream)
-                    if from_ms is None or _time_ms(frame, stream) > from_ms - _SAME_MS
-                )
-                found = any(f.interlaced_frame for f in itertools.islice(frames, _LOOKED_AT))
+                for frame in file.decode(stream):
+                    time_ms = _time_ms(frame, stream)
+                    if time_ms > from_ms - _SAME_MS:
+                        self.is_known = True
+                        yield time_ms, bool(frame.interlaced_frame)
         except (OSError, IndexError, av.FFmpegError):
-            return None
-        self.is_known = True
-        return found
+            return
 
-    def pictures(self, from_ms: float | None = None) -> Iterator[TimedPicture]:
-        """Yield pictures, (H, W, 3) uint8 BGR, each with its time as `from_ms` is.
+    def pictures(self, from_ms: float) -> Iterator[TimedPicture]:
+        """Yield pictures, (H, W, 3) uint8 BGR, each with its time.
 
         Args:
-            from_ms: See `is_interlaced`.
+            from_ms: See `kinds`.
 
         Raises:
             SourceError: where the file cannot be read any further.
@@ -153,7 +164,7 @@ class InterlacedVideo:
                 self._set_threads(stream)
                 for frame in self._woven(self._decoded(file, stream)):
                     time_ms = _time_ms(frame, stream)
-                    if from_ms is None or time_ms > from_ms - _SAME_MS:
+                    if time_ms > from_ms - _SAME_MS:
                         image_bgr = np.asarray(frame.to_ndarray(), dtype=np.uint8)
                         yield rotate(image_bgr, self._rotate_degrees), time_ms
         except av.FFmpegError as error:
@@ -163,14 +174,14 @@ class InterlacedVideo:
             ) from None
 
     @contextmanager
-    def _opened(self, from_ms: float | None) -> Iterator[tuple[InputContainer, VideoStream]]:
+    def _opened(self, from_ms: float) -> Iterator[tuple[InputContainer, VideoStream]]:
         """Open the file a little before a time."""
         import av
 
         # Absolute: FFmpeg takes 12:30:00.mp4 for an address.
         with av.open(self._path.absolute()) as file:
             stream = file.streams.video[0]
-            before_s = (from_ms or 0.0) / 1000 - _SEEK_MARGIN_S
+            before_s = from_ms / 1000 - _SEEK_MARGIN_S
             if before_s > 0 and stream.time_base is not None:
                 place = (stream.start_time or 0) + round(before_s / stream.time_base)
                 file.seek(place, stream=stream)
