@@ -267,6 +267,16 @@ def test_a_video_in_fragments_with_longer_sound_is_whole(tmp_path):
             pass
 
 
+def test_a_box_of_a_length_that_no_file_has_is_no_traceback(tmp_path):
+    pytest.importorskip("av", reason="needs mien[video]")
+    flags = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
+    path = write_film(tmp_path / "a.mp4", grey_pictures(20), container=flags)
+    with path.open("ab") as file:
+        file.write(struct.pack(">I4sQ", 1, b"free", 2**64 - 1))
+    with open_frames(path) as frames:
+        assert sum(1 for _ in frames) == 20
+
+
 def test_a_recording_that_was_cut_begins_at_0_with_the_first_picture(tmp_path):
     av = pytest.importorskip("av", reason="needs mien[video]")
     pictures = grey_pictures(60)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.errors import SourceError
-from mien.media.edit_list import counts_frames
+from mien.media.edit_list import holds_sample_count
 from mien.media.ending import Seen, why_address_is_short, why_file_is_short
 from mien.media.image import opencv_name, quiet_opencv
 from mien.media.interlaced import InterlacedVideo, TimedPicture, with_interlaced
@@ -372,7 +372,7 @@ def _counts_frames(path: Path) -> bool:
         # On macOS whoever opens /dev/fd/0 shares its place in the file with all others.
         file.seek(0)
     if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):
-        return counts_frames(path)
+        return holds_sample_count(path)
     return head.startswith(b"RIFF") and head[8:] == b"AVI "
 
 
@@ -394,5 +394,5 @@ def _measured_fps(path: Path, decoder_threads: int | None) -> float:
     if not steps_ms.size:
         return FALLBACK_FPS
     usual_ms = steps_ms[steps_ms <= 2 * np.median(steps_ms)].mean()
-    # Encoders of MPEG-4 part 2 count in fractions whose parts stay below 65,536.
+    # Times in whole milliseconds say no more of the rate.
     return max(round(1000 / float(usual_ms), 2), 0.01)

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+_BEYOND_ANY_FILE = 1 << 62
+
 
 def shown_ms(path: Path) -> float | None:
     """Return how long the edit list lets the video of an MP4 or MOV file be seen, in milliseconds.
@@ -30,7 +32,7 @@ def shown_ms(path: Path) -> float | None:
     return units * 1000 / timescale if units and timescale else None
 
 
-def counts_frames(path: Path) -> bool:
+def holds_sample_count(path: Path) -> bool:
     """Return whether an MP4 or MOV file holds the number of its video's frames.
 
     One in fragments, as cameras and streams write it, has none in the place for it, nor has sound
@@ -51,42 +53,47 @@ def counts_frames(path: Path) -> bool:
 
 def missing_of_last_box(path: Path) -> int:
     """Return how many bytes an MP4 or MOV file lacks of its last box; 0 for another file."""
-    size_bytes = path.stat().st_size
+    end = 0
     with path.open("rb") as file:
-        end = 0
-        while len(header := file.read(8)) == 8:
-            length, kind = struct.unpack(">I4s", header)
+        for kind, _, box_end in _outer_boxes(file):
             if end == 0 and kind != b"ftyp":
                 return 0
-            if length == 1 and len(large := file.read(8)) == 8:
-                (length,) = struct.unpack(">Q", large)
-            if length < 8:  # 0: to the end of the file.
-                return 0
-            end += length
-            file.seek(end)
-    return max(end - size_bytes, 0)
+            end = box_end
+    return max(end - path.stat().st_size, 0)
 
 
 def _movie(path: Path) -> bytes:
+    """What is in the box that says all of the tracks; nothing where there is none."""
+    movie = b""
     with path.open("rb") as file:
-        movie = _read_movie(file)
+        for kind, begin, end in _outer_boxes(file):
+            if kind == b"moov":
+                movie = file.read(end - begin)
+                break
         # On macOS whoever opens /dev/fd/0 shares its place in the file with all others.
         file.seek(0)
-        return movie
+    return movie
 
 
-def _read_movie(file: BinaryIO) -> bytes:
-    # The box of the frames may be larger than the memory: it is passed over.
+def _outer_boxes(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
+    """Kind of each outer box, and where its content begins and ends; the file stands at the begin.
+
+    What is in a box is passed over, as that of the frames may be larger than the memory. The last
+    box may end behind the file.
+    """
+    at = 0
     while len(header := file.read(8)) == 8:
         length, kind = struct.unpack(">I4s", header)
-        if length == 1:
-            length = struct.unpack(">Q", file.read(8))[0] - 8
-        if kind == b"moov":
-            return file.read(length - 8)
-        if length < 8:
-            break
-        file.seek(length - 8, 1)
-    return b""
+        begin = at + 8
+        if length == 1 and len(large := file.read(8)) == 8:
+            (length,) = struct.unpack(">Q", large)
+            begin += 8
+        # 0: to the end of the file.
+        if not begin - at <= length < _BEYOND_ANY_FILE:
+            return
+        yield kind, begin, at + length
+        at += length
+        file.seek(at)
 
 
 def _timescale(movie: bytes) -> int:

@@ -19,6 +19,18 @@ LONGEST_FILL_MS = 120_000.0
 the time that each attempt to open it may wait for an answer."""
 
 
+def temporary_video(path: Path) -> Path:
+    """Make the temporary file beside `path` that is to take its place.
+
+    Raises:
+        OutputError: if it cannot be written there.
+    """
+    try:
+        return temporary_beside(file_of(path), ".mp4")
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror}.") from None
+
+
 class VideoSink:
     """Writes frames to an MP4 file (MPEG-4 part 2, no sound).
 
@@ -45,10 +57,7 @@ class VideoSink:
         self._cut = 0  # frames that gaps were cut down by
         self._before_bgr: NDArray[np.uint8] | None = None
         opencv_name(path)
-        try:
-            self._temporary = temporary_beside(file_of(path), ".mp4")
-        except OSError as error:
-            raise OutputError(f"{path} cannot be written: {error.strerror}.") from None
+        self._temporary = temporary_video(path)
 
     def write(self, image_bgr: NDArray[np.uint8]) -> None:
         """Append a frame.

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.errors import OutputError, SourceError
-from mien.core.files import file_of, temporary_beside
+from mien.core.files import file_of
 from mien.media.image import fit_between_bars, with_even_sides
+from mien.media.sink import temporary_video
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
@@ -71,10 +72,7 @@ class SoundVideoSink:
         self._sound: _Sound | None = None
         self._last_tick = -1
         self._is_broken = False
-        try:
-            self._temporary = temporary_beside(file_of(path), ".mp4")
-        except OSError as error:
-            raise OutputError(f"{path} cannot be written: {error.strerror}.") from None
+        self._temporary = temporary_video(path)
 
     def write_at(self, image_bgr: NDArray[np.uint8], timestamp_ms: float) -> None:
         """Append a frame at its time.
