@@ -36,6 +36,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mien.core.errors import MienError, MissingExtraError, SettingError
+from mien.core.signals import STOPPING, signals_handled
 
 if TYPE_CHECKING:
     from mien.recognizer import Recognizer
@@ -1187,29 +1188,15 @@ def _messages_beside(*tables: Path | None) -> Iterator[None]:
 @contextlib.contextmanager
 def _stopped_as_by_ctrl_c() -> Iterator[None]:
     """Finish the files on SIGTERM (a service is stopped) and SIGHUP (a terminal is closed) too."""
-    numbers = [signal.SIGTERM]
-    if sys.platform != "win32":
-        numbers.append(signal.SIGHUP)
-    # nohup ignores SIGHUP, and that is to stay so.
-    before = {
-        number: signal.getsignal(number)
-        for number in numbers
-        if signal.getsignal(number) is not signal.SIG_IGN
-    }
 
     def stop(*_: object) -> None:
         # Both may come, and SIGHUP twice; the second one must not break the finishing off.
-        for number in before:
+        for number in STOPPING:
             signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    for number in before:
-        signal.signal(number, stop)
-    try:
+    with signals_handled(STOPPING, stop):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _explain(error: Exception) -> tuple[str, int]:

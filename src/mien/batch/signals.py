@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import sys
 import threading
 from collections.abc import Iterator
 from types import FrameType
 
-_NUMBERS: list[int] = [signal.SIGINT, signal.SIGTERM]
-if sys.platform != "win32":
-    _NUMBERS.append(signal.SIGHUP)
+from mien.core.signals import STOPPING, signals_handled
+
+_HELD_BACK = (signal.SIGINT, *STOPPING)
 
 
 @contextlib.contextmanager
@@ -24,21 +23,16 @@ def signals_held_back() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    handlers = {number: signal.getsignal(number) for number in _NUMBERS}
+    handlers = {number: signal.getsignal(number) for number in _HELD_BACK}
     held: list[int] = []
 
     def hold(number: int, _frame: FrameType | None) -> None:
         held.append(number)
         signal.signal(number, handlers[number])
 
-    for number, handler in handlers.items():
-        # Processes that are started meanwhile are to ignore it, too.
-        if handler is not signal.SIG_IGN:
-            signal.signal(number, hold)
     try:
-        yield
+        with signals_handled(_HELD_BACK, hold):
+            yield
     finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
         for number in held:
             signal.raise_signal(number)
