@@ -32,39 +32,24 @@ for found in stream:
 """
 
 MIEN_EACH_FRAME = """
-import cv2
 import mien
 recognizer = mien.Recognizer(detector=detector)
-capture = cv2.VideoCapture(path)
-while True:
-    read, image = capture.read()
-    if not read:
-        break
+for image in images():
     done(len(recognizer.recognize(image)))
 """
 
 FER = """
 if detector == "mtcnn":
     import torchvision  # it crashes where TensorFlow was imported before it
-import cv2
 from fer.fer import FER
 detector = FER(mtcnn=detector == "mtcnn")
-capture = cv2.VideoCapture(path)
-while True:
-    read, image = capture.read()
-    if not read:
-        break
+for image in images():
     done(len(detector.detect_emotions(image)))
 """
 
 DEEPFACE = """
-import cv2
 from deepface import DeepFace
-capture = cv2.VideoCapture(path)
-while True:
-    read, image = capture.read()
-    if not read:
-        break
+for image in images():
     found = DeepFace.analyze(image, actions=["emotion"], enforce_detection=False, silent=True)
     done(sum(face["face_confidence"] > 0 for face in found))
 """
@@ -74,6 +59,15 @@ import json, resource, sys, time
 path, detector, limit = sys.argv[1], sys.argv[2], int(sys.argv[3])
 WARM_UP = 5
 counts, times, busy = [], [], []
+
+def images():
+    import cv2
+    capture = cv2.VideoCapture(path)
+    while True:
+        read, image = capture.read()
+        if not read:
+            return
+        yield image
 
 def done(count):
     counts.append(count)

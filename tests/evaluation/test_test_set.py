@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -112,12 +113,10 @@ def test_votes_are_those_of_the_test_faces_in_their_order():
     zeros = np.zeros(TEST_COUNT, np.int64)
     pictures = np.zeros((TEST_COUNT, 48, 48), np.uint8)
     votes = np.arange(35_887, dtype=np.float32)[:, None].repeat(10, axis=1)
-    faces = ScoredFaces(pictures, zeros, EMOTIONS, public, 7087, None)
+    faces = ScoredFaces(pictures, zeros, EMOTIONS, public, 7087, None, public)
     assert votes_for_test(faces, votes)[0, 0] == 28_709
-    assert (
-        votes_for_test(ScoredFaces(pictures, zeros, EMOTIONS, ~public, 7087, None), votes) is None
-    )
-    assert votes_for_test(ScoredFaces(pictures, zeros, EMOTIONS, public, 0, None), votes) is None
+    for other in (replace(faces, is_public_test=~public), replace(faces, known_test_faces=0)):
+        assert votes_for_test(other, votes) is None
 
 
 def test_fer2013s_test_faces_are_for_networks_that_are_about_them(tmp_path):

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mien.data.classes import FER2013_CLASSES, ClassTable
 from mien.data.csv_file import has_fer2013_header
@@ -108,10 +110,15 @@ def _groups(faces: Dataset) -> Iterator[str]:
 
 
 def _skipped(faces: Dataset) -> Iterator[str]:
-    for reason, count in Counter(skipped.reason for skipped in faces.skipped).items():
-        names = [skipped.name for skipped in faces.skipped if skipped.reason == reason]
-        shown = ", ".join(names[:_SHOWN]) + (", …" if count > _SHOWN else "")
-        yield f"  {count:,} skipped, {reason}: {shown}"
+    for reason, names in faces.names_of_skipped().items():
+        shown = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
+        yield f"  {len(names):,} skipped, {reason}: {shown}"
+
+
+def _of_several(pictures: NDArray[np.int64], values: NDArray[Any]) -> int:
+    """How many pictures have copies of more than one value."""
+    pairs = set(zip(pictures.tolist(), values.tolist(), strict=True))
+    return sum(count > 1 for count in Counter(picture for picture, _ in pairs).values())
 
 
 def _copies(faces: Dataset) -> Iterator[str]:
@@ -120,19 +127,13 @@ def _copies(faces: Dataset) -> Iterator[str]:
     if copies:
         sides = "" if faces.usage is not None else "; copies stay on one side of every split"
         yield f"  {copies:,} are exact copies of others{sides}"
-    if faces.usage is not None:
-        uses = set(zip(groups.tolist(), faces.usage.tolist(), strict=True))
-        torn = sum(count > 1 for count in Counter(picture for picture, _ in uses).values())
-        if torn:
-            yield (
-                f"  {torn:,} pictures lie in more than one use: no copy of a validation face "
-                "trains, but copies of test faces do"
-            )
-    if faces.labels is not None and copies:
-        pairs = set(zip(groups.tolist(), faces.labels.tolist(), strict=True))
-        contradicted = sum(count > 1 for count in Counter(group for group, _ in pairs).values())
-        if contradicted:
-            yield f"  {contradicted:,} pictures have copies with different labels"
+    if faces.usage is not None and (torn := _of_several(groups, faces.usage)):
+        yield (
+            f"  {torn:,} pictures lie in more than one use: no copy of a validation face "
+            "trains, but copies of test faces do"
+        )
+    if faces.labels is not None and (contradicted := _of_several(groups, faces.labels)):
+        yield f"  {contradicted:,} pictures have copies with different labels"
     of_test = find_test_faces(faces.faces_u8)
     known = len(np.unique(of_test[of_test >= 0]))
     if known:

@@ -60,12 +60,17 @@ class Dataset:
     files: tuple[str, ...] | None = None
     skipped: tuple[Skipped, ...] = ()
 
-    def told_of_skipped(self) -> str | None:
-        """Say in a line how many pictures could not be read, and why; None if all could."""
+    def names_of_skipped(self) -> dict[str, list[str]]:
+        """The names of what was skipped, for each reason."""
         names: dict[str, list[str]] = {}
         for skipped in self.skipped:
-            if skipped.reason != LEFT_OUT_BY_RECIPE:
-                names.setdefault(skipped.reason, []).append(skipped.name)
+            names.setdefault(skipped.reason, []).append(skipped.name)
+        return names
+
+    def told_of_skipped(self) -> str | None:
+        """Say in a line how many pictures could not be read, and why; None if all could."""
+        names = self.names_of_skipped()
+        names.pop(LEFT_OUT_BY_RECIPE, None)
         if not names:
             return None
         count = sum(map(len, names.values()))

@@ -186,8 +186,9 @@ def _score_parts(probabilities: NDArray[np.float32], faces: ScoredFaces) -> Part
     def part(chosen: NDArray[np.bool_]) -> Scores | None:
         if not chosen.any():
             return None
-        groups = None if faces.groups is None else faces.groups[chosen]
-        return score(probabilities[chosen], faces.labels[chosen], faces.names, groups)
+        return score(
+            probabilities[chosen], faces.labels[chosen], faces.names, faces.groups_of(chosen)
+        )
 
     public = faces.is_public_test
     return Parts(
@@ -211,8 +212,7 @@ def _score_copies(
     def accuracy_of(chosen: NDArray[np.bool_]) -> Accuracy | None:
         if not chosen.any():
             return None
-        groups = None if faces.groups is None else faces.groups[chosen]
-        return accuracy_with_interval(is_correct[chosen], groups)
+        return accuracy_with_interval(is_correct[chosen], faces.groups_of(chosen))
 
     return Copies(
         count=int(is_copy.sum()),

@@ -54,6 +54,7 @@ class ScoredFaces:
         known_test_faces: How many different ones of FER2013's test faces are among them.
         is_near_copy: (N,) bool, True for photographs that lie among FER2013's training faces too,
             cropped anew or mirrored; None unless all are FER2013's test faces.
+        is_test_face: (N,) bool, True for each of FER2013's test faces.
         files: The picture that each face came from; None where there is none.
         groups: (N,) names of each face's group, say its person; None where each face stands for
             itself.
@@ -65,8 +66,13 @@ class ScoredFaces:
     is_public_test: NDArray[np.bool_] | None
     known_test_faces: int
     is_near_copy: NDArray[np.bool_] | None
+    is_test_face: NDArray[np.bool_]
     files: tuple[str, ...] | None = None
     groups: NDArray[np.str_] | None = None
+
+    def groups_of(self, chosen: NDArray[np.bool_]) -> NDArray[np.str_] | None:
+        """Return the groups of some of the faces."""
+        return None if self.groups is None else self.groups[chosen]
 
     @property
     def is_look(self) -> bool:
@@ -136,8 +142,7 @@ def told_of_training_faces(faces: ScoredFaces, run: RunFolder) -> str | None:
     """
     if faces.names != EMOTIONS or is_foreign(run):
         return None
-    others = faces.faces_u8[find_test_faces(faces.faces_u8) < 0]
-    known = estimate_training_faces(others)
+    known = estimate_training_faces(faces.faces_u8[~faces.is_test_face])
     if known <= LARGEST_KNOWN_PART * len(faces.labels):
         return None
     return (
@@ -183,6 +188,7 @@ def faces_to_score(dataset: Dataset) -> ScoredFaces:
         groups=None if dataset.groups is None else dataset.groups[chosen],
         known_test_faces=len(np.unique(rows[rows >= 0])),
         is_near_copy=are_near_copies(rows) if (rows >= 0).all() else None,
+        is_test_face=rows >= 0,
     )
 
 
