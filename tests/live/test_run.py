@@ -207,6 +207,21 @@ def test_a_second_video_of_a_camera_leaves_the_first(recognizer, in_empty_folder
     assert names == [f"{begin}{number}_annotated.mp4" for number in ("-2", "-3", "")]
 
 
+def test_a_second_video_of_a_file_leaves_the_first(
+    recognizer, in_empty_folder, astronaut_bgr, write_video, monkeypatch
+):
+    monkeypatch.setattr("time.strftime", lambda *_: "at-this-very-second")
+    for folder in ("monday", "tuesday", "wednesday"):
+        Path(folder).mkdir()
+        source = write_video(in_empty_folder / folder / "clip.mp4", [astronaut_bgr])
+        run_live(source, recognizer, window=False, say=print)
+    assert {path.name for path in (in_empty_folder / "results" / "live").iterdir()} == {
+        "clip_annotated.mp4",
+        "clip_at-this-very-second_annotated.mp4",
+        "clip_at-this-very-second-2_annotated.mp4",
+    }
+
+
 def test_recordings_begun_in_one_second_are_files_of_their_own(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("time.strftime", lambda *_: "at-this-very-second")
     with Recording(

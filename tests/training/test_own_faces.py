@@ -119,7 +119,8 @@ def test_fine_tuning_ends_in_an_artifact_with_her_labels(
     (folder / "Freude" / "notes.txt").write_text("no picture")
     assert run("finetune", folder, "--name", "mine", *words) == 0
     out = capsys.readouterr().out
-    assert "1 of 97 pictures were skipped: not a picture that can be read (" in out
+    skipped = "1 of 97 pictures were skipped: not a picture that can be read ("
+    assert skipped in out
     assert "mien live --model" in out
     (run_folder,) = (tmp_path / "results" / "runs").glob("mine*")
     artifact = load_artifact(run_folder / "emotion.onnx")
@@ -139,7 +140,11 @@ def test_fine_tuning_ends_in_an_artifact_with_her_labels(
     assert run("evaluate", "--model", artifact.onnx_path, "--data", folder) == 0
     assert "Verachtung" in capsys.readouterr().out
     assert run("quantise", artifact.onnx_path) == 0
-    assert "validation faces" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "validation faces" in out
+    assert skipped in out
+    assert run("compare", artifact.onnx_path, artifact.onnx_path) == 0
+    assert skipped in capsys.readouterr().out
     # What is finished is said, and not trained again; other faces are refused.
     assert run("finetune", folder, "--name", "mine", *words) == 0
     assert "finished" in capsys.readouterr().out

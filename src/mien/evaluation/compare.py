@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import bootstrap
 
+from mien.classifier.classifier import Classifier
 from mien.classifier.reading import apply_temperature
 from mien.core.errors import DataError, ModelError
 from mien.data.test_faces import find_test_faces
@@ -16,7 +17,7 @@ from mien.evaluation.metrics import students_t_95, variance_between_groups
 from mien.evaluation.network import fit_faces, open_network
 from mien.evaluation.report import label_reading
 from mien.training.config import load_experiment
-from mien.training.faces import load_faces_of, split_faces
+from mien.training.faces import LabelledFaces, load_faces_of, split_faces
 from mien.training.provenance import LARGEST_TEST_PART, check_data, data_of_run
 from mien.training.run_folder import RunFolder
 from mien.training.temperature import fit_temperature, log_losses
@@ -83,6 +84,36 @@ def compare_networks(first: Path, second: Path, *, training_data: Path | None) -
     recipes = [
         run.find_recipe(experiment) for run, experiment in zip(runs, experiments, strict=True)
     ]
+    _refuse_other_validation(first, second, recipes)
+    if networks[0].labels != networks[1].labels:
+        told_apart = [", ".join(network.labels) for network in networks]
+        raise ModelError(
+            f"{first} tells apart {told_apart[0]}; {second} {told_apart[1]}: networks of the same "
+            "labels are compared."
+        )
+    faces, validation = _shared_validation(recipes[0], runs, training_data)
+    answers, temperatures = zip(
+        *(_calibrated_answers(network, validation) for network in networks), strict=True
+    )
+    losses = [log_losses(answer, validation.labels) for answer in answers]
+    hits = [(answer.argmax(axis=1) == validation.labels).astype(np.float64) for answer in answers]
+    loss = compare_means(losses[0], losses[1], validation.groups)
+    right = compare_means(hits[0], hits[1], validation.groups)
+    of_groups = ""
+    if validation.groups is not None:
+        of_groups = f" of {len(np.unique(validation.groups)):,} groups"
+    return [
+        *([faces.told_of_skipped] if faces.told_of_skipped else []),
+        f"{len(validation.labels):,} validation faces{of_groups}, each network calibrated on them",
+        f"first:  {experiments[0]}, {first}, temperature {temperatures[0]:.3f}",
+        f"second: {experiments[1]}, {second}, temperature {temperatures[1]:.3f}",
+        _line("calibrated log-loss", loss, factor=1, digits=4, better="lower"),
+        _line("accuracy, %", right, factor=100, digits=2, better="higher"),
+    ]
+
+
+def _refuse_other_validation(first: Path, second: Path, recipes: list[Path]) -> None:
+    """Refuse networks whose epochs were chosen on different faces."""
     splits = [load_experiment(recipe).split for recipe in recipes]
     kinds = {
         # Of folds, near-copies are left out before the validation is drawn.
@@ -97,14 +128,14 @@ def compare_networks(first: Path, second: Path, *, training_data: Path | None) -
             f"{first} and {second} were not chosen on the same validation faces: "
             f"{recipes[0]} and {recipes[1]} differ in [split]."
         )
-    if networks[0].labels != networks[1].labels:
-        told_apart = [", ".join(network.labels) for network in networks]
-        raise ModelError(
-            f"{first} tells apart {told_apart[0]}; {second} {told_apart[1]}: networks of the same "
-            "labels are compared."
-        )
+
+
+def _shared_validation(
+    recipe: Path, runs: list[RunFolder], training_data: Path | None
+) -> tuple[LabelledFaces, LabelledFaces]:
+    """Return all faces that the runs had, and those of them that chose their epochs."""
     training_data = data_of_run(runs[0], training_data)
-    faces, split = load_faces_of(recipes[0], training_data, None)
+    faces, split = load_faces_of(recipe, training_data, None)
     for run in runs:
         check_data(faces, run)
     _, validation = split_faces(faces, split)
@@ -115,28 +146,18 @@ def compare_networks(first: Path, second: Path, *, training_data: Path | None) -
             "faces; networks are compared on validation faces: give what both were trained on. "
             "`mien evaluate` scores on the test faces, and counts the look."
         )
-    answers = []
-    temperatures = []
-    for network in networks:
-        faces_u8 = fit_faces(validation.faces_u8, network.artifact.input)
-        answered = network.classify(faces_u8).probabilities
-        own = apply_temperature(answered, 1 / network.reading.temperature)
-        temperatures.append(fit_temperature(own, validation.labels))
-        answers.append(apply_temperature(own, temperatures[-1]))
-    losses = [log_losses(answer, validation.labels) for answer in answers]
-    hits = [(answer.argmax(axis=1) == validation.labels).astype(np.float64) for answer in answers]
-    loss = compare_means(losses[0], losses[1], validation.groups)
-    right = compare_means(hits[0], hits[1], validation.groups)
-    of_groups = ""
-    if validation.groups is not None:
-        of_groups = f" of {len(np.unique(validation.groups)):,} groups"
-    return [
-        f"{len(validation.labels):,} validation faces{of_groups}, each network calibrated on them",
-        f"first:  {experiments[0]}, {first}, temperature {temperatures[0]:.3f}",
-        f"second: {experiments[1]}, {second}, temperature {temperatures[1]:.3f}",
-        _line("calibrated log-loss", loss, factor=1, digits=4, better="lower"),
-        _line("accuracy, %", right, factor=100, digits=2, better="higher"),
-    ]
+    return faces, validation
+
+
+def _calibrated_answers(
+    network: Classifier, faces: LabelledFaces
+) -> tuple[NDArray[np.float64], float]:
+    """Return (N, K) probabilities at the temperature that suits these faces best, and that."""
+    faces_u8 = fit_faces(faces.faces_u8, network.artifact.input)
+    answered = network.classify(faces_u8).probabilities
+    own = apply_temperature(answered, 1 / network.reading.temperature)
+    temperature = fit_temperature(own, faces.labels)
+    return apply_temperature(own, temperature), temperature
 
 
 def compare_means(

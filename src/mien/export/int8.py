@@ -19,6 +19,7 @@ from mien.core.artifact import ARTIFACT_NAME, Artifact, Reading, load_artifact, 
 from mien.core.errors import DataError
 from mien.core.files import refuse_overwriting
 from mien.core.preprocess import NetworkInput, to_network_input
+from mien.data.dataset import Dataset
 from mien.data.fer2013 import load_dataset
 from mien.data.infer_classes import infer_classes
 from mien.evaluation.network import fit_faces
@@ -69,7 +70,10 @@ def quantise_file(
         [out, out.with_suffix(".json")],
     )
     if not recipe.is_file():
-        faces_u8 = _any_faces(source, training_data)
+        dataset = _any_faces(training_data)
+        if (skipped := dataset.told_of_skipped()) is not None:
+            say(skipped)
+        faces_u8 = fit_faces(dataset.faces_u8, source.input)
         say(
             f"There is no {recipe}: the ranges come from the {len(faces_u8):,} faces of "
             f"{training_data}, the temperatures stay as they are"
@@ -86,6 +90,8 @@ def quantise_file(
         recipe, training_data, votes_file if VOTE_HEAD in source.heads else None
     )
     check_data(faces, run)
+    if faces.told_of_skipped:
+        say(faces.told_of_skipped)
     training, validation = split_faces(faces, split)
     quantised = quantise(source, _some(fit_faces(training.faces_u8, source.input)), out)
     validation_u8 = fit_faces(validation.faces_u8, source.input)
@@ -99,14 +105,13 @@ def quantise_file(
     return quantised
 
 
-def _any_faces(source: Artifact, data: Path) -> NDArray[np.uint8]:
-    """Read faces whatever they are called, as the network reads them."""
+def _any_faces(data: Path) -> Dataset:
+    """Read faces whatever they are called."""
     try:
-        faces = load_dataset(data)
+        return load_dataset(data)
     except DataError:
         # Their labels may be other ones than FER2013's.
-        faces = load_dataset(data, infer_classes(data))
-    return fit_faces(faces.faces_u8, source.input)
+        return load_dataset(data, infer_classes(data))
 
 
 def _some(faces_u8: NDArray[np.uint8]) -> NDArray[np.uint8]:

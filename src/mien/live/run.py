@@ -71,7 +71,7 @@ def run_live(
         recognizer: What recognises.
         say: Called with every line.
         window: Show a window. Without one, or without a display, the annotated video is written
-            to `OUTPUT_FOLDER`; that of a camera or stream never replaces an earlier one.
+            to `OUTPUT_FOLDER`, and never replaces an earlier one.
         fast: Show a file as fast as it goes, not at its own speed.
         outputs: What to keep; nothing if None.
         settings: How often, how calm, how sure.
@@ -138,9 +138,9 @@ def _write(
 
 
 def _path_for(frames: FrameSource) -> Path:
-    """Where the annotated video of a source goes; that of a live one replaces none."""
+    """Where the annotated video of a source goes: it replaces none."""
     name, ending = file_name(frames.name), "_annotated.mp4"
-    if frames.is_live:
+    if frames.is_live or (OUTPUT_FOLDER / f"{name}{ending}").exists():
         name = dated_name(OUTPUT_FOLDER, name, ending)
     return OUTPUT_FOLDER / f"{name}{ending}"
 
