@@ -151,7 +151,7 @@ def _shared_validation(
 
 def _calibrated_answers(
     network: Classifier, faces: LabelledFaces
-) -> tuple[NDArray[np.float64], float]:
+) -> tuple[NDArray[np.float32], float]:
     """Return (N, K) probabilities at the temperature that suits these faces best, and that."""
     faces_u8 = fit_faces(faces.faces_u8, network.artifact.input)
     answered = network.classify(faces_u8).probabilities

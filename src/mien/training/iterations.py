@@ -14,6 +14,11 @@ from mien.training.config import Experiment, load_experiment
 from mien.training.provenance import is_foreign
 from mien.training.run_folder import RunFolder
 
+_OF_FACES = (
+    f"{'experiment':<32} {'parameters':>10} {'epochs':>6} {'minutes':>7} "
+    f"{'validation':>10} {'test':>6} {'macro F1':>8}  decision"
+)
+
 _OVER_TIME = (
     "Networks over time: the parts of the moments, and of whole sequences, that are right",
     f"{'':<57} {'validation':>17} {'test':>17}",
@@ -29,101 +34,97 @@ def iteration_history(experiments: Path, runs: Path) -> list[str]:
     no faces.
     """
     looks, problems = _looks(experiments / "test_scores.jsonl")
-    rows = [
-        f"{'experiment':<32} {'parameters':>10} {'epochs':>6} {'minutes':>7} "
-        f"{'validation':>10} {'test':>6} {'macro F1':>8}  decision"
+    recipes, unread = _recipes(experiments)
+    foreign, damaged = _runs_on_other_data(runs)
+    own = {name: recipe for name, recipe in recipes.items() if name not in damaged}
+
+    def row(name: str, experiment: Experiment) -> str:
+        if name in foreign:
+            return f"{name:<32} {'run on other data, see below':>10}"
+        run = RunFolder(runs / name)
+        return _row(name, experiment, run, _newest_look(looks.get(name, []), run))
+
+    faces, over_time = _by_kind(own)
+    rows = [_OF_FACES, *(row(*each) for each in faces.items())]
+    if over_time:
+        rows += ["", *_OVER_TIME, *(row(*each) for each in over_time.items())]
+    if foreign:
+        rows += ["", "On other data than FER2013's, so that their figures are not to be compared:"]
+        faces, over_time = _by_kind(foreign)
+        rows += [_row(*each, RunFolder(runs / each[0]), None) for each in faces.items()]
+        rows += _OVER_TIME if over_time else ()
+        rows += [_row(*each, RunFolder(runs / each[0]), None) for each in over_time.items()]
+    problems += [
+        f"{name:<32} cannot be read: {error}" for name, error in [*unread.items(), *damaged.items()]
     ]
-    recipes = {path.stem: path for path in sorted(experiments.glob("*.toml"))}
-    of_faces: dict[str, Experiment] = {}
-    over_time: dict[str, Experiment] = {}
-    for name, path in recipes.items():
+    return [*rows, *(["", *problems] if problems else [])]
+
+
+def _recipes(experiments: Path) -> tuple[dict[str, Experiment], dict[str, ModelError]]:
+    """Return the recipes of a folder, and what is wrong with those that cannot be read."""
+    recipes, unread = {}, {}
+    for path in sorted(experiments.glob("*.toml")):
         try:
-            experiment = load_experiment(path)
+            recipes[path.stem] = load_experiment(path)
         except ModelError as error:
             # Somebody is writing it: no reason to end a training that reports all the others.
-            problems.append(f"{name:<32} cannot be read: {error}")
-            continue
-        is_over_time = isinstance(experiment.network, TemporalConfig)
-        (over_time if is_over_time else of_faces)[name] = experiment
-    foreign: dict[str, Experiment] = {}
+            unread[path.stem] = error
+    return recipes, unread
+
+
+def _runs_on_other_data(runs: Path) -> tuple[dict[str, Experiment], dict[str, ModelError]]:
+    """Return the recipes of such runs, and what is wrong with runs that cannot be read."""
+    foreign, damaged = {}, {}
     for run in map(RunFolder, sorted(runs.glob("*/"))):
         try:
             run.read_metrics()
             if run.recipe.is_file() and is_foreign(run):
                 foreign[run.path.name] = load_experiment(run.recipe)
         except ModelError as error:
-            problems.append(f"{run.path.name:<32} cannot be read: {error}")
-            of_faces.pop(run.path.name, None)
-            over_time.pop(run.path.name, None)
-    for name, experiment in of_faces.items():
-        if name in foreign:
-            rows.append(f"{name:<32} {'run on other data, see below':>10}")
-        else:
-            run = RunFolder(runs / name)
-            rows.append(_history_row(name, experiment, run, _newest_look(looks.get(name, []), run)))
-    if over_time:
-        rows += ["", *_OVER_TIME]
-        for name, experiment in over_time.items():
-            if name in foreign:
-                rows.append(f"{name:<32} {'run on other data, see below':>10}")
-            else:
-                run = RunFolder(runs / name)
-                look = _newest_look(looks.get(name, []), run)
-                rows.append(_row_over_time(name, experiment, run, look))
-    if foreign:
-        rows += ["", "On other data than FER2013's, so that their figures are not to be compared:"]
-        clips = [name for name in foreign if isinstance(foreign[name].network, TemporalConfig)]
-        rows += [
-            _history_row(name, experiment, RunFolder(runs / name), None)
-            for name, experiment in foreign.items()
-            if name not in clips
-        ]
-        if clips:
-            rows += _OVER_TIME
-        rows += [
-            _row_over_time(name, foreign[name], RunFolder(runs / name), None) for name in clips
-        ]
-    return [*rows, *(["", *problems] if problems else [])]
+            damaged[run.path.name] = error
+    return foreign, damaged
 
 
-def _history_row(
-    name: str, experiment: Experiment, run: RunFolder, test: dict[str, Any] | None
-) -> str:
+def _by_kind(
+    experiments: Mapping[str, Experiment],
+) -> tuple[dict[str, Experiment], dict[str, Experiment]]:
+    """Return those of faces, and those over time."""
+    over_time = {
+        name: experiment
+        for name, experiment in experiments.items()
+        if isinstance(experiment.network, TemporalConfig)
+    }
+    return {name: experiments[name] for name in experiments if name not in over_time}, over_time
+
+
+def _row(name: str, experiment: Experiment, run: RunFolder, test: dict[str, Any] | None) -> str:
     metrics = run.read_metrics()
     if "training_minutes" not in metrics:
         return f"{name:<32} {'not run':>10}"
-    accuracy = f"{test['accuracy']:.1%}" if test else "-"
-    macro_f1 = f"{test['macro_f1']:.3f}" if test else "-"
-    return (
-        f"{_cost(name, metrics)} {metrics['validation_accuracy']:>10.1%} "
-        f"{accuracy:>6} {macro_f1:>8}  {_decision(experiment)}"
-    ).rstrip()
-
-
-def _row_over_time(
-    name: str, experiment: Experiment, run: RunFolder, test: dict[str, Any] | None
-) -> str:
-    metrics = run.read_metrics()
-    if "training_minutes" not in metrics:
-        return f"{name:<32} {'not run':>10}"
-    moments = f"{test['accuracy']:.1%}" if test else "-"
-    wholes = f"{test['clip_accuracy']:.1%}" if test else "-"
-    return (
-        f"{_cost(name, metrics)} {metrics['validation_accuracy']:>8.1%} "
-        f"{metrics['validation_clip_accuracy']:>8.1%} {moments:>8} {wholes:>8}  "
-        f"{_decision(experiment)}"
-    ).rstrip()
-
-
-def _cost(name: str, metrics: dict[str, Any]) -> str:
-    return (
+    cost = (
         f"{name:<32} {metrics['parameters']:>10,} {metrics['epochs']:>6} "
         f"{metrics['training_minutes']:>7.1f}"
     )
+    if isinstance(experiment.network, TemporalConfig):
+        figures = _figures_over_time(metrics, test)
+    else:
+        figures = _figures_of_faces(metrics, test)
+    return f"{cost} {figures}  {experiment.status}. {experiment.finding}".rstrip()
 
 
-def _decision(experiment: Experiment) -> str:
-    return f"{experiment.status}. {experiment.finding}"
+def _figures_of_faces(metrics: dict[str, Any], test: dict[str, Any] | None) -> str:
+    accuracy = f"{test['accuracy']:.1%}" if test else "-"
+    macro_f1 = f"{test['macro_f1']:.3f}" if test else "-"
+    return f"{metrics['validation_accuracy']:>10.1%} {accuracy:>6} {macro_f1:>8}"
+
+
+def _figures_over_time(metrics: dict[str, Any], test: dict[str, Any] | None) -> str:
+    moments = f"{test['accuracy']:.1%}" if test else "-"
+    wholes = f"{test['clip_accuracy']:.1%}" if test else "-"
+    return (
+        f"{metrics['validation_accuracy']:>8.1%} {metrics['validation_clip_accuracy']:>8.1%} "
+        f"{moments:>8} {wholes:>8}"
+    )
 
 
 def faces_seen(entry: Mapping[str, Any]) -> int:
