@@ -1,0 +1,165 @@
+"""`mien train`, `finetune`, `pause`, `curves` and `experiments`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mien.cli.options import (
+    FoldsOption,
+    GroupsOption,
+    RestartOption,
+    RunsOption,
+    SeedsOption,
+    SetOption,
+    VotesOption,
+)
+
+
+def train(
+    experiment: Annotated[
+        Path | None,
+        typer.Argument(
+            help="Its TOML file, or the name of a recipe that ships with mien; the selected one of "
+            "experiments/ if none is named."
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="Labelled faces to train on, a file or a folder; those of the recipe, else "
+            "data/train.csv, if none."
+        ),
+    ] = None,
+    votes: VotesOption = Path("data/fer2013new.csv"),
+    runs: RunsOption = Path("results/runs"),
+    results: Annotated[
+        Path, typer.Option(help="Where the selected experiment's results go, and all logs.")
+    ] = Path("results/model"),
+    changes: SetOption = None,
+    seeds: SeedsOption = 1,
+    folds: FoldsOption = 0,
+    restart: RestartOption = False,
+) -> None:
+    """Train a network, its teachers first; a run that was stopped goes on where it was."""
+    from mien.export.several import train_several
+    from mien.training.config import selected_experiment
+    from mien.training.recipe import find_recipe, parse_change
+    from mien.training.variants import changed, several
+
+    recipe = find_recipe(experiment or selected_experiment(Path("experiments")))
+    recipe = changed(recipe, dict(map(parse_change, changes or [])))
+    train_several(
+        several(recipe, seeds=seeds, folds=folds),
+        training_data=data,
+        votes_file=votes,
+        runs=runs,
+        results=results,
+        say=typer.echo,
+        restart=restart,
+    )
+
+
+def finetune(
+    data: Annotated[
+        Path,
+        typer.Argument(help="Your faces: a folder with a folder of pictures per class, or CSV."),
+    ],
+    recipe: Annotated[
+        Path, typer.Option(help="A recipe's TOML file, or the name of one that ships with mien.")
+    ] = Path("finetune"),
+    name: Annotated[
+        str | None, typer.Option(help="That of the run; own_ and the data's name if none.")
+    ] = None,
+    groups: GroupsOption = "",
+    runs: RunsOption = Path("results/runs"),
+    results: Annotated[Path, typer.Option(help="Where TensorBoard's logs go.")] = Path(
+        "results/model"
+    ),
+    changes: SetOption = None,
+    seeds: SeedsOption = 1,
+    folds: FoldsOption = 0,
+    restart: RestartOption = False,
+) -> None:
+    """Teach the network that ships your own faces and labels: a network for every --model."""
+    from mien.export.several import train_several
+    from mien.training.recipe import find_recipe, parse_change
+    from mien.training.variants import for_own_faces, several
+
+    own = for_own_faces(
+        find_recipe(recipe),
+        data,
+        groups=groups,
+        name=name,
+        changes=dict(map(parse_change, changes or [])),
+    )
+    artifacts = train_several(
+        several(own, seeds=seeds, folds=folds),
+        training_data=data,
+        votes_file=Path("data/fer2013new.csv"),
+        runs=runs,
+        results=results,
+        say=typer.echo,
+        restart=restart,
+    )
+    for artifact in artifacts[:1]:
+        typer.echo(f"See it:  mien live --model {artifact.onnx_path}")
+
+
+def pause(
+    run_folder: Annotated[Path, typer.Argument(help="Of a run that has not finished.")],
+) -> None:
+    """Copy a run's newest snapshot in half precision, to go on with it on another machine."""
+    from mien.training.pause import pause_run
+    from mien.training.run_folder import RunFolder
+
+    typer.echo(f"Wrote {pause_run(RunFolder(run_folder))}; mien train goes on from it")
+
+
+def curves(
+    run_folder: Annotated[
+        Path | None,
+        typer.Argument(help="If none is named, of the run trained here last, else the selected."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The PNG file to write; that of the run if none.")
+    ] = None,
+) -> None:
+    """Draw the learning curves of a run again, from its history."""
+    from mien.training.config import selected_experiment
+    from mien.training.curves import redraw_learning_curves
+    from mien.training.run_folder import RunFolder, newest_run
+
+    runs = Path("results/runs")
+    last = newest_run(runs)
+    folder = run_folder or (
+        last.path if last else runs / selected_experiment(Path("experiments")).stem
+    )
+    typer.echo(f"Wrote {redraw_learning_curves(RunFolder(folder), out)}, of {folder}")
+
+
+def experiments(context: typer.Context) -> None:
+    """Show every experiment with its figures, its cost and what was decided."""
+    if context.invoked_subcommand is not None:
+        return
+    from mien.training.iterations import iteration_history
+
+    for line in iteration_history(Path("experiments"), Path("results/runs")):
+        typer.echo(line)
+
+
+def new_experiment(
+    name: Annotated[str, typer.Argument(help="Its name, such as 100_own.")],
+    origin: Annotated[
+        Path,
+        typer.Option("--from", help="A recipe's TOML file, or one that ships with mien."),
+    ] = Path("003"),
+    folder: Annotated[Path, typer.Option(help="Where it goes.")] = Path("experiments"),
+) -> None:
+    """Write a recipe to change, as a copy of another one."""
+    from mien.training.recipe_file import new_recipe
+
+    path = new_recipe(name, origin, folder)
+    typer.echo(f"Wrote {path}; train it with  mien train {path}")
