@@ -370,6 +370,10 @@ def test_a_score_on_fer2013s_training_faces_is_called_so_wherever_they_lie(
     Path("net/data.json").write_text(json.dumps({**told, "sha256": "5e"}))
     assert run(*evaluate) == 0
     assert "training faces" not in capsys.readouterr().err
+    # One that was fine-tuned on others has learnt them by the network that it began as.
+    shutil.copyfile(recipe_file(Path("finetune")), "net/experiment.toml")
+    assert run(*evaluate) == 0
+    assert remarked in capsys.readouterr().err
     # Test faces that are copies of training faces are test faces all the same.
     signs[known_test_faces._TEST_TABLE] = signs[known_test_faces._TRAINING_TABLE]
     Path("net/data.json").unlink()

@@ -91,37 +91,14 @@ def score_network(
         DataError: if the faces are not usable, or have no labels.
     """
     network = open_network(network_path)
-    sha256 = network.artifact.sha256
-    classes = classes_of(network)
     run = RunFolder(network.artifact.onnx_path.parent)
+    classes = classes_of(network)
     data = data_to_score(run, classes.names, data)
     dataset = _load(data, classes, groups, run, remark)
-    if (skipped := dataset.told_of_skipped()) is not None:
-        remark(skipped)
     faces = faces_to_score(dataset)
-    if is_trained_on(dataset, data, run):
-        remark(
-            f"The network learnt from {data}: these are no figures of a test. Before the training, "
-            "put some faces aside as test/ (or as usage test)"
-        )
-    elif (told := told_of_training_faces(faces, run)) is not None:
-        remark(told)
-    if faces.groups is not None and (count := len(np.unique(faces.groups))) < len(faces.labels):
-        remark(
-            f"The {len(faces.labels):,} faces are of {count:,} groups. Faces of a group are alike: "
-            "the intervals take them for fewer than they are"
-        )
+    _remark_on_faces(dataset, faces, data, run, remark)
     # A folder or ledger that cannot be used is found before the long part.
-    if out is None:
-        own_folder = SHIPPED_RESULTS if network_path is None else network_path.parent
-        out = _folder_of_figures(network, own_folder, faces, remark)
-    elif (shown := RunFolder(out).shown_sha256) not in (None, sha256):
-        raise ModelError(
-            f"{out} shows the figures of its {ARTIFACT_NAME} (SHA-256 {shown}); the "
-            f"file to score, {network.artifact.onnx_path}, is another one ({sha256}): name another "
-            "folder with --out."
-        )
-    figures_folder = RunFolder(out)
+    folder = _folder_to_write(network, network_path, out, faces, remark)
     refuse_overwriting(
         [
             *(data, data.parent / "train.csv", data.parent / "fer2013new.csv"),
@@ -129,13 +106,14 @@ def score_network(
             *_files_of(network_path),
         ],
         [
-            *(figures_folder.metrics, *figures_folder.test_pictures),
-            *(figures_folder.predictions, out / WRONG_FACES, ledger),
+            *(folder.metrics, *folder.test_pictures),
+            *(folder.predictions, folder.path / WRONG_FACES, ledger),
         ],
     )
-    answers = answers_of(network) if faces.is_look else []
-    seen = faces.known_test_faces
-    earlier = find_entry(ledger, sha256, answers, seen) if faces.is_look else None
+    answers, earlier = [], None
+    if faces.is_look:
+        answers = answers_of(network)
+        earlier = find_entry(ledger, network.artifact.sha256, answers, faces.known_test_faces)
     remark(f"Scoring {len(faces.labels):,} faces, each twice …")
     network = network.with_reading(label_reading(network))
     outputs = network.classify(fit_faces(faces.faces_u8, network.artifact.input))
@@ -149,9 +127,9 @@ def score_network(
     )
     if faces.is_look and not earlier:
         append_entry(ledger, _ledger_entry(report) | {"answers": answers})
-    write_report(report, figures_folder)
+    write_report(report, folder)
     write_predictions(
-        figures_folder.predictions,
+        folder.predictions,
         Predictions(
             outputs.probabilities, network.labels, faces.faces_u8, faces.labels, faces.files
         ),
@@ -166,7 +144,7 @@ def score_network(
     figures = "four figures" if report.rater_scores else "two figures"
     say(
         f"Wrote metrics.json, {figures}, a row for every face (predictions.csv) and the wrong ones "
-        f"to look at (wrong_faces.png) to {out}"
+        f"to look at (wrong_faces.png) to {folder.path}"
     )
     return report
 
@@ -310,21 +288,67 @@ def _files_of(network_path: Path | None) -> list[Path]:
     return [] if network_path is None else [network_path, network_path.with_suffix(".json")]
 
 
-def _folder_of_figures(
-    network: Classifier, own_folder: Path, faces: ScoredFaces, remark: Callable[[str], None]
-) -> Path:
-    """Return the network's own folder for FER2013's test faces, unless it shows another network."""
+def _remark_on_faces(
+    dataset: Dataset,
+    faces: ScoredFaces,
+    data: Path,
+    run: RunFolder,
+    remark: Callable[[str], None],
+) -> None:
+    """Say what of the faces a reader of the figures should know."""
+    if (skipped := dataset.told_of_skipped()) is not None:
+        remark(skipped)
+    if is_trained_on(dataset, data, run):
+        remark(
+            f"The network learnt from {data}: these are no figures of a test. Before the training, "
+            "put some faces aside as test/ (or as usage test)"
+        )
+    elif (told := told_of_training_faces(faces, run)) is not None:
+        remark(told)
+    if faces.groups is not None and (count := len(np.unique(faces.groups))) < len(faces.labels):
+        remark(
+            f"The {len(faces.labels):,} faces are of {count:,} groups. Faces of a group are alike: "
+            "the intervals take them for fewer than they are"
+        )
+
+
+def _folder_to_write(
+    network: Classifier,
+    network_path: Path | None,
+    out: Path | None,
+    faces: ScoredFaces,
+    remark: Callable[[str], None],
+) -> RunFolder:
+    """Return where the figures go.
+
+    Without `out` that is the network's own folder for FER2013's test faces, unless it shows another
+    network.
+
+    Raises:
+        ModelError: if `out` shows another network's figures.
+    """
+    sha256 = network.artifact.sha256
+    if out is not None:
+        folder = RunFolder(out)
+        if folder.shown_sha256 not in (None, sha256):
+            raise ModelError(
+                f"{out} shows the figures of its {ARTIFACT_NAME} (SHA-256 {folder.shown_sha256}); "
+                f"the file to score, {network.artifact.onnx_path}, is another one ({sha256}): name "
+                "another folder with --out."
+            )
+        return folder
     if faces.known_test_faces < TEST_FACES_OF_ITS_OWN_FIGURES:
-        return OTHER_RESULTS
-    shown = RunFolder(own_folder).shown_sha256
-    if shown == network.artifact.sha256 or (shown is None and own_folder != SHIPPED_RESULTS):
-        return own_folder
+        return RunFolder(OTHER_RESULTS)
+    own = RunFolder(SHIPPED_RESULTS if network_path is None else network_path.parent)
+    shown = own.shown_sha256
+    if shown == sha256 or (shown is None and own.path != SHIPPED_RESULTS):
+        return own
     if shown is not None:
         remark(
-            f"{own_folder} shows the figures of another network than the one that is scored, "
+            f"{own.path} shows the figures of another network than the one that is scored, "
             f"{network.artifact.onnx_path}: these go to {OTHER_RESULTS}"
         )
-    return OTHER_RESULTS
+    return RunFolder(OTHER_RESULTS)
 
 
 def _training_faces(dataset: Dataset, data: Path) -> NDArray[np.uint8] | None:

@@ -20,6 +20,7 @@ from mien.core.labels import EMOTIONS
 from mien.data.dataset import Dataset
 from mien.data.test_faces import are_near_copies, estimate_training_faces, find_test_faces
 from mien.data.usage import TEST_USAGES
+from mien.training.config import SHIPPED, load_experiment
 from mien.training.provenance import data_of_run, has_learnt, is_foreign
 from mien.training.run_folder import RunFolder
 
@@ -131,8 +132,8 @@ def told_of_training_faces(faces: ScoredFaces, run: RunFolder) -> str | None:
 
     Args:
         faces: What is to be scored.
-        run: The folder of the network. One that does not tell its faces is taken to have learnt
-            FER2013's if it is scored on their labels.
+        run: The folder of the network. It learnt them itself, or by the network whose weights it
+            starts from; one that does not tell its faces is taken to have learnt them.
 
     Returns:
         A line; None if there are hardly any, or the network learnt from other faces.
@@ -140,7 +141,7 @@ def told_of_training_faces(faces: ScoredFaces, run: RunFolder) -> str | None:
     Raises:
         ModelError: if what the run says of its faces cannot be read.
     """
-    if faces.names != EMOTIONS or is_foreign(run):
+    if faces.names != EMOTIONS or not _has_learnt_fer2013(run):
         return None
     known = estimate_training_faces(faces.faces_u8[~faces.is_test_face])
     if known <= LARGEST_KNOWN_PART * len(faces.labels):
@@ -149,6 +150,15 @@ def told_of_training_faces(faces: ScoredFaces, run: RunFolder) -> str | None:
         f"About {known:,} of the {len(faces.labels):,} faces are FER2013's training faces: of a "
         "network that learnt from FER2013, these are no figures of a test"
     )
+
+
+def _has_learnt_fer2013(run: RunFolder) -> bool:
+    if not is_foreign(run):
+        return True
+    start = load_experiment(run.recipe).training.start_from if run.recipe.is_file() else ""
+    if start in ("", SHIPPED):
+        return start == SHIPPED
+    return _has_learnt_fer2013(RunFolder(run.path.parent / start))
 
 
 def faces_to_score(dataset: Dataset) -> ScoredFaces:
