@@ -1,8 +1,12 @@
 """From a Keras file to an artifact that the recogniser runs, and to INT8."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -138,6 +142,18 @@ def test_the_network_ships_in_trainable_form_too():
 def test_the_same_weights_give_the_same_bytes(trained, tmp_path):
     path = trained / "final_emotion_model.keras"
     assert exported(path, tmp_path / "a").sha256 == exported(path, tmp_path / "b").sha256
+
+
+def test_the_shipped_network_gives_the_same_bytes_in_every_process(tmp_path):
+    shutil.copyfile(files("mien") / "assets" / "emotion.keras", tmp_path / "network.keras")
+    for seed in ("1", "3"):
+        command = [sys.executable, "-m", "mien", "export", "network.keras", "--out", seed]
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True)
+    first, second = (onnx.load(tmp_path / seed / "emotion.onnx") for seed in ("1", "3"))
+    assert first.SerializeToString() == second.SerializeToString()
+    # One takes the picture's channel last, none does nothing.
+    assert sum(node.op_type == "Reshape" for node in first.graph.node) == 1
 
 
 def test_a_network_that_answers_otherwise_is_not_written(trained, tmp_path, monkeypatch):

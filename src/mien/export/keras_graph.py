@@ -11,7 +11,10 @@ import onnx
 
 
 def to_onnx_graph(network: keras.Model) -> onnx.ModelProto:
-    """Convert a network with Keras' exporter.
+    """Convert a network with Keras' exporter; the same network gives the same nodes.
+
+    The exporter walks sets of names, whose order is another in each process, and by it drops a
+    reshape that does nothing or leaves it. Here all of them go.
 
     Args:
         network: It has been called: Keras exports nothing else.
@@ -24,7 +27,33 @@ def to_onnx_graph(network: keras.Model) -> onnx.ModelProto:
             network.export(path, format="onnx", verbose=False)
         model = onnx.load(path)
     model.graph.doc_string = ""  # It names the temporary folder.
+    _drop_idle_reshapes(model)
     return model
+
+
+def _drop_idle_reshapes(model: onnx.ModelProto) -> None:
+    """Take out each `Reshape` that gives every picture the shape that it has."""
+    graph = onnx.shape_inference.infer_shapes(model).graph
+    shapes = {
+        value.name: [dimension.dim_value for dimension in value.type.tensor_type.shape.dim]
+        for value in (*graph.input, *graph.value_info)
+    }
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    outputs = {value.name for value in graph.output}
+    stands_for: dict[str, str] = {}
+    kept = []
+    for node in model.graph.node:
+        node.input[:] = [stands_for.get(name, name) for name in node.input]
+        if node.op_type == "Reshape" and node.input[1] in constants:
+            before, target = node.input
+            wanted = onnx.numpy_helper.to_array(constants[target]).tolist()
+            is_idle = before in shapes and wanted == [-1, *shapes[before][1:]]
+            if is_idle and node.output[0] not in outputs:
+                stands_for[node.output[0]] = before
+                continue
+        kept.append(node)
+    del model.graph.node[:]
+    model.graph.node.extend(kept)
 
 
 def to_bytes(model: onnx.ModelProto) -> bytes:

@@ -147,9 +147,8 @@ def export_network(
 ) -> Artifact:
     """Write a network as ONNX, with its sidecar, if ONNX Runtime answers as Keras does.
 
-    In one process the same weights give the same bytes. In another one they may not: tf2onnx walks
-    sets of names, and drops a reshape that does nothing or leaves it. Networks are known again by
-    what they answer.
+    On one machine the same weights give the same bytes. On another processor they may not, as its
+    rounding goes into what is folded: networks are known again by what they answer.
 
     Args:
         network: Maps (N, 48, 48, 1) to the outputs that `artifact` names.
