@@ -61,7 +61,15 @@ def test_faces_whose_boxes_are_known_are_not_sought(recognizer, astronaut_bgr):
     )
     assert same.box == box
     assert recognizer.recognize(astronaut_bgr, boxes=[]) == []
-    for wrong in ((1, 2, 3), (1, 2, 0, 4), (9, 9, -2, -2), (1, 2, math.nan, 4), "face", None):
+    for wrong in (
+        (1, 2, 3),
+        (0, 0, 1e9, 1e9),
+        (1, 2, 0, 4),
+        (9, 9, -2, -2),
+        (1, 2, math.nan, 4),
+        "face",
+        None,
+    ):
         with pytest.raises(DataError, match=r"as a face's box; expected mien\.Box or"):
             recognizer.recognize(astronaut_bgr, boxes=[wrong])
 
@@ -79,6 +87,10 @@ def test_faces_of_any_size_that_are_cut_out_already_are_classified(recognizer, t
     assert recognizer.classify_crops([]) == []
     with pytest.raises(SourceError, match="Found None"):
         recognizer.classify_crops([None])
+    for single in (*crops, tmp_path / "face.png", str(tmp_path / "face.png")):
+        with pytest.raises(SourceError, match=r"write classify_crops\(\[picture\]\)"):
+            recognizer.classify_crops(single)
+    assert len(recognizer.classify_crops(np.stack([crops[1], crops[1]]))) == 2
 
 
 def test_a_recognizer_can_be_pickled_and_opens_its_network_anew(recognizer, astronaut_bgr):

@@ -10,6 +10,7 @@ Example::
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -20,13 +21,16 @@ from numpy.typing import NDArray
 
 from mien.classifier.classifier import Classifier
 from mien.core.artifact import Artifact, Framing
-from mien.core.errors import DataError, ModelError
+from mien.core.errors import DataError, ModelError, SourceError
 from mien.core.types import Box, Face, FaceEmotion, MissedLimit
 from mien.faces.crop import crop_faces
 from mien.faces.detect import FRAMINGS, Detector, make_detectors
 from mien.faces.gate import Quality, QualityGate, measure_quality
 from mien.faces.photograph import PhotographDetector
-from mien.media.pictures import Picture, load_picture
+from mien.media.pictures import Picture, is_pillow, load_picture
+
+_LARGEST_BOX = 10
+"""Sides of a picture that a face's box may have: nothing but repeated border is beyond."""
 
 
 class Recognizer:
@@ -140,7 +144,7 @@ class Recognizer:
         if boxes is None:
             faces = self._photograph_detector.detect(image_bgr)
         else:
-            faces = [Face(_box(box), score=1.0) for box in boxes]
+            faces = [Face(_box(box, image_bgr.shape), score=1.0) for box in boxes]
         crops_u8 = self.crop(image_bgr, faces)
         return self._judge(faces, crops_u8, image_bgr.shape[:2], frame, timestamp_ms, gate)
 
@@ -160,8 +164,12 @@ class Recognizer:
             One result a picture, in their order; `frame` counts them.
 
         Raises:
-            SourceError: if one of the pictures is none, or cannot be read.
+            SourceError: if one of the pictures is none, or cannot be read; or of a single picture.
         """
+        if isinstance(pictures, str | os.PathLike) or is_pillow(pictures) or _is_picture(pictures):
+            raise SourceError(
+                "Found a single picture; expected several: write classify_crops([picture])."
+            )
         results = []
         for number, picture in enumerate(pictures):
             image_bgr = load_picture(picture)
@@ -242,18 +250,28 @@ def face_emotion(
     )
 
 
-def _box(given: Box | Sequence[float]) -> Box:
+def _is_picture(array: object) -> bool:
+    """Whether an array is one picture, as against several in a row."""
+    if not isinstance(array, np.ndarray):
+        return False
+    return array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (1, 3, 4))
+
+
+def _box(given: Box | Sequence[float], shape: tuple[int, ...]) -> Box:
+    height, width = shape[:2]
     try:
         box = given if isinstance(given, Box) else Box(*map(float, given))
-        if math.isfinite(sum((box.x, box.y, box.width, box.height))) and (
-            min(box.width, box.height) > 0
+        if (
+            math.isfinite(sum((box.x, box.y, box.width, box.height)))
+            and min(box.width, box.height) > 0
+            and max(box.width, box.height) <= _LARGEST_BOX * max(width, height)
         ):
             return box
     except (TypeError, ValueError):
         pass
     raise DataError(
-        f"Found {given!r} as a face's box; expected mien.Box or (x, y, width, height) in pixels, "
-        "with a width and a height above 0."
+        f"Found {given!r} as a face's box; expected mien.Box or (x, y, width, height) in pixels of "
+        f"the picture, which has {width} by {height}, with a width and a height above 0."
     )
 
 

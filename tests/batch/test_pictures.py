@@ -1,5 +1,6 @@
 import csv
 import errno
+import json
 import os
 import sys
 from functools import partial
@@ -135,7 +136,34 @@ def test_a_name_that_is_not_utf_8_does_not_end_the_run(folder, tmp_path, recogni
     assert "caf\\udce9.png: " in capsys.readouterr().out
     assert len(copies_in(tmp_path / "out")) == 1
     (row, *_) = rows_of(tables["csv"])
-    assert row["path"].endswith("caf\\udce9.png")
+    assert row["path"].endswith("caf%E9.png")
+    first = json.loads(tables["jsonl"].read_text(encoding="utf-8").splitlines()[0])
+    assert first["path"] == row["path"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems allow no such name")
+def test_the_error_of_a_name_that_is_not_utf_8_can_be_read_elsewhere(tmp_path, recognizer):
+    odd, table = tmp_path / os.fsdecode(b"caf\xe9.png"), tmp_path / "table.jsonl"
+    odd.write_bytes(b"not a picture")
+    with pytest.raises(SourceError, match="1 of 1"):
+        run_pictures([odd], recognizer, PictureOutputs(jsonl=table), QualityGate())
+    row = json.loads(table.read_text(encoding="utf-8"))
+    assert "caf%E9.png" in row["path"]
+    assert "caf%E9.png" in row["error"]
+
+
+def test_a_name_as_long_as_a_name_can_be_has_its_copy(recognizer, folder, tmp_path):
+    folder = tmp_path / "long"
+    folder.mkdir()
+    grey = np.full((60, 60, 3), 90, np.uint8)
+    for last in "12":
+        cv2.imwrite(str(folder / f"{'a' * 250}{last}.png"), grey)
+    cv2.imwrite(str(folder / f"{'ä' * 125}.png"), grey)
+    out = tmp_path / "out"
+    run_pictures([folder], recognizer, PictureOutputs(folder=out), QualityGate())
+    names = sorted(path.name for path in out.iterdir())
+    assert len(names) == 3
+    assert max(len(os.fsencode(name)) for name in names) <= 255
 
 
 @pytest.mark.parametrize("name", ["null", "NULL", "NA", "N", "nan", "-nan", "#NA", "None"])

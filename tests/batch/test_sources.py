@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from mien.batch.sources import find_sources, open_filesystem, table_name
+from mien.batch.sources import find_sources, open_filesystem
 from mien.core.errors import DataError, SourceError
+from mien.record.table import table_name
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="other systems allow no such name")
 

@@ -1,11 +1,13 @@
 """A file is written whole, into the place that its name stands for."""
 
+import contextlib
 import os
 import sys
 import threading
 
 import pytest
 
+from mien.core.errors import OutputError
 from mien.core.files import refuse_overwriting, temporary_beside, write_atomically
 
 
@@ -28,6 +30,29 @@ def test_a_link_that_leads_to_itself_gives_way_to_the_file(tmp_path):
     refuse_overwriting([tmp_path / "input.json"], [link])
     write_atomically(link, "new")
     assert link.read_text() == "new"
+
+
+def test_a_file_of_another_spelling_is_not_written_over(tmp_path):
+    clip, same = tmp_path / "clip.mp4", tmp_path / "CLIP.mp4"
+    clip.write_text("frames")
+    with contextlib.suppress(FileExistsError):  # Where case means nothing, it is there already.
+        same.hardlink_to(clip)
+    with pytest.raises(OutputError, match="is an input and would be overwritten"):
+        refuse_overwriting([clip], [same])
+    with pytest.raises(OutputError, match="is named for two outputs"):
+        refuse_overwriting([], [clip, same])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other rights")
+def test_who_may_read_a_file_stays_so(tmp_path):
+    secret, new = tmp_path / "summary.json", tmp_path / "new.json"
+    secret.touch(0o600)
+    write_atomically(secret, "{}")
+    write_atomically(new, "{}")
+    umask = os.umask(0)
+    os.umask(umask)
+    assert secret.stat().st_mode & 0o777 == 0o600
+    assert new.stat().st_mode & 0o777 == 0o666 & ~umask
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs the pipes of POSIX")

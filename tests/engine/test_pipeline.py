@@ -305,6 +305,25 @@ def test_waiting_for_a_camera_ends_when_it_is_closed(listed_source, picture_of):
     assert not reader.is_alive()
 
 
+def test_leaving_a_stream_whose_camera_is_lost_waits_for_no_camera(
+    listed_source, picture_of, recognizer
+):
+    opened, lost = [], threading.Event()
+
+    def open_again():
+        opened.append("again")
+        raise SourceError("gone")
+
+    camera = listed_source([picture_of()], is_live=True)
+    source = LastingSource(camera, open_again, lambda _: lost.set(), backoff_s=(1000.0,))
+    stream = EmotionStream(source, recognizer)
+    for _ in stream:
+        assert lost.wait(30)
+        stream.close()
+    assert not any(thread.name == "mien-reader" for thread in threading.enumerate())
+    assert opened == []
+
+
 def test_stream_reads_a_real_video(
     brightness_network, without_yunet, astronaut_bgr, write_video, tmp_path
 ):

@@ -217,6 +217,31 @@ def test_a_change_of_size_in_mid_video_is_no_error():
         assert len(tracker.faces()) == 1
 
 
+def test_pictures_of_another_size_whose_reduced_ones_are_alike_are_another_shot():
+    small = texture(1, 360, 640)
+    large = cv2.resize(small, (1280, 720), interpolation=cv2.INTER_CUBIC)
+    tracker = FaceTracker()
+    for number, image in enumerate([small, small, large, large]):
+        if not tracker.carry(image, number * 40):
+            side = 80 * image.shape[1] / 640
+            tracker.correct([Face(Box(5 * side, 2.5 * side, side, side), 0.9)])
+    (face,) = tracker.faces()
+    assert face.face.box.width == pytest.approx(160, abs=2)
+
+
+def test_a_crowd_keeps_its_numbers_and_is_handed_out_whole():
+    hall = texture(3, 540, 960)
+    boxes = [
+        Box(10 + 94 * column, 8 + 66 * row, 40, 40) for row in range(8) for column in range(10)
+    ]
+    tracker, seen = FaceTracker(), []
+    for number in range(6):
+        tracker.carry(hall, number * 40)
+        tracker.correct([Face(box, 0.9) for box in boxes])
+        seen.append({face.track_id for face in tracker.faces()})
+    assert seen == [set(range(1, 81))] * 6
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_assign_finds_the_pairs_of_greatest_sum(seed: int):
     rng = np.random.default_rng(seed)

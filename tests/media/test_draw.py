@@ -72,6 +72,8 @@ def test_the_smallest_picture_can_be_drawn_into():
     draw_faces(image, [happy_face(Box(0, 0, 1, 1))])
     draw_bars(image, happy_face(Box(0, 0, 1, 1)))
     draw_panel(image, [("q", "quit")])
+    draw_text(image, "25 FPS", 0, 0, COLOURS["happy"])
+    draw_text(np.zeros((12, 200, 3), np.uint8), "25 FPS", 0, 12, COLOURS["happy"])
 
 
 def test_the_bars_are_as_long_as_their_probabilities():

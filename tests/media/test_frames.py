@@ -17,6 +17,7 @@ from mien.media import capture
 from mien.media.demo import demo_video
 from mien.media.frames import camera_index, damage_of, open_frames
 from mien.media.interlaced import InterlacedVideo
+from mien.media.web_file import is_web_file
 
 
 @pytest.fixture
@@ -729,6 +730,29 @@ def test_a_network_camera_without_timestamps_follows_the_clock(
     ):
         found.extend(frame.timestamp_ms for frame in frames)
     assert np.diff(found) == pytest.approx(steps_ms[1:])
+
+
+def test_a_recording_at_an_address_ends_though_it_states_no_length(
+    serve_http, tmp_path, write_browser_video
+):
+    path = write_browser_video(tmp_path / "browser.webm", range(0, 1000, 50))
+    address = serve_http(path.read_bytes(), "video/webm", has_length=True)
+    with open_frames(address) as frames, open_frames(path) as of_file:
+        assert not frames.is_live
+        assert [frame.timestamp_ms for frame in frames] == [f.timestamp_ms for f in of_file]
+
+
+def test_a_picture_at_an_address_is_one_frame(serve_http, jpegs):
+    with open_frames(serve_http(jpegs(1)[0], "image/jpeg", "photo.jpg", has_length=True)) as frames:
+        assert len(list(frames)) == 1
+
+
+def test_a_playlist_is_no_file_that_ends(serve_http):
+    playlist = serve_http(b"#EXTM3U\n", "application/vnd.apple.mpegurl", has_length=True)
+    assert not is_web_file(playlist, 5)
+    assert is_web_file(serve_http(b"\x1a\x45\xdf\xa3", "video/webm", has_length=True), 5)
+    assert not is_web_file(serve_http(b"\x1a\x45\xdf\xa3", "video/webm"), 5)
+    assert not is_web_file("http://user:p%20ss@127.0.0.1:9/clip.webm", 5)
 
 
 def test_a_stream_with_timestamps_keeps_them(serve_http, tmp_path, monkeypatch):

@@ -1,4 +1,5 @@
 import os
+import signal
 
 import cv2
 import numpy as np
@@ -41,6 +42,21 @@ def test_frames_until_an_error_are_kept(tmp_path):
         write_all(path, interrupted([picture()]))
     with open_frames(path) as frames:
         assert len(list(frames)) == 1
+
+
+def test_ctrl_c_while_the_file_is_finished_waits_for_it(tmp_path, monkeypatch):
+    path, check = tmp_path / "out.mp4", VideoSink._check_whole
+
+    def interrupted_check(video, temporary):
+        signal.raise_signal(signal.SIGINT)
+        check(video, temporary)
+
+    monkeypatch.setattr(VideoSink, "_check_whole", interrupted_check)
+    with pytest.raises(KeyboardInterrupt):
+        write_all(path, [picture(), picture()])
+    with open_frames(path) as frames:
+        assert len(list(frames)) == 2
+    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("fps", [119.8928, 200 / 3, 30_000 / 1001])

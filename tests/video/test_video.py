@@ -1,6 +1,7 @@
 import itertools
 import json
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -164,6 +165,25 @@ def test_sound_of_a_rate_that_aac_does_not_know_is_resampled(astronaut_bgr, tmp_
     assert len(samples) / result_hz == pytest.approx(0.96, abs=0.05)
     spectrum = np.abs(np.fft.rfft(samples))
     assert spectrum.argmax() * result_hz / len(samples) == pytest.approx(440, abs=3)
+
+
+def test_ctrl_c_while_the_video_is_finished_waits_for_it(astronaut_bgr, tmp_path, monkeypatch):
+    av = pytest.importorskip("av", reason="needs mien[video]")
+    finish = SoundVideoSink._finish
+
+    def interrupted_finish(sink, output):
+        signal.raise_signal(signal.SIGINT)
+        finish(sink, output)
+
+    def write():
+        with SoundVideoSink(tmp_path / "out.mp4", None, fps=25, remark=remark) as sink:
+            sink.write_at(astronaut_bgr[:64, :64], 0)
+
+    monkeypatch.setattr(SoundVideoSink, "_finish", interrupted_finish)
+    with pytest.raises(KeyboardInterrupt):
+        write()
+    with av.open(tmp_path / "out.mp4") as result:
+        assert len(list(result.decode(video=0))) == 1
 
 
 def test_mp3_is_kept_as_it_is(astronaut_bgr, tmp_path):

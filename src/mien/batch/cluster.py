@@ -21,10 +21,10 @@ from typing import Any, Self
 
 from mien.batch.actor import Actor
 from mien.batch.schedule import Task
-from mien.batch.signals import signals_held_back
 from mien.batch.temporary import remove_folder, temporary_folder
 from mien.batch.worker import PartReply, WorkerSetup
 from mien.core.errors import MissingExtraError, SettingError
+from mien.core.signals import signals_held_back
 
 STARTS = 3
 """So often each worker's process may end before it is ready, one time after another."""

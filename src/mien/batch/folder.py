@@ -26,7 +26,7 @@ from typing import Any
 from mien.batch.sources import BatchSource
 from mien.batch.worker import SET_ASIDE, SOURCES_KEY, PartWriter, SourceResult
 from mien.core.errors import DataError, OutputError
-from mien.core.files import write_atomically
+from mien.core.files import hash_file, write_atomically
 from mien.record.table import label_columns
 
 FORMAT = 1
@@ -379,8 +379,7 @@ def _has_changed(result: SourceResult, source: BatchSource) -> bool:
 
 def _sha256(path: Path) -> str | None:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return hash_file(path)
     except OSError:
         return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -30,6 +31,9 @@ from mien.media.picture_files import (
 from mien.recognizer import Recognizer
 from mien.record.recognise import RecognisedPicture, picture_columns, recognise_each
 from mien.record.write import TableWriter
+
+_LONGEST_NAME_BYTES = 255
+"""Of a file, on the file systems of Linux, macOS and Windows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,11 +183,23 @@ def _copies_of(files: Sequence[Path], paths: Sequence[Path], folder: Path) -> di
             "The pictures lie on several drives, so that their copies have no folder in common: "
             "name those of one drive at a time."
         ) from None
-    # The suffix stays in the name: a.jpg and a.png are two pictures.
     return {
-        file: folder / file.parent.resolve().relative_to(shared) / f"{file.name}.png"
+        file: folder / file.parent.resolve().relative_to(shared) / _name_of_copy(file.name)
         for file in files
     }
+
+
+def _name_of_copy(name: str) -> str:
+    """The suffix stays in the name: a.jpg and a.png are two pictures.
+
+    Of a name that would get too long for a file, the end gives way to a digest of it.
+    """
+    copy = f"{name}.png"
+    if len(os.fsencode(copy)) <= _LONGEST_NAME_BYTES:
+        return copy
+    end = f"-{hashlib.sha256(os.fsencode(name)).hexdigest()[:8]}.png"
+    begin = os.fsencode(name)[: _LONGEST_NAME_BYTES - len(end)]
+    return begin.decode(errors="ignore") + end
 
 
 def _lines(path: Path, faces: Sequence[FaceEmotion]) -> list[str]:

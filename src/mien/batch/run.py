@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections import Counter
@@ -238,6 +239,11 @@ def _asked(
         "rotate_degrees": options.rotate_degrees,
         "every_ms": options.every_ms,
         **asdict(settings),
+        # JSON has no infinity, which switches a limit off.
+        "gate": {
+            name: limit if math.isfinite(limit) else str(limit)
+            for name, limit in asdict(settings.gate).items()
+        },
         "temporal": _temporal_sha256(recognizer, settings),
     }
 

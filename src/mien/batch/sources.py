@@ -18,6 +18,7 @@ from mien.core.errors import DataError, SourceError
 from mien.media.picture_files import PICTURE_SUFFIXES, is_hidden
 from mien.media.source import without_secrets
 from mien.record.parquet import require_pyarrow
+from mien.record.table import table_name
 
 VIDEO_SUFFIXES = frozenset(
     {
@@ -37,7 +38,6 @@ Kind = Literal["picture", "video"]
 
 _URI = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
 _GLOB = re.compile(r"[*?\[]")
-_SURROGATES = re.compile("[\udc80-\udcff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +82,6 @@ class FoundSources:
 def is_uri(text: str) -> bool:
     """Whether a text is an address such as `s3://bucket/key`."""
     return _URI.match(text) is not None
-
-
-def table_name(path: str) -> str:
-    """Return a path as the tables hold it, which is in UTF-8.
-
-    Of a name that is not UTF-8, the bytes that do not fit become `%XX`, and `%` becomes `%25`.
-    """
-    if not _SURROGATES.search(path):
-        return path
-    return _SURROGATES.sub(lambda found: f"%{ord(found[0]) - 0xDC00:02X}", path.replace("%", "%25"))
 
 
 def find_sources(inputs: Sequence[str]) -> FoundSources:

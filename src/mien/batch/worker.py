@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -19,6 +18,7 @@ import cv2
 from mien.batch.sources import BatchSource, open_filesystem
 from mien.batch.temporary import temporary_folder
 from mien.core.errors import ModelError, SourceError
+from mien.core.files import hash_file
 from mien.core.types import FaceEmotion
 from mien.engine.settings import EngineSettings
 from mien.faces.models import YUNET_NAME, YUNET_VARIABLE
@@ -416,7 +416,6 @@ def _amount(summary: Summary) -> dict[str, Any]:
 
 def _sha256(path: Path, name: str) -> str:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return hash_file(path)
     except OSError as error:
         raise SourceError(f"{name} cannot be read: {error.strerror}.") from None

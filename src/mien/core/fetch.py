@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import urllib.error
 import urllib.parse
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mien.core.errors import OutputError, SourceError
+from mien.core.files import hash_file
 
 Progress = Callable[[int, int | None], None]
 
@@ -39,8 +39,9 @@ def fetch(
         `destination`.
 
     Raises:
-        SourceError: if the address or path cannot be read, the connection breaks, the hash is
-            another one, or the disk cannot be written to.
+        SourceError: if the address or path cannot be read, the connection breaks, or the hash is
+            another one.
+        OutputError: if the file cannot be written.
     """
     if sha256 is not None and destination.is_file() and hash_file(destination) == sha256:
         return destination
@@ -59,12 +60,6 @@ def fetch(
         raise OutputError(f"{part} cannot be written: {error.strerror or error}.") from error
     _tag_file(part).unlink(missing_ok=True)
     return destination
-
-
-def hash_file(path: Path) -> str:
-    """Return a file's SHA-256, 64 hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _check_hash(url: str, part: Path, expected: str | None) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import hashlib
 import os
-import tempfile
+import secrets
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -22,14 +25,14 @@ def refuse_overwriting(inputs: Iterable[Path | None], outputs: Iterable[Path | N
         OutputError: if two names mean one file, or an output's is that of a folder; nothing has
             been touched by then.
     """
-    read = {_real(path) for path in inputs if path is not None}
-    written: set[Path] = set()
+    read = {_identity(path) for path in inputs if path is not None}
+    written: set[Path | tuple[int, int]] = set()
     for path in outputs:
         if path is None:
             continue
-        file = _real(path)
-        if is_folder(file):
+        if is_folder(path):
             raise OutputError(f"{path} is a folder: name a file to write to.")
+        file = _identity(path)
         if file in read:
             raise OutputError(
                 f"{path} is an input and would be overwritten: name another file to write to."
@@ -70,7 +73,7 @@ def write_atomically(path: Path, content: bytes | str) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(target)
+        take_place(temporary, target)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -84,6 +87,35 @@ def file_of(path: Path) -> Path:
 def _real(path: Path) -> Path:
     # Path.resolve() fails where a link leads to itself.
     return Path(os.path.realpath(path))
+
+
+def _identity(path: Path) -> Path | tuple[int, int]:
+    """What is equal of two names of one file, however they are spelt, links included."""
+    real = _real(path)
+    try:
+        status = real.stat()
+    except OSError:
+        return real
+    return status.st_dev, status.st_ino
+
+
+def take_place(temporary: Path, path: Path) -> None:
+    """Give a finished file its name; who may read the one that it replaces may read it.
+
+    Args:
+        temporary: What `temporary_beside` made, written.
+        path: Its name. Of a link, the file that it leads to is replaced.
+    """
+    target = file_of(path)
+    if target.exists():
+        shutil.copymode(target, temporary)
+    temporary.replace(target)
+
+
+def hash_file(path: Path) -> str:
+    """Return a file's SHA-256, 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def is_special(path: Path) -> bool:
@@ -109,19 +141,11 @@ def temporary_beside(path: Path, suffix: str | None = None) -> Path:
         why = "it is a pipe or a device, whose place no file can take"
         raise OSError(errno.EINVAL, why, str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(
-        dir=path.parent,
-        prefix=".mien.",  # Short: the name itself may be as long as a name can be.
-        suffix=path.suffix if suffix is None else suffix,
-    )
-    os.close(descriptor)
-    temporary = Path(name)
-    # mkstemp makes the file private to its owner; give it the rights of an ordinary file.
-    temporary.chmod(0o666 & ~_umask())
-    return temporary
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    ending = path.suffix if suffix is None else suffix
+    while True:
+        # Short: the name itself may be as long as a name can be.
+        temporary = path.parent / f".mien.{secrets.token_hex(4)}{ending}"
+        # Unlike a file of tempfile's, it has the rights of an ordinary one.
+        with contextlib.suppress(FileExistsError):
+            temporary.touch(exist_ok=False)
+            return temporary

@@ -43,7 +43,8 @@ def extract_faces(
         How many pictures were written.
 
     Raises:
-        SourceError: if the source cannot be opened or breaks off, or a file cannot be written.
+        SourceError: if the source cannot be opened or breaks off.
+        OutputError: if a file cannot be written.
     """
     video = folder / "input_video.mp4"
     frames, opened = open_frames_or_demo(source, say)

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from mien.core.artifact import Artifact
 from mien.core.errors import ModelError, SourceError
 from mien.core.types import FaceEmotion
-from mien.engine.reconnect import make_lasting
+from mien.engine.reconnect import LastingSource, make_lasting
 from mien.engine.settings import EngineSettings
 from mien.engine.stages import EmotionJudge, FaceLocator, LocatedFrame
 from mien.faces.detect import Detector
@@ -163,6 +163,8 @@ class EmotionStream:
     def close(self) -> None:
         """Stop the threads and release the source; once more does nothing."""
         atexit.unregister(self.close)
+        if isinstance(self.source, LastingSource):
+            self.source.stop_waiting()
         for queue in self._queues:
             queue.abandon()
         for thread in self._threads:

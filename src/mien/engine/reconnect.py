@@ -90,9 +90,13 @@ class LastingSource:
         """See `FrameSource`; since it was opened last."""
         return self._source.frames_alike
 
+    def stop_waiting(self) -> None:
+        """Let whoever iterates in another thread end at once if the source is lost."""
+        self._closed.set()
+
     def close(self) -> None:
         """Release the source and stop waiting for it; once more does nothing."""
-        self._closed.set()
+        self.stop_waiting()
         self._source.close()
 
     def __enter__(self) -> Self:
@@ -111,6 +115,9 @@ class LastingSource:
                 self._source = self._open_anew()
             except SourceError:
                 continue
+            if self._closed.is_set():
+                self._source.close()
+                return False
             return True
         raise SourceError(
             f"{reason} It did not come back within {sum(self._backoff_s):g} s."

@@ -41,6 +41,7 @@ class Motion:
         self.shrink = 1
         self.same_shot = False
         self._before = self.grey
+        self._shape = (0, 0)
         self._thumbnail = np.zeros(0, np.float32)
 
     @property
@@ -51,10 +52,12 @@ class Motion:
 
     def take(self, image_bgr: NDArray[np.uint8]) -> None:
         """Take in the next frame, (H, W, 3) uint8, BGR."""
-        self._before, thumbnail_before = self.grey, self._thumbnail
+        self._before, thumbnail_before, shape_before = self.grey, self._thumbnail, self._shape
         self._shrink(image_bgr)
+        self._shape = image_bgr.shape[:2]
         self._thumbnail = _thumbnail(self.grey)
-        self.same_shot = self._before.shape == self.grey.shape and not _is_cut(
+        # Pictures of two sizes may shrink to one; boxes are in pixels of the whole.
+        self.same_shot = shape_before == self._shape and not _is_cut(
             thumbnail_before, self._thumbnail
         )
 

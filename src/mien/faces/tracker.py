@@ -243,9 +243,14 @@ class FaceTracker:
                 track.hide(self._now_ms)
             if self._age_ms(track) > self._lost_ms:
                 track.placed = False
-        remembered = [track for track in self._tracks if self._age_ms(track) <= self._return_ms]
-        remembered.sort(key=lambda track: track.seen_ms)
-        self._tracks = remembered[-_REMEMBERED:]
+        visible = [track for track in self._tracks if track.visible]
+        hidden = [
+            track
+            for track in self._tracks
+            if not track.visible and self._age_ms(track) <= self._return_ms
+        ]
+        hidden.sort(key=lambda track: track.seen_ms)
+        self._tracks = [*hidden[-_REMEMBERED:], *visible]
 
     def _look(self, box: Box) -> NDArray[np.float32]:
         shrink = self._motion.shrink

@@ -70,14 +70,13 @@ class Recording:
 
     def close(self) -> None:
         """End the recording; once more does nothing."""
-        opened, self._open = self._open, None
-        if opened is None or self._video is None:
+        opened, video = self._open, self._video
+        self._open = self._video = self._record = self._begun_ms = None
+        if opened is None:
             return
-        path = self._video.path
-        self._video = self._record = self._begun_ms = None
         opened.close()
-        if path.exists():
-            self._say(f"Wrote {path} and {path.with_suffix('.csv').name}")
+        if video is not None and video.path.exists():
+            self._say(f"Wrote {video.path} and {video.path.with_suffix('.csv').name}")
 
     def __enter__(self) -> Self:
         return self

@@ -20,6 +20,7 @@ from mien.media.image import opencv_name, quiet_opencv
 from mien.media.interlaced import InterlacedVideo, TimedPicture, with_interlaced
 from mien.media.source import Frame, OpenedSource, without_secrets
 from mien.media.timeline import LONGEST_STEP_MS, FileTimeline, LiveTimeline
+from mien.media.web_file import is_web_file
 
 FALLBACK_FPS = 25.0
 """The rate of a video or camera that tells none, or an impossible one."""
@@ -35,6 +36,7 @@ _NO_VIDEO_IN_PIPE = (
 _USUAL_FPS = (1.0, 120.0)
 _MEASURED_FRAMES = 30
 _TIMEOUT_MS = round(LONGEST_STEP_MS)
+_END_TIMEOUT_S = 2.0
 # OpenCV tells a packet that cannot be decoded and the end of a file alike. So many reads in vain
 # are taken for the end of a file: the packets of some 20 s, and a tenth of a second to try. A
 # connection would be waited for as often.
@@ -166,6 +168,10 @@ class _CaptureSource(OpenedSource):
 
     def _check_end(self, frames: int, last_ms: float) -> None:
         if self.is_live:
+            # A single JPEG comes as a stream of them does.
+            is_picture = frames == 1 and self._address is not None
+            if is_picture and is_web_file(str(self._address), _END_TIMEOUT_S):
+                return
             raise SourceError(
                 f"{self.name} stopped giving frames after {frames}: check its cable or connection."
             )
@@ -233,13 +239,15 @@ def open_url(url: str, decoder_threads: int | None = None) -> OpenedSource:
             f"{_TIMEOUT_MS // 1000} s with video that FFmpeg can read."
         )
     count = _count(capture)
-    is_live = count <= 0
     # FFmpeg takes a stream of Motion JPEG for 25 frames a second unless RTSP tells their times.
     is_bare_jpeg = int(capture.get(cv2.CAP_PROP_FOURCC)) == _MOTION_JPEG
+    # A browser states no length in what it records. Cameras that send JPEG are not asked: some
+    # serve one client at a time.
+    is_live = count <= 0 and (is_bare_jpeg or not is_web_file(url, _TIMEOUT_MS / 1000))
     return _CaptureSource(
         capture,
         name,
-        frame_count=None if is_live else count,
+        frame_count=max(count, 0) or None,
         is_live=is_live,
         address=url,
         pixel_shape=_pixel_shape(capture),

@@ -204,7 +204,7 @@ def text_box(shape: tuple[int, ...], text: str, left: int, bottom: int) -> Box:
     height, width = shape
     line_width, line_height = tile_size(text, _line_em_px(shape))
     left = max(min(left, width - line_width), 0)
-    top = min(max(bottom, line_height), height) - line_height
+    top = max(min(max(bottom, line_height), height) - line_height, 0)
     return Box(left, top, line_width, line_height)
 
 

@@ -68,7 +68,8 @@ def _movie(path: Path) -> bytes:
     with path.open("rb") as file:
         for kind, begin, end in _outer_boxes(file):
             if kind == b"moov":
-                movie = file.read(end - begin)
+                # A damaged length may be larger than the file, and than any memory.
+                movie = file.read(min(end, path.stat().st_size) - begin)
                 break
         # On macOS whoever opens /dev/fd/0 shares its place in the file with all others.
         file.seek(0)

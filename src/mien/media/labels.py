@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mien.core.types import FaceEmotion
 from mien.media.colours import Colour, is_dark
 from mien.media.font import LINE_HEIGHT, text_coverage, text_width
-from mien.media.icons import ICONS, draw_icon
+from mien.media.icons import draw_icon
 
 # What the overlay calls the limits of the quality gate that a face missed.
 _FAULTS = MappingProxyType(
@@ -65,11 +65,6 @@ def drawn_labels_of(face: FaceEmotion) -> tuple[str, ...]:
     if len(face.emotion) > _MOST_LETTERS:
         face = replace(face, emotion=face.emotion[: _MOST_LETTERS - 1].rstrip() + "…")
     return tuple(dict.fromkeys((label_of(face), short_label_of(face))))
-
-
-def has_icon(face: FaceEmotion) -> bool:
-    """Whether a little face goes before the label."""
-    return face.emotion in ICONS
 
 
 def tile_size(text: str, em_px: int, *, icon: bool = False) -> tuple[int, int]:

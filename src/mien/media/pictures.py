@@ -77,6 +77,12 @@ def _from_pillow(picture: Image) -> NDArray[np.uint8]:
         rgb = np.asarray(upright.convert("RGB"))
     except OSError as error:
         raise SourceError(f"The PIL picture cannot be decoded: {error}.") from None
+    except (AssertionError, ValueError) as error:
+        # So Pillow answers of a closed one, without a word or with one.
+        raise SourceError(
+            f"The PIL picture cannot be decoded{f': {error}' if str(error) else ''}: it may have "
+            "been closed. Recognise it inside its `with`, or call its load() there."
+        ) from None
     if rgb.size == 0:
         raise SourceError(f"Found a PIL picture of {picture.width} by {picture.height} pixels.")
     return np.ascontiguousarray(rgb[..., ::-1])

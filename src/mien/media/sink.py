@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.errors import OutputError
-from mien.core.files import file_of, temporary_beside
+from mien.core.files import file_of, take_place, temporary_beside
+from mien.core.signals import signals_held_back
 from mien.media.image import fit_between_bars, opencv_name, quiet_opencv, with_even_sides
 
 LONGEST_FILL_MS = 120_000.0
@@ -99,15 +100,17 @@ class VideoSink:
     def close(self) -> None:
         """Finish the file and give it its name; once more does nothing."""
         writer, self._writer = self._writer, None
-        try:
-            if writer is not None:
-                writer.release()
-                self._check_whole(self._temporary)
-                self._temporary.replace(file_of(self.path))
-        except OSError as error:
-            raise OutputError(f"{self.path} cannot be written: {error.strerror}.") from None
-        finally:
-            self._temporary.unlink(missing_ok=True)
+        # Somebody who ended the reading may press Ctrl-C once more.
+        with signals_held_back():
+            try:
+                if writer is not None:
+                    writer.release()
+                    self._check_whole(self._temporary)
+                    take_place(self._temporary, self.path)
+            except OSError as error:
+                raise OutputError(f"{self.path} cannot be written: {error.strerror}.") from None
+            finally:
+                self._temporary.unlink(missing_ok=True)
 
     def __enter__(self) -> Self:
         return self

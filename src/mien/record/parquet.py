@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mien.core.errors import DataError, MissingExtraError, OutputError
-from mien.core.files import file_of, temporary_beside
+from mien.core.files import file_of, take_place, temporary_beside
 from mien.record.table import TEXT_COLUMNS, TRUTH_COLUMNS, plain_text
 
 
@@ -52,8 +52,7 @@ def csv_to_parquet(csv: Path, parquet: Path) -> None:
     schema = schema_of(map(plain_text, names))
     types = dict(zip(names, schema.types, strict=True))
     try:
-        target = file_of(parquet)
-        temporary = temporary_beside(target)
+        temporary = temporary_beside(file_of(parquet))
         try:
             reader = pa_csv.open_csv(
                 csv,
@@ -65,7 +64,7 @@ def csv_to_parquet(csv: Path, parquet: Path) -> None:
             with pa_parquet.ParquetWriter(temporary, schema) as writer:
                 for batch in reader:
                     writer.write_batch(_plain(batch, schema))
-            temporary.replace(target)
+            take_place(temporary, parquet)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise

@@ -30,6 +30,7 @@ from mien.record.table import (
     READING_COLUMN,
     leading_columns,
     row_of,
+    table_name,
 )
 
 
@@ -53,13 +54,15 @@ class RecognisedPicture:
 
     def rows(self, columns: tuple[str, ...]) -> list[dict[str, Any]]:
         """A row for each face, or one with the error; by `picture_columns`."""
+        path = table_name(str(self.path))
         if self.error is not None:
             nothing: dict[str, Any] = dict.fromkeys(columns)
             numbers = {"frame": self.number, "timestamp_ms": 0.0, "track_id": 0}
-            return [nothing | numbers | {"path": str(self.path), "error": str(self.error)}]
+            told = {"path": path, "error": table_name(str(self.error))}
+            return [nothing | numbers | told]
         rows = []
         for face in self.faces:
-            row = row_of(face, smooth_ms=0.0, raw=False) | {"path": str(self.path), "error": None}
+            row = row_of(face, smooth_ms=0.0, raw=False) | {"path": path, "error": None}
             rows.append({column: row[column] for column in columns})
         return rows
 

@@ -60,6 +60,19 @@ _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 _NEUTRALISED = re.compile(r"'+[=+\-@\t\r]")
 
 
+_SURROGATES = re.compile("[\udc80-\udcff]")
+
+
+def table_name(path: str) -> str:
+    """Return a path, or what is said of it, as the tables hold it, which is in UTF-8.
+
+    Of a name that is not UTF-8, the bytes that do not fit become `%XX`, and `%` becomes `%25`.
+    """
+    if not _SURROGATES.search(path):
+        return path
+    return _SURROGATES.sub(lambda found: f"%{ord(found[0]) - 0xDC00:02X}", path.replace("%", "%25"))
+
+
 def label_columns(labels: tuple[str, ...]) -> tuple[str, ...]:
     """The column of each label: its name, or `label_…` where that is another column's."""
     return _label_columns(labels, "")

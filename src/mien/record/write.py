@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from mien.core.errors import OutputError
 from mien.core.files import file_of, is_special, temporary_beside, write_atomically
+from mien.core.signals import signals_held_back
 from mien.core.types import FaceEmotion
 from mien.record.parquet import csv_to_parquet, require_pyarrow
 from mien.record.summary import Summary
@@ -98,6 +99,11 @@ class TableWriter:
 
     def close(self) -> None:
         """Finish all files; once more does nothing."""
+        # Somebody who ended the reading may press Ctrl-C once more.
+        with signals_held_back():
+            self._finish()
+
+    def _finish(self) -> None:
         files, self._files = self._files, []
         with self._noticing_failures():
             for file in files:

@@ -7,7 +7,6 @@ of its files, synced to the disk, and renamed.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import shutil
@@ -15,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mien.core.errors import ModelError
+from mien.core.files import hash_file
 
 KEPT = 2
 """So many of the newest snapshots are kept: the one before, should a disk damage the newest."""
@@ -47,7 +47,7 @@ def new_snapshot(directory: Path, epoch: int) -> Iterator[Path]:
 def seal_snapshot(folder: Path) -> None:
     """Write the list of a snapshot's files with their SHA-256, and see all of it onto the disk."""
     files = [path for path in sorted(folder.iterdir()) if path.name != _CHECKSUMS]
-    checksums = {path.name: _sha256(path) for path in files}
+    checksums = {path.name: hash_file(path) for path in files}
     (folder / _CHECKSUMS).write_text(json.dumps(checksums, indent=1), encoding="utf-8")
     for path in (*files, folder / _CHECKSUMS, folder):
         _sync(path)
@@ -86,17 +86,12 @@ def _snapshots(directory: Path) -> list[Path]:
 def _is_whole(snapshot: Path) -> bool:
     try:
         checksums = json.loads((snapshot / _CHECKSUMS).read_text(encoding="utf-8"))
-        return all(_sha256(snapshot / name) == sha256 for name, sha256 in checksums.items())
+        return all(hash_file(snapshot / name) == sha256 for name, sha256 in checksums.items())
     except FileNotFoundError:
         # Up to mien 0.2 a snapshot had no list. A run may replace one meanwhile.
         return not (snapshot / _CHECKSUMS).exists() and (snapshot / "state.json").is_file()
     except (OSError, ValueError, AttributeError):
         return False
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _sync(path: Path) -> None:

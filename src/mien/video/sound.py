@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.errors import OutputError, SourceError
-from mien.core.files import file_of
+from mien.core.files import take_place
+from mien.core.signals import signals_held_back
 from mien.media.image import fit_between_bars, with_even_sides
 from mien.media.sink import temporary_video
 
@@ -104,14 +105,16 @@ class SoundVideoSink:
     def close(self) -> None:
         """Finish the file and give it its name; once more does nothing."""
         output, self._output = self._output, None
-        try:
-            if output is not None:
-                with self._told():
-                    self._finish(output)
-                    if self._last_tick >= 0 and not self._is_broken:
-                        self._temporary.replace(file_of(self.path))
-        finally:
-            self._temporary.unlink(missing_ok=True)
+        # Somebody who ended the reading may press Ctrl-C once more.
+        with signals_held_back():
+            try:
+                if output is not None:
+                    with self._told():
+                        self._finish(output)
+                        if self._last_tick >= 0 and not self._is_broken:
+                            take_place(self._temporary, self.path)
+            finally:
+                self._temporary.unlink(missing_ok=True)
 
     def __enter__(self) -> Self:
         return self

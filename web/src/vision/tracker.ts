@@ -105,11 +105,13 @@ export class FaceTracker {
    * detection is called for.
    */
   carry(grey: Grey, scale: number, nowMs: number): boolean {
-    const [before, thumbnailBefore] = [this.#pyramid, this.#thumbnail];
+    const [before, thumbnailBefore, scaleBefore] = [this.#pyramid, this.#thumbnail, this.#scale];
     this.#pyramid = pyramidOf(grey);
     this.#thumbnail = thumbnailOf(grey);
     this.#scale = scale;
-    const isSameSize = before[0]?.width === grey.width && before[0].height === grey.height;
+    // Frames of two sizes may be made smaller to one; boxes are in pixels of the frame.
+    const isSameSize =
+      scaleBefore === scale && before[0]?.width === grey.width && before[0].height === grey.height;
     const isSameShot = isSameSize && !isCut(thumbnailBefore, this.#thumbnail);
     const elapsedMs = Math.max(nowMs - this.#nowMs, 0);
     this.#nowMs = nowMs;
@@ -263,10 +265,10 @@ export class FaceTracker {
       if (track.visible && (ageMs > KEEP_MS || !isInside)) track.hide(this.#nowMs);
       if (ageMs > LOST_MS) track.placed = false;
     }
-    this.#tracks = this.#tracks
-      .filter((track) => this.#nowMs - track.seenMs <= RETURN_MS)
-      .sort((a, b) => a.seenMs - b.seenMs)
-      .slice(-REMEMBERED);
+    const hidden = this.#tracks
+      .filter((track) => !track.visible && this.#nowMs - track.seenMs <= RETURN_MS)
+      .sort((a, b) => a.seenMs - b.seenMs);
+    this.#tracks = [...hidden.slice(-REMEMBERED), ...this.#tracks.filter((track) => track.visible)];
   }
 
   get #size(): { width: number; height: number } {

@@ -54,6 +54,29 @@ describe("optical flow", () => {
   });
 });
 
+describe("a crowd", () => {
+  it("keeps its numbers and is handed out whole", () => {
+    const tracker = new FaceTracker();
+    const faces = Array.from({ length: 80 }, (_, n) => faceAt(8 + 31 * (n % 10), 4 + 22 * Math.floor(n / 10), 16));
+    for (let n = 0; n < 4; n++) {
+      tracker.carry(picture(100, 50, 80), 1, 40 * n);
+      tracker.correct(faces);
+      const ids = tracker.faces().map((face) => face.id);
+      expect(ids.sort((a, b) => a - b)).toEqual(faces.map((_, i) => i + 1));
+    }
+  });
+});
+
+describe("frames of two sizes", () => {
+  it("are two shots, though they are made smaller to one", () => {
+    const tracker = new FaceTracker();
+    tracker.carry(picture(100, 50, 60), 0.5, 0);
+    tracker.correct([faceAt(200, 100, 120)]);
+    expect(tracker.carry(picture(100, 50, 60), 0.25, 40)).toBe(false);
+    expect(tracker.faces()).toEqual([]);
+  });
+});
+
 describe("a face that was found once", () => {
   it("is carried along, as it moves and grows", () => {
     const tracker = new FaceTracker();

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from mien.batch.signals import signals_held_back
+from mien.core.signals import signals_held_back
 
 
 def held_back(done, times):
