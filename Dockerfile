@@ -1,7 +1,7 @@
 # mien serve, with the page, as an unprivileged user:
 #
 #     docker build -t mien .
-#     docker run --read-only --tmpfs /tmp:size=2g --cap-drop ALL -p 8000:8000 \
+#     docker run --stop-timeout 75 --read-only --tmpfs /tmp:size=2g --cap-drop ALL -p 8000:8000 \
 #       -e MIEN_SERVE_TOKEN="$(openssl rand -hex 24)" mien
 #
 # docs/deploy.md says what can be set.

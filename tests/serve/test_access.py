@@ -48,6 +48,16 @@ def test_a_stream_opens_with_the_token_or_with_a_ticket_once(guarded, stream_of)
         assert refused.value.status_code == 401
 
 
+def test_where_no_stream_is_free_no_ticket_is_given(client_of, stream_of):
+    client = client_of({"streams": 1})
+    with stream_of(client) as stream:
+        assert stream.receive_json()["type"] == "ready"
+        refused = client.post("/v1/tickets")
+        assert refused.status_code == 503
+        assert refused.json()["type"] == "urn:mien:problem:busy"
+        assert int(refused.headers["retry-after"]) > 0
+
+
 def test_a_ticket_is_good_for_a_short_while(client_of, stream_of):
     client = client_of({"tickets_seconds": 1e-9}, token=TOKEN)
     ticket = client.post("/v1/tickets", headers=BEARER).json()["ticket"]

@@ -1,9 +1,13 @@
 import asyncio
 import threading
+from types import SimpleNamespace
 
 import pytest
 
 from mien.serve import create_app
+from mien.serve.http import body as body_module
+from mien.serve.http.body import LimitedBody
+from mien.serve.http.problems import Problem
 
 
 def test_a_client_that_asks_too_often_is_told_when_to_come_back(client_of):
@@ -109,6 +113,26 @@ def test_a_slow_upload_ends_with_a_problem(settings_of):
     assert headers["content-type"] == "application/problem+json"
 
 
+def test_an_upload_has_the_time_that_its_bytes_take(monkeypatch):
+    now_s = 0.0
+
+    async def receive_in_15_s():
+        nonlocal now_s
+        now_s += 15
+        await asyncio.sleep(0)
+        return {"type": "http.request", "body": b"x" * 1000, "more_body": True}
+
+    async def receive(bytes_per_s):
+        body = LimitedBody(receive_in_15_s, 10_000, seconds=20, bytes_per_s=bytes_per_s)
+        for _ in range(5):
+            await body()
+
+    monkeypatch.setattr(body_module, "time", SimpleNamespace(monotonic=lambda: now_s))
+    asyncio.run(receive(bytes_per_s=50))
+    with pytest.raises(Problem, match=r"2,000 bytes came in 45 s; expected"):
+        asyncio.run(receive(bytes_per_s=200))
+
+
 async def nothing():
     return {"type": "http.request", "body": b"", "more_body": False}
 
@@ -139,13 +163,14 @@ def test_uploads_beyond_the_limit_are_sent_away_at_once(settings_of):
 
 def test_the_metrics_count_what_was_served(client, astronaut_png):
     client.post("/v1/images", files={"files": astronaut_png})
+    client.post("/v1/images/annotated", files={"files": astronaut_png})
     client.request("NONSENSE", "/v1/images")
     text = client.get("/metrics").text
     assert 'mien_request_seconds_count{method="POST",route="/v1/images",status="200"} 1.0' in text
     assert 'method="other"' in text
     assert "NONSENSE" not in text
-    assert 'mien_recognition_seconds_count{source="image"} 1.0' in text
-    assert float(text.split("\nmien_faces_total ")[1].split()[0]) >= 1
+    assert 'mien_recognition_seconds_count{source="image"} 2.0' in text
+    assert float(text.split("\nmien_faces_total ")[1].split()[0]) >= 2
 
 
 def test_concurrent_uploads_are_all_answered(client, astronaut_jpeg):

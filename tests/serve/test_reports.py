@@ -26,7 +26,7 @@ def record(frames):
 
 
 def test_a_record_becomes_a_page(client):
-    answer = client.post("/v1/reports", content=record(50), headers=CSV)
+    answer = client.post("/v1/reports", content=record(50), headers={"Content-Type": "Text/CSV"})
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/html")
     assert "surprise" in answer.text

@@ -273,6 +273,27 @@ def test_a_stopping_server_finishes_what_runs_and_tells_what_waits(
     assert store.job(second).problem["type"] == "urn:mien:problem:job-interrupted"
 
 
+def test_how_a_job_goes_is_told_while_another_worker_writes(settings_of):
+    settings = settings_of()
+    store = Store(settings.state_file, "this")
+    job = store.add_job("client", waiting_limit=1, client_limit=1)
+    with closing(sqlite3.connect(settings.state_file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert store.job(job).state == "waiting"
+        assert store.count_jobs() == {"waiting": 1}
+        other.execute("ROLLBACK")
+
+
+def test_a_video_is_ended_by_the_server_and_not_by_ctrl_c():
+    program = (
+        "import os, signal; from mien.serve.child import be_modest; be_modest(0)\n"
+        "for number in (signal.SIGINT, signal.SIGTERM): os.kill(os.getpid(), number)\n"
+        "print('goes on')"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout) == (0, "goes on\n"), ended.stderr
+
+
 def file_of(content):
     """An open file without a name."""
     file = tempfile.TemporaryFile()  # noqa: SIM115 - the job closes it

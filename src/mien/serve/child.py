@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 try:
     import resource
@@ -11,11 +12,16 @@ except ImportError:  # Windows has neither this nor `os.nice`.
 
 
 def be_modest(memory_mb: int) -> None:
-    """Let others go first, and fail rather than take more memory.
+    """Let others go first, and fail rather than take more memory; end when the server says so.
+
+    Ctrl-C and the end of a service reach every process. What the server then does with what is
+    under way is its own matter: it waits for its children, or kills them.
 
     Args:
         memory_mb: The most to take, in megabytes; 0 for any.
     """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     if resource is None:
         return
     os.nice(5)

@@ -54,7 +54,9 @@ class Metrics:
             buckets=_RECOGNITION_BUCKETS,
             registry=registry,
         )
-        self.faces = Counter("mien_faces_total", "Faces recognised.", registry=registry)
+        self.faces = Counter(
+            "mien_faces_total", "Faces recognised in pictures and streams.", registry=registry
+        )
         self.frames = Counter(
             "mien_stream_frames_total",
             "Frames of streams, by what became of them: recognised, dropped, refused or failed.",

@@ -59,7 +59,8 @@ class Limits(BaseModel):
         stream_seconds: Length of a stream.
         uploads: Uploads that are received or recognised at once.
         uploads_per_client: Uploads at once from one address.
-        upload_seconds: Time in which an upload must have come in.
+        upload_seconds: Time in which an upload must have come in, besides that of its bytes.
+        upload_rate: Bytes a second that an upload must come with, for its bytes to have their time.
         requests_per_minute: Requests of one client; short bursts of as many are fine.
         tickets_seconds: How long a WebSocket ticket can be used.
     """
@@ -90,6 +91,7 @@ class Limits(BaseModel):
     uploads: PositiveInt = 32
     uploads_per_client: PositiveInt = 8
     upload_seconds: PositiveFloat = 120.0
+    upload_rate: PositiveInt = 200_000
     requests_per_minute: PositiveInt = 1200
     tickets_seconds: PositiveFloat = 30.0
 
@@ -120,7 +122,8 @@ class Settings(BaseModel):
             `https://example.org`.
         state_file: SQLite file with the jobs and their results; shared by all workers.
         static_folder: The built page; None for the one inside the package.
-        shutdown_seconds: How long a server that is told to stop goes on with what it began.
+        shutdown_seconds: How long a server that is told to stop goes on with requests, and then so
+            long again with a video.
         limits: See `Limits`.
     """
 

@@ -11,15 +11,11 @@ from mien.core.errors import DataError, ModelError, OutputError
 from mien.engine.settings import EngineSettings
 from mien.faces.models import YUNET_VARIABLE, find_yunet, read_yunet
 from mien.recognizer import Recognizer
+from mien.serve.http.headers import SITE_POLICY
 from mien.serve.routes.model import model_info, page_temporal
 from mien.serve.routes.page import is_built, static_folder
 
 _DESCRIPTION = "model/model.json"
-_POLICY = (
-    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; "
-    "img-src 'self' blob:; media-src 'self' blob:; connect-src 'self'; worker-src 'self'; "
-    "manifest-src 'self'; base-uri 'none'; form-action 'none'"
-)
 _HEAD = "<head>"
 # The API's documentation is a server's.
 _LEFT_OUT = ("docs.html", "docs-*")
@@ -87,7 +83,7 @@ def _write_networks(folder: Path, recognizer: Recognizer, yunet: bytes) -> None:
 def _tell_page(index: Path) -> None:
     """Let the page look for its networks beside it, and do without a server."""
     added = (
-        f'{_HEAD}<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
+        f'{_HEAD}<meta http-equiv="Content-Security-Policy" content="{SITE_POLICY}">'
         f'<meta name="mien-model" content="{_DESCRIPTION}">'
     )
     page = index.read_text(encoding="utf-8")

@@ -144,7 +144,7 @@ class Store:
 
     def jobs_of(self, client: str) -> list[Job]:
         """Return a client's jobs, the newest first."""
-        with self._connect() as database:
+        with self._connect("BEGIN") as database:
             rows = database.execute(
                 f"SELECT {', '.join(_COLUMNS)} FROM jobs WHERE owner = ? ORDER BY created_s DESC",
                 (self._owner(client),),
@@ -153,7 +153,7 @@ class Store:
 
     def job(self, job_id: str) -> Job | None:
         """Return a job, None where there is none of that id."""
-        with self._connect() as database:
+        with self._connect("BEGIN") as database:
             found = database.execute(
                 f"SELECT {', '.join(_COLUMNS)} FROM jobs WHERE id = ?", (job_id,)
             ).fetchone()
@@ -164,7 +164,7 @@ class Store:
 
         It is read piece by piece, so that clients who fetch slowly cost no memory.
         """
-        with self._connect() as database:
+        with self._connect("BEGIN") as database:
             found = database.execute(
                 "SELECT rowid FROM jobs WHERE id = ? AND state = 'done'", (job_id,)
             ).fetchone()
@@ -173,7 +173,7 @@ class Store:
     def _pieces(self, rowid: int) -> Iterator[bytes]:
         for start in count(step=_PIECE_BYTES):
             with (
-                self._connect() as database,
+                self._connect("BEGIN") as database,
                 database.blobopen("jobs", "result", rowid, readonly=True) as blob,
             ):
                 blob.seek(min(start, len(blob)))
@@ -184,7 +184,7 @@ class Store:
 
     def waiting_jobs(self) -> set[str]:
         """Return the ids of all jobs that wait."""
-        with self._connect() as database:
+        with self._connect("BEGIN") as database:
             return {row[0] for row in database.execute("SELECT id FROM jobs WHERE state='waiting'")}
 
     def delete_job(self, job_id: str) -> bool:
@@ -206,12 +206,14 @@ class Store:
 
     def finish_job(self, job_id: str, csv: str) -> None:
         """Mark a job as done and keep its table."""
+        # Before the file is locked: of a long table it takes seconds.
+        deflated = zlib.compress(csv.encode())
         with self._connect() as database:
             database.execute(
                 "UPDATE jobs SET state = 'done', finished_s = ?, result = ?, "
                 "frames_total = iif(warning IS NULL, frames_done, frames_total) "
                 "WHERE id = ? AND state = 'running'",
-                (time.time(), zlib.compress(csv.encode()), job_id),
+                (time.time(), deflated, job_id),
             )
 
     def fail_job(self, job_id: str, problem: Problem) -> None:
@@ -224,7 +226,7 @@ class Store:
 
     def count_jobs(self) -> dict[str, int]:
         """Return how many jobs there are in each state."""
-        with self._connect() as database:
+        with self._connect("BEGIN") as database:
             return dict(database.execute("SELECT state, count(*) FROM jobs GROUP BY state"))
 
     def beat(self, kept_s: float) -> None:
@@ -274,12 +276,13 @@ class Store:
         return hmac.digest(self._key, client.encode(), "sha256")
 
     @contextmanager
-    def _connect(self) -> Iterator[sqlite3.Connection]:
+    def _connect(self, begin: str = "BEGIN IMMEDIATE") -> Iterator[sqlite3.Connection]:
+        """Open the file for one transaction: to write, or with `BEGIN` to read beside others."""
         database = sqlite3.connect(self._path, timeout=10, isolation_level=None)
         try:
             # Deleted results are overwritten, not only unlinked.
             database.execute("PRAGMA secure_delete = ON")
-            database.execute("BEGIN IMMEDIATE")
+            database.execute(begin)
             yield database
             database.execute("COMMIT")
         finally:

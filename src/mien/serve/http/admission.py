@@ -50,7 +50,10 @@ class Admission:
         headers = Headers(scope=scope)
         upload_bytes = self._upload_bytes(scope["path"])
         body = LimitedBody(
-            receive, upload_bytes or _BODY_WITHOUT_FILES, self._limits.upload_seconds
+            receive,
+            upload_bytes or _BODY_WITHOUT_FILES,
+            self._limits.upload_seconds,
+            self._limits.upload_rate,
         )
         send = body.answer_with(send)
         try:

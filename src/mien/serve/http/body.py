@@ -20,13 +20,22 @@ class LimitedBody:
     Most clients read an answer only when they have sent everything, and a connection that is closed
     before takes the answer along. So what still comes after an early answer is taken in and thrown
     away for a while.
+
+    Args:
+        receive: The request's.
+        most_bytes: How many bytes it may have.
+        seconds: Time in which it must have come in, besides that of its bytes.
+        bytes_per_s: How fast these must come: what has come so extends the time.
     """
 
-    def __init__(self, receive: Receive, most_bytes: int, seconds: float) -> None:
+    def __init__(
+        self, receive: Receive, most_bytes: int, seconds: float, bytes_per_s: float
+    ) -> None:
         self._receive = receive
         self._most_bytes = most_bytes
         self._seconds = seconds
-        self._deadline = time.monotonic() + seconds
+        self._bytes_per_s = bytes_per_s
+        self._begun_s = time.monotonic()
         self._bytes = 0
         self._complete = False
 
@@ -54,12 +63,16 @@ class LimitedBody:
         return send_and_linger
 
     async def _linger(self) -> None:
-        seconds = min(_LINGER_S, self._deadline - time.monotonic())
+        seconds = min(_LINGER_S, self._seconds_left())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(seconds, 0)):
                 while not self._complete:
                     message = await self._receive()
                     self._complete = not message.get("more_body", False)
+
+    def _seconds_left(self) -> float:
+        may_take_s = self._seconds + self._bytes / self._bytes_per_s
+        return self._begun_s + may_take_s - time.monotonic()
 
     async def __call__(self) -> Message:
         """Receive the next message, as an application's `receive` does.
@@ -70,11 +83,14 @@ class LimitedBody:
         if self._complete:
             return await self._receive()
         try:
-            async with asyncio.timeout(max(self._deadline - time.monotonic(), 0)):
+            async with asyncio.timeout(max(self._seconds_left(), 0)):
                 message = await self._receive()
         except TimeoutError:
             raise Problem(
-                "upload-too-slow", f"The upload did not come in within {self._seconds:g} s."
+                "upload-too-slow",
+                f"{self._bytes:,} bytes came in {time.monotonic() - self._begun_s:.0f} s; expected "
+                f"the whole upload within {self._seconds:g} s, or {self._bytes_per_s:,.0f} bytes a "
+                "second.",
             ) from None
         if message["type"] == "http.request":
             self._bytes += len(message.get("body", b""))

@@ -79,9 +79,8 @@ class Slots:
         self._taken: Counter[str] = Counter()
         self._crowd = _Crowd()
 
-    @contextmanager
-    def take(self, client: str) -> Iterator[None]:
-        """Have a place for as long as the block lasts.
+    def check(self, client: str) -> None:
+        """See whether there is a place for a client.
 
         Raises:
             Problem: `too-many-requests` if the client has all that it may have, `busy` if there is
@@ -100,6 +99,15 @@ class Slots:
                 f"{self._in_all} {self._what} are under way, as many as are taken at once.",
                 retry_after_s=self._crowd.refuse(),
             )
+
+    @contextmanager
+    def take(self, client: str) -> Iterator[None]:
+        """Have a place for as long as the block lasts; see `check`.
+
+        Raises:
+            Problem: if there is none.
+        """
+        self.check(client)
         self._taken[client] += 1
         try:
             yield

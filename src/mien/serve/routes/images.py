@@ -84,7 +84,8 @@ async def annotate_image(
     async with receive_pictures(request, limits, most=1) as (upload,):
         upload.check(limits)
         call = partial(_annotate, upload, context.settings, reading)
-        jpeg = await context.recognition.run(client_of(request.scope), "image", call)
+        jpeg, faces = await context.recognition.run(client_of(request.scope), "image", call)
+    context.metrics.faces.inc(faces)
     return Response(jpeg, media_type="image/jpeg")
 
 
@@ -110,11 +111,12 @@ async def _recognise(
 
 def _annotate(
     upload: Upload, settings: Settings, reading: str | None, recognizer: Recognizer
-) -> bytes:
+) -> tuple[bytes, int]:
+    """Return the annotated picture as JPEG, and how many faces it has."""
     image_bgr, faces = _look(upload, 0, settings, reading, recognizer)
     draw_faces(image_bgr, faces)
     encoded = cv2.imencode(".jpg", image_bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1]
-    return encoded.tobytes()
+    return encoded.tobytes(), len(faces)
 
 
 def _look(

@@ -27,6 +27,8 @@ router = APIRouter(prefix="/v1", tags=["reports"], dependencies=[Depends(require
 
 _FOLDER_PREFIX = "mien-report-"
 _LONGEST_S = 300.0
+# Longer than a report that is received, waits for others and is made can take.
+_STALE_S = 4 * 3600.0
 # One at a time: a large record keeps a core busy for a while.
 _writer = ThreadPoolExecutor(1, thread_name_prefix="report")
 
@@ -50,7 +52,7 @@ async def make_report(request: Request, context: ServerContext) -> Response:
 
     The columns are those of `GET /v1/videos/{job_id}/result?format=csv`.
     """
-    declared = request.headers.get("content-type", "").partition(";")[0].strip()
+    declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if declared != "text/csv":
         raise Problem("wrong-type", f"The record is sent as {declared[:80]!r}; expected text/csv.")
     with tempfile.TemporaryDirectory(prefix=_FOLDER_PREFIX) as folder:
@@ -76,7 +78,7 @@ def _remove_stale_folders() -> None:
     for folder in Path(tempfile.gettempdir()).glob(f"{_FOLDER_PREFIX}*"):
         # Another worker may have removed it just now.
         with contextlib.suppress(FileNotFoundError):
-            if time.time() - folder.stat().st_mtime > _LONGEST_S:
+            if time.time() - folder.stat().st_mtime > _STALE_S:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -89,7 +91,10 @@ def _write_page(record: Path, page: Path, memory_mb: int) -> bytes:
         raise Problem("too-long", f"The report took more than {_LONGEST_S:g} s.") from None
     if ended.returncode != 0:
         log.warning("The report's process ended with %d: %r", ended.returncode, ended.stderr[-500:])
-        raise Problem("unreadable", "The record needs too much memory.")
+        # A process that is killed had too much, too.
+        if ended.returncode < 0 or b"MemoryError" in ended.stderr:
+            raise Problem("unreadable", "The record needs too much memory.")
+        raise Problem("failed", "This is a fault of the server.")
     if fault := ended.stdout.decode():
         raise Problem("unreadable", fault.replace(str(record), "The table").strip())
     return page.read_bytes()

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, WebSocket, WebSocketDisconnect
+from fastapi import APIRouter, Depends, Query, Request, WebSocket, WebSocketDisconnect
 
 from mien.engine.stages import VideoAnalyser
 from mien.media.frames import Frame
@@ -50,8 +50,12 @@ _NORMAL, _POLICY_VIOLATION = 1000, 1008  # Close codes of RFC 6455, section 7.4.
     dependencies=[Depends(require_access)],
     responses=responses(401, 403, 413, 429, 503),
 )
-def issue_ticket(context: ServerContext) -> Ticket:
-    """Issue a ticket for one WebSocket, as a browser cannot send a token with that."""
+def issue_ticket(request: Request, context: ServerContext) -> Ticket:
+    """Issue a ticket for one WebSocket, as a browser cannot send a token with that.
+
+    Nor does a browser tell why a WebSocket is refused: where no stream is free, this is.
+    """
+    context.streams.check(client_of(request.scope))
     lifetime_s = context.settings.limits.tickets_seconds
     ticket = context.store.issue_ticket(lifetime_s)
     return Ticket(ticket=ticket, expires_in_s=lifetime_s)
