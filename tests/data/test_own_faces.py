@@ -71,6 +71,27 @@ def test_a_person_in_the_name_of_a_file(tmp_path):
         load_dataset(tmp_path, groups="(")
 
 
+def test_a_picture_of_nobody_known_has_a_name_that_holds_wherever_the_folder_lies(
+    tmp_path, monkeypatch
+):
+    write(tmp_path / "faces/happy/anna/1.png", FACES[0])
+    write(tmp_path / "faces/happy/alone.png", FACES[1])
+    there = load_dataset(tmp_path / "faces").groups.tolist()
+    monkeypatch.chdir(tmp_path)
+    assert load_dataset(Path("faces")).groups.tolist() == there == ["happy/alone.png", "anna"]
+
+
+def test_rows_and_paths_as_spreadsheets_and_windows_write_them(tmp_path):
+    write(tmp_path / "faces/Freude/a.png", FACES[0])
+    table = tmp_path / "faces.csv"
+    table.write_text(
+        "path,label\nfaces\\Freude\\a.png,happy,,\nx\0.png,sad\n" + "y" * 300 + ",sad\n"
+    )
+    faces = load_dataset(table)
+    assert faces.labels.tolist() == [3]
+    assert [reason for _, reason in faces.skipped] == ["no such file"] * 2
+
+
 def test_a_table_with_semicolons_names_paths_and_other_columns(tmp_path):
     write(tmp_path / "pictures/a.png", cv2.resize(FACES[0], (120, 90)))
     write(tmp_path / "pictures/b.jpg", cv2.cvtColor(FACES[1], cv2.COLOR_GRAY2BGR))
@@ -170,7 +191,7 @@ def test_the_check_says_what_there_is_and_what_to_mind(tmp_path):
     assert "0  verächtlich   none" in lines
     assert "23 Training, 1 Validation" in lines
     assert "none is for the test" in lines
-    assert "2 groups of 2 to 22 faces" in lines
+    assert "2 groups of 2 to 22 faces, such as 'anna', each on one side" in lines
     assert "1 groups have faces for more than one use: ben" in lines
     assert "1 skipped, not a picture that can be read: " in lines
     assert "1 are exact copies of others\n" in lines

@@ -253,6 +253,26 @@ def test_predict_writes_a_row_for_every_face_without_labels():
         assert float(row["confidence"]) == max(shares)
 
 
+def test_faces_under_other_names_than_the_networks_are_answered_without_truth(capsys):
+    for name in ("Freude", "Wut"):
+        folder = Path("data/german") / name
+        folder.mkdir(parents=True)
+        cv2.imwrite(str(folder / "1.png"), np.full((48, 48), 90, np.uint8))
+    assert run("predict", "--model", "net/emotion.onnx", "--data", "data/german") == 0
+    told = capsys.readouterr().err
+    assert "The data speak of Freude, Wut, the network of angry, " in told
+    with Path("results/predictions.csv").open(newline="") as file:
+        assert [row["truth"] for row in csv.DictReader(file)] == ["", ""]
+
+
+def test_a_folder_of_any_name_is_scored():
+    folder = Path("data/a$^$b 顔") / "happy"
+    folder.mkdir(parents=True)
+    cv2.imwrite("1.png", np.full((48, 48), 90, np.uint8))
+    Path("1.png").rename(folder / "1.png")
+    assert run("evaluate", "--model", "net/emotion.onnx", "--data", folder.parent) == 0
+
+
 def test_predict_and_evaluate_name_file_and_truth_and_show_the_wrong_faces(capsys):
     table = Path("faces.csv")
     pictures = []
@@ -342,6 +362,15 @@ def test_a_score_on_what_the_network_learnt_from_is_called_so(capsys):
     )
     assert run("evaluate", "--model", "net/emotion.onnx", "--data", "data/mine.csv") == 0
     assert "learnt from data/mine.csv: these are no figures of a test" in capsys.readouterr().err
+    described = {"source": "data/own", "faces": 2, "sha256": "5e"}
+    Path("net/data.json").write_text(json.dumps(described))
+    for use in ("train", "val", "test"):
+        folder = Path("data/own") / use / "happy"
+        folder.mkdir(parents=True)
+        cv2.imwrite(str(folder / "1.png"), np.full((48, 48), 90, np.uint8))
+        assert run("evaluate", "--model", "net/emotion.onnx", "--data", folder.parent) == 0
+        assert ("no figures of a test" in capsys.readouterr().err) == (use != "test")
+    Path("net/data.json").write_text(json.dumps({**described, "source": "data/mine.csv"}))
     assert run("evaluate", "--model", "net/emotion.onnx", "--data", "data/kaggle.csv") == 0
     assert "learnt from" not in capsys.readouterr().err
 

@@ -113,7 +113,23 @@ def test_curves_do_not_take_the_place_of_what_they_are_drawn_from(run_folder: Pa
     assert run.history.read_text(encoding="utf-8") == "{}"
 
 
-@pytest.mark.parametrize("name", ["experiment.toml", "data.json", "metrics.json"])
+def test_a_variant_of_a_recipe_has_a_row_though_it_has_no_file(
+    experiments: Path, run_folder: Path
+) -> None:
+    variant = run_folder.parent / "000_baseline,learning_rate=0.01"
+    shutil.copytree(run_folder, variant)
+    shutil.copyfile(experiments / "000_baseline.toml", variant / "experiment.toml")
+    lines = iteration_history(experiments, run_folder.parent)
+    (row,) = (line for line in lines if line.startswith(variant.name))
+    assert "not run" not in row
+    # Outside the repository there are runs alone.
+    assert any(
+        line.startswith(variant.name)
+        for line in iteration_history(run_folder / "none", run_folder.parent)
+    )
+
+
+@pytest.mark.parametrize("name", ["experiment.toml", "data.json", "metrics.json", "emotion.json"])
 def test_a_damaged_run_of_somebody_else_is_told_and_ends_nothing(
     experiments: Path, run_folder: Path, name: str
 ) -> None:

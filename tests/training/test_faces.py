@@ -12,6 +12,7 @@ pytest.importorskip("keras", reason="needs mien[train]")
 from mien.core.errors import DataError, ModelError
 from mien.core.labels import EMOTIONS
 from mien.data.dataset import Dataset
+from mien.data.split import split_train_validation
 from mien.data.synthetic import synthetic_dataset, write_csv
 from mien.training.config import SplitConfig
 from mien.training.face_sequences import load_faces_or_clips
@@ -180,6 +181,35 @@ def test_a_run_whose_groups_were_split_otherwise_does_not_go_on(tmp_path: Path) 
                     check_data(faces, run)
             else:
                 check_data(faces, run)
+
+
+def test_a_fold_may_hold_out_all_that_somebody_keeps_for_validation() -> None:
+    drawn = synthetic_dataset(60, seed=0)
+    persons = np.repeat(np.array(["anna", "ben", "eva", "ida", "tom"]), 12)
+    labels = np.tile(np.arange(3), 20)
+    faces = LabelledFaces(
+        drawn.faces_u8, labels, None, groups=persons, kept_for_validation=persons == "tom"
+    )
+    for fold in range(1, 6):
+        training, validation = split_faces(faces, SplitConfig(folds=5, fold=fold))
+        held = held_out_faces(faces, SplitConfig(folds=5, fold=fold))
+        sides = [set(part.groups.tolist()) for part in (training, validation, held)]
+        assert all(sides)
+        assert sum(map(len, sides)) == 5
+
+
+def test_four_persons_of_whom_two_share_a_picture_can_be_split() -> None:
+    drawn = synthetic_dataset(24, seed=0)
+    faces_u8 = drawn.faces_u8.copy()
+    faces_u8[0] = faces_u8[6]
+    persons = np.repeat(np.array(["anna", "ben", "eva", "ida"]), 6)
+    labels = np.tile(np.arange(2), 12)
+    training, validation = split_train_validation(labels, faces_u8, 0.2, 0, persons)
+    assert len(training) + len(validation) == 24
+    assert not {*persons[training]} & {*persons[validation]}
+    # Each its own group, four of a class.
+    alone = np.array([f"person {number:02}" for number in range(12)])
+    assert len(split_train_validation(labels[:12] % 3, drawn.faces_u8[:12], 0.2, 0, alone)[1]) > 0
 
 
 @pytest.mark.parametrize("folds", [0, 2])

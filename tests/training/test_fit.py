@@ -452,3 +452,21 @@ def test_a_run_goes_on_from_whichever_snapshot_has_more_epochs(tmp_path: Path) -
     newest = newest_snapshot(run.state)
     assert newest is not None
     assert newest.name == "epoch_0021"
+
+
+@pytest.mark.parametrize("own_epochs", [[6, 7], [7]])
+def test_a_paused_copy_takes_the_place_of_a_damaged_snapshot(
+    tmp_path: Path, own_epochs: list[int]
+) -> None:
+    run = RunFolder(tmp_path)
+    for folder, epochs in ((run.state, own_epochs), (run.paused, [7])):
+        for epoch in epochs:
+            snapshot = folder / f"epoch_{epoch:04d}"
+            snapshot.mkdir(parents=True)
+            (snapshot / "state.json").write_text(folder.name)
+    # A list of checksums that does not fit: the files are not those that were written.
+    (run.state / "epoch_0007" / "checksums.json").write_text('{"state.json": "0"}')
+    take_up_run(run)
+    newest = newest_snapshot(run.state)
+    assert newest is not None
+    assert (newest.name, (newest / "state.json").read_text()) == ("epoch_0007", run.paused.name)

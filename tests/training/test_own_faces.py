@@ -175,6 +175,14 @@ def test_folds_are_trained_and_their_spread_is_said(folder, tmp_path, monkeypatc
     assert metrics["held_out_faces"] == 48
 
 
+def test_folders_whose_names_have_dots_have_runs_of_their_own(folder, tmp_path):
+    names = set()
+    for name in ("faces.v1", "faces.v2"):
+        shutil.copytree(folder, tmp_path / name)
+        names.add(recipe_for(tmp_path / name).name)
+    assert names == {"own_faces.v1", "own_faces.v2"}
+
+
 def test_changes_of_two_keys_of_one_name_have_names_of_their_own(folder):
     names = {recipe_for(folder, changes={key: 2}).name for key in ("training.seed", "split.seed")}
     assert len(names) == 2

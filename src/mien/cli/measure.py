@@ -99,11 +99,18 @@ def predict(
     out: Annotated[Path, typer.Option(help="The CSV file to write.")] = Path(
         "results/predictions.csv"
     ),
+    reading: Annotated[
+        str | None,
+        typer.Option(
+            help="The reading: raters (what people would say), or labels (FER2013's, which "
+            "mien evaluate scores), if none."
+        ),
+    ] = None,
 ) -> None:
     """Write a row for every face as CSV (file, truth, answer, probabilities); show the wrong."""
     from mien.evaluation.scoring import predict as predict_faces
 
-    count = predict_faces(model, data, out, remark)
+    count = predict_faces(model, data, out, remark, reading=reading)
     typer.echo(f"Wrote {count:,} predictions to {out}")
 
 

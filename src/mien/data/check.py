@@ -95,9 +95,10 @@ def _groups(faces: Dataset) -> Iterator[str]:
         return
     sizes = Counter(faces.groups.tolist())
     least, most = min(sizes.values()), max(sizes.values())
+    faces_each = f"{least:,}" if most == least else f"{least:,} to {most:,}"
     yield (
-        f"  {len(sizes):,} groups of {least:,}{f' to {most:,}' if most > least else ''} faces, "
-        "each on one side of every split"
+        f"  {len(sizes):,} groups of {faces_each} faces, such as {min(sizes)!r}, each on one side "
+        "of every split"
     )
     if faces.usage is not None:
         uses: dict[str, set[str]] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from mien.core.errors import DataError
 from mien.core.labels import EMOTIONS
@@ -20,7 +21,7 @@ def plain_name(name: str) -> str:
     return unicodedata.normalize("NFC", name).strip().casefold()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ClassTable:
     """The classes of a network, and the other names that data sets give them.
 
@@ -62,8 +63,9 @@ class ClassTable:
         Returns:
             Its index in `names`, `LEFT_OUT`, or None if the table does not know the name.
         """
-        return self._labels().get(plain_name(name))
+        return self._labels.get(plain_name(name))
 
+    @cached_property
     def _labels(self) -> dict[str, int]:
         labels = {str(index): index for index in range(len(self.names))}
         labels |= {plain_name(name): index for index, name in enumerate(self.names)}

@@ -175,7 +175,8 @@ def read_splits(paths: Sequence[Path]) -> dict[str, Dataset]:
 
 def _by_usage(dataset: Dataset) -> dict[str, Dataset]:
     if dataset.usage is None:
-        return {dataset.source.resolve().stem: dataset}
+        source = dataset.source.resolve()
+        return {source.name if source.is_dir() else source.stem: dataset}
     masks = {usage: dataset.usage == usage for usage in USAGES}
     return {
         usage: Dataset(

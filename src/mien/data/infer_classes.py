@@ -8,6 +8,8 @@ from pathlib import Path
 from mien.core.errors import DataError
 from mien.core.labels import EMOTIONS
 from mien.data.classes import FER2013_CLASSES, MOST_CLASSES, ClassTable, plain_name
+from mien.data.dataset import Dataset
+from mien.data.fer2013 import load_dataset
 from mien.data.own_table import label_cells
 from mien.data.picture_folder import class_folders
 
@@ -38,6 +40,22 @@ def infer_classes(path: Path) -> ClassTable:
             "and left_out for what is not to be learnt."
         )
     return _as_emotions(found) or ClassTable(tuple(found))
+
+
+def load_any_faces(path: Path, classes: ClassTable = FER2013_CLASSES) -> Dataset:
+    """Read faces whatever they are called: by these classes, else by those that their names make.
+
+    Raises:
+        DataError: if they cannot be read; see `mien.data.fer2013.load_dataset`.
+    """
+    try:
+        return load_dataset(path, classes)
+    except DataError as error:
+        try:
+            return load_dataset(path, infer_classes(path))
+        except DataError:
+            # What else is wrong with them is said of the classes that were expected.
+            raise error from None
 
 
 def _as_emotions(found: Iterable[str]) -> ClassTable | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -75,13 +76,18 @@ def _open_table(path: Path, groups: str) -> Iterator[tuple[_Columns, Iterator[li
             names = [name.strip() for name in next(csv.reader([header], delimiter=separator), [])]
             columns = _Columns(path, names, groups)
             rows = csv.reader(file, delimiter=separator, skipinitialspace=True)
-            yield columns, (row for row in rows if any(row))
+            yield columns, (_without_empty_end(row, columns.count) for row in rows if any(row))
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not in UTF-8 ({error}): save it so.") from None
     except csv.Error as error:
         raise DataError(f"{path} is not a CSV file: {error}.") from None
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}.") from None
+
+
+def _without_empty_end(row: list[str], count: int) -> list[str]:
+    """Return a row without the empty cells that commas at its end make, as spreadsheets write."""
+    return row[:count] if not any(row[count:]) else row
 
 
 class _Columns:
@@ -185,12 +191,18 @@ def _groups(columns: _Columns, kept: _Kept) -> NDArray[np.str_] | None:
 
 def _picture(path: Path, columns: _Columns, row: list[str]) -> Path:
     assert columns.path is not None
-    return path.parent / row[columns.path].strip()
+    name = row[columns.path].strip()
+    # Tables from Windows name folders with backslashes.
+    return path.parent / (name if os.name == "nt" else name.replace("\\", "/"))
 
 
 def _face(path: Path, columns: _Columns, row: list[str], where: str) -> NDArray[np.uint8]:
     if columns.pixels is None:
-        return read_face(_picture(path, columns, row))
+        try:
+            return read_face(_picture(path, columns, row))
+        except (OSError, ValueError) as error:
+            # No file's name: it is too long, or holds a NUL.
+            raise SourceError(f"{row[columns.path or 0][:60]!r} is no path: {error}.") from None
     try:
         values = np.array(list(_numbers(row[columns.pixels])), dtype=np.uint8)
     except (ValueError, OverflowError):

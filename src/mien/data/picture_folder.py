@@ -79,7 +79,7 @@ def read_picture_folder(folder: Path, classes: ClassTable, groups: str = "") -> 
         usage=np.array([picture.usage for picture in pictures]) if has_usage else None,
         source=folder,
         classes=classes,
-        groups=np.array([_group(picture) for picture in pictures]) if has_groups else None,
+        groups=np.array([_group(picture, folder) for picture in pictures]) if has_groups else None,
         files=tuple(str(picture.path.relative_to(folder)) for picture in pictures),
         skipped=tuple(skipped),
     )
@@ -102,7 +102,11 @@ def why_skipped(path: Path, error: SourceError) -> str:
     """Return in few words, the same ones for many pictures, why one could not be read."""
     if _HEIC_EXTRA in str(error):
         return f"HEIC, which  pip install '{_HEIC_EXTRA}'  lets mien read"
-    return "not a picture that can be read" if path.exists() else "no such file"
+    try:
+        is_there = path.exists()
+    except (OSError, ValueError):  # The name is none of a file.
+        is_there = False
+    return "not a picture that can be read" if is_there else "no such file"
 
 
 def square_face(grey: NDArray[Any]) -> NDArray[np.uint8]:
@@ -165,7 +169,7 @@ def _compile(groups: str) -> re.Pattern[str] | None:
     except re.error as error:
         raise DataError(
             f"{groups!r} is not a regular expression ({error}); for a folder, groups is one that "
-            "finds the group in a picture's path, such as '^[^_]+' for anna_01.jpg."
+            "finds the group in a picture's path, such as '^[^_/]+' for anna_01.jpg."
         ) from None
 
 
@@ -180,9 +184,9 @@ def _group_of(below: Path, pattern: re.Pattern[str] | None, path: Path) -> str:
     return match[1] if pattern.groups else match[0]
 
 
-def _group(picture: _Picture) -> str:
-    # A picture without a group stands alone.
-    return picture.group or str(picture.path)
+def _group(picture: _Picture, folder: Path) -> str:
+    # A picture without a group stands alone, by a name that holds wherever the folder lies.
+    return picture.group or picture.path.relative_to(folder).as_posix()
 
 
 def _files(directory: Path) -> Iterator[Path]:

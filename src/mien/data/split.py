@@ -38,7 +38,8 @@ def split_train_validation(
         Indices of the training faces and of the validation faces, each in ascending order.
 
     Raises:
-        DataError: if the lengths differ, or the fraction is not in (0, 1).
+        DataError: if the lengths differ, the fraction is not in (0, 1), or all faces are of one
+            group.
     """
     if len(labels) != len(faces_u8):
         raise DataError(f"Found {len(labels)} labels for {len(faces_u8)} faces; expected as many.")
@@ -47,8 +48,10 @@ def split_train_validation(
             f"Found a validation fraction of {validation_fraction}; expected 0 < f < 1."
         )
     if groups is not None:
-        # Of few groups, one at least.
-        folds = max(2, min(round(1 / validation_fraction), len(np.unique(groups))))
+        # Of few groups, one at least; copies make one of two.
+        units = len(np.unique(_together(groups_of_copies(faces_u8), groups)))
+        most = min(units, int(np.bincount(labels).max()))
+        folds = max(2, min(round(1 / validation_fraction), most))
         in_fold = fold_of_faces(labels, faces_u8, groups, folds, seed)
         chosen = _fold_for_validation(in_fold, labels, validation_fraction)
         return np.flatnonzero(in_fold != chosen), np.flatnonzero(in_fold == chosen)

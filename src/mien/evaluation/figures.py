@@ -43,8 +43,6 @@ def draw_confusion_matrix(
         [f"{share:.1f}%\n{count:,}" for share, count in zip(shares, row, strict=True)]
         for shares, row in zip(percent, counts, strict=True)
     ]
-    # Matplotlib reads a dollar sign as the begin of a formula.
-    shown = [name.replace("$", r"\$") for name in names]
     figure, axes = plt.subplots(figsize=(9, 8), layout="constrained")
     seaborn.heatmap(
         percent,
@@ -55,8 +53,8 @@ def draw_confusion_matrix(
         cmap="Blues",
         linewidths=0.5,
         square=True,
-        xticklabels=shown,
-        yticklabels=[f"{e}\n{n:,}" for e, n in zip(shown, per_emotion, strict=True)],
+        xticklabels=names,
+        yticklabels=[f"{e}\n{n:,}" for e, n in zip(names, per_emotion, strict=True)],
         cbar_kws={"label": "% of the faces of an emotion (a row sums to 100)", "shrink": 0.8},
         ax=axes,
     )
@@ -65,6 +63,7 @@ def draw_confusion_matrix(
     write_figure(figure, path)
 
 
+@_any_text()
 def draw_reliability_diagram(
     before: Calibration, after: Calibration, path: Path, *, title: str
 ) -> None:

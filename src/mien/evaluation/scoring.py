@@ -20,6 +20,7 @@ from mien.data.classes import FER2013_CLASSES, ClassTable
 from mien.data.dataset import Dataset
 from mien.data.fer2013 import load_dataset
 from mien.data.ferplus import load_votes
+from mien.data.infer_classes import load_any_faces
 from mien.evaluation.figures import draw_confusion_matrix, draw_reliability_diagram
 from mien.evaluation.ledger import answers_of, append_entry, find_entry
 from mien.evaluation.network import fit_faces, open_network, short_name
@@ -236,18 +237,26 @@ def _draw_rater_scores(scores: RaterScores, experiment: str, folder: RunFolder) 
     )
 
 
-def predict(network_path: Path | None, data: Path, out: Path, remark: Callable[[str], None]) -> int:
+def predict(
+    network_path: Path | None,
+    data: Path,
+    out: Path,
+    remark: Callable[[str], None],
+    *,
+    reading: str | None = None,
+) -> int:
     """Write a row for every face as CSV (`mien.evaluation.predictions`).
 
-    Where the data have labels, the rows name them too, and the faces that were called otherwise are
-    shown beside the table. Not so if FER2013's test faces are among them: that is a look, which
-    `mien evaluate` counts.
+    Where the data have labels that the network knows, the rows name them too, and the faces that
+    were called otherwise are shown beside the table. Not so if FER2013's test faces are among them:
+    that is a look, which `mien evaluate` counts.
 
     Args:
         network_path: An `.onnx` or `.keras` file; None for the shipped artifact.
         data: Faces, with or without labels, in any format of `load_dataset`.
         out: The CSV file to write.
         remark: Called with each line about what is going on.
+        reading: Its name; None for the one that `mien evaluate` scores, the labels'.
 
     Returns:
         The number of faces.
@@ -255,15 +264,19 @@ def predict(network_path: Path | None, data: Path, out: Path, remark: Callable[[
     Raises:
         OutputError: if a file to write is one that is read.
         ModelError: if the network is not usable.
+        SettingError: if it has no such reading.
         DataError: if the faces are not usable.
     """
     outputs = [out, out.parent / WRONG_FACES]
     refuse_overwriting([data, *_files_of(network_path)], outputs)
     network = open_network(network_path)
-    dataset = load_dataset(data, classes_of(network))
+    network = network.with_reading(reading or label_reading(network))
+    dataset = load_any_faces(data, classes_of(network))
     refuse_overwriting(dataset.pictures, outputs)
     if (skipped := dataset.told_of_skipped()) is not None:
         remark(skipped)
+    if len(network.artifact.readings) > 1:
+        remark(f"Reading {network.reading_name}; --reading names another")
     probabilities = network.classify(
         fit_faces(dataset.faces_u8, network.artifact.input)
     ).probabilities
@@ -275,7 +288,10 @@ def predict(network_path: Path | None, data: Path, out: Path, remark: Callable[[
         )
         truth = None
     if truth is not None and network.labels != dataset.classes.names:
-        # The reading speaks of other things than the data's labels.
+        remark(
+            f"The data speak of {', '.join(dataset.classes.names)}, the network of "
+            f"{', '.join(network.labels)}: no truth is written"
+        )
         truth = None
     write_predictions(
         out, Predictions(probabilities, network.labels, dataset.faces_u8, truth, dataset.files)

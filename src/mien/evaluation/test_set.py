@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from mien.core.errors import DataError, SettingError
 from mien.core.labels import EMOTIONS
 from mien.data.dataset import Dataset
+from mien.data.ferplus import agreed_labels
 from mien.data.test_faces import are_near_copies, estimate_training_faces, find_test_faces
 from mien.data.usage import TEST_USAGES
 from mien.training.config import SHIPPED, load_experiment
@@ -218,10 +219,22 @@ def votes_for_test(faces: ScoredFaces, votes: NDArray[np.float32]) -> NDArray[np
     Returns:
         (N, 10) counts of votes; None unless the faces are FER2013's test faces, in the order of
         the votes.
+
+    Raises:
+        DataError: if the votes are for other faces: of FER2013's labels the raters agree with two
+            of three.
     """
     in_order = np.arange(TEST_COUNT) < PUBLIC_TEST_COUNT
     if not faces.is_look or faces.is_public_test is None:
         return None
     if not np.array_equal(faces.is_public_test, in_order):
         return None
-    return votes[-TEST_COUNT:]
+    votes = votes[-TEST_COUNT:]
+    agreed = agreed_labels(votes) if len(votes) == TEST_COUNT else np.full(TEST_COUNT, -1)
+    hits = (agreed == faces.labels)[agreed >= 0]
+    if len(hits) < TEST_COUNT / 2 or hits.mean() < 0.5:
+        raise DataError(
+            "fer2013new.csv, beside the faces, holds no votes for FER2013's test faces in its last "
+            f"{TEST_COUNT:,} rows: it was cut or edited. `mien data download` fetches it."
+        )
+    return votes

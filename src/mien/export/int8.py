@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,12 +17,9 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from mien.classifier.classifier import Classifier
 from mien.classifier.reading import read
 from mien.core.artifact import ARTIFACT_NAME, Artifact, Reading, load_artifact, write_artifact
-from mien.core.errors import DataError
 from mien.core.files import refuse_overwriting
 from mien.core.preprocess import NetworkInput, to_network_input
-from mien.data.dataset import Dataset
-from mien.data.fer2013 import load_dataset
-from mien.data.infer_classes import infer_classes
+from mien.data.infer_classes import load_any_faces
 from mien.evaluation.network import fit_faces
 from mien.models.heads import VOTE_HEAD
 from mien.training.faces import LabelledFaces, load_faces_of, split_faces
@@ -70,7 +68,7 @@ def quantise_file(
         [out, out.with_suffix(".json")],
     )
     if not recipe.is_file():
-        dataset = _any_faces(training_data)
+        dataset = load_any_faces(training_data)
         if (skipped := dataset.told_of_skipped()) is not None:
             say(skipped)
         faces_u8 = fit_faces(dataset.faces_u8, source.input)
@@ -78,12 +76,12 @@ def quantise_file(
             f"There is no {recipe}: the ranges come from the {len(faces_u8):,} faces of "
             f"{training_data}, the temperatures stay as they are"
         )
-        quantised = quantise(source, _some(faces_u8), out)
-        readings = {
-            name: replace(reading, temperature=source.readings[name].temperature)
-            for name, reading in quantised.readings.items()
-        }
-        quantised = write_artifact(out.read_bytes(), replace(quantised, readings=readings))
+        with _quantised(source, faces_u8) as quantised:
+            readings = {
+                name: replace(reading, temperature=source.readings[name].temperature)
+                for name, reading in quantised.readings.items()
+            }
+            quantised = _moved(quantised, out, readings)
         say(compare(source, quantised, faces_u8))
         return quantised
     faces, split = load_faces_of(
@@ -93,25 +91,28 @@ def quantise_file(
     if faces.told_of_skipped:
         say(faces.told_of_skipped)
     training, validation = split_faces(faces, split)
-    quantised = quantise(source, _some(fit_faces(training.faces_u8, source.input)), out)
     validation_u8 = fit_faces(validation.faces_u8, source.input)
-    heads = Classifier(quantised).classify(validation_u8).heads
-    readings = {
-        name: _calibrated(name, reading, heads, quantised, validation)
-        for name, reading in quantised.readings.items()
-    }
-    quantised = write_artifact(out.read_bytes(), replace(quantised, readings=readings))
+    with _quantised(source, fit_faces(training.faces_u8, source.input)) as quantised:
+        heads = Classifier(quantised).classify(validation_u8).heads
+        readings = {
+            name: _calibrated(name, reading, heads, quantised, validation)
+            for name, reading in quantised.readings.items()
+        }
+        quantised = _moved(quantised, out, readings)
     say(compare(source, quantised, validation_u8, validation.labels))
     return quantised
 
 
-def _any_faces(data: Path) -> Dataset:
-    """Read faces whatever they are called."""
-    try:
-        return load_dataset(data)
-    except DataError:
-        # Their labels may be other ones than FER2013's.
-        return load_dataset(data, infer_classes(data))
+@contextlib.contextmanager
+def _quantised(source: Artifact, faces_u8: NDArray[np.uint8]) -> Iterator[Artifact]:
+    """Quantise aside: no artifact takes another's place before it is calibrated."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield quantise(source, _some(faces_u8), Path(folder) / ARTIFACT_NAME)
+
+
+def _moved(artifact: Artifact, out: Path, readings: Mapping[str, Reading]) -> Artifact:
+    content = artifact.onnx_path.read_bytes()
+    return write_artifact(content, replace(artifact, onnx_path=out, readings=dict(readings)))
 
 
 def _some(faces_u8: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -204,7 +204,8 @@ def split_faces(faces: LabelledFaces, split: SplitConfig) -> tuple[LabelledFaces
             held_out = np.flatnonzero(in_fold == split.fold - 1)
             others = _without_near_copies(faces, others, held_out, "is held out")
         faces = faces.take(others)
-    if faces.kept_for_validation is not None:
+    # The fold that is held out may hold all that the data keep for validation.
+    if faces.kept_for_validation is not None and faces.kept_for_validation.any():
         training = np.flatnonzero(~faces.kept_for_validation & ~copies_of_validation(faces))
         validation = np.flatnonzero(faces.kept_for_validation)
         _check_groups_apart(faces, training, validation)

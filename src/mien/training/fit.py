@@ -184,6 +184,9 @@ def _describe_split(
         line += (
             f"; {left_out} left out {' and '.join(why for why, is_on in reasons.items() if is_on)}"
         )
+    if faces.groups is not None:
+        names = np.unique(faces.groups)
+        line += f"; {len(names):,} groups, such as {str(names[0])!r}, each on one side"
     return line
 
 

@@ -35,8 +35,15 @@ def iteration_history(experiments: Path, runs: Path) -> list[str]:
     """
     looks, problems = _looks(experiments / "test_scores.jsonl")
     recipes, unread = _recipes(experiments)
-    foreign, damaged = _runs_on_other_data(runs)
-    own = {name: recipe for name, recipe in recipes.items() if name not in damaged}
+    begun, damaged = _runs_with_recipes(runs)
+    foreign = {name: begun[name] for name in begun if is_foreign(RunFolder(runs / name))}
+    # Variants of a recipe, as --set and --seeds make them, have no file of their own.
+    variants = {
+        name: begun[name]
+        for name in begun
+        if name not in recipes and name not in unread and name not in foreign
+    }
+    own = {name: recipe for name, recipe in recipes.items() if name not in damaged} | variants
 
     def row(name: str, experiment: Experiment) -> str:
         if name in foreign:
@@ -72,17 +79,20 @@ def _recipes(experiments: Path) -> tuple[dict[str, Experiment], dict[str, ModelE
     return recipes, unread
 
 
-def _runs_on_other_data(runs: Path) -> tuple[dict[str, Experiment], dict[str, ModelError]]:
-    """Return the recipes of such runs, and what is wrong with runs that cannot be read."""
-    foreign, damaged = {}, {}
+def _runs_with_recipes(runs: Path) -> tuple[dict[str, Experiment], dict[str, ModelError]]:
+    """Return those of finished runs and of runs on other data, and what is wrong with others."""
+    recipes, damaged = {}, {}
     for run in map(RunFolder, sorted(runs.glob("*/"))):
         try:
-            run.read_metrics()
-            if run.recipe.is_file() and is_foreign(run):
-                foreign[run.path.name] = load_experiment(run.recipe)
+            metrics = run.read_metrics()
+            # Whatever a row needs is read here, so that none of it ends the table.
+            _ = run.shown_sha256
+            is_worth_a_row = is_foreign(run) or "training_minutes" in metrics
+            if is_worth_a_row and run.recipe.is_file():
+                recipes[run.path.name] = load_experiment(run.recipe)
         except ModelError as error:
             damaged[run.path.name] = error
-    return foreign, damaged
+    return recipes, damaged
 
 
 def _by_kind(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from mien.core.errors import ModelError
 from mien.training.run_folder import RunFolder
-from mien.training.snapshots import epochs_of, newest_snapshot, seal_snapshot
+from mien.training.snapshots import newest_of, newest_snapshot, seal_snapshot
 
 _SMALL = 10_000
 """Arrays up to this size stay in float32: biases, and the statistics of batch normalization."""
@@ -74,14 +74,15 @@ def take_up_run(run: RunFolder) -> None:
         partial = run.answers.with_suffix(".partial")
         shutil.copyfile(run.paused_answers, partial)
         partial.replace(run.answers)
-    paused = newest_snapshot(run.paused)
-    if epochs_of(paused) <= epochs_of(newest_snapshot(run.state)):
+    paused = newest_of(run.state, run.paused)
+    if paused is None or paused.parent == run.state:
         return
-    assert paused is not None
     # Under another name until it is complete, as RunState writes its own.
     partial = run.state / "partial"
     shutil.rmtree(partial, ignore_errors=True)
     shutil.copytree(paused, partial)
+    # One of its name that is damaged makes way.
+    shutil.rmtree(run.state / paused.name, ignore_errors=True)
     partial.rename(run.state / paused.name)
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from mien.core.errors import ModelError
 from mien.data.clips import ClipSet
 from mien.data.test_faces import find_test_faces
+from mien.data.usage import TEST_USAGES, USAGE_OF_NAME
 from mien.training.config import Experiment, load_experiment
 from mien.training.faces import LabelledFaces
 from mien.training.run_folder import RunFolder
@@ -77,14 +78,15 @@ def has_learnt(faces_u8: NDArray[np.uint8], data: Path, run: RunFolder) -> bool:
     Args:
         faces_u8: (N, 48, 48) uint8.
         data: The file or folder in which they lie: what a run learnt from, it has learnt, though
-            a few pictures came or went since.
+            a few pictures came or went since, and so what lies in that folder, but for a test.
         run: The run.
 
     Raises:
         ModelError: if its `data.json` cannot be read.
     """
-    if data_of_run(run, None).resolve() == data.resolve():
-        return True
+    source, data = data_of_run(run, None).resolve(), data.resolve()
+    if data.is_relative_to(source):
+        return USAGE_OF_NAME.get(data.name.casefold()) not in TEST_USAGES
     # Older runs do not tell their pictures.
     return bool(_read(run).get("pictures_sha256") == _digest_of_pictures(faces_u8))
 

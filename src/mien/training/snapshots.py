@@ -69,6 +69,26 @@ def newest_snapshot(directory: Path) -> Path | None:
     return whole[-1] if whole else None
 
 
+def newest_of(*directories: Path) -> Path | None:
+    """Return the newest whole snapshot of several folders, of equals the first; None if all lack.
+
+    Raises:
+        ModelError: if there are snapshots, and all are damaged.
+    """
+    newest, damage = None, None
+    for directory in directories:
+        try:
+            snapshot = newest_snapshot(directory)
+        except ModelError as error:
+            damage = error
+            continue
+        if epochs_of(snapshot) > epochs_of(newest):
+            newest = snapshot
+    if newest is None and damage is not None:
+        raise damage
+    return newest
+
+
 def damaged_snapshots(directory: Path) -> list[Path]:
     """Return the snapshots whose files are not those that were written."""
     return [snapshot for snapshot in _snapshots(directory) if not _is_whole(snapshot)]

@@ -18,7 +18,7 @@ from mien.training.config import SHIPPED, Experiment, SplitConfig, load_experime
 from mien.training.faces import LabelledFaces
 from mien.training.provenance import FER2013_SPLIT, data_of_run, splits_alike
 from mien.training.run_folder import RunFolder, labels_beside
-from mien.training.snapshots import newest_snapshot
+from mien.training.snapshots import newest_of
 
 LARGEST_TRAINING_PART = 0.05
 """A network from the one that ships may learn so many of FER2013's training faces among others."""
@@ -38,7 +38,7 @@ def runs_needed(experiment: Experiment, run: RunFolder, *, restart: bool) -> lis
         ModelError: if all of its snapshots are damaged.
     """
     start, distillation = experiment.training.start_from, experiment.distillation
-    started = not restart and any(map(newest_snapshot, (run.state, run.paused)))
+    started = not restart and newest_of(run.state, run.paused) is not None
     taught = not restart and (run.answers.exists() or run.paused_answers.exists())
     needed = [start] if start and start != SHIPPED and not started else []
     return [*needed, *(distillation.teachers if distillation and not taught else [])]
