@@ -465,7 +465,7 @@ def test_a_paused_copy_takes_the_place_of_a_damaged_snapshot(
             snapshot.mkdir(parents=True)
             (snapshot / "state.json").write_text(folder.name)
     # A list of checksums that does not fit: the files are not those that were written.
-    (run.state / "epoch_0007" / "checksums.json").write_text('{"state.json": "0"}')
+    (run.state / "epoch_0007" / "sha256.json").write_text('{"state.json": "0"}')
     take_up_run(run)
     newest = newest_snapshot(run.state)
     assert newest is not None
