@@ -96,7 +96,8 @@ def _identity(path: Path) -> Path | tuple[int, int]:
         status = real.stat()
     except OSError:
         return real
-    return status.st_dev, status.st_ino
+    # Some network file systems number no files.
+    return (status.st_dev, status.st_ino) if status.st_ino else real
 
 
 def take_place(temporary: Path, path: Path) -> None:
