@@ -151,7 +151,7 @@ def test_small_faces_in_a_large_photograph_are_found_as_python_finds_them(
     expected = recognizer.recognize(picture)
     with launch() as page:
         page.set_input_files("#file", tmp_path / "large.png")
-        wait_for_text(page, "#status", "of 8 parts")
+        wait_for_text(page, "#count", "of 8 parts")
         wait_for_text(page, "#status", "Recognised on")
         faces = list(read_record(download(page, "[data-export=csv]", tmp_path)))
     assert len(faces) == len(expected) == 15
@@ -168,7 +168,7 @@ def test_a_photo_that_is_searched_can_be_closed(launch, tmp_path):
     cv2.imwrite(str(tmp_path / "large.jpg"), noise)
     with launch() as page:
         page.set_input_files("#file", tmp_path / "large.jpg")
-        wait_for_text(page, "#status", "[12] of [0-9]+ parts")
+        wait_for_text(page, "#count", "[12] of [0-9]+ parts")
         page.click("#stop")
         # What was broken off holds nothing up, and says nothing any more.
         page.click("[data-sample=people]")
@@ -228,7 +228,7 @@ def test_the_samples_answer_in_one_click(launch):
         # Samples are nobody's data: leaving asks nothing.
         page.reload(timeout=20_000)
         page.click("[data-sample=clip]")
-        wait_for_text(page, "#status", "of 400 frames")
+        wait_for_text(page, "#count", "of 400 frames")
         assert page.evaluate("document.querySelector('#video').readyState") > 0
 
 
@@ -546,6 +546,7 @@ def test_a_server_that_comes_back_is_found_again(launch, serve):
         start_camera(page)
         serve.stop(address)
         wait_for_text(page, "#loading-text", "connection to the server is gone")
+        assert page.is_hidden("#message")
         serve("--port", str(urlsplit(address).port))
         wait_for_text(page, "#status", "Running.*while the server was gone")
         assert page.is_hidden("#loading")
@@ -651,6 +652,13 @@ def test_the_keyboard_does_it_all(launch):
         page.focus("#start")
         page.keyboard.press("Enter")
         wait_for_text(page, "#who", "Person 1")
+        # The button that was pressed is gone: the keyboard is on another one.
+        assert page.evaluate("document.activeElement.id") == "stop"
+        wait_for_text(page, "#announcement", "^Person 1: [A-Z][a-z]+(, uncertain)?$")
+        page.keyboard.press("Enter")
+        page.wait_for_function("document.activeElement.id === 'start'")
+        page.keyboard.press("Enter")
+        wait_for_text(page, "#who", "Person")
         page.focus("[value=device]")
         page.keyboard.press("ArrowRight")
         assert page.is_checked("[value=server]")

@@ -9,6 +9,12 @@ export type AskToken = (wasWrong: boolean) => Promise<string | null>;
 /** Bytes that have come, and that will come in all; 0 where nobody knows. */
 export type Progress = (loaded: number, total: number) => void;
 
+/** A network's file; its SHA-256, where it is known, says which one is meant. */
+export interface NetworkFile {
+  readonly url: string;
+  readonly sha256?: string;
+}
+
 /** No answer came, or none for now: the same request may work later. */
 export class Unavailable extends UserError {
   constructor(message: string, advice: string, remedies: readonly Remedy[] = ["retry"]) {
@@ -27,16 +33,18 @@ export class Api {
   ) {}
 
   async model(): Promise<ModelInfo> {
-    return this.#fetchOrKept<ModelInfo>(this.modelUrl, {}, readJson);
+    // It says which networks belong to it: what a cache has may be older than they are.
+    return this.#fetchOrKept<ModelInfo>(this.modelUrl, { cache: "no-cache" }, readJson);
   }
 
-  bytes(url: string, progress: Progress, signal: AbortSignal): Promise<ArrayBuffer> {
-    return this.#fetchOrKept(url, { signal }, (response, alive) =>
+  bytes({ url, sha256 }: NetworkFile, progress: Progress, signal: AbortSignal): Promise<ArrayBuffer> {
+    const read: Read<ArrayBuffer> = (response, alive) =>
       readAll(response, (loaded, total) => {
         alive();
         progress(loaded, total);
-      }),
-    );
+      });
+    if (sha256 === undefined) return this.#fetchOrKept(url, { signal }, read);
+    return this.#fetchOnce(`${url}?sha256=${sha256}`, sha256, { signal }, read);
   }
 
   /** An answer in JSON; `patienceMs` for what takes its time, such as an upload. */
@@ -54,14 +62,12 @@ export class Api {
     await this.#fetch(url, { method: "DELETE" }, ANSWER_MS, async () => {});
   }
 
-  /** Address of a WebSocket, with a ticket where the server wants to know who we are. */
+  /** Address of a WebSocket. A browser does not tell why one is refused: getting its ticket does. */
   async socketUrl(path: string): Promise<string> {
+    const { ticket } = await this.json<{ ticket: string }>("v1/tickets", { method: "POST" });
     const url = new URL(path, document.baseURI);
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-    if (this.#token !== null) {
-      const { ticket } = await this.json<{ ticket: string }>("v1/tickets", { method: "POST" });
-      url.searchParams.set("ticket", ticket);
-    }
+    url.searchParams.set("ticket", ticket);
     return url.href;
   }
 
@@ -77,6 +83,21 @@ export class Api {
       if (!kept || init.signal?.aborted) throw error;
       return read(kept, () => {});
     }
+  }
+
+  /** Takes a file whose address says what is in it from what is kept; else fetches and keeps it. */
+  async #fetchOnce(
+    address: string,
+    sha256: string,
+    init: RequestInit,
+    read: Read<ArrayBuffer>,
+  ): Promise<ArrayBuffer> {
+    const kept = await findKept(address);
+    if (kept) return read(kept, () => {});
+    const bytes = await this.#fetch(address, init, ANSWER_MS, read);
+    await check(bytes, sha256);
+    await keep(address, new Response(bytes));
+    return bytes;
   }
 
   async #fetch<Answer>(
@@ -119,15 +140,34 @@ async function keep(url: string, response: Response): Promise<void> {
   if (!("caches" in self)) return;
   // Reading both copies at once would hold the progress up: this one is read when it can be.
   const kept = await caches.open(KEPT).catch(() => null);
-  kept?.put(new URL(url, document.baseURI), response).catch((error: unknown) => {
+  if (!kept) return;
+  const address = new URL(url, document.baseURI).href;
+  kept.put(address, response).then(() => dropOlder(kept, address)).catch((error: unknown) => {
     console.warn(`${url} could not be kept:`, error);
   });
+}
+
+/** Drops what was kept under the same address with another SHA-256, or with none. */
+async function dropOlder(kept: Cache, address: string): Promise<void> {
+  for (const request of await kept.keys(address, { ignoreSearch: true })) {
+    if (request.url !== address) await kept.delete(request);
+  }
 }
 
 async function findKept(url: string): Promise<Response | null> {
   if (!("caches" in self)) return null;
   const kept = await caches.open(KEPT).catch(() => null);
   return (await kept?.match(new URL(url, document.baseURI))) ?? null;
+}
+
+/** A server may have changed its network since it described it. */
+async function check(bytes: ArrayBuffer, sha256: string): Promise<void> {
+  // Browsers have it where they have storage; where nothing is kept, the description is fresh.
+  if (!crypto.subtle) return;
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  const found = [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  if (found === sha256) return;
+  throw new UserError("The network was replaced while this page was open.", "Load the page again.");
 }
 
 /** Sends a request, and reads its answer. Gives up where nothing comes for `patienceMs`. */

@@ -1,6 +1,6 @@
 // Opens what recognises. The networks of this device are kept; a connection is opened when needed.
 
-import type { Api, Progress } from "./api";
+import type { Api, NetworkFile, Progress } from "./api";
 import { type ModelInfo, networkOf, temporalOf } from "./readings";
 import { DeviceRecogniser } from "./recognisers/device";
 import { ServerRecogniser } from "./recognisers/server";
@@ -40,7 +40,7 @@ export class Engines {
   /** Keeps the network over time for times without a connection. */
   async keepTemporal(): Promise<void> {
     const { page_temporal: temporal } = await this.model();
-    if (temporal) await this.api.bytes(temporal.url, () => {}, new AbortController().signal);
+    if (temporal) await this.api.bytes(temporal, () => {}, new AbortController().signal);
   }
 
   /** The labels of the reading that is chosen. */
@@ -54,7 +54,7 @@ export class Engines {
       return (this.#server ??= new ServerRecogniser(this.api, model, this.#reading));
     }
     const loading = (this.#loading = new AbortController());
-    const fetchFile = (url: string, told: Progress) => this.api.bytes(url, told, loading.signal);
+    const fetchFile = (file: NetworkFile, told: Progress) => this.api.bytes(file, told, loading.signal);
     const temporal = this.#isOverTime ? temporalOf(model, this.#reading) : null;
     const device = this.#device ?? (await DeviceRecogniser.open(fetchFile, model, progress));
     if (loading.signal.aborted && device !== this.#device) {
@@ -67,7 +67,7 @@ export class Engines {
     const wanted = temporal?.sha256 ?? null;
     if (wanted !== this.#calmedBy) {
       // Fetched when it is wanted: the first result does not wait for it.
-      const file = temporal && (await fetchFile(temporal.url, () => {}));
+      const file = temporal && (await fetchFile(temporal, () => {}));
       loading.signal.throwIfAborted();
       // Said before it is done: whoever wants another one next asks after this.
       this.#calmedBy = wanted;

@@ -24,6 +24,8 @@ export type Stage<F extends NamedFile = File> =
       readonly phase: "waiting" | "reading" | "read" | "failed";
       readonly done: number;
       readonly total: number | null;
+      /** What is missing of a video that was read, though it could be read. */
+      readonly warning: string | null;
     }
   | {
       readonly kind: "photos";
@@ -87,7 +89,7 @@ export type Event<F extends NamedFile = File> =
   | { readonly type: "live-result"; readonly wish: number }
   | { readonly type: "retry-due"; readonly wish: number }
   | { readonly type: "video-progress"; readonly wish: number; readonly done: number; readonly total: number | null }
-  | { readonly type: "video-read"; readonly wish: number; readonly done: number }
+  | { readonly type: "video-read"; readonly wish: number; readonly done: number; readonly warning: string | null }
   | { readonly type: "photo-progress"; readonly wish: number; readonly done: number; readonly total: number }
   | { readonly type: "photo-done"; readonly wish: number; readonly index: number; readonly problem: Problem | null };
 
@@ -195,7 +197,7 @@ function report<F extends NamedFile>(state: State<F>, event: Report<F>): Step<F>
     case "video-progress":
       return videoProgress(state, event.done, event.total);
     case "video-read":
-      return videoRead(state, event.done);
+      return videoRead(state, event.done, event.warning);
     case "photo-progress":
       return photoProgress(state, event.done, event.total);
     case "photo-done":
@@ -219,29 +221,36 @@ function startCamera<F extends NamedFile>(state: State<F>): Step<F> {
 function openFiles<F extends NamedFile>(state: State<F>, files: readonly F[]): Step<F> {
   const [first] = files;
   if (!first) return [state, []];
-  if (first.type.startsWith("video/")) return openVideo(state, first);
+  if (isVideo(first)) return openVideo(state, first, files.length - 1);
   const photos = files
-    .filter((file) => !file.type.startsWith("video/"))
+    .filter((file) => !isVideo(file))
     .map((file): Photo<F> => ({ file, phase: "waiting" }));
+  const onlyPhotos = "Only the photos were opened: one video at a time, and not with photos.";
   // Further photos join those that are there.
   const before = state.stage.kind === "photos" ? state.stage.photos : [];
   const next: State<F> = {
     ...state,
     sourceWish: state.stage.kind === "photos" ? state.sourceWish : state.sourceWish + 1,
     stage: { kind: "photos", photos: [...before, ...photos], chosen: before.length, done: 0, total: 0 },
-    problem: null,
+    problem: files.length > photos.length ? { text: onlyPhotos, remedies: [] } : null,
   };
   const left = state.stage.kind === "photos" ? [] : leave(state);
   const isBusy = before.some(({ phase }) => phase === "waiting");
   return isBusy && state.engine.kind === "open" ? [next, left] : withEngine(next, left);
 }
 
-function openVideo<F extends NamedFile>(state: State<F>, file: F): Step<F> {
+function isVideo({ type }: NamedFile): boolean {
+  return type.startsWith("video/");
+}
+
+/** Opens a video, and says so if other files were chosen with it. */
+function openVideo<F extends NamedFile>(state: State<F>, file: F, others: number): Step<F> {
+  const text = `Only ${file.name} was opened: one video at a time, and not with photos.`;
   const next: State<F> = {
     ...state,
     sourceWish: state.sourceWish + 1,
-    stage: { kind: "video", file, phase: "waiting", done: 0, total: null },
-    problem: null,
+    stage: { kind: "video", file, phase: "waiting", done: 0, total: null, warning: null },
+    problem: others > 0 ? { text, remedies: [] } : null,
   };
   return withEngine(next, leave(state));
 }
@@ -388,7 +397,7 @@ function recogniseAnew<F extends NamedFile>(state: State<F>, mode: Mode): Step<F
 
 /** Videos and photos are recognised once more in another place. */
 function again<F extends NamedFile>(stage: Stage<F>): Stage<F> {
-  if (stage.kind === "video") return { ...stage, phase: "waiting", done: 0, total: null };
+  if (stage.kind === "video") return { ...stage, phase: "waiting", done: 0, total: null, warning: null };
   if (stage.kind !== "photos") return stage;
   const photos = stage.photos.map((photo): Photo<F> => ({ ...photo, phase: "waiting" }));
   return { ...stage, photos };
@@ -428,10 +437,10 @@ function videoProgress<F extends NamedFile>(state: State<F>, done: number, total
   return [{ ...state, stage: { ...state.stage, done, total } }, []];
 }
 
-function videoRead<F extends NamedFile>(state: State<F>, done: number): Step<F> {
+function videoRead<F extends NamedFile>(state: State<F>, done: number, warning: string | null): Step<F> {
   const { stage } = state;
   if (stage.kind !== "video") return [state, []];
-  return [{ ...state, stage: { ...stage, phase: "read", done } }, []];
+  return [{ ...state, stage: { ...stage, phase: "read", done, warning } }, []];
 }
 
 function photoProgress<F extends NamedFile>(state: State<F>, done: number, total: number): Step<F> {

@@ -9,7 +9,7 @@ import { fileName, save } from "./record/save";
 import { toCsv, toJson } from "./record/table";
 import { openSample, showSamples } from "./samples";
 import { keepUpToDate } from "./service_worker_client";
-import { listCameras } from "./sources/camera";
+import { listCameras, otherCamera } from "./sources/camera";
 import type { Mode } from "./types";
 import { byId } from "./view/elements";
 import { Overlay } from "./view/overlay";
@@ -49,11 +49,7 @@ on("pause", () => {
   if (isPaused) void video.play();
   page.dispatch({ type: isPaused ? "resume" : "pause" });
 });
-on("flip", () => {
-  const facing = page.camera.facing === "user" ? "environment" : "user";
-  page.camera = { deviceId: "", facing };
-  page.dispatch({ type: "start-camera" });
-});
+on("flip", () => void openOtherCamera());
 on("mirror", () => {
   page.isMirrored = !page.isMirrored;
   screen.setMirrored(page.isMirrored);
@@ -154,6 +150,15 @@ window.addEventListener("beforeunload", (event) => {
   if (page.record.unsaved > 0) event.preventDefault();
 });
 navigator.mediaDevices?.addEventListener("devicechange", () => void showCameras());
+
+async function openOtherCamera(): Promise<void> {
+  const stream = video.srcObject;
+  // While a camera is opened, it is not known yet which one it is.
+  if (!(stream instanceof MediaStream)) return;
+  const cameras = await listCameras();
+  page.camera = otherCamera(stream.getVideoTracks()[0]!.getSettings(), cameras);
+  page.dispatch({ type: "start-camera" });
+}
 
 async function showCameras(): Promise<void> {
   presenter.showCameras(await listCameras());

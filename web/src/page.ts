@@ -4,9 +4,9 @@ import type { Engines } from "./engines";
 import { Live } from "./live";
 import { type Effect, type Event, initialState, type Problem, type State, step } from "./machine";
 import { Identities } from "./record/identities";
-import { beginGap, endGap, facesAt, Record, type Source } from "./record/record";
+import { beginGap, endGap, FaceLog, facesAt, type Source } from "./record/record";
 import { ConnectionLost, ServerRecogniser } from "./recognisers/server";
-import { type Camera, isFrontCamera, openCamera } from "./sources/camera";
+import { type Camera, isFrontCamera, NoCamera, openCamera } from "./sources/camera";
 import { openClip } from "./sources/clip";
 import { Speed } from "./speed";
 import { type Mode, type Recogniser, type Result, UserError } from "./types";
@@ -22,11 +22,13 @@ export interface ReadVideo {
   readonly source: Source;
   readonly durationMs: number;
   readonly frameCount: number;
+  /** What is missing of it, though it could be read. */
+  readonly warning: string | null;
 }
 
 export class Page {
   state: State;
-  readonly record = new Record();
+  readonly record = new FaceLog();
   readonly speed = new Speed();
   /** The network's labels, once they are known. */
   labels: readonly string[] = [];
@@ -45,6 +47,9 @@ export class Page {
   #recogniser: Recogniser | null = null;
   #cameraSource: Source | null = null;
   #cameraStartedMs = 0;
+  // When the recogniser of the camera was last heard of; null while none is at work.
+  #heardMs: number | null = null;
+  #beginning = new AbortController();
   // The wish whose camera is followed: after another, there are other people.
   #followedWish: number | null = null;
   #reading = new AbortController();
@@ -161,13 +166,15 @@ export class Page {
 
   async #beginLive(wish: number): Promise<void> {
     const recogniser = this.#recogniser!;
+    const { signal } = (this.#beginning = new AbortController());
     try {
       await recogniser.begin(true);
     } catch (error) {
-      return this.#engineFailed(error, wish);
+      if (!signal.aborted) this.#engineFailed(error, wish);
+      return;
     }
     const { stage } = this.state;
-    if (wish !== this.state.engineWish || stage.kind !== "camera" || stage.phase !== "open") return;
+    if (signal.aborted || stage.kind !== "camera" || stage.phase !== "open") return;
     if (!this.#cameraSource) {
       this.#cameraSource = this.record.begin("camera");
       this.#cameraStartedMs = performance.now();
@@ -177,12 +184,17 @@ export class Page {
     this.#identities.restart(sourceWish === this.#followedWish);
     this.#followedWish = sourceWish;
     this.speed.clear();
+    this.#heardMs = this.nowMs;
     this.#live.start(recogniser);
   }
 
   #stopLive(gap: "hidden" | "connection" | "paused" | null): void {
+    this.#beginning.abort();
     this.#live.stop();
-    if (this.#cameraSource && gap) beginGap(this.#cameraSource, gap, this.nowMs);
+    // A connection is known to be lost only some time after the last that came over it.
+    const startMs = gap === "connection" ? (this.#heardMs ?? this.nowMs) : this.nowMs;
+    this.#heardMs = null;
+    if (this.#cameraSource && gap) beginGap(this.#cameraSource, gap, startMs);
     if (gap === "paused") this.screen.video.pause();
     else this.screen.clear();
     // The server ends a stream that is silent.
@@ -201,6 +213,7 @@ export class Page {
   #showLive(result: Result, latencyMs: number): void {
     const { stage, engineWish } = this.state;
     if (stage.kind !== "camera") return;
+    this.#heardMs = this.nowMs;
     this.speed.addResult(performance.now(), latencyMs);
     const faces = this.#identities.renumber(result.faces);
     this.record.add(this.#cameraSource!, faces);
@@ -215,7 +228,7 @@ export class Page {
 
   async #openCamera(wish: number): Promise<void> {
     try {
-      const stream = await openCamera(this.camera);
+      const stream = await this.#chosenCamera(wish);
       if (wish !== this.state.sourceWish) return stopStream(stream);
       stream.getVideoTracks()[0]!.onended = () => this.#cameraLost(wish);
       const { video } = this.screen;
@@ -227,6 +240,18 @@ export class Page {
       this.dispatch({ type: "camera-open", wish });
     } catch (error) {
       this.dispatch({ type: "source-failed", wish, problem: problemOf(error) });
+    }
+  }
+
+  /** The camera that was chosen; where it is gone, any other. */
+  async #chosenCamera(wish: number): Promise<MediaStream> {
+    try {
+      return await openCamera(this.camera);
+    } catch (error) {
+      const isGone = error instanceof NoCamera && this.camera.deviceId !== "";
+      if (!isGone || wish !== this.state.sourceWish) throw error;
+      this.camera = { ...this.camera, deviceId: "" };
+      return openCamera(this.camera);
     }
   }
 
@@ -263,6 +288,8 @@ export class Page {
     // What is known of it already is kept until all is known anew.
     const before = this.#known;
     this.#known ??= source;
+    // The address of the reading before this one.
+    if (video.src) URL.revokeObjectURL(video.src);
     video.src = URL.createObjectURL(file);
     try {
       this.canPlay = await canPlay(video);
@@ -275,7 +302,7 @@ export class Page {
       this.#known = source;
       this.video = read;
       this.screen.showVideo(this.canPlay);
-      this.dispatch({ type: "video-read", wish, done: read.frameCount });
+      this.dispatch({ type: "video-read", wish, done: read.frameCount, warning: read.warning });
     } catch (error) {
       const isStopped = reading.signal.aborted;
       // What was read until it was stopped stays in the record, where nothing else of it is there.
@@ -299,7 +326,7 @@ export class Page {
       this.#identities.restart(false);
       this.screen.showVideo(false);
       const { durationMs, frameCount } = clip;
-      this.video = { source, durationMs, frameCount };
+      this.video = { source, durationMs, frameCount, warning: null };
       const underWay: Promise<void>[] = [];
       let [frames, shownMs] = [0, 0];
       for await (const { picture, timestampMs } of clip.frames()) {
@@ -324,7 +351,7 @@ export class Page {
         if (underWay.length > FRAMES_AHEAD) await underWay.shift();
       }
       await Promise.all(underWay);
-      return { source, durationMs: clip.durationMs, frameCount: frames };
+      return { source, durationMs: clip.durationMs, frameCount: frames, warning: null };
     } finally {
       clip.close();
     }
@@ -340,14 +367,14 @@ export class Page {
     this.screen.showVideo(true);
     const progress = (done: number, total: number | null) =>
       this.dispatch({ type: "video-progress", wish, done, total });
-    const { faces, frames } = await recogniser.recogniseVideo(file, progress, signal);
+    const { faces, frames, warning } = await recogniser.recogniseVideo(file, progress, signal);
     signal.throwIfAborted();
     this.#identities.restart(false);
     this.record.add(source, this.#identities.renumber(faces));
     source.frames = frames;
     const lastMs = faces.at(-1)?.timestamp_ms ?? 0;
     const { duration } = this.screen.video;
-    return { source, durationMs: duration ? duration * 1000 : lastMs, frameCount: frames };
+    return { source, durationMs: duration ? duration * 1000 : lastMs, frameCount: frames, warning };
   }
 
   async #recognisePhoto(file: File, index: number, wish: number): Promise<void> {
@@ -377,9 +404,12 @@ export class Page {
       (stage.kind === "camera" && stage.phase === "open") ||
       (stage.kind === "video" && stage.phase === "reading");
     if (isBusy && !this.#wakeLock && "wakeLock" in navigator) {
-      this.#wakeLock = navigator.wakeLock.request("screen");
-      // A battery that is low may refuse it.
-      this.#wakeLock.catch(() => (this.#wakeLock = null));
+      const wanted = (this.#wakeLock = navigator.wakeLock.request("screen"));
+      const forget = () => {
+        if (this.#wakeLock === wanted) this.#wakeLock = null;
+      };
+      // A battery that is low may refuse it; and the browser takes it from a hidden tab.
+      wanted.then((lock) => lock.addEventListener("release", forget), forget);
     } else if (!isBusy && this.#wakeLock) {
       void this.#wakeLock.then((lock) => lock.release()).catch(() => {});
       this.#wakeLock = null;

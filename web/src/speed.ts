@@ -11,12 +11,12 @@ export class Speed {
 
   addResult(nowMs: number, latencyMs: number): void {
     this.#results.push({ atMs: nowMs, latencyMs });
-    while (nowMs - this.#results[0]!.atMs > SPAN_MS) this.#results.shift();
+    this.#prune(nowMs);
   }
 
   addDrawn(nowMs: number): void {
     this.#drawnMs.push(nowMs);
-    while (nowMs - this.#drawnMs[0]! > SPAN_MS) this.#drawnMs.shift();
+    this.#prune(nowMs);
   }
 
   /** Forgets what was measured before a break, so that the break does not count. */
@@ -26,7 +26,8 @@ export class Speed {
   }
 
   /** In plain words; empty before there is anything to say. */
-  get words(): string {
+  words(nowMs: number): string {
+    this.#prune(nowMs);
     const fps = perSecond(this.#results.map(({ atMs }) => atMs));
     if (fps === 0) return "";
     if (fps >= SMOOTH_FPS) return "Running smoothly";
@@ -34,12 +35,19 @@ export class Speed {
   }
 
   /** `58 results and 60 drawn frames a second, 14 ms`. */
-  get figures(): string {
+  figures(nowMs: number): string {
+    this.#prune(nowMs);
     const results = perSecond(this.#results.map(({ atMs }) => atMs));
     const latencies = this.#results.map(({ latencyMs }) => latencyMs).sort((a, b) => a - b);
     const latency = Math.round(latencies[latencies.length >> 1] ?? 0);
     const drawn = Math.round(perSecond(this.#drawnMs));
     return `${results.toFixed(results < 10 ? 1 : 0)} results and ${drawn} drawn frames a second, ${latency} ms`;
+  }
+
+  #prune(nowMs: number): void {
+    const isOver = (atMs: number | undefined) => atMs !== undefined && nowMs - atMs > SPAN_MS;
+    while (isOver(this.#results[0]?.atMs)) this.#results.shift();
+    while (isOver(this.#drawnMs[0])) this.#drawnMs.shift();
   }
 }
 

@@ -1,6 +1,6 @@
 // "On this device": the networks run in the page, and no picture leaves it.
 
-import type { Progress } from "../api";
+import type { NetworkFile, Progress } from "../api";
 import type { ModelInfo } from "../readings";
 import { decodePhoto } from "../sources/photo";
 import { type Picture, type Recogniser, type Result, UserError } from "../types";
@@ -19,7 +19,7 @@ interface Waiting {
 }
 
 /** Fetches a file, and tells how far it is. */
-export type Fetch = (url: string, progress: Progress) => Promise<ArrayBuffer>;
+export type Fetch = (file: NetworkFile, progress: Progress) => Promise<ArrayBuffer>;
 
 // Threads may never start (on iOS, their workers can hang): then one has to do.
 const OPEN_MS = 20_000;
@@ -59,10 +59,10 @@ export class DeviceRecogniser implements Recogniser {
     progress: Progress,
   ): Promise<DeviceRecogniser> {
     check(model);
-    const urls = [model.page_detector!.url, model.url];
-    const parts = urls.map(() => ({ loaded: 0, total: 0 }));
-    const fetched = urls.map((url, i) =>
-      fetchFile(url, (loaded, total) => {
+    const wanted: NetworkFile[] = [model.page_detector!, model];
+    const parts = wanted.map(() => ({ loaded: 0, total: 0 }));
+    const fetched = wanted.map((file, i) =>
+      fetchFile(file, (loaded, total) => {
         parts[i] = { loaded, total };
         const sum = (key: "loaded" | "total") => parts.reduce((a, part) => a + part[key], 0);
         progress(sum("loaded"), sum("total"));

@@ -47,6 +47,8 @@ const POLL_MS = 400;
 const MOST_REPEATS = 8;
 // A server may take a connection and say nothing.
 const READY_MS = 20_000;
+// While frames are under way, a result is due: a connection may fall silent without closing.
+const SILENCE_MS = 10_000;
 
 interface Waiting {
   readonly frame: number;
@@ -68,6 +70,10 @@ export class ServerRecogniser implements Recogniser {
   // In the order of sending, which is the server's numbering.
   #sent = 0;
   #waiting = new Map<number, Waiting>();
+  #silence = 0;
+  // Changes with every connection that is given up: what is still to come of it does not count.
+  #generation = 0;
+  #hasWorked = false;
   // Videos that the server has, though the connection to it failed.
   readonly #jobs = new WeakMap<File, Job>();
 
@@ -87,7 +93,10 @@ export class ServerRecogniser implements Recogniser {
   async begin(): Promise<void> {
     this.disconnect();
     this.#checkReading();
-    const socket = new WebSocket(await this.api.socketUrl(`v1/stream${this.#query}`));
+    const generation = this.#generation;
+    const url = await this.#streamUrl();
+    if (generation !== this.#generation) throw new ConnectionLost();
+    const socket = new WebSocket(url);
     this.#socket = socket;
     this.#sent = 0;
     let timer = 0;
@@ -96,6 +105,7 @@ export class ServerRecogniser implements Recogniser {
       timer = self.setTimeout(() => socket.close(), READY_MS);
       socket.onmessage = ({ data }) => {
         this.#receive(JSON.parse(data as string) as Message);
+        this.#hasWorked = true;
         resolve();
       };
       socket.onclose = () => {
@@ -121,6 +131,7 @@ export class ServerRecogniser implements Recogniser {
     socket.send(jpeg);
     return new Promise((done, failed) => {
       this.#waiting.set(index, { frame, timestampMs, width, height, done, failed });
+      this.#expectAnswer();
     });
   }
 
@@ -186,6 +197,7 @@ export class ServerRecogniser implements Recogniser {
 
   /** Closes the stream; results that are still to come are passed over. */
   disconnect(): void {
+    this.#generation++;
     for (const waiting of this.#waiting.values()) waiting.done(null);
     this.#waiting.clear();
     this.#drop(new ConnectionLost());
@@ -206,6 +218,15 @@ export class ServerRecogniser implements Recogniser {
     );
   }
 
+  async #streamUrl(): Promise<string> {
+    try {
+      return await this.api.socketUrl(`v1/stream${this.#query}`);
+    } catch (error) {
+      // After a connection that worked, a server that does not answer may come back.
+      throw error instanceof Unavailable && this.#hasWorked ? new ConnectionLost() : error;
+    }
+  }
+
   #receive(message: Message): void {
     if (message.type === "ready") return;
     if (message.frame === undefined) {
@@ -220,11 +241,20 @@ export class ServerRecogniser implements Recogniser {
       else if (message.type === "result") waiting.done(inPixelsOf(waiting, this.#grouped(message)));
       else waiting.failed(asError(message.problem));
     }
+    this.#expectAnswer();
+  }
+
+  /** Waits anew for the next answer, if one is due. */
+  #expectAnswer(): void {
+    self.clearTimeout(this.#silence);
+    if (this.#waiting.size === 0) return;
+    this.#silence = self.setTimeout(() => this.#drop(new ConnectionLost()), SILENCE_MS);
   }
 
   #drop(error: Error): void {
     const socket = this.#socket;
     this.#socket = null;
+    self.clearTimeout(this.#silence);
     socket?.close();
     for (const waiting of this.#waiting.values()) {
       waiting.failed(error);

@@ -27,7 +27,7 @@ export interface Source {
 }
 
 /** What was recorded since the page was opened or the record cleared. */
-export class Record {
+export class FaceLog {
   #sources: Source[] = [];
   #wasCut = false;
 
@@ -84,14 +84,10 @@ export class Record {
   /** Adds the faces of a frame. */
   add(source: Source, faces: readonly FaceRecord[]): void {
     source.frames++;
-    if (source.rows.length + faces.length > this.mostRows) {
-      source.rows.splice(0, PART_DROPPED * this.mostRows);
-      source.unsaved = Math.min(source.unsaved, source.rows.length);
-      this.#wasCut = true;
-    }
     // Not all as arguments of one call: a long video's table is more than a stack holds.
     for (const face of faces) source.rows.push(face);
     if (!source.isSample) source.unsaved += faces.length;
+    if (this.size > this.mostRows) this.#makeRoom();
   }
 
   markSaved(): void {
@@ -101,6 +97,16 @@ export class Record {
   clear(): void {
     this.#sources = [];
     this.#wasCut = false;
+  }
+
+  /** Drops the oldest rows of all: those of the oldest source first. */
+  #makeRoom(): void {
+    let surplus = Math.max(this.size - this.mostRows, Math.ceil(PART_DROPPED * this.mostRows));
+    for (const source of this.#sources) {
+      surplus -= source.rows.splice(0, surplus).length;
+      source.unsaved = Math.min(source.unsaved, source.rows.length);
+    }
+    this.#wasCut = true;
   }
 }
 

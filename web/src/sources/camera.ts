@@ -14,6 +14,29 @@ export function isFrontCamera(stream: MediaStream): boolean {
   return facingMode !== "environment";
 }
 
+/** The camera that is meant has gone, or there is none at all. */
+export class NoCamera extends UserError {
+  constructor() {
+    super("There is no camera.", "Connect one, or open a photo or a video.", [
+      "start-camera",
+      "open-file",
+    ]);
+  }
+}
+
+/** The camera after the one that is open: that which looks the other way, else the next of the list. */
+export function otherCamera(
+  open: MediaTrackSettings,
+  cameras: readonly Pick<MediaDeviceInfo, "deviceId">[],
+): Camera {
+  const facing = open.facingMode === "user" ? "environment" : "user";
+  // Cameras of desktop computers look no way in particular.
+  if (open.facingMode) return { deviceId: "", facing };
+  const index = cameras.findIndex(({ deviceId }) => deviceId === open.deviceId);
+  const next = cameras[(index + 1) % cameras.length];
+  return { deviceId: next?.deviceId ?? "", facing };
+}
+
 /** Opens a camera; the errors are worded for people. */
 export async function openCamera(camera: Camera): Promise<MediaStream> {
   if (!window.isSecureContext) {
@@ -49,10 +72,7 @@ function explain(error: DOMException): UserError {
       );
     case "NotFoundError":
     case "OverconstrainedError":
-      return new UserError("There is no camera.", "Connect one, or open a photo or a video.", [
-        "start-camera",
-        "open-file",
-      ]);
+      return new NoCamera();
     case "NotReadableError":
     case "AbortError":
       return new UserError(

@@ -91,6 +91,13 @@ export function labelOf(face: FaceRecord): string {
   return `${nameOf(face.emotion)}${face.uncertain ? "?" : ""} ${percent(face.confidence)}`;
 }
 
+/** `Person 1: Happy`, without the percentage, which never stands still. */
+export function announcementOf(face: FaceRecord | undefined, index: number): string {
+  if (!face) return "No face";
+  const doubt = face.uncertain ? ", uncertain" : "";
+  return `${personName(face, index)}: ${nameOf(face.emotion)}${doubt}`;
+}
+
 /** What is said of the limits that a face missed; as in mien.media.labels. */
 const FAULTS: Readonly<Record<string, string>> = {
   min_side_px: "small",

@@ -7,11 +7,14 @@ import type { ModelInfo } from "../readings";
 import { rowsBetween } from "../record/record";
 import { decodePhoto } from "../sources/photo";
 import type { FaceRecord, Mode, Remedy } from "../types";
+import { Announcer } from "./announcer";
 import { Chart, clock, liveSpan } from "./chart";
 import { byId } from "./elements";
+import { keepFocus } from "./focus";
+import { announcementOf } from "./look";
 import { People, Verdict } from "./panels";
 import type { Screen } from "./screen";
-import { badgeOf, loadingOf, recordNoteOf, statusOf, steadyingNote, wordsOf } from "./words";
+import { badgeOf, countOf, loadingOf, recordNoteOf, statusOf, steadyingNote, wordsOf } from "./words";
 
 const PANELS_EVERY_MS = 80;
 const CHART_EVERY_MS = 200;
@@ -31,6 +34,7 @@ export class Presenter {
     ...[byId("verdict"), byId("verdict-face"), byId("who"), byId("why"), byId("bars")] as const,
   );
   readonly #people = new People(byId("people"), (face) => this.focusOn(face));
+  readonly #announcer = new Announcer((text) => setText("announcement", text));
   readonly #chart = new Chart(byId("chart"), byId("legend"), byId("hint"), (timeMs) => {
     if (this.page.video) this.screen.video.currentTime = timeMs / 1000;
   });
@@ -118,15 +122,17 @@ export class Presenter {
     if (state !== this.#shown || nowMs - this.#panelsMs >= PANELS_EVERY_MS) {
       this.#shown = state;
       this.#panelsMs = nowMs;
-      this.#showStage(state);
+      const focused = document.activeElement;
+      this.#showStage(state, nowMs);
       this.#showPanels(state, nowMs);
+      keepFocus(focused, ["pause", "stop", "start"].map((id) => byId(id)));
     } else this.invalidate();
     if ((isLive && this.screen.result) || (isPlaying && !this.screen.video.paused)) this.invalidate();
   }
 
   // --- The stage ---
 
-  #showStage(state: State): void {
+  #showStage(state: State, nowMs: number): void {
     const { stage, mode } = state;
     document.body.dataset["stage"] = stage.kind;
     document.body.dataset["mode"] = mode;
@@ -145,8 +151,9 @@ export class Presenter {
     this.#showPlayer(state);
     this.#showStrip(state);
     if (state.problem !== this.#problem) this.#showProblem(state.problem);
-    setText("status", statusOf(state, this.page.speed.words, this.page.cameraSource?.gaps ?? []));
-    const figures = this.#figures(state);
+    setText("status", statusOf(state, this.page.speed.words(nowMs), this.page.cameraSource?.gaps ?? []));
+    setText("count", countOf(state));
+    const figures = this.#figures(state, nowMs);
     byId("info").hidden = figures === "";
     setText("figures", figures);
   }
@@ -282,12 +289,20 @@ export class Presenter {
     const isOver = state.stage.kind === "welcome" || labels.length === 0;
     byId("face").hidden = isOver || (this.screen.result === null && this.page.record.size === 0);
     if (!byId("face").hidden) this.#verdict.show(face, index, labels, this.screen.result !== null);
+    this.#announce(state, face, index);
     byId("people").hidden = faces.length < 2;
     this.#people.show(faces, face);
     const { record } = this.page;
     byId("record").hidden = record.size === 0;
     setText("record-size", recordNoteOf(record));
     this.#showChart(state, face, nowMs);
+  }
+
+  /** The people who see no picture hear of the face in focus. */
+  #announce({ stage }: State, face: FaceRecord | undefined, index: number): void {
+    if (byId("face").hidden || !this.screen.result) return this.#announcer.tell("");
+    const photo = stage.kind === "photos" ? `${stage.photos[stage.chosen]!.file.name}. ` : "";
+    this.#announcer.tell(photo + announcementOf(face, index));
   }
 
   #showChart({ stage }: State, face: FaceRecord | undefined, nowMs: number): void {
@@ -309,10 +324,10 @@ export class Presenter {
     this.#chart.show({ rows, span, labels, cursorMs });
   }
 
-  #figures({ engine, stage }: State): string {
+  #figures({ engine, stage }: State, nowMs: number): string {
     if (engine.kind !== "open" || stage.kind === "welcome") return "";
     const warning = engine.warning ? ` ${engine.warning}` : "";
-    const speed = stage.kind === "camera" ? ` ${this.page.speed.figures}.` : "";
+    const speed = stage.kind === "camera" ? ` ${this.page.speed.figures(nowMs)}.` : "";
     return `Runs on ${engine.description}.${speed}${warning}`;
   }
 

@@ -1,7 +1,7 @@
 // What the page says of its state, in plain words.
 
 import type { NamedFile, State } from "../machine";
-import type { Gap, Record } from "../record/record";
+import type { FaceLog, Gap } from "../record/record";
 import type { Mode } from "../types";
 
 /** What the readings of mien's own networks say, in words for everyone. */
@@ -49,9 +49,8 @@ export function statusOf(state: State<NamedFile>, speed: string, gaps: readonly 
       return speed ? `${speed} ${place}.${gapNote(gaps)}` : "";
     case "video":
       if (stage.phase === "failed") return "";
-      if (stage.phase === "read") return videoNote(stage.done, stage.total);
-      if (stage.done === 0) return `Reading the video ${place} …`;
-      return stage.total ? `${number(stage.done)} of ${number(stage.total)} frames` : `${number(stage.done)} frames`;
+      if (stage.phase === "read") return videoNote(stage.done, stage.total, stage.warning);
+      return `Reading the video ${place} …`;
     case "photos": {
       const done = stage.photos.filter(({ phase }) => phase === "done").length;
       const failed = stage.photos.filter(({ phase }) => phase === "failed").length;
@@ -59,7 +58,7 @@ export function statusOf(state: State<NamedFile>, speed: string, gaps: readonly 
       const all = stage.photos.length;
       if (done + failed < all) {
         const photos = all > 1 ? ` photo ${done + failed + 1} of ${all}` : "";
-        const parts = stage.total > 1 ? `, small faces too: ${stage.done} of ${stage.total} parts` : "";
+        const parts = stage.total > 1 ? ", small faces too" : "";
         return `Recognising${photos} ${place}${parts} …`;
       }
       return `Recognised ${place}: ${all === 1 ? "1 photo" : `${done} of ${all} photos`}${unreadable}.`;
@@ -67,9 +66,19 @@ export function statusOf(state: State<NamedFile>, speed: string, gaps: readonly 
   }
 }
 
-function videoNote(done: number, total: number | null): string {
-  if (total !== null && done < total) return `${number(done)} of ${number(total)} frames were read.`;
-  return `All ${number(done)} frames recognised.`;
+/** How far it is; apart from the status, as screen readers would say every number of it. */
+export function countOf({ stage }: State<NamedFile>): string {
+  if (stage.kind === "photos" && stage.total > 1) return `${stage.done} of ${stage.total} parts`;
+  if (stage.kind !== "video" || stage.phase !== "reading" || stage.done === 0) return "";
+  return stage.total ? `${number(stage.done)} of ${number(stage.total)} frames` : `${number(stage.done)} frames`;
+}
+
+function videoNote(done: number, total: number | null, warning: string | null): string {
+  const isWhole = total === null || done >= total;
+  const note = isWhole
+    ? `All ${number(done)} frames recognised.`
+    : `${number(done)} of ${number(total)} frames were read.`;
+  return warning ? `${note} ${warning}` : note;
 }
 
 function gapNote(gaps: readonly Gap[]): string {
@@ -81,7 +90,7 @@ function gapNote(gaps: readonly Gap[]): string {
 }
 
 /** What the record holds. */
-export function recordNoteOf(record: Record): string {
+export function recordNoteOf(record: FaceLog): string {
   const { size, sources } = record;
   const from = sources.filter(({ rows }) => rows.length > 0).length;
   const gaps = sources.reduce((sum, { gaps: some }) => sum + some.length, 0);

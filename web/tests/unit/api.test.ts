@@ -1,9 +1,11 @@
-// Answers that take long or break off, and a video on a server whose connection fails for a while.
+// Answers that take long or break off, files that are kept, streams, and a video on a server whose
+// connection fails for a while.
 
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Api, Unavailable } from "../../src/api";
 import type { ModelInfo } from "../../src/readings";
-import { ServerRecogniser } from "../../src/recognisers/server";
+import { ConnectionLost, ServerRecogniser } from "../../src/recognisers/server";
+import type { Picture } from "../../src/types";
 
 const MODEL = {
   ...{ reading: "raters", server_detector: "yunet", temporal_sha256: null },
@@ -109,5 +111,220 @@ describe("the server's API", () => {
     await vi.advanceTimersByTimeAsync(1000);
     expect((await read).frames).toBe(1);
     expect(asked.filter((each) => each.startsWith("POST"))).toHaveLength(1);
+  });
+});
+
+/** The browser's storage. */
+class FakeCache {
+  readonly files = new Map<string, Response>();
+  match = async (address: URL | string) => this.files.get(String(address))?.clone();
+  put = async (address: URL | string, response: Response) => {
+    this.files.set(String(address), response);
+  };
+  delete = async ({ url }: { url: string }) => this.files.delete(url);
+  keys = async (address: string) =>
+    [...this.files.keys()]
+      .filter((url) => url.split("?")[0] === address.split("?")[0])
+      .map((url) => ({ url }));
+}
+
+describe("the kept files of a network", () => {
+  const OLD = "old network";
+  const NEW = "new network";
+  const { signal } = new AbortController();
+  const ADDRESS = "http://mien.test/v1/model/emotion.onnx";
+  let cache: FakeCache;
+  let served: string | null;
+  let fetched: string[];
+
+  const sha256Of = async (text: string) => {
+    const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+    return Buffer.from(digest).toString("hex");
+  };
+  const load = async (text: string) => {
+    const file = { url: "v1/model/emotion.onnx", sha256: await sha256Of(text) };
+    return new TextDecoder().decode(await new Api(async () => null).bytes(file, () => {}, signal));
+  };
+
+  beforeEach(() => {
+    cache = new FakeCache();
+    served = OLD;
+    fetched = [];
+    vi.stubGlobal("self", globalThis);
+    vi.stubGlobal("document", { baseURI: "http://mien.test/" });
+    vi.stubGlobal("caches", { open: async () => cache });
+    vi.stubGlobal("fetch", async (url: URL) => {
+      fetched.push(url.href);
+      if (served === null) throw new TypeError("no connection");
+      return new Response(served);
+    });
+  });
+  afterEach(() => vi.unstubAllGlobals());
+
+  it("are those that the description names, without a connection too", async () => {
+    expect(await load(OLD)).toBe(OLD);
+    served = null;
+    expect(await load(OLD)).toBe(OLD);
+    expect(fetched).toHaveLength(1);
+    await expect(load(NEW)).rejects.toThrow(Unavailable);
+  });
+
+  it("make room for newer ones", async () => {
+    cache.files.set(ADDRESS, new Response(OLD));
+    await load(OLD);
+    served = NEW;
+    expect(await load(NEW)).toBe(NEW);
+    await new Promise((resolve) => setTimeout(resolve));
+    expect([...cache.files.keys()]).toEqual([`${ADDRESS}?sha256=${await sha256Of(NEW)}`]);
+  });
+
+  it("are not files that the server has replaced since it described them", async () => {
+    served = NEW;
+    await expect(load(OLD)).rejects.toThrow("was replaced");
+    expect(cache.files.size).toBe(0);
+  });
+});
+
+class FakeSocket {
+  static readonly OPEN = 1;
+  static last: FakeSocket;
+  readyState = 0;
+  sent = 0;
+  onmessage: (event: { data: string }) => void = () => {};
+  onclose = () => {};
+
+  constructor(readonly url: string) {
+    FakeSocket.last = this;
+    queueMicrotask(() => {
+      this.readyState = FakeSocket.OPEN;
+      this.tell({ type: "ready" });
+    });
+  }
+
+  tell(message: object) {
+    this.onmessage({ data: JSON.stringify(message) });
+  }
+
+  send() {
+    this.sent++;
+  }
+
+  close() {
+    this.readyState = 3;
+  }
+}
+
+class FakeCanvas {
+  width = 1;
+  height = 1;
+  getContext = () => ({ drawImage() {} });
+  convertToBlob = async () => new Blob();
+}
+
+describe("a stream", () => {
+  const picture = { width: 640, height: 480, close() {} } as unknown as Picture;
+  const RESULT = { type: "result", width: 640, height: 480, faces: [] };
+  let tickets: () => Promise<Response>;
+  let authorizations: (string | null)[];
+
+  const server = (api = new Api(async () => null)) => new ServerRecogniser(api, MODEL, null);
+  const failureOf = (promise: Promise<unknown>) =>
+    promise.then(() => null, (error: unknown) => error as Error);
+
+  beforeEach(() => {
+    vi.useFakeTimers();
+    tickets = async () => json({ ticket: "t1" });
+    authorizations = [];
+    vi.stubGlobal("self", globalThis);
+    vi.stubGlobal("document", { baseURI: "http://mien.test/" });
+    vi.stubGlobal("OffscreenCanvas", FakeCanvas);
+    vi.stubGlobal("WebSocket", FakeSocket);
+    vi.stubGlobal("fetch", async (url: URL, init: RequestInit) => {
+      expect([init.method, url.pathname]).toEqual(["POST", "/v1/tickets"]);
+      authorizations.push(new Headers(init.headers).get("Authorization"));
+      return tickets();
+    });
+  });
+  afterEach(() => {
+    vi.unstubAllGlobals();
+    vi.useRealTimers();
+  });
+
+  it("shows a ticket, without a token too", async () => {
+    await server().begin();
+    expect(FakeSocket.last.url).toBe("ws://mien.test/v1/stream?reading=raters&ticket=t1");
+    expect(authorizations).toEqual([null]);
+  });
+
+  it("asks for the token that the server wants", async () => {
+    tickets = async () => (authorizations.at(-1) ? json({ ticket: "t2" }) : json({}, 401));
+    await server(new Api(async () => "secret")).begin();
+    expect(FakeSocket.last.url).toContain("ticket=t2");
+    expect(authorizations).toEqual([null, "Bearer secret"]);
+  });
+
+  it("that is refused says why, in the server's words", async () => {
+    tickets = async () => json({ title: "Too many streams", detail: "All 4 are taken." }, 429);
+    const error = await failureOf(server().begin());
+    expect(error).toBeInstanceOf(Unavailable);
+    expect(error?.message).toBe("Too many streams. All 4 are taken.");
+  });
+
+  it("that worked is sought again while the server does not answer", async () => {
+    const recogniser = server();
+    await recogniser.begin();
+    tickets = async () => Promise.reject(new TypeError("no connection"));
+    expect(await failureOf(recogniser.begin())).toBeInstanceOf(ConnectionLost);
+    tickets = async () => json({ title: "Starting", detail: "" }, 503);
+    expect(await failureOf(recogniser.begin())).toBeInstanceOf(ConnectionLost);
+  });
+
+  it("that is given up before its ticket comes is not opened", async () => {
+    let arrive = (_: Response) => {};
+    tickets = () => new Promise((resolve) => (arrive = resolve));
+    const recogniser = server();
+    const before = FakeSocket.last;
+    const failure = failureOf(recogniser.begin());
+    await vi.advanceTimersByTimeAsync(0);
+    recogniser.disconnect();
+    arrive(json({ ticket: "t1" }));
+    expect(await failure).toBeInstanceOf(ConnectionLost);
+    expect(FakeSocket.last).toBe(before);
+  });
+
+  it("that never answers is a lost connection", async () => {
+    const recogniser = server();
+    await recogniser.begin();
+    const frames = [0, 1].map((i) => failureOf(recogniser.recogniseFrame(picture, i, i)));
+    await vi.advanceTimersByTimeAsync(10_000);
+    for (const frame of frames) expect(await frame).toBeInstanceOf(ConnectionLost);
+  });
+
+  it("that falls silent is a lost connection", async () => {
+    const recogniser = server();
+    await recogniser.begin();
+    const socket = FakeSocket.last;
+    const frames = [0, 1].map((i) => failureOf(recogniser.recogniseFrame(picture, i, i)));
+    await vi.advanceTimersByTimeAsync(9000);
+    expect(socket.sent).toBe(2);
+    // An answer is a sign of life.
+    socket.tell({ ...RESULT, frame: 0 });
+    expect(await frames[0]).toBeNull();
+    await vi.advanceTimersByTimeAsync(9999);
+    expect(socket.readyState).toBe(FakeSocket.OPEN);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(await frames[1]).toBeInstanceOf(ConnectionLost);
+    expect(socket.readyState).toBe(3);
+  });
+
+  it("may be silent while nothing is asked of it", async () => {
+    const recogniser = server();
+    await recogniser.begin();
+    const frame = recogniser.recogniseFrame(picture, 0, 0);
+    await vi.advanceTimersByTimeAsync(0);
+    FakeSocket.last.tell({ ...RESULT, frame: 0 });
+    await frame;
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(FakeSocket.last.readyState).toBe(FakeSocket.OPEN);
   });
 });

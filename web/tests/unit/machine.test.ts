@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 import { type Effect, type Event, initialState, type State, step } from "../../src/machine";
-import { statusOf } from "../../src/view/words";
+import { countOf, statusOf } from "../../src/view/words";
 
 interface F {
   readonly name: string;
@@ -210,9 +210,11 @@ describe("photos", () => {
 
   it("tell how far the search for small faces is", () => {
     const { state } = after(...three, { type: "photo-progress", wish: 1, done: 4, total: 11 });
-    expect(statusOf(state, "", [])).toContain("4 of 11 parts");
+    expect(countOf(state)).toBe("4 of 11 parts");
+    expect(statusOf(state, "", [])).toContain("small faces too");
     const [next] = step(state, { type: "photo-done", wish: 1, index: 0, problem: null });
-    expect(statusOf(next, "", [])).not.toContain("parts");
+    expect(countOf(next)).toBe("");
+    expect(statusOf(next, "", [])).not.toContain("small faces too");
     const [left] = step(state, { type: "stop" });
     expect(step(left, { type: "photo-progress", wish: 1, done: 5, total: 11 })).toEqual([left, []]);
   });
@@ -236,6 +238,28 @@ describe("photos", () => {
   });
 });
 
+describe("files that are chosen together", () => {
+  const opened = (...files: F[]) => after({ type: "open-files", files }).state;
+  const only = (what: string) => `Only ${what} opened: one video at a time, and not with photos.`;
+
+  it("are said where they are not opened", () => {
+    const other: F = { name: "b.mp4", type: "video/mp4" };
+    for (const files of [[VIDEO, other], [VIDEO, PHOTO]]) {
+      const state = opened(...files);
+      expect(state.stage).toMatchObject({ kind: "video", file: VIDEO });
+      expect(state.problem?.text).toBe(only("a.mp4 was"));
+    }
+    const photos = opened(PHOTO, VIDEO, OTHER);
+    expect(photos.stage).toMatchObject({ photos: [{ file: PHOTO }, { file: OTHER }] });
+    expect(photos.problem?.text).toBe(only("the photos were"));
+  });
+
+  it("are all opened where they are photos, and a video where it is alone", () => {
+    expect(opened(PHOTO, OTHER).problem).toBeNull();
+    expect(opened(VIDEO).problem).toBeNull();
+  });
+});
+
 describe("a video", () => {
   const reading: Event<F>[] = [
     { type: "open-files", files: [VIDEO] },
@@ -247,9 +271,28 @@ describe("a video", () => {
     const { state } = after(
       ...reading,
       { type: "video-progress", wish: 1, done: 200, total: 464 },
-      { type: "video-read", wish: 1, done: 464 },
+      { type: "video-read", wish: 1, done: 464, warning: null },
     );
     expect(state.stage).toMatchObject({ phase: "read", done: 464, total: 464 });
+  });
+
+  it("has a status that stands still while its frames are counted", () => {
+    const counted = [200, 201].map((done) => {
+      const { state } = after(...reading, { type: "video-progress", wish: 1, done, total: 464 });
+      return [statusOf(state, "", []), countOf(state)];
+    });
+    expect(counted).toEqual([
+      ["Reading the video on this device …", "200 of 464 frames"],
+      ["Reading the video on this device …", "201 of 464 frames"],
+    ]);
+  });
+
+  it("of which something is missing says so until it is read anew", () => {
+    const warning = "The video is damaged in 2 places.";
+    const { state } = after(...reading, { type: "video-read", wish: 1, done: 464, warning });
+    expect(statusOf(state, "", [])).toBe(`All 464 frames recognised. ${warning}`);
+    const [anew] = step(state, { type: "set-reading" });
+    expect(anew.stage).toMatchObject({ kind: "video", warning: null });
   });
 
   it("that the device cannot read is offered to the server", () => {
@@ -267,6 +310,6 @@ describe("a video", () => {
     const { state, effects } = after(...reading, { type: "stop" });
     expect(state.stage.kind).toBe("welcome");
     expect(effects).toEqual([{ do: "stop-live", gap: null }, { do: "close-source" }]);
-    expect(step(state, { type: "video-read", wish: 1, done: 464 })).toEqual([state, []]);
+    expect(step(state, { type: "video-read", wish: 1, done: 464, warning: null })).toEqual([state, []]);
   });
 });

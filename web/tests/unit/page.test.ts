@@ -1,9 +1,9 @@
-// Who keeps a number when the camera's recognition starts anew: the page, with a camera that is made up.
+// What the page does with cameras and videos that are made up.
 
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Engines } from "../../src/engines";
 import { Page } from "../../src/page";
-import { ServerRecogniser } from "../../src/recognisers/server";
+import { ConnectionLost, ServerRecogniser } from "../../src/recognisers/server";
 import type { FaceRecord, Recogniser, Result } from "../../src/types";
 import type { Screen } from "../../src/view/screen";
 
@@ -25,7 +25,7 @@ const RECOGNISER = {
 const settled = () => new Promise((resolve) => setTimeout(resolve));
 
 /** A page, and the number that it gives to who is in the next frame. */
-function withCamera() {
+function withCamera(recogniser = RECOGNISER) {
   let take: FrameRequestCallback = () => {};
   let shown: number[] = [];
   const nothing = () => {};
@@ -37,7 +37,7 @@ function withCamera() {
     ...{ video, clear: nothing, showVideo: nothing, setMirrored: nothing },
     showLive: ({ faces }: Result) => (shown = faces.map((face) => face.track_id)),
   };
-  const engines = { open: async () => RECOGNISER, labels: async () => ["happy"], close: nothing };
+  const engines = { open: async () => recogniser, labels: async () => ["happy"], close: nothing };
   const page = new Page(
     engines as unknown as Engines,
     screen as unknown as Screen,
@@ -99,6 +99,84 @@ describe("the number of a person", () => {
   });
 });
 
+describe("a camera", () => {
+  const refused = (name: string) => Promise.reject(new DOMException("", name));
+  let asked: MediaTrackConstraints[];
+  let open: (video: MediaTrackConstraints) => Promise<unknown>;
+
+  beforeEach(() => {
+    asked = [];
+    const getUserMedia = ({ video }: { video: MediaTrackConstraints }) => {
+      asked.push(video);
+      return open(video);
+    };
+    vi.stubGlobal("window", { isSecureContext: true });
+    vi.stubGlobal("navigator", { mediaDevices: { getUserMedia } });
+    vi.stubGlobal("MediaStream", Stream);
+    vi.stubGlobal("VideoFrame", class {});
+  });
+  afterEach(() => vi.unstubAllGlobals());
+
+  it.each(["OverconstrainedError", "NotFoundError"])(
+    "that was chosen and is gone gives way to another, and is forgotten (%s)",
+    async (name) => {
+      open = async ({ deviceId }) => (deviceId ? refused(name) : new Stream());
+      const { page, numbers } = withCamera();
+      page.camera = { deviceId: "gone", facing: "user" };
+      page.dispatch({ type: "start-camera" });
+      expect(await numbers()).toEqual([1]);
+      expect(asked.map(({ deviceId }) => deviceId)).toEqual([{ exact: "gone" }, undefined]);
+      expect(page.camera).toEqual({ deviceId: "", facing: "user" });
+      expect(page.state.problem).toBeNull();
+    },
+  );
+
+  it("that there is none of is asked for once", async () => {
+    open = () => refused("NotFoundError");
+    const { page } = withCamera();
+    page.dispatch({ type: "start-camera" });
+    await settled();
+    expect(page.state.problem?.text).toContain("There is no camera.");
+    expect(asked).toHaveLength(1);
+  });
+
+  it("whose server falls silent has a gap from when it was last heard of", async () => {
+    let lose = (_: Error) => {};
+    let nowMs = 1000;
+    vi.spyOn(performance, "now").mockImplementation(() => nowMs);
+    open = async () => new Stream();
+    const answers = [RECOGNISER.recogniseFrame, () => new Promise((_, reject) => (lose = reject))];
+    const { page, numbers } = withCamera({
+      ...RECOGNISER,
+      recogniseFrame: (...frame: Parameters<Recogniser["recogniseFrame"]>) => answers.shift()!(...frame),
+    } as Recogniser);
+    page.dispatch({ type: "start-camera" });
+    await settled();
+    nowMs = 3000;
+    expect(await numbers()).toEqual([1]);
+    nowMs = 13_000;
+    await numbers();
+    lose(new ConnectionLost());
+    await settled();
+    expect(page.state.engine.kind).toBe("lost");
+    expect(page.cameraSource!.gaps).toEqual([{ reason: "connection", startMs: 2000, endMs: null }]);
+    vi.restoreAllMocks();
+  });
+
+  it("that is stopped while its stream begins fails at nothing", async () => {
+    let fail = (_: Error) => {};
+    open = async () => new Stream();
+    const begin = () => new Promise<void>((_, reject) => (fail = reject));
+    const { page } = withCamera({ ...RECOGNISER, begin } as Recogniser);
+    page.dispatch({ type: "start-camera" });
+    await settled();
+    page.dispatch({ type: "stop" });
+    fail(new ConnectionLost());
+    await settled();
+    expect(page.state.engine.kind).toBe("open");
+  });
+});
+
 /** A page whose server's answers about a video are given one after the other. */
 function withVideo(answers: ((signal: AbortSignal) => Promise<unknown>)[]) {
   const nothing = () => {};
@@ -129,7 +207,11 @@ function withVideo(answers: ((signal: AbortSignal) => Promise<unknown>)[]) {
 
 describe("a video that is read once more", () => {
   const face = { frame: 0, timestamp_ms: 0, track_id: 1, x: 0, y: 0, width: 80, height: 80 };
-  const read = (rows: number) => async () => ({ faces: Array<object>(rows).fill(face), frames: 9 });
+  const read = (rows: number) => async () => ({
+    faces: Array<object>(rows).fill(face),
+    frames: 9,
+    warning: null,
+  });
   const failing = async () => Promise.reject(new Error("no connection"));
   const hanging = (signal: AbortSignal) =>
     new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
@@ -182,5 +264,51 @@ describe("a video that is read once more", () => {
     page.dispatch({ type: "remedy", remedy: "retry" });
     await settled();
     expect(sources(page)).toEqual(["a.mp4: 3"]);
+  });
+
+  it("holds its file once, however often it is read", async () => {
+    const held = new Set<string>();
+    const revoke = (url: string) => held.delete(url);
+    vi.spyOn(URL, "createObjectURL").mockImplementation(() => {
+      const url = `blob:${Math.random()}`;
+      held.add(url);
+      return url;
+    });
+    vi.spyOn(URL, "revokeObjectURL").mockImplementation(revoke);
+    const page = withVideo([read(2), read(2), read(2)]);
+    open(page);
+    for (let i = 0; i < 2; i++) {
+      await settled();
+      page.dispatch({ type: "set-reading" });
+    }
+    await settled();
+    expect(held.size).toBe(1);
+    page.dispatch({ type: "stop" });
+    expect(held.size).toBe(0);
+  });
+
+  it("says what the server says is missing of it", async () => {
+    const page = withVideo([async () => ({ faces: [], frames: 9, warning: "It is damaged." })]);
+    open(page);
+    await settled();
+    expect(page.state.stage).toMatchObject({ phase: "read", warning: "It is damaged." });
+  });
+
+  it("keeps the screen on, also after its tab was hidden", async () => {
+    const locks: EventTarget[] = [];
+    const request = async () => {
+      locks.push(Object.assign(new EventTarget(), { release: async () => {} }));
+      return locks.at(-1);
+    };
+    vi.stubGlobal("navigator", { wakeLock: { request } });
+    const page = withVideo([hanging]);
+    open(page);
+    await settled();
+    page.dispatch({ type: "tab-shown" });
+    expect(locks).toHaveLength(1);
+    // The browser does so when the tab is hidden.
+    locks[0]!.dispatchEvent(new Event("release"));
+    page.dispatch({ type: "tab-shown" });
+    expect(locks).toHaveLength(2);
   });
 });

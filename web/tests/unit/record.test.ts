@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 import { Identities } from "../../src/record/identities";
-import { beginGap, endGap, facesAt, Record, rowsBetween } from "../../src/record/record";
+import { beginGap, endGap, FaceLog, facesAt, rowsBetween } from "../../src/record/record";
 import { toCsv } from "../../src/record/table";
 import type { FaceRecord } from "../../src/types";
 import { liveSpan } from "../../src/view/chart";
@@ -65,13 +65,13 @@ describe("people", () => {
 
 describe("the record", () => {
   it("takes in the table of a long video at once", () => {
-    const record = new Record();
+    const record = new FaceLog();
     record.add(record.begin("long.mp4"), Array<FaceRecord>(200_000).fill(face(1, 0)));
     expect(record.size).toBe(200_000);
   });
 
   it("knows what would be lost, and what is recognised once more", () => {
-    const record = new Record();
+    const record = new FaceLog();
     const photo = record.begin("a.jpg");
     record.add(photo, [face(0, 0), face(0, 0)]);
     record.add(record.begin("sample", true), [face(0, 0)]);
@@ -85,7 +85,7 @@ describe("the record", () => {
   });
 
   it("keeps what was known of a video until all is known anew", () => {
-    const record = new Record();
+    const record = new FaceLog();
     const before = record.begin("a.mp4");
     record.add(before, [face(1, 0), face(1, 33)]);
     record.add(record.begin("b.jpg"), [face(0, 0)]);
@@ -107,7 +107,7 @@ describe("the record", () => {
   });
 
   it("drops its oldest rows when it is full, and says so", () => {
-    const record = new Record(1000);
+    const record = new FaceLog(1000);
     const source = record.begin("camera");
     for (let i = 0; i < 899; i++) record.add(source, [face(1, i)]);
     expect(record.isFull).toBe(false);
@@ -115,6 +115,24 @@ describe("the record", () => {
     expect(record.isFull).toBe(true);
     expect(source.rows.at(-1)!.timestamp_ms).toBe(1000);
     expect(source.rows[0]!.timestamp_ms).toBe(100);
+  });
+
+  it("is full with the rows of all its sources, the oldest of which make room", () => {
+    const record = new FaceLog(100);
+    const sources = Array.from({ length: 10 }, (_, i) => record.begin(`${i}.mp4`));
+    const frames = (count: number) => Array.from({ length: count }, (_, i) => face(1, i));
+    for (const source of sources.slice(0, 9)) record.add(source, frames(11));
+    record.markSaved();
+    const last = sources[9]!;
+    record.add(last, frames(11));
+    expect(record.isFull).toBe(true);
+    expect(sources.map(({ rows }) => rows.length)).toEqual([1, ...Array<number>(9).fill(11)]);
+    expect(sources[0]!.rows[0]!.timestamp_ms).toBe(10);
+    expect(record.unsaved).toBe(11);
+    // What alone is more than there is room for keeps its newest rows.
+    record.add(last, frames(150));
+    expect([record.size, last.rows.length, record.unsaved]).toEqual([100, 100, 100]);
+    expect(last.rows[0]!.timestamp_ms).toBe(50);
   });
 
   it("finds the rows of a time", () => {
@@ -126,7 +144,7 @@ describe("the record", () => {
   });
 
   it("has gaps that begin and end", () => {
-    const source = new Record().begin("camera");
+    const source = new FaceLog().begin("camera");
     beginGap(source, "hidden", 1000);
     beginGap(source, "connection", 2000);
     endGap(source, 5000);
@@ -137,7 +155,7 @@ describe("the record", () => {
 
 describe("the table", () => {
   it("quotes what would break it, and runs no formulas", () => {
-    const record = new Record();
+    const record = new FaceLog();
     for (const name of ['a "b", c.jpg', "=1+1.jpg"]) record.add(record.begin(name), [face(0, 0)]);
     const [header, one, other] = toCsv(record.sources, ["happy", "sad"]).split("\n");
     expect(header).toMatch(/^frame,timestamp_ms,track_id,.*,happy,sad,uncertain,.*source$/);
@@ -148,7 +166,7 @@ describe("the table", () => {
 
 describe("the table of a network over time", () => {
   it("ends with what each person showed so far; rows that were smoothed leave it empty", () => {
-    const record = new Record();
+    const record = new FaceLog();
     const calmed = { ...face(1, 0), temporal_sha256: "ab12", whole: { happy: 0.75, sad: 0.25 } };
     record.add(record.begin("camera"), [face(1, 0), calmed]);
     const [header, smoothed, over] = toCsv(record.sources, ["happy", "sad"]).split("\n");
