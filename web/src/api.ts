@@ -22,6 +22,13 @@ export class Unavailable extends UserError {
   }
 }
 
+/** The server wants a token, and the user gives none. */
+export class TokenWanted extends UserError {
+  constructor() {
+    super("This server wants a token.", "Ask whoever runs it for one.", ["retry"]);
+  }
+}
+
 /** Calls the API, and asks for the token when the server wants one. */
 export class Api {
   #token: string | null = null;
@@ -112,9 +119,7 @@ export class Api {
       const answer = await send(url, { ...init, headers }, patienceMs, read);
       if (answer !== REFUSED) return answer;
       const token = await this.askToken(this.#token !== null);
-      if (token === null) {
-        throw new UserError("This server wants a token.", "Ask whoever runs it for one.", ["retry"]);
-      }
+      if (token === null) throw new TokenWanted();
       this.#token = token;
     }
   }

@@ -1,6 +1,6 @@
 // "On the server": frames go to mien serve over a WebSocket, and the faces come back.
 
-import { type Api, PHOTO_MS, type Progress, Unavailable, VIDEO_MS } from "../api";
+import { type Api, PHOTO_MS, type Progress, TokenWanted, Unavailable, VIDEO_MS } from "../api";
 import { type ModelInfo, type Network, networkOf } from "../readings";
 import { columnOf } from "../record/table";
 import {
@@ -222,8 +222,8 @@ export class ServerRecogniser implements Recogniser {
     try {
       return await this.api.socketUrl(`v1/stream${this.#query}`);
     } catch (error) {
-      // After a connection that worked, a server that does not answer may come back.
-      throw error instanceof Unavailable && this.#hasWorked ? new ConnectionLost() : error;
+      // After a connection that worked, the server may come back, whatever a proxy says meanwhile.
+      throw this.#hasWorked && !(error instanceof TokenWanted) ? new ConnectionLost() : error;
     }
   }
 

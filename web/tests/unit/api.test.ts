@@ -275,8 +275,20 @@ describe("a stream", () => {
     await recogniser.begin();
     tickets = async () => Promise.reject(new TypeError("no connection"));
     expect(await failureOf(recogniser.begin())).toBeInstanceOf(ConnectionLost);
-    tickets = async () => json({ title: "Starting", detail: "" }, 503);
-    expect(await failureOf(recogniser.begin())).toBeInstanceOf(ConnectionLost);
+    // A proxy has answers of its own while the server behind it starts.
+    for (const status of [503, 404, 500, 520]) {
+      tickets = async () => new Response("<p>No server here.</p>", { status });
+      expect(await failureOf(recogniser.begin())).toBeInstanceOf(ConnectionLost);
+    }
+  });
+
+  it("that worked is not sought again where the user gives no token", async () => {
+    const recogniser = server();
+    await recogniser.begin();
+    tickets = async () => json({}, 401);
+    const error = await failureOf(recogniser.begin());
+    expect(error).not.toBeInstanceOf(ConnectionLost);
+    expect(error?.message).toBe("This server wants a token.");
   });
 
   it("that is given up before its ticket comes is not opened", async () => {
