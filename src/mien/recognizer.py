@@ -10,7 +10,6 @@ Example::
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -27,7 +26,7 @@ from mien.faces.crop import crop_faces
 from mien.faces.detect import FRAMINGS, Detector, make_detectors
 from mien.faces.gate import Quality, QualityGate, measure_quality
 from mien.faces.photograph import PhotographDetector
-from mien.media.pictures import Picture, is_pillow, load_picture
+from mien.media.pictures import Picture, is_one_picture, load_picture
 
 _LARGEST_BOX = 10
 """Sides of a picture that a face's box may have: nothing but repeated border is beyond."""
@@ -166,7 +165,7 @@ class Recognizer:
         Raises:
             SourceError: if one of the pictures is none, or cannot be read; or of a single picture.
         """
-        if isinstance(pictures, str | os.PathLike) or is_pillow(pictures) or _is_picture(pictures):
+        if is_one_picture(pictures):
             raise SourceError(
                 "Found a single picture; expected several: write classify_crops([picture])."
             )
@@ -248,13 +247,6 @@ def face_emotion(
         pitch_degrees=None if quality is None else quality.pitch_degrees,
         roll_degrees=None if quality is None else quality.roll_degrees,
     )
-
-
-def _is_picture(array: object) -> bool:
-    """Whether an array is one picture, as against several in a row."""
-    if not isinstance(array, np.ndarray):
-        return False
-    return array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (1, 3, 4))
 
 
 def _box(given: Box | Sequence[float], shape: tuple[int, ...]) -> Box:

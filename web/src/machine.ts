@@ -225,14 +225,13 @@ function openFiles<F extends NamedFile>(state: State<F>, files: readonly F[]): S
   const photos = files
     .filter((file) => !isVideo(file))
     .map((file): Photo<F> => ({ file, phase: "waiting" }));
-  const onlyPhotos = "Only the photos were opened: one video at a time, and not with photos.";
   // Further photos join those that are there.
   const before = state.stage.kind === "photos" ? state.stage.photos : [];
   const next: State<F> = {
     ...state,
     sourceWish: state.stage.kind === "photos" ? state.sourceWish : state.sourceWish + 1,
     stage: { kind: "photos", photos: [...before, ...photos], chosen: before.length, done: 0, total: 0 },
-    problem: files.length > photos.length ? { text: onlyPhotos, remedies: [] } : null,
+    problem: files.length > photos.length ? othersLeftOut("the photos were") : null,
   };
   const left = state.stage.kind === "photos" ? [] : leave(state);
   const isBusy = before.some(({ phase }) => phase === "waiting");
@@ -243,14 +242,18 @@ function isVideo({ type }: NamedFile): boolean {
   return type.startsWith("video/");
 }
 
+/** What is said where files were chosen together that cannot be shown together. */
+function othersLeftOut(opened: string): Problem {
+  return { text: `Only ${opened} opened: one video at a time, and not with photos.`, remedies: [] };
+}
+
 /** Opens a video, and says so if other files were chosen with it. */
 function openVideo<F extends NamedFile>(state: State<F>, file: F, others: number): Step<F> {
-  const text = `Only ${file.name} was opened: one video at a time, and not with photos.`;
   const next: State<F> = {
     ...state,
     sourceWish: state.sourceWish + 1,
     stage: { kind: "video", file, phase: "waiting", done: 0, total: null, warning: null },
-    problem: others > 0 ? { text, remedies: [] } : null,
+    problem: others > 0 ? othersLeftOut(`${file.name} was`) : null,
   };
   return withEngine(next, leave(state));
 }

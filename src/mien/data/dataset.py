@@ -35,6 +35,12 @@ class Skipped(NamedTuple):
     reason: str
 
 
+def name_of_data(path: Path) -> str:
+    """Return a file's name without its ending; of a folder all, as its name may have a dot."""
+    path = path.resolve()
+    return path.name if path.is_dir() else path.stem
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Dataset:
     """Grey faces and what a file or folder says of them.

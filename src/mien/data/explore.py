@@ -19,7 +19,7 @@ from mien.core.errors import DataError
 from mien.core.files import write_atomically
 from mien.core.labels import EMOTIONS
 from mien.data import explore_figures
-from mien.data.dataset import Dataset
+from mien.data.dataset import Dataset, name_of_data
 from mien.data.fer2013 import load_dataset
 from mien.data.split import groups_of_copies
 from mien.data.usage import USAGES
@@ -175,8 +175,7 @@ def read_splits(paths: Sequence[Path]) -> dict[str, Dataset]:
 
 def _by_usage(dataset: Dataset) -> dict[str, Dataset]:
     if dataset.usage is None:
-        source = dataset.source.resolve()
-        return {source.name if source.is_dir() else source.stem: dataset}
+        return {name_of_data(dataset.source): dataset}
     masks = {usage: dataset.usage == usage for usage in USAGES}
     return {
         usage: Dataset(

@@ -49,10 +49,10 @@ def split_train_validation(
         )
     if groups is not None:
         # Of few groups, one at least; copies make one of two.
-        units = len(np.unique(_together(groups_of_copies(faces_u8), groups)))
-        most = min(units, int(np.bincount(labels).max()))
+        together = _together(groups_of_copies(faces_u8), groups)
+        most = min(len(np.unique(together)), int(np.bincount(labels).max()))
         folds = max(2, min(round(1 / validation_fraction), most))
-        in_fold = fold_of_faces(labels, faces_u8, groups, folds, seed)
+        in_fold = _cut(labels, together, folds, seed, "groups")
         chosen = _fold_for_validation(in_fold, labels, validation_fraction)
         return np.flatnonzero(in_fold != chosen), np.flatnonzero(in_fold == chosen)
     group_of_face = groups_of_copies(faces_u8)
@@ -109,15 +109,22 @@ def fold_of_faces(
     Raises:
         DataError: if there are fewer groups than folds, or no class has a face for each fold.
     """
+    together = _together(groups_of_copies(faces_u8), groups)
+    return _cut(labels, together, folds, seed, "different faces" if groups is None else "groups")
+
+
+def _cut(
+    labels: NDArray[np.int64], together: NDArray[np.int64], folds: int, seed: int, called: str
+) -> NDArray[np.int64]:
+    """Cut faces into folds, those of one number in `together` into one; see `fold_of_faces`."""
     # `mien data check` counts copies without it.
     from sklearn.model_selection import StratifiedGroupKFold
 
-    together = _together(groups_of_copies(faces_u8), groups)
     count = int(together.max()) + 1 if len(together) else 0
     if count < folds:
         raise DataError(
-            f"Found {count} {'different faces' if groups is None else 'groups'}; expected at least "
-            f"{folds}, one for each fold: give fewer folds, or a larger validation_fraction."
+            f"Found {count} {called}; expected at least {folds}, one for each fold: give fewer "
+            "folds, or a larger validation_fraction."
         )
     if np.bincount(labels).max() < folds:
         raise DataError(
@@ -129,7 +136,7 @@ def fold_of_faces(
     with warnings.catch_warnings():
         # A class of fewer faces than folds is missing in some: `mien train` says in which.
         warnings.filterwarnings("ignore", message="The least populated class")
-        for number, (_, chosen) in enumerate(splitter.split(faces_u8, labels, together)):
+        for number, (_, chosen) in enumerate(splitter.split(labels, labels, together)):
             in_fold[chosen] = number
     return in_fold
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from mien.core.errors import DataError, SettingError
 from mien.core.labels import EMOTIONS
 from mien.data.dataset import Dataset
-from mien.data.ferplus import agreed_labels
+from mien.data.ferplus import are_votes_for
 from mien.data.test_faces import are_near_copies, estimate_training_faces, find_test_faces
 from mien.data.usage import TEST_USAGES
 from mien.training.config import SHIPPED, load_experiment
@@ -221,8 +221,7 @@ def votes_for_test(faces: ScoredFaces, votes: NDArray[np.float32]) -> NDArray[np
         the votes.
 
     Raises:
-        DataError: if the votes are for other faces: of FER2013's labels the raters agree with two
-            of three.
+        DataError: if the votes are for other faces.
     """
     in_order = np.arange(TEST_COUNT) < PUBLIC_TEST_COUNT
     if not faces.is_look or faces.is_public_test is None:
@@ -230,9 +229,7 @@ def votes_for_test(faces: ScoredFaces, votes: NDArray[np.float32]) -> NDArray[np
     if not np.array_equal(faces.is_public_test, in_order):
         return None
     votes = votes[-TEST_COUNT:]
-    agreed = agreed_labels(votes) if len(votes) == TEST_COUNT else np.full(TEST_COUNT, -1)
-    hits = (agreed == faces.labels)[agreed >= 0]
-    if len(hits) < TEST_COUNT / 2 or hits.mean() < 0.5:
+    if not are_votes_for(faces.labels, votes):
         raise DataError(
             "fer2013new.csv, beside the faces, holds no votes for FER2013's test faces in its last "
             f"{TEST_COUNT:,} rows: it was cut or edited. `mien data download` fetches it."

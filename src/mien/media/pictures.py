@@ -40,6 +40,13 @@ def load_picture(picture: Picture) -> NDArray[np.uint8]:
     raise SourceError(f"Found {type(picture).__name__}; {_EXPECTED}.{_hint(picture)}")
 
 
+def is_one_picture(value: object) -> bool:
+    """Whether a value is a single picture, as against several in a row."""
+    if isinstance(value, np.ndarray):
+        return value.ndim == 2 or (value.ndim == 3 and value.shape[2] in (1, 3, 4))
+    return isinstance(value, str | os.PathLike) or is_pillow(value)
+
+
 def is_pillow(value: object) -> TypeGuard[Image]:
     """Whether a value is a picture of Pillow's, which need not be installed."""
     return any(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mien.core.errors import DataError
 from mien.data.classes import FER2013_CLASSES, ClassTable
 from mien.data.fer2013 import load_dataset
-from mien.data.ferplus import agreed_labels, load_votes
+from mien.data.ferplus import are_votes_for, load_votes
 from mien.data.near_copies import NEAR_COPY_CORRELATION, near_copies
 from mien.data.split import (
     fold_of_faces,
@@ -24,9 +24,6 @@ from mien.data.split import (
 )
 from mien.data.usage import TRAINING, VALIDATION
 from mien.training.config import SplitConfig, load_experiment
-
-_COMPARED_ROWS = 250
-"""So many rows in which FER+'s raters agree with 73 % of FER2013's labels show that well."""
 
 _SPLIT_OF_GROUPS = "the fold of the best size"
 """How `mien.data.split` splits groups: a run whose groups were split otherwise cannot go on."""
@@ -169,21 +166,13 @@ def votes_of(labels: NDArray[np.int64], votes_file: Path) -> NDArray[np.float32]
         votes_file: FER+'s `fer2013new.csv`.
 
     Returns:
-        (N, 10) counts of votes; None if they are for other faces. Labels and votes are compared
-        some hundreds at a time, as one row too many or too few moves all that follow.
+        (N, 10) counts of votes; None if they are for other faces.
 
     Raises:
         DataError: if the file cannot be read.
     """
     votes = load_votes(votes_file)[: len(labels)]
-    if len(votes) < len(labels):
-        return None
-    agreed = agreed_labels(votes)
-    for rows in np.array_split(np.arange(len(labels)), max(1, len(labels) // _COMPARED_ROWS)):
-        hits = (agreed[rows] == labels[rows])[agreed[rows] >= 0]
-        if not len(hits) or hits.mean() < 0.5:
-            return None
-    return votes
+    return votes if are_votes_for(labels, votes) else None
 
 
 def split_faces(faces: LabelledFaces, split: SplitConfig) -> tuple[LabelledFaces, LabelledFaces]:

@@ -35,13 +35,10 @@ def iteration_history(experiments: Path, runs: Path) -> list[str]:
     """
     looks, problems = _looks(experiments / "test_scores.jsonl")
     recipes, unread = _recipes(experiments)
-    begun, damaged = _runs_with_recipes(runs)
-    foreign = {name: begun[name] for name in begun if is_foreign(RunFolder(runs / name))}
+    finished, foreign, damaged = _recipes_of_runs(runs)
     # Variants of a recipe, as --set and --seeds make them, have no file of their own.
     variants = {
-        name: begun[name]
-        for name in begun
-        if name not in recipes and name not in unread and name not in foreign
+        name: finished[name] for name in finished if name not in recipes and name not in unread
     }
     own = {name: recipe for name, recipe in recipes.items() if name not in damaged} | variants
 
@@ -79,20 +76,25 @@ def _recipes(experiments: Path) -> tuple[dict[str, Experiment], dict[str, ModelE
     return recipes, unread
 
 
-def _runs_with_recipes(runs: Path) -> tuple[dict[str, Experiment], dict[str, ModelError]]:
-    """Return those of finished runs and of runs on other data, and what is wrong with others."""
-    recipes, damaged = {}, {}
+def _recipes_of_runs(
+    runs: Path,
+) -> tuple[dict[str, Experiment], dict[str, Experiment], dict[str, ModelError]]:
+    """Return those of finished runs, of runs on other data, and what is wrong with other runs."""
+    finished, foreign, damaged = {}, {}, {}
     for run in map(RunFolder, sorted(runs.glob("*/"))):
         try:
             metrics = run.read_metrics()
             # Whatever a row needs is read here, so that none of it ends the table.
             _ = run.shown_sha256
-            is_worth_a_row = is_foreign(run) or "training_minutes" in metrics
-            if is_worth_a_row and run.recipe.is_file():
-                recipes[run.path.name] = load_experiment(run.recipe)
+            if not run.recipe.is_file():
+                continue
+            if is_foreign(run):
+                foreign[run.path.name] = load_experiment(run.recipe)
+            elif "training_minutes" in metrics:
+                finished[run.path.name] = load_experiment(run.recipe)
         except ModelError as error:
             damaged[run.path.name] = error
-    return recipes, damaged
+    return finished, foreign, damaged
 
 
 def _by_kind(

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from mien.core.errors import SettingError
+from mien.data.dataset import name_of_data
 from mien.data.infer_classes import infer_classes
 from mien.training.config import TrainingConfig
 from mien.training.recipe import Recipe
@@ -100,15 +101,10 @@ def for_own_faces(
         classes = infer_classes(data)
         own["classes.names"] = list(classes.names)
         own["classes.other_names"] = dict(classes.other_names)
-    run_name = _file_name(name or f"own_{_name_of(data.resolve())}")
+    run_name = _file_name(name or f"own_{name_of_data(data)}")
     if run_name.startswith("."):
         raise SettingError(f"{name!r} is no name of a run: give one such as own_faces.")
     return recipe.variant(_changed_name(run_name, changes), {**own, **changes})
-
-
-def _name_of(data: Path) -> str:
-    # A folder's name may have a dot in it, and nothing but a file's has an ending.
-    return data.name if data.is_dir() else data.stem
 
 
 def spread(runs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
