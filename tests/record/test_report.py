@@ -9,8 +9,9 @@ import pytest
 
 from mien.core.errors import DataError, OutputError
 from mien.core.labels import EMOTIONS
+from mien.record.person import apportion
 from mien.record.report import write_report
-from mien.record.summary import MOST_SLICES, Summary, apportion
+from mien.record.summary import MOST_SLICES, MOST_TRACKS, Summary
 from mien.record.write import RecordOutputs, RecordWriter
 
 
@@ -180,6 +181,32 @@ def test_the_answer_is_the_mean_over_the_certain_time(result):
     assert document["persons"][1]["uncertain_share"] == pytest.approx(0.8)
     assert document["never_certain"] == 1
     assert summary.answer_line() == "The whole clip: happy, 68% on average"
+
+
+def test_of_very_many_people_those_seen_the_shortest_are_only_counted(result):
+    """A camera in a shop runs for months: memory must not grow with whoever passes by."""
+    summary, apart = Summary(), 100
+    people = MOST_TRACKS + 500
+    for number in range(1, people + 1):
+        frame, uncertain = number * apart, number % 10 == 0
+        stay = 12 if number == 7 else 2
+        emotion = "happy" if number % 2 else "sad"
+        for step in range(stay):
+            summary.add([result(frame + step, number, emotion, 0.9, uncertain=uncertain)])
+    assert len(summary.tracks) <= MOST_TRACKS
+    assert summary.people == people - people // 10
+    assert summary.never_certain == people // 10
+    assert summary.seen_ms == pytest.approx((people + 10) * 40)
+    assert summary.uncertain_ms == pytest.approx(people // 10 * 40)
+    document = summary.document()
+    assert document["persons"][0]["track_id"] == 7  # the first to come, but seen the longest
+    assert len(document["persons"]) + document["others"] == summary.people
+    assert document["never_certain"] == summary.never_certain
+    # 5,250 were happy and 4,200 sad, each for a frame but one.
+    happy = (0.9 * 5260 + 0.1 / 6 * 4200) / 9460
+    assert document["emotion"] == "happy"
+    assert document["confidence"] == pytest.approx(happy, abs=1e-4)
+    assert f"... and {summary.people - 10:,} more" in summary.lines()
 
 
 def test_the_summary_of_a_record_is_that_of_the_video(record, tmp_path, page_of):

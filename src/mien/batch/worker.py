@@ -399,15 +399,13 @@ def part_schema(labels: tuple[str, ...], *, temporal: bool) -> Any:
 
 def _amount(summary: Summary) -> dict[str, Any]:
     """What a video amounts to: how many people, for how long, and what all showed on the whole."""
-    tracks = summary.tracks.values()
-    seen_ms = sum(track.seen_ms for track in tracks)
-    uncertain_ms = sum(track.uncertain_ms for track in tracks)
+    seen_ms = summary.seen_ms
     answer = summary.answer
     return {
-        "people": len(summary.persons),
+        "people": summary.people,
         "frames_with_faces": summary.frames,
         "seen_ms": round(seen_ms, 3),
-        "uncertain_share": round(uncertain_ms / seen_ms, 4) if seen_ms else None,
+        "uncertain_share": round(summary.uncertain_ms / seen_ms, 4) if seen_ms else None,
         "emotion": None if answer is None else answer.emotion,
         "confidence": None if answer is None else round(answer.confidence, 4),
         "probabilities": None if answer is None else answer.probabilities.round(4).tolist(),

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mien.core.types import Box
 from mien.media.colours import colours_of, is_dark
-from mien.record.summary import apportion
+from mien.record.person import apportion
 
 _PICTURE_SIDE = 96
 _UNCERTAIN = "uncertain"

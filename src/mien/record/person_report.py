@@ -17,8 +17,9 @@ from mien.core.errors import DataError
 from mien.core.types import Box, FaceEmotion
 from mien.media.frames import open_frames
 from mien.record.page import colour, face_tag, fill_page, share_bar
+from mien.record.person import Answer, Moment, Person, apportion
 from mien.record.read import read_record
-from mien.record.summary import Answer, Moment, Person, Summary, apportion, duration_of
+from mien.record.summary import Summary
 
 MOST_PEOPLE = 12
 """So many people have a section of their own: those who were seen the longest."""
@@ -124,17 +125,16 @@ class Pace:
 
 def facts_of(summary: Summary) -> dict[str, str]:
     """Return the figures at the top of the page, by name."""
-    tracks = list(summary.tracks.values())
-    seen_ms = sum(track.seen_ms for track in tracks)
-    uncertain_ms = sum(track.uncertain_ms for track in tracks)
+    seen_ms = summary.seen_ms
+    first = next(iter(summary.tracks.values()))
     facts = {
         "From": _clock(summary.first_ms),
         "To": _clock(summary.last_ms),
-        "People": f"{len(summary.persons):,}",
+        "People": f"{summary.people:,}",
         "On the whole": _answer(summary.answer),
         "Frames with a face": f"{summary.frames:,}",
         "Rows": f"{summary.rows:,}",
-        "Uncertain": f"{uncertain_ms / seen_ms if seen_ms else tracks[0].shares[-1]:.0%}",
+        "Uncertain": f"{summary.uncertain_ms / seen_ms if seen_ms else first.shares[-1]:.0%}",
     }
     if summary.readings:
         facts["Reading"] = ", ".join(sorted(summary.readings))
@@ -154,9 +154,9 @@ def sections_of(summary: Summary, video: Path | None, rotate_degrees: int) -> li
 def counts_of(summary: Summary) -> str:
     """Return how many of those who were followed have no section, and why; empty for none."""
     counts = []
-    if nobody := len(summary.tracks) - len(summary.persons):
+    if nobody := summary.never_certain:
         counts.append(f"Followed but never certain, and so counted as nobody: {nobody:,}.")
-    if rest := len(summary.persons) - len(_shown(summary)):
+    if rest := summary.people - len(_shown(summary)):
         counts.append(f"The {rest:,} people seen for a shorter time have no section.")
     return " ".join(counts)
 
@@ -180,7 +180,7 @@ def _section(person: Person, summary: Summary, pictures: dict[tuple[int, Box], s
     )
     return (
         f"<section><header><h2>Person {person.track_id}</h2>"
-        f'<span class="soft">seen for {duration_of(person)}, from '
+        f'<span class="soft">seen for {person.duration}, from '
         f"{_clock(person.first_ms)} to {_clock(person.last_ms)}; "
         f"on the whole {escape(_answer(person.answer))}</span></header>"
         f"<h3>Share of time</h3>{share_bar(person.shares, person.labels)}"

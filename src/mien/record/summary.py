@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
@@ -13,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.errors import DataError
-from mien.core.types import Box, FaceEmotion
+from mien.core.types import FaceEmotion
+from mien.record.person import Answer, Person
 
 LONGEST_STEP_MS = 500.0
 """A row stands for the time to the person's next row, but for no longer than this, or than one and
@@ -28,218 +28,55 @@ MOST_SLICES = 600
 MOST_SLICES_A_FRAME = 8
 """Likewise where a frame usually lasts for more slices than these."""
 
-MOMENTS = 8
-"""So many of a person's strongest moments are kept."""
+MOST_TRACKS = 10_000
+"""Of more, those who have left and were seen the shortest are summed up, so that memory stays flat:
+half of them, so that it is seldom."""
 
-_MOMENT_GAP_MS = 2000.0
+GONE_MS = 60_000.0
+"""Who was not seen for so long has left: a tracker gives them another number
+(`mien.faces.tracker.RETURN_MS`)."""
+
 _PACE_FRAMES = 25
-_MOST_NAMED = 3
-_NEUTRAL = "neutral"
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """When a person showed an emotion most strongly.
-
-    Attributes:
-        frame: Index of the frame.
-        timestamp_ms: When, in the source.
-        box: Where the face was.
-        emotion: What it showed.
-        confidence: How probable that was, 0 to 1.
-    """
-
-    frame: int
-    timestamp_ms: float
-    box: Box
-    emotion: str
-    confidence: float
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Answer:
-    """What a person, or everyone in a clip, showed on the whole.
-
-    It is the mean of the probabilities over the time in which the label was certain: uncertain
-    faces have no say. With a network over time it is what that says of all that a person showed;
-    it has learnt what a doubtful moment is worth.
-
-    Attributes:
-        labels: What the network tells apart.
-        probabilities: (C,) float64, in the order of `labels`; sums to 1.
-    """
-
-    labels: tuple[str, ...]
-    probabilities: NDArray[np.float64]
-
-    @property
-    def emotion(self) -> str:
-        """The most probable label."""
-        return self.labels[int(self.probabilities.argmax())]
-
-    @property
-    def confidence(self) -> float:
-        """Its probability, 0 to 1."""
-        return float(self.probabilities.max())
-
-    def document(self) -> dict[str, Any]:
-        """The answer as JSON values: `emotion`, `confidence` and `probabilities` by label."""
-        return {
-            "emotion": self.emotion,
-            "confidence": round(self.confidence, 4),
-            "probabilities": _by_label(self.labels, self.probabilities),
-        }
 
 
 @dataclass(slots=True, eq=False)
-class Person:
-    """What one person showed.
+class _Rest:
+    """Tracks of which nothing but sums is kept.
 
     Attributes:
-        track_id: The person's number.
-        labels: What the network tells apart.
-        first_ms: When the person was first seen.
-        last_ms: When the person was last seen; the time until then is counted.
-        rows: How many rows there are.
-        shown_ms: (C,) how long each emotion was shown and certain, in milliseconds.
-        uncertain_ms: For how long the label was uncertain.
-        transitions: (C, C) how often one certain label followed another: from (row) to (column).
-        slices: By the slice's number: (C + 1,) milliseconds; the probabilities of certain rows
-            and 1 for uncertain ones, each times its duration, summed.
-        moments: The strongest certain moments other than neutral, strongest first.
+        people: Those who were certain at least once.
+        never_certain: The other ones.
+        certain_ms: For how long labels were certain.
+        uncertain_ms: For how long they were not.
+        answers: (C,) the sum of the people's answers.
+        answers_ms: (C,) the same, each times its certain time in milliseconds.
     """
 
-    track_id: int
-    labels: tuple[str, ...]
-    first_ms: float
-    last_ms: float
-    rows: int = 0
-    shown_ms: NDArray[np.float64] = field(init=False)
+    people: int = 0
+    never_certain: int = 0
+    certain_ms: float = 0.0
     uncertain_ms: float = 0.0
-    transitions: NDArray[np.int64] = field(init=False)
-    slices: dict[int, NDArray[np.float64]] = field(default_factory=dict)
-    moments: list[Moment] = field(default_factory=list)
-    _previous: FaceEmotion | None = None
-    _certain: FaceEmotion | None = None  # the latest row that was
-    _whole: NDArray[np.float32] | None = None  # what a network over time said last of all so far
+    answers: NDArray[np.float64] | float = 0.0
+    answers_ms: NDArray[np.float64] | float = 0.0
 
-    def __post_init__(self) -> None:
-        count = len(self.labels)
-        self.shown_ms = np.zeros(count)
-        self.transitions = np.zeros((count, count), np.int64)
-
-    @property
-    def was_certain(self) -> bool:
-        """Whether a label was certain at least once: what never was may be no face at all."""
-        return self._certain is not None
-
-    @property
-    def certain_ms(self) -> float:
-        """For how long the label was certain."""
-        return float(self.shown_ms.sum())
-
-    @property
-    def answer(self) -> Answer | None:
-        """What the person showed on the whole; None for who never was certain.
-
-        Who was certain for a moment alone showed what the last such row says.
-        """
-        if self._certain is None:
-            return None
-        if self._whole is not None:
-            whole = self._whole.astype(np.float64)
-            return Answer(self.labels, whole / whole.sum())
-        summed = sum(self.slices.values(), np.zeros(len(self.labels) + 1))[:-1]
-        if summed.sum() == 0:
-            summed = self._certain.probabilities.astype(np.float64)
-        return Answer(self.labels, summed / summed.sum())
-
-    @property
-    def seen_ms(self) -> float:
-        """For how long the person was seen, certain or not."""
-        return self.certain_ms + self.uncertain_ms
-
-    @property
-    def shares(self) -> NDArray[np.float64]:
-        """(8,) the part of the time of each emotion, and then that of uncertain labels; sums to 1.
-
-        Who was seen for a moment alone showed in all of it what the last row says.
-        """
-        parts_ms = np.append(self.shown_ms, self.uncertain_ms)
-        if self.seen_ms > 0:
-            return parts_ms / self.seen_ms
-        face = self._previous
-        assert face is not None
-        parts_ms[-1 if face.uncertain else self.labels.index(face.emotion)] = 1.0
-        return parts_ms
-
-    def add(self, face: FaceEmotion, slice_ms: float, longest_step_ms: float) -> None:
-        """Take in the person's next row.
-
-        Args:
-            face: The row.
-            slice_ms: How long the slices are.
-            longest_step_ms: For how long the row before it may stand.
-        """
-        if self._previous is not None:
-            end_ms = min(face.timestamp_ms, self.last_ms + longest_step_ms)
-            self._count(self._previous, max(end_ms, self.last_ms), slice_ms)
-        self._previous = face
-        self._whole = face.whole_probabilities
-        self.rows += 1
-        self.last_ms = max(self.last_ms, face.timestamp_ms)
-        if face.uncertain:
+    def add(self, track: Person) -> None:
+        self.certain_ms += track.certain_ms
+        self.uncertain_ms += track.uncertain_ms
+        answer = track.answer
+        if answer is None:
+            self.never_certain += 1
             return
-        if self._certain is not None and face.emotion != self._certain.emotion:
-            before, after = map(self.labels.index, (self._certain.emotion, face.emotion))
-            self.transitions[before, after] += 1
-        self._certain = face
-        if face.emotion != _NEUTRAL:
-            self._consider(face)
-
-    def merge_slices(self) -> None:
-        """Make the slices twice as long."""
-        merged: dict[int, NDArray[np.float64]] = {}
-        for number, part in self.slices.items():
-            merged[number // 2] = merged.get(number // 2, 0) + part
-        self.slices = merged
-
-    def _count(self, face: FaceEmotion, end_ms: float, slice_ms: float) -> None:
-        """Let a row stand for the time from `last_ms` to `end_ms`, in every slice of it."""
-        step_ms = end_ms - self.last_ms
-        if face.uncertain:
-            self.uncertain_ms += step_ms
-            shares = np.append(np.zeros(len(self.labels)), 1.0)
-        else:
-            self.shown_ms[self.labels.index(face.emotion)] += step_ms
-            shares = np.append(face.probabilities, 0.0)
-        for number in range(int(self.last_ms // slice_ms), math.ceil(end_ms / slice_ms)):
-            begin_ms = max(number * slice_ms, self.last_ms)
-            within_ms = min((number + 1) * slice_ms, end_ms) - begin_ms
-            part = self.slices.setdefault(number, np.zeros(len(self.labels) + 1))
-            part += shares * within_ms
-
-    def _consider(self, face: FaceEmotion) -> None:
-        moment = Moment(face.frame, face.timestamp_ms, face.box, face.emotion, face.confidence)
-        rivals = [
-            other
-            for other in self.moments
-            if other.emotion == moment.emotion
-            and abs(other.timestamp_ms - moment.timestamp_ms) < _MOMENT_GAP_MS
-        ]
-        if any(other.confidence >= moment.confidence for other in rivals):
-            return
-        kept = [other for other in self.moments if other not in rivals]
-        kept.append(moment)
-        kept.sort(key=lambda other: -other.confidence)
-        self.moments = kept[:MOMENTS]
+        self.people += 1
+        self.answers = self.answers + answer.probabilities
+        self.answers_ms = self.answers_ms + track.certain_ms * answer.probabilities
 
 
 class Summary:
     """What a record amounts to.
 
     Attributes:
-        tracks: Whatever was followed as a face, by number, in the order of the first sight.
+        tracks: Whatever was followed as a face, by number, in the order of the first sight; of more
+            than `MOST_TRACKS`, not all.
         rows: How many rows there are.
         frames: How many frames show a face.
         first_ms: The time of the first row; 0 without rows.
@@ -265,6 +102,7 @@ class Summary:
         self.first_ms = 0.0
         self.last_ms = 0.0
         self.slice_ms = FINEST_SLICE_MS
+        self._rest = _Rest()
         self._frame: int | None = None
         # How long each of the latest frames lasted: memory stays flat, and one pause counts little.
         self._frames_ms: deque[float] = deque(maxlen=_PACE_FRAMES)
@@ -295,6 +133,8 @@ class Summary:
             self.rows += 1
             person = self.tracks.get(face.track_id)
             if person is None:
+                if len(self.tracks) >= MOST_TRACKS:
+                    self._sum_up_the_gone()
                 person = Person(face.track_id, self.labels, face.timestamp_ms, face.timestamp_ms)
                 self.tracks[face.track_id] = person
             self._lengthen_slices()
@@ -311,27 +151,52 @@ class Summary:
         return {number: track for number, track in self.tracks.items() if track.was_certain}
 
     @property
+    def people(self) -> int:
+        """How many tracks were certain at least once."""
+        return len(self.persons) + self._rest.people
+
+    @property
+    def never_certain(self) -> int:
+        """How many tracks never were, and may be no faces at all."""
+        return len(self.tracks) - len(self.persons) + self._rest.never_certain
+
+    @property
+    def seen_ms(self) -> float:
+        """For how long all tracks were seen, certain or not, added up."""
+        rest_ms = self._rest.certain_ms + self._rest.uncertain_ms
+        return sum((track.seen_ms for track in self.tracks.values()), rest_ms)
+
+    @property
+    def uncertain_ms(self) -> float:
+        """For how long their labels were uncertain, added up."""
+        return sum((track.uncertain_ms for track in self.tracks.values()), self._rest.uncertain_ms)
+
+    @property
     def answer(self) -> Answer | None:
         """What everyone showed on the whole; None where nobody was certain.
 
         A person counts for as long as the label was certain; where everyone was for a moment
         alone, all count the same.
         """
-        persons = list(self.persons.values())
-        answers = [answer for person in persons if (answer := person.answer) is not None]
-        if not answers:
-            return None
-        weights = [person.certain_ms for person in persons]
-        each = np.array([answer.probabilities for answer in answers])
-        return Answer(
-            self.labels, np.average(each, axis=0, weights=weights if any(weights) else None)
+        everyone = _Rest(
+            people=self._rest.people,
+            answers=self._rest.answers,
+            answers_ms=self._rest.answers_ms,
         )
+        for person in self.persons.values():
+            everyone.add(person)
+        if not everyone.people:
+            return None
+        summed = everyone.answers_ms if np.any(everyone.answers_ms) else everyone.answers
+        probabilities = np.asarray(summed)
+        return Answer(self.labels, probabilities / probabilities.sum())
 
     def document(self) -> dict[str, Any]:
         """The summary as JSON values: the clip's answer, and each person's, the longest seen first.
 
         `emotion`, `confidence` and `probabilities` are null where nobody was certain; `shares` are
         parts of the time in which the person was seen, and sum to 1 with `uncertain_share`.
+        `others` are people who left and are only counted, in records of more than `MOST_TRACKS`.
         """
         nothing = dict.fromkeys(("emotion", "confidence", "probabilities"))
         answer = self.answer
@@ -343,8 +208,9 @@ class Summary:
             "networks_over_time": sorted(self.networks_over_time),
             "labels": list(self.labels),
             **(nothing if answer is None else answer.document()),
-            "persons": [_person_document(person) for person in self._longest_seen()],
-            "never_certain": len(self.tracks) - len(self.persons),
+            "persons": [person.document() for person in self._longest_seen()],
+            "others": self._rest.people,
+            "never_certain": self.never_certain,
         }
 
     def answer_line(self) -> str | None:
@@ -372,18 +238,25 @@ class Summary:
             most: Those who were seen the longest, at most so many.
         """
         longest = self._longest_seen()
-        lines = [_line(person) for person in longest[:most]]
-        if len(longest) > most:
-            lines.append(f"... and {len(longest) - most} more")
-        nobody = len(self.tracks) - len(longest)
+        lines = [person.line() for person in longest[:most]]
+        if self.people > most:
+            lines.append(f"... and {self.people - most:,} more")
+        nobody = self.never_certain
         if nobody:
             lines.append(
-                f"({nobody} that may be no {'face' if nobody == 1 else 'faces'}: never certain)"
+                f"({nobody:,} that may be no {'face' if nobody == 1 else 'faces'}: never certain)"
             )
         return lines
 
     def _longest_seen(self) -> list[Person]:
         return sorted(self.persons.values(), key=lambda person: -person.seen_ms)
+
+    def _sum_up_the_gone(self) -> None:
+        """Keep no more than sums of those who left and were seen the shortest."""
+        gone = [track for track in self.tracks.values() if self.last_ms - track.last_ms > GONE_MS]
+        gone.sort(key=lambda track: (track.was_certain, track.seen_ms))
+        for track in gone[: MOST_TRACKS // 2]:
+            self._rest.add(self.tracks.pop(track.track_id))
 
     def _turn_to(self, face: FaceEmotion) -> None:
         """Count the frame of `face`, and learn from it how long a frame usually lasts."""
@@ -403,59 +276,3 @@ class Summary:
             self.slice_ms *= 2
             for person in self.tracks.values():
                 person.merge_slices()
-
-
-def apportion(shares: NDArray[np.float64], total: int) -> list[int]:
-    """Return shares as whole numbers that add up to a total, by the largest remainders.
-
-    Args:
-        shares: They sum to 1.
-        total: 100 for whole per cent, 1,000 for tenths of them.
-    """
-    exact = total * shares
-    whole = np.floor(exact).astype(int)
-    rest = total - int(whole.sum())
-    whole[np.argsort(whole - exact, kind="stable")[:rest]] += 1
-    return [int(number) for number in whole]
-
-
-def _by_label(labels: tuple[str, ...], values: NDArray[np.float64]) -> dict[str, float]:
-    return {label: round(float(value), 4) for label, value in zip(labels, values, strict=True)}
-
-
-def _person_document(person: Person) -> dict[str, Any]:
-    answer = person.answer
-    assert answer is not None
-    return {
-        "track_id": person.track_id,
-        "first_ms": round(person.first_ms, 3),
-        "last_ms": round(person.last_ms, 3),
-        "seen_ms": round(person.seen_ms, 3),
-        **answer.document(),
-        "shares": _by_label(person.labels, person.shares[:-1]),
-        "uncertain_share": round(float(person.shares[-1]), 4),
-    }
-
-
-def _line(person: Person) -> str:
-    *shown, uncertain = apportion(person.shares, 100)
-    order = sorted(range(len(shown)), key=lambda index: -shown[index])
-    named = [
-        f"{shown[index]}% {person.labels[index]}" for index in order[:_MOST_NAMED] if shown[index]
-    ]
-    if other := sum(shown[index] for index in order[_MOST_NAMED:]):
-        named.append(f"{other}% other")
-    answer = person.answer
-    assert answer is not None
-    whole = f"{answer.emotion} ({answer.confidence:.0%})"
-    parts = [f"Person {person.track_id}: {whole}", duration_of(person), ", ".join(named)]
-    if uncertain:
-        parts.append(f"{uncertain}% uncertain")
-    return "; ".join(part for part in parts if part)
-
-
-def duration_of(person: Person) -> str:
-    """Return for how long a person was seen, such as `12.3 s`; in frames if only for a moment."""
-    if person.seen_ms == 0:
-        return "1 frame" if person.rows == 1 else f"{person.rows} frames"
-    return f"{person.seen_ms / 1000:.1f} s"

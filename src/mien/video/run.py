@@ -142,7 +142,7 @@ def run_video(
 
 
 def _lines(summary: Summary, frames: int, seconds: float) -> list[str]:
-    people = f"{len(summary.persons)} {'person' if len(summary.persons) == 1 else 'people'}"
+    people = f"{summary.people:,} {'person' if summary.people == 1 else 'people'}"
     return [
         f"{frames:,} frame{'' if frames == 1 else 's'}, "
         f"{summary.rows:,} face{'' if summary.rows == 1 else 's'}, {people} in "

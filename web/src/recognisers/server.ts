@@ -47,6 +47,8 @@ const POLL_MS = 400;
 const MOST_REPEATS = 8;
 // A server may take a connection and say nothing.
 const READY_MS = 20_000;
+// Of a server that answers, so many live connections in a row fail before it is said.
+const MOST_REFUSALS = 3;
 // While frames are under way, a result is due: a connection may fall silent without closing.
 const SILENCE_MS = 10_000;
 
@@ -74,6 +76,7 @@ export class ServerRecogniser implements Recogniser {
   // Changes with every connection that is given up: what is still to come of it does not count.
   #generation = 0;
   #hasWorked = false;
+  #refusals = 0;
   // Videos that the server has, though the connection to it failed.
   readonly #jobs = new WeakMap<File, Job>();
 
@@ -109,9 +112,10 @@ export class ServerRecogniser implements Recogniser {
         resolve();
       };
       socket.onclose = () => {
-        const error = new ConnectionLost();
+        const isGivenUp = this.#socket !== socket;
+        const error = isGivenUp || this.#hasWorked ? new ConnectionLost() : this.#refused();
         reject(error);
-        if (this.#socket === socket) this.#drop(error);
+        if (!isGivenUp) this.#drop(error);
       };
     }).finally(() => self.clearTimeout(timer));
   }
@@ -215,6 +219,17 @@ export class ServerRecogniser implements Recogniser {
       `The server reads live pictures in one way only: “${wordsOf(reading)}”.`,
       "Its network over time knows no other. Choose that one, or recognise on this device.",
       ["use-device"],
+    );
+  }
+
+  /** What a live connection says that closed before anything came, though the server gave a ticket. */
+  #refused(): UserError {
+    if (++this.#refusals < MOST_REFUSALS) return new ConnectionLost();
+    this.#refusals = 0;
+    return new UserError(
+      "The server answers, but no live connection to it lasts.",
+      "A proxy in between may not let WebSockets through. Photos and videos go another way.",
+      ["retry", "use-device"],
     );
   }
 

@@ -214,6 +214,20 @@ class FakeSocket {
   }
 }
 
+class RefusedSocket {
+  readyState = 0;
+  onclose = () => {};
+
+  constructor() {
+    queueMicrotask(() => this.close());
+  }
+
+  close() {
+    this.readyState = 3;
+    this.onclose();
+  }
+}
+
 class FakeCanvas {
   width = 1;
   height = 1;
@@ -302,6 +316,25 @@ describe("a stream", () => {
     arrive(json({ ticket: "t1" }));
     expect(await failure).toBeInstanceOf(ConnectionLost);
     expect(FakeSocket.last).toBe(before);
+  });
+
+  it("that a proxy does not let through is told after some attempts, if none ever worked", async () => {
+    vi.stubGlobal("WebSocket", RefusedSocket);
+    const recogniser = server();
+    for (let attempt = 0; attempt < 2; attempt++) {
+      expect(await failureOf(recogniser.begin())).toBeInstanceOf(ConnectionLost);
+    }
+    const error = await failureOf(recogniser.begin());
+    expect(error).not.toBeInstanceOf(ConnectionLost);
+    expect(error?.message).toContain("no live connection");
+    // Whoever tries again has all attempts again.
+    expect(await failureOf(recogniser.begin())).toBeInstanceOf(ConnectionLost);
+    vi.stubGlobal("WebSocket", FakeSocket);
+    await recogniser.begin();
+    vi.stubGlobal("WebSocket", RefusedSocket);
+    for (let attempt = 0; attempt < 4; attempt++) {
+      expect(await failureOf(recogniser.begin())).toBeInstanceOf(ConnectionLost);
+    }
   });
 
   it("that never answers is a lost connection", async () => {

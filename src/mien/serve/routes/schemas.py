@@ -178,6 +178,7 @@ class VideoSummary(Answer):
     )
     labels: list[str]
     persons: list[PersonSummary] = Field(description="The longest seen first.")
+    others: int = Field(description="People who left and are only counted: of very many.")
     never_certain: int = Field(description="Tracks that may be no faces at all.")
 
 
