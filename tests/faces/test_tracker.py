@@ -162,6 +162,49 @@ def test_someone_who_comes_back_gets_the_old_number_and_someone_else_a_new_one()
     assert 1 not in numbers[2]
 
 
+def test_who_leaves_across_the_edge_and_comes_in_again_is_one_person():
+    """Detectors end boxes at the frame's edge, and half a face looks like nobody."""
+
+    def to_and_fro(time):
+        return (200 + 160 * time if time < 2 else 520 - 160 * (time - 2.5), 90)
+
+    tracker, numbers = FaceTracker(), []
+    for index, (image, ms, _) in enumerate(play([(1, to_and_fro)], 4.5)):
+        followed = tracker.carry(image, ms)
+        x, y = to_and_fro(ms / 1000)
+        width = min(x + SIDE, WIDTH) - x
+        if index % 3 == 0 or not followed:
+            seen = [Face(Box(x, y, width, SIDE), 0.9)] if width > 0.4 * SIDE else []
+            tracker.correct(seen)
+        numbers += [tracked.track_id for tracked in tracker.faces()]
+    assert set(numbers) == {1}
+    assert len(numbers) > 75
+
+
+def test_who_comes_in_at_the_edge_is_shown_at_once_if_nobody_has_left():
+    tracker = FaceTracker()
+    for number, (image, ms, _) in enumerate(play([(1, still(WIDTH - 40, 90))], 1.5)):
+        tracker.carry(image, ms)
+        tracker.correct([Face(Box(WIDTH - 40, 90, 40, SIDE), 0.9)])
+        assert len(tracker.faces()) == 1, number
+
+
+def test_who_stays_at_the_edge_is_shown_after_a_while_though_somebody_has_left():
+    tracker = FaceTracker()
+    shown = []
+    actors = [(1, line(100, 160, 90, 0, 0.5)), (2, lambda t: (WIDTH - 40, 90) if t > 1 else None)]
+    for image, ms, truth in play(actors, 3):
+        tracker.carry(image, ms)
+        faces = [Face(box, 0.9) for seed, box in truth.items() if seed == 1]
+        if ms > 1000:
+            faces.append(Face(Box(WIDTH - 40, 90, 40, SIDE), 0.9))
+        tracker.correct(faces)
+        shown.append([tracked.track_id for tracked in tracker.faces()])
+    assert shown[0] == [1]
+    assert shown[33] == []
+    assert shown[-1] == [2]
+
+
 def test_another_shot_begins_new_tracks_at_the_same_place():
     tracker = FaceTracker()
     numbers, _ = follow(tracker, play([(1, still(200, 90))], 1))

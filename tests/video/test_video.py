@@ -18,6 +18,7 @@ from mien.cli import main
 from mien.core.errors import ModelError, OutputError, SourceError
 from mien.core.temporal import bundled_temporal, load_temporal
 from mien.engine.settings import EngineSettings
+from mien.media.demo import demo_video
 from mien.media.frames import Frame, open_frames
 from mien.media.source import OpenedSource
 from mien.recognizer import Recognizer
@@ -75,6 +76,16 @@ def test_every_frame_has_its_rows_and_its_picture(recognizer, clip, tmp_path, ca
     document = json.loads(outputs.summary.read_text())
     assert document == summary.document()
     assert printed.splitlines()[-1].startswith(f"The whole clip: {document['emotion']}, ")
+
+
+@pytest.mark.parametrize("detector", ["yunet", "haar"])
+def test_the_bundled_video_shows_one_person(detector, yunet_file, capsys):
+    """Who leaves across the frame's edge and comes back is nobody else."""
+    del yunet_file
+    with pytest.raises(SystemExit) as ended:
+        main(["video", str(demo_video()), "--detector", detector])
+    assert not ended.value.code
+    assert ", 1 person in " in capsys.readouterr().out
 
 
 def test_the_networks_over_time_answer_for_the_whole_is_that_of_record_summary_and_report(

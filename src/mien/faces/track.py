@@ -84,7 +84,9 @@ class Track:
         # Of this face in reduced pictures, unknown after a detection in a whole one.
         self._offset: NDArray[np.float64] | None = None if view is View.WHOLE else np.zeros(4)
         self._whole_area = face.box.area  # when it was last seen at the detector's own size
-        self._is_cut = _uncut(face.box, face.box, frame_size)[1]  # by the frame's edge
+        self.is_cut = _uncut(face.box, face.box, frame_size)[1]  # by the frame's edge
+        self.is_shown = False  # its number was given out
+        self._looks_cut = self.is_cut  # it has not been seen whole yet
 
     @property
     def has_changed_size(self) -> bool:
@@ -136,7 +138,9 @@ class Track:
             trust = 1 - np.exp(-elapsed_ms / _VELOCITY_MS)
             self.velocity += trust * (measured - self.velocity)
         if look is not None and self._doubt is None:
-            self.look = unit(_LOOK_MEMORY * self.look + (1 - _LOOK_MEMORY) * look)
+            memory = 0.0 if self._looks_cut else _LOOK_MEMORY
+            self.look = unit(memory * self.look + (1 - memory) * look)
+            self._looks_cut = False
         self.face = self.seen = _fitted(face, box) if self._doubt is None else self._scored(face)
         self.seen_ms = timestamp_ms
         self.detected = self.visible = self.placed = True
@@ -157,13 +161,13 @@ class Track:
         difference = _difference(own, found)
         if view is View.WHOLE:
             self._offset = None
-        elif self._is_cut and not is_cut and np.abs(difference).max() > _CAME_IN:
+        elif self.is_cut and not is_cut and np.abs(difference).max() > _CAME_IN:
             self._offset, self._error = np.zeros(4), _LOST
         elif self._offset is None and np.abs(difference).max() <= CONTRADICTION:
             self._offset = difference
         if view is View.REDUCED and self._offset is not None:
             difference = difference - self._offset
-        self._is_cut = is_cut
+        self.is_cut = is_cut
         contradicts = np.abs(difference).max() > CONTRADICTION and self._error < CONTRADICTION
         if contradicts and not shows_more:
             if view is View.REDUCED:

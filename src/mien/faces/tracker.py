@@ -41,6 +41,7 @@ _GUESSED_LIKENESS = 0.1  # a face that turns up where a hidden one is expected m
 _RETURN_LIKENESS = 0.55  # a face that comes back from nowhere must look at least this much alike
 _HIDDEN_PART = 0.4  # an undetected face that shares this much with a detected one is behind it
 _APART = 0.4  # the landmarks of two faces are this far apart, in parts of the smaller one's size
+_CUT_OVERLAP = 0.5  # one that the frame cuts looks like nothing known: its place must be this near
 _NEW_MS = 700.0  # for so long a new face is compared with those that left
 _REMEMBERED = 64  # tracks that are not visible, at most, so that memory stays flat
 
@@ -145,10 +146,15 @@ class FaceTracker:
             known.append(face)
         self._recognise_returned()
         self._retire()
+        self._show()
 
     def faces(self) -> list[TrackedFace]:
-        """The faces that are visible in the frame last carried to, by their number."""
-        visible = (track for track in self._tracks if track.visible)
+        """The faces that are visible in the frame last carried to, by their number.
+
+        One that comes in at the frame's edge while others are remembered is left out until it is
+        seen whole, for it may be one of these; but not for longer than `_NEW_MS`.
+        """
+        visible = (track for track in self._tracks if track.visible and track.is_shown)
         return [
             TrackedFace(track.track_id, track.face, track.detected)
             for track in sorted(visible, key=lambda track: track.track_id)
@@ -183,7 +189,7 @@ class FaceTracker:
                 and not (track.visible and view is View.PART)
             ]
             scores = np.array(
-                [[_nearness(track, faces[i], looks[i]) for i in left] for track in tracks]
+                [[self._nearness(track, faces[i], looks[i]) for i in left] for track in tracks]
             ).reshape(len(tracks), len(left))
             pairs = [(tracks[row], left[column]) for row, column in assign(scores)]
             for track, i in pairs:
@@ -213,11 +219,39 @@ class FaceTracker:
             track.look = unit(old.look + track.look)
             self._tracks.remove(old)
 
+    def _nearness(self, track: Track, face: Face, look: NDArray[np.float32]) -> float:
+        """How well a face fits a track whose place is known or guessed; 0 where it cannot be."""
+        if track.visible and self._is_cut(face.box):
+            expected, found = (self._part_inside(box) for box in (track.face.box, face.box))
+            overlap = intersection_over_union(expected, found)
+            if overlap >= _CUT_OVERLAP:
+                return overlap
+        return _nearness(track, face, look)
+
+    def _show(self) -> None:
+        """Give out the numbers of new faces that cannot be those of old ones any more."""
+        nobody_left = all(track.visible for track in self._tracks)
+        for track in self._tracks:
+            is_new = self._now_ms - track.begun_ms <= _NEW_MS
+            if track.visible and (nobody_left or not track.is_cut or not is_new):
+                track.is_shown = True
+
     def _is_clear(self, box: Box, faces: Sequence[Face]) -> bool:
         """Whether a face is seen whole: neither the frame nor another face cuts it."""
+        return not self._is_cut(box) and not any(
+            0 < intersection_over_union(box, face.box) < 1 for face in faces
+        )
+
+    def _part_inside(self, box: Box) -> Box:
+        """The part of a box that lies in the frame."""
         width, height = self._motion.frame_size
-        inside = box.x >= 0 and box.y >= 0 and box.right <= width and box.bottom <= height
-        return inside and not any(0 < intersection_over_union(box, face.box) < 1 for face in faces)
+        x, y = max(box.x, 0.0), max(box.y, 0.0)
+        return Box(x, y, max(min(box.right, width) - x, 0), max(min(box.bottom, height) - y, 0))
+
+    def _is_cut(self, box: Box) -> bool:
+        """Whether a face reaches the edge of the frame, or beyond: detectors end boxes there."""
+        width, height = self._motion.frame_size
+        return box.x <= 0 or box.y <= 0 or box.right >= width or box.bottom >= height
 
     def _hide_covered(self, strange: Sequence[Box]) -> None:
         """Take away the faces that were not found and cannot be followed or are behind another.
