@@ -21,7 +21,7 @@ from mien.core.labels import EMOTIONS, VOTE_CLASSES
 from mien.data import test_faces as known_test_faces
 from mien.data.dataset import Dataset
 from mien.data.synthetic import write_csv
-from mien.evaluation import scoring, test_set
+from mien.evaluation import ledger, scoring, test_set
 from mien.evaluation.rater_scores import score_against_raters
 from mien.training.provenance import FER2013_FINGERPRINT
 from mien.training.recipe_file import recipe_file
@@ -49,6 +49,7 @@ def working_folder(tmp_path, monkeypatch, brightness_network, faces_of):
         lambda table: signs if table == known_test_faces._TEST_TABLE else known(table),
     )
     monkeypatch.setattr(test_set, "LOOK_FACES", 20)
+    monkeypatch.setattr(ledger, "DIFFERENT_TEST_FACES", len(LABELS))
     monkeypatch.setattr(scoring, "TEST_FACES_OF_ITS_OWN_FIGURES", 20)
     write_csv(Dataset(test_faces, LABELS[::-1], usage, Path()), Path("data/kaggle.csv"))
     write_csv(Dataset(faces, None, None, Path()), Path("data/test.csv"))
@@ -496,3 +497,13 @@ def test_a_look_at_more_of_the_test_faces_is_counted_again(capsys):
     for data in ("part", "kaggle", "part", "kaggle"):
         assert run("evaluate", "--model", "net/emotion.onnx", "--data", f"data/{data}.csv") == 0
     assert [entry["test_faces"] for entry in read_ledger()] == [25, 42]
+
+
+def test_a_look_at_others_of_the_test_faces_is_counted_again(capsys):
+    """As many of them, or fewer: none of these has the network been asked about."""
+    header, *rows = Path("data/kaggle.csv").read_text().splitlines()
+    for name, part in (("first", rows[:21]), ("last", rows[21:])):
+        Path(f"data/{name}.csv").write_text("\n".join([header, *part, ""]))
+    for data in ("first", "last", "first", "last"):
+        assert run("evaluate", "--model", "net/emotion.onnx", "--data", f"data/{data}.csv") == 0
+    assert [entry["test_faces"] for entry in read_ledger()] == [21, 21]

@@ -113,9 +113,9 @@ def test_votes_are_those_of_the_test_faces_in_their_order():
     zeros = np.zeros(TEST_COUNT, np.int64)
     pictures = np.zeros((TEST_COUNT, 48, 48), np.uint8)
     votes = np.arange(35_887, dtype=np.float32)[:, None].repeat(10, axis=1)
-    faces = ScoredFaces(pictures, zeros, EMOTIONS, public, 7087, None, public)
+    faces = ScoredFaces(pictures, zeros, EMOTIONS, public, np.arange(7087), None, public)
     assert votes_for_test(faces, votes)[0, 0] == 28_709
-    for other in (replace(faces, is_public_test=~public), replace(faces, known_test_faces=0)):
+    for other in (replace(faces, is_public_test=~public), replace(faces, test_rows=np.arange(0))):
         assert votes_for_test(other, votes) is None
 
 

@@ -79,7 +79,7 @@ def test_mobilenet_v2_starts_from_a_local_file(tmp_path: Path) -> None:
     published = write_mobile_weights(path)
     config = MOBILE.model_copy(update={"weights": str(path)})
     model = build_network(config, vote_head=True)
-    load_pretrained(model, config, FACES_U8)
+    load_pretrained(model, config)
     features = keras.Model(model.inputs[0], model.get_layer("out_relu").output)
     colours = np.repeat(FACES, 3, axis=3) * 2 - 1
     np.testing.assert_allclose(
@@ -90,7 +90,7 @@ def test_mobilenet_v2_starts_from_a_local_file(tmp_path: Path) -> None:
 def test_a_missing_file_of_weights_is_named() -> None:
     config = MOBILE.model_copy(update={"weights": "nothing.h5"})
     with pytest.raises(ModelError, match=r"no file nothing\.h5, which network\.weights names"):
-        load_pretrained(keras.Sequential(), config, FACES_U8)
+        load_pretrained(keras.Sequential(), config)
 
 
 def test_a_file_of_another_network_is_refused(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_a_file_of_another_network_is_refused(tmp_path: Path) -> None:
     write_mobile_weights(path)
     config = MOBILE.model_copy(update={"weights": str(path), "alpha": 0.5})
     with pytest.raises(ModelError, match=r"mobilenet\.weights\.h5.*alpha = 0\.5 cannot be had"):
-        load_pretrained(keras.Sequential(), config, FACES_U8)
+        load_pretrained(keras.Sequential(), config)
 
 
 @pytest.mark.parametrize("config", [LITE, MOBILE], ids=lambda config: config.family)

@@ -11,6 +11,7 @@ pytest.importorskip("pydantic", reason="needs mien[train]")
 
 from mien.core.errors import ModelError
 from mien.training.config import load_experiment, selected_experiment
+from mien.training.recipe import load_recipe
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 
@@ -32,7 +33,7 @@ def test_one_experiment_is_selected() -> None:
         ("dense_dropout = 0.5", "dense_dropout = 1.5", "dense_dropout"),
         ("filters = [32, 64, 128]", "filters = [32, 64]", "dropout has 3 rates for 2 blocks"),
         ("zoom_fraction", "zoom", "augmentation.zoom"),
-        ("[augmentation]", "[training]\nearly_epochs = 9\n\n[augmentation]", 'family = "residual"'),
+        ("[augmentation]", "[training]\nearly_epochs = 5\n\n[augmentation]", 'family = "residual"'),
         ("[augmentation]", "[training]\nseed = -1\n\n[augmentation]", "training.seed"),
         ("[network]", "[network", "not a TOML file"),
     ],
@@ -59,6 +60,34 @@ def test_what_does_not_fit_together_is_said_without_the_whole_table(tmp_path: Pa
         load_experiment(path)
     expected = 'training: warmup_epochs needs schedule = "cosine"'
     assert str(error.value) == f"{path} is not a valid experiment. {expected}"
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "said"),
+    [
+        (
+            "010_residual",
+            {"training.early_epochs": 9, "training.early_stopping_patience": 8},
+            "may end before it has seen faces of 48 pixels",
+        ),
+        (
+            "009_class_weights",
+            {"augmentation.mixup_alpha": 0.2},
+            "class_weights goes with neither mixup_alpha nor",
+        ),
+        ("003_spatial_dropout", {"training.learning_rate": float("inf")}, "training.learning_rate"),
+        (
+            "032_temporal",
+            {"augmentation.rotation_degrees": 5.0, "training.head_epochs": 2},
+            r"\[augmentation\], training.head_epochs would change nothing",
+        ),
+    ],
+)
+def test_what_would_have_no_effect_or_another_is_refused(
+    name: str, changes: dict[str, object], said: str
+) -> None:
+    with pytest.raises(ModelError, match=said):
+        load_recipe(EXPERIMENTS / f"{name}.toml").variant("other", changes)
 
 
 @pytest.mark.parametrize(("epochs", "sides", "rising"), [(1, [48], 0), (2, [32, 48], 1)])

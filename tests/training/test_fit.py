@@ -1,5 +1,6 @@
 """A run that is killed goes on where it was, and chooses the epoch it would have chosen."""
 
+import csv
 import json
 import re
 import shutil
@@ -255,6 +256,17 @@ def test_a_run_killed_in_mid_epoch_ends_like_an_uninterrupted_one(
     assert resumed["epoch"] == whole["epoch"]
     for name, values in whole.items():
         np.testing.assert_allclose(resumed[name], values, rtol=1e-3, atol=1e-3, err_msg=name)
+    # Nor does the table repeat or lack an epoch, and the weights are the same.
+    with (run / "epochs.csv").open(newline="", encoding="utf-8") as file:
+        table = list(csv.DictReader(file))
+    everything = json.loads((run / "history.json").read_text(encoding="utf-8"))
+    assert {name: [float(row[name]) for row in table] for name in table[0]} == everything
+    ended, expected = (
+        load_network(folder / "final_emotion_model.keras").get_weights()
+        for folder in (run, uninterrupted / "run")
+    )
+    for found, wanted in zip(ended, expected, strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-2, atol=1e-3)
 
 
 def test_a_paused_run_goes_on_elsewhere(

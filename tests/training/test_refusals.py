@@ -13,12 +13,19 @@ pytest.importorskip("sklearn", reason="needs mien[train]")
 
 from mien.core.errors import DataError, ModelError, SettingError
 from mien.data.synthetic import synthetic_dataset, write_csv
+from mien.training import lock
 from mien.training.config import SplitConfig, load_experiment, parse_experiment
 from mien.training.faces import check_enough, load_faces, split_faces
 from mien.training.iterations import iteration_history
 from mien.training.lock import locked
 from mien.training.provenance import FER2013_FINGERPRINT, check_data, describe_data
-from mien.training.recipe import find_recipe, load_recipe, parse_change, shipped_recipe
+from mien.training.recipe import (
+    find_recipe,
+    load_recipe,
+    parse_change,
+    parse_changes,
+    shipped_recipe,
+)
 from mien.training.recipe_file import new_recipe
 from mien.training.run_folder import RunFolder, write_json
 from mien.training.snapshots import damaged_snapshots, epochs_of, new_snapshot, newest_snapshot
@@ -95,6 +102,27 @@ def test_a_run_is_trained_by_one_process(tmp_path):
     with locked(run):
         pass
     assert not list((tmp_path / "runs").iterdir())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file is not removed there")
+def test_a_lock_that_was_removed_meanwhile_is_none(tmp_path, monkeypatch):
+    """The one who had it removes it, after this one opened it and before this one locks it."""
+    run = RunFolder(tmp_path / "runs" / "toy")
+    lock_file = tmp_path / "runs" / ".toy.lock"
+    take, taken = lock._lock, []
+
+    def take_late(descriptor):
+        if not taken:
+            lock_file.unlink()
+        taken.append(descriptor)
+        take(descriptor)
+
+    monkeypatch.setattr(lock, "_lock", take_late)
+    with locked(run):
+        assert len(taken) == 2
+        assert os.path.samestat(lock_file.stat(), os.fstat(taken[1]))
+        with pytest.raises(ModelError, match="being trained by another process"), locked(run):
+            pass
 
 
 def faces_of(path, count):
@@ -255,6 +283,12 @@ def test_recipes_ship_and_can_be_copied_changed_and_repeated(tmp_path):
         changed(own, dict([parse_change("training.learning_rat=0.01")]))
     with pytest.raises(SettingError, match="expected KEY=VALUE"):
         parse_change("learning_rate")
+    with pytest.raises(SettingError, match="expected one KEY=VALUE"):
+        parse_change("training.epochs=2\nseed = 3")
+    with pytest.raises(SettingError, match=r"training\.seed is given twice, 1 and 2"):
+        parse_changes(["training.seed=1", "training.seed=2"])
+    with pytest.raises(SettingError, match="bytes, and files of it have room for"):
+        changed(own, {"distillation.teachers": ["a" * 300]})
 
 
 def test_a_recipe_is_copied_however_it_is_written(tmp_path):

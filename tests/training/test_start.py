@@ -10,6 +10,7 @@ import pytest
 keras = pytest.importorskip("keras", reason="needs mien[train]")
 
 from mien.core.errors import ModelError
+from mien.core.labels import EMOTIONS
 from mien.data import test_faces
 from mien.data.classes import ClassTable
 from mien.data.split import split_train_validation
@@ -18,15 +19,20 @@ from mien.models.build import build_network, to_plain_float32
 from mien.models.config import ResidualConfig
 from mien.models.heads import LABEL_HEAD
 from mien.models.keras_file import save_network
-from mien.training.config import SplitConfig, load_experiment, selected_experiment
-from mien.training.faces import load_faces
+from mien.training.config import Experiment, SplitConfig, load_experiment, selected_experiment
+from mien.training.faces import LabelledFaces, load_faces
 from mien.training.provenance import describe_data, has_learnt, told_of_test_faces
 from mien.training.run_folder import RunFolder
 from mien.training.start import (
-    check_predecessors,
+    ancestors_of,
+    check_finished,
+    check_knows_no_validation,
     check_same_faces,
+    check_split,
     check_start_from_shipped,
+    check_teachers,
     start_from,
+    told_of_near_copies,
 )
 
 RECIPE = Path(__file__).parents[2] / "experiments" / "010_residual.toml"
@@ -57,18 +63,35 @@ def test_the_label_head_answers_as_before(tmp_path: Path, vote_head: bool) -> No
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
-def finished_run(runs: Path, name: str, split: str) -> RunFolder:
+def finished_run(runs: Path, name: str, split: str, *, start: str = "") -> RunFolder:
     run = RunFolder(runs / name)
     run.path.mkdir()
     recipe = RECIPE.read_text(encoding="utf-8")
+    if start:
+        recipe = recipe.replace("[training]", f'[training]\nstart_from = "{start}"')
     run.recipe.write_text(f"{recipe}\n[split]\n{split}\n", encoding="utf-8")
     run.network.touch()
     return run
 
 
+def faces_in(path: Path) -> LabelledFaces:
+    write_csv(synthetic_dataset(70, seed=0), path)
+    return load_faces(path, None)
+
+
+def experiment_with(split: SplitConfig, **training: object) -> Experiment:
+    experiment = load_experiment(RECIPE)
+    wanted = experiment.training.model_copy(update=training)
+    return experiment.model_copy(update={"split": split, "training": wanted})
+
+
+def check(runs: list[RunFolder], split: SplitConfig, faces: LabelledFaces) -> None:
+    check_knows_no_validation(experiment_with(split), ancestors_of(runs), faces)
+
+
 def test_a_run_that_has_not_finished_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"no .*012_deeper.*: train experiments/012_deeper\.toml"):
-        check_predecessors([RunFolder(tmp_path / "012_deeper")], SplitConfig())
+        check_finished([RunFolder(tmp_path / "012_deeper")])
 
 
 @pytest.mark.parametrize(
@@ -83,34 +106,90 @@ def test_a_run_that_has_not_finished_is_named(tmp_path: Path) -> None:
 def test_a_run_may_not_have_trained_on_the_validation_faces(
     tmp_path: Path, split: str, fits: bool
 ) -> None:
+    faces = faces_in(tmp_path / "train.csv")
     run = finished_run(tmp_path, "other", split)
     if fits:
-        check_predecessors([run], SplitConfig())
+        check([run], SplitConfig(), faces)
     else:
         with pytest.raises(ModelError, match="other trains on faces that would choose"):
-            check_predecessors([run], SplitConfig())
+            check([run], SplitConfig(), faces)
+        # Nor may one that this one started from, or learnt from.
+        last = finished_run(tmp_path, "last", "", start="other")
+        with pytest.raises(ModelError, match="other trains on faces that would choose"):
+            check([last], SplitConfig(), faces)
+        # What it was trained on may be other faces altogether.
+        write_csv(synthetic_dataset(70, seed=1), tmp_path / "others.csv")
+        others = load_faces(tmp_path / "others.csv", None)
+        run.data.write_text(json.dumps(describe_data(others)))
+        check([last], SplitConfig(), faces)
 
 
 def test_a_run_may_not_have_trained_on_the_fold_that_is_held_out(tmp_path: Path) -> None:
     run = finished_run(tmp_path, "other", "")
     with pytest.raises(ModelError, match="other trains on faces that this run holds out"):
-        check_predecessors([run], SplitConfig(folds=5, fold=1))
+        check([run], SplitConfig(folds=5, fold=1), faces_in(tmp_path / "train.csv"))
 
 
 def test_runs_that_leave_out_other_near_copies_of_a_fold_are_refused(tmp_path: Path) -> None:
-    folds = "folds = 5\nfold = 1"
-    run = finished_run(tmp_path, "other", f"{folds}\nnear_copies_apart = true")
-    check_predecessors([run], SplitConfig(folds=5, fold=1, near_copies_apart=True))
+    other = SplitConfig(folds=5, fold=1, near_copies_apart=True)
+    check_split("other", other, other)
     with pytest.raises(ModelError, match="near_copies_apart = true, this one's false"):
-        check_predecessors([run], SplitConfig(folds=5, fold=1))
+        check_split("other", other, SplitConfig(folds=5, fold=1))
     # Without folds, the validation is the same.
-    check_predecessors([finished_run(tmp_path, "whole", "near_copies_apart = true")], SplitConfig())
+    check_split("other", SplitConfig(near_copies_apart=True), SplitConfig())
+
+
+def test_it_is_said_who_has_learnt_near_copies_that_a_run_leaves_out(tmp_path: Path) -> None:
+    faces = faces_in(tmp_path / "train.csv")
+    with_copies = finished_run(tmp_path, "with", "")
+    without = finished_run(tmp_path, "without", "near_copies_apart = true", start="with")
+    apart = SplitConfig(near_copies_apart=True)
+    told = told_of_near_copies(apart, ancestors_of([without]), faces)
+    assert told is not None
+    assert told.startswith("with learnt near-copies of these validation faces")
+    assert told_of_near_copies(SplitConfig(), [with_copies], faces) is None
+    assert told_of_near_copies(apart, [without], faces) is None
+
+
+def test_a_run_may_not_have_known_the_same_pictures_in_another_order(tmp_path: Path) -> None:
+    faces = faces_in(tmp_path / "train.csv")
+    shuffled = faces.take(np.random.default_rng(0).permutation(70))
+    run = finished_run(tmp_path, "other", "")
+    run.data.write_text(json.dumps(describe_data(replace(shuffled, source=tmp_path / "b.csv"))))
+    with pytest.raises(ModelError, match="in another file or order"):
+        check([run], SplitConfig(), faces)
+
+
+def test_the_network_that_ships_may_lie_further_back(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    faces = faces_in(tmp_path / "train.csv")
+    signs = test_faces._signs(test_faces.fingerprint(faces.faces_u8[::14]))
+    monkeypatch.setattr(test_faces, "_known_signs", lambda _table: signs)
+    monkeypatch.setattr("mien.training.start.FER2013_SPLIT", faces.split_fingerprint())
+    write_csv(synthetic_dataset(70, seed=1), tmp_path / "own.csv")
+    own = finished_run(tmp_path, "own", "seed = 7", start="shipped")
+    own.data.write_text(json.dumps(describe_data(load_faces(tmp_path / "own.csv", None))))
+    check([own], SplitConfig(), faces)
+    with pytest.raises(ModelError, match="The network that ships trains on faces that would"):
+        check([own], SplitConfig(seed=7), faces)
+
+
+def test_a_teacher_tells_the_seven_emotions_apart_in_their_order(tmp_path: Path) -> None:
+    student = load_experiment(RECIPE.with_name("031_student.toml"))
+    assert student.distillation is not None
+    (name,) = student.distillation.teachers
+    teacher = finished_run(tmp_path, name, "")
+    check_teachers(student, [teacher])
+    text = teacher.recipe.read_text().replace("vote_weight = 1.0", "vote_weight = 0.0")
+    names = [*reversed(EMOTIONS)]
+    teacher.recipe.write_text(f"{text}\n[classes]\nnames = {json.dumps(names)}\n")
+    with pytest.raises(ModelError, match=r"cannot teach: it tells neutral, surprise, sad.*expecte"):
+        check_teachers(student, [teacher])
 
 
 def test_a_run_may_not_have_known_the_same_data_otherwise(tmp_path: Path) -> None:
-    data = tmp_path / "train.csv"
-    write_csv(synthetic_dataset(70, seed=0), data)
-    faces = load_faces(data, None)
+    faces = faces_in(tmp_path / "train.csv")
     run = finished_run(tmp_path, "other", "")
     check_same_faces([run], faces, SplitConfig())  # It does not tell its faces.
     run.data.write_text(json.dumps(describe_data(faces)))
@@ -118,7 +197,6 @@ def test_a_run_may_not_have_known_the_same_data_otherwise(tmp_path: Path) -> Non
     by_person = replace(faces, groups=np.array([f"person {i // 5}" for i in range(70)]))
     with pytest.raises(ModelError, match=r"other was trained on .*train\.csv as it was before"):
         check_same_faces([run], by_person, SplitConfig())
-    check_same_faces([run], replace(by_person, source=tmp_path / "others.csv"), SplitConfig())
     # Heads of other names start from random weights; the sides are the same.
     names = ClassTable(names=tuple("abcdefg"), other_names={})
     check_same_faces([run], replace(faces, classes=names), SplitConfig())
@@ -127,9 +205,7 @@ def test_a_run_may_not_have_known_the_same_data_otherwise(tmp_path: Path) -> Non
 def test_the_network_that_ships_is_not_judged_by_faces_that_it_knows(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    data = tmp_path / "train.csv"
-    write_csv(synthetic_dataset(70, seed=0), data)
-    faces = load_faces(data, None)
+    faces = faces_in(tmp_path / "train.csv")
     folds = SplitConfig(folds=5, fold=1)
     check_start_from_shipped(faces, folds)
     signs = test_faces._signs(test_faces.fingerprint(faces.faces_u8[::14]))

@@ -46,11 +46,11 @@ def train(
     """Train a network, its teachers first; a run that was stopped goes on where it was."""
     from mien.export.several import train_several
     from mien.training.config import selected_experiment
-    from mien.training.recipe import find_recipe, parse_change
+    from mien.training.recipe import find_recipe, parse_changes
     from mien.training.variants import changed, several
 
     recipe = find_recipe(experiment or selected_experiment(Path("experiments")))
-    recipe = changed(recipe, dict(map(parse_change, changes or [])))
+    recipe = changed(recipe, parse_changes(changes or []))
     train_several(
         several(recipe, seeds=seeds, folds=folds),
         training_data=data,
@@ -85,7 +85,7 @@ def finetune(
 ) -> None:
     """Teach the network that ships your own faces and labels: a network for every --model."""
     from mien.export.several import train_several
-    from mien.training.recipe import find_recipe, parse_change
+    from mien.training.recipe import find_recipe, parse_changes
     from mien.training.variants import for_own_faces, several
 
     own = for_own_faces(
@@ -93,7 +93,7 @@ def finetune(
         data,
         groups=groups,
         name=name,
-        changes=dict(map(parse_change, changes or [])),
+        changes=parse_changes(changes or []),
     )
     artifacts = train_several(
         several(own, seeds=seeds, folds=folds),

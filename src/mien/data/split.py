@@ -24,7 +24,7 @@ def split_train_validation(
     of copies counts for the label of its first face.
 
     Args:
-        labels: (N,) labels, 0 to 6.
+        labels: (N,) labels, from 0.
         faces_u8: (N, 48, 48) uint8.
         validation_fraction: Share of the faces of each label that go to validation, in (0, 1);
             of each label with two pictures, one at least.
@@ -161,7 +161,7 @@ def stratified_part(labels: NDArray[np.int64], part: float, seed: int) -> NDArra
     """Choose a part of the faces of each label at random.
 
     Args:
-        labels: (N,) labels, 0 to 6.
+        labels: (N,) labels, from 0.
         part: Part of the faces of each label to keep, in (0, 1]; at least one face of each.
         seed: The same seed gives the same faces.
 

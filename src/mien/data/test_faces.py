@@ -28,6 +28,9 @@ MOST_DIFFERENT_BITS = 10
 TRAINING_STEP = 14
 """Of so many of FER2013's training faces the fingerprint of one is kept."""
 
+DIFFERENT_TEST_FACES = 7087
+"""So many of FER2013's 7,178 test faces differ; the others are exact copies of these."""
+
 _TEST_TABLE = "fer2013_test_fingerprints.npy"
 _TRAINING_TABLE = "fer2013_training_fingerprints.npy"
 _NEAR_COPIES = "fer2013_near_copies.txt"

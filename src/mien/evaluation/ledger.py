@@ -1,7 +1,7 @@
 """The public count of looks at the test set: one line of JSON for each.
 
-A network that is scored again on no more of the test faces is not counted again: that tells nothing
-new.
+A network that is scored again on the same test faces, or on a part after all of them, is not
+counted again: that tells nothing new.
 
 A network is known by its answers, not by its file alone: the same weights exported on another
 processor give other bytes.
@@ -9,15 +9,19 @@ processor give other bytes.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mien.classifier.classifier import Classifier
 from mien.core.errors import DataError
+from mien.data.test_faces import DIFFERENT_TEST_FACES
 from mien.training.iterations import faces_seen
 
 ANSWER_TOLERANCE = 1e-3
@@ -40,8 +44,18 @@ def answers_of(network: Classifier) -> list[float]:
     return [round(float(share), 5) for share in every.ravel()]
 
 
+def describe_look(test_rows: NDArray[np.intp]) -> dict[str, Any]:
+    """Say which test faces a look is at: how many, and a SHA-256 of their rows.
+
+    Args:
+        test_rows: (N,) different ascending rows of `test_with_emotions.csv`.
+    """
+    sha256 = hashlib.sha256(test_rows.astype("<i8").tobytes()).hexdigest()
+    return {"test_faces": len(test_rows), "test_faces_sha256": sha256}
+
+
 def find_entry(
-    ledger: Path, sha256: str, answers: list[float], test_faces: int
+    ledger: Path, sha256: str, answers: list[float], look: Mapping[str, Any]
 ) -> dict[str, Any] | None:
     """Return the ledger's entry of a look that shows as much of a network, or None.
 
@@ -49,7 +63,7 @@ def find_entry(
         ledger: The file.
         sha256: SHA-256 of the network's file.
         answers: What `answers_of` returns of it; entries of before mien 0.2 have none.
-        test_faces: How many of the test faces this look is at.
+        look: Which test faces this look is at, as `describe_look` says it.
 
     Raises:
         DataError: if a line is not a JSON object.
@@ -62,7 +76,7 @@ def find_entry(
         try:
             entry: dict[str, Any] = json.loads(line)
             is_same = entry["sha256"] == sha256 or _are_close(entry.get("answers", []), answers)
-            if is_same and faces_seen(entry) >= test_faces:
+            if is_same and _shows(entry, look):
                 return entry
         except (ValueError, KeyError, TypeError):
             raise DataError(
@@ -70,6 +84,15 @@ def find_entry(
                 f"found {line[:60]!r}."
             ) from None
     return None
+
+
+def _shows(entry: Mapping[str, Any], look: Mapping[str, Any]) -> bool:
+    """Whether a look was at all test faces, or at these; older entries say only at how many."""
+    if faces_seen(entry) >= DIFFERENT_TEST_FACES:
+        return True
+    if "test_faces_sha256" not in entry:
+        return faces_seen(entry) == look["test_faces"]
+    return bool(entry["test_faces_sha256"] == look["test_faces_sha256"])
 
 
 def _are_close(known: list[float], answers: list[float]) -> bool:

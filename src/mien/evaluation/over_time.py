@@ -29,7 +29,7 @@ from mien.data.fer2013 import load_dataset
 from mien.data.ferplus import load_votes
 from mien.engine.smoothing import Smoother
 from mien.engine.tracks import Observation
-from mien.evaluation.ledger import append_entry, find_entry
+from mien.evaluation.ledger import append_entry, describe_look, find_entry
 from mien.evaluation.metrics import widening_of_few
 from mien.evaluation.network import short_name
 from mien.evaluation.test_set import data_to_score, faces_to_score, votes_for_test
@@ -174,10 +174,10 @@ def score_over_time(
             "--restart"
         )
     network = keras.saving.load_model(network_path, compile=False, safe_mode=True)
-    sequences, test_faces = _sequences(data, recognizer, run, experiment, remark)
+    sequences, look = _sequences(data, recognizer, run, experiment, remark)
     report = compare_ways(network, sequences, metrics["experiment"], short_name(data))
-    if test_faces:
-        _count_look(report, network, network_path, test_faces, ledger, say)
+    if look is not None:
+        _count_look(report, network, network_path, look, ledger, say)
     for line in report.lines():
         say(line)
     write_json(target, asdict(report, dict_factory=_json_object))
@@ -311,11 +311,14 @@ def _sequences(
     run: RunFolder,
     experiment: Experiment,
     remark: Callable[[str], None],
-) -> tuple[Sequence[FaceSequence], int]:
-    """Return the sequences to score, and how many of FER2013's test faces they may be made of."""
+) -> tuple[Sequence[FaceSequence], dict[str, Any] | None]:
+    """Return the sequences to score, and the look that this is at FER2013's test faces, if any.
+
+    They are made of some of these only: the look says of how many at most, and of which.
+    """
     if holds_clips(data):
-        return _sequences_of_clips(data, recognizer, run, remark), 0
-    faces, test_faces = _faces(data, experiment)
+        return _sequences_of_clips(data, recognizer, run, remark), None
+    faces, test_rows = _faces(data, experiment)
     wanted = experiment.sequences
     assert wanted is not None
     made = held_out_sequences(
@@ -327,7 +330,10 @@ def _sequences(
         cache_folder=data.parent / ".mien_cache" / CACHE,
         say=remark,
     )
-    return made, min(test_faces, wanted.held_out_faces)
+    if test_rows is None:
+        return made, None
+    look = describe_look(test_rows)
+    return made, {**look, "test_faces": min(len(test_rows), wanted.held_out_faces)}
 
 
 def _sequences_of_clips(
@@ -350,7 +356,8 @@ def _sequences_of_clips(
     return sequences
 
 
-def _faces(data: Path, experiment: Experiment) -> tuple[LabelledFaces, int]:
+def _faces(data: Path, experiment: Experiment) -> tuple[LabelledFaces, NDArray[np.intp] | None]:
+    """Return faces to make sequences of, and their rows where they are FER2013's test faces."""
     dataset = load_dataset(data)
     scored = faces_to_score(dataset)
     beside = data.parent / "fer2013new.csv"
@@ -359,17 +366,17 @@ def _faces(data: Path, experiment: Experiment) -> tuple[LabelledFaces, int]:
         faces = load_faces_or_clips(data, beside)
         assert isinstance(faces, LabelledFaces)
         _, validation = split_faces(faces, experiment.split)
-        return held_out_faces(faces, experiment.split) or validation, 0
+        return held_out_faces(faces, experiment.split) or validation, None
     of_test = votes_for_test(scored, load_votes(beside)) if beside.is_file() else None
     labels = np.asarray(scored.labels, np.int64)
-    return LabelledFaces(scored.faces_u8, labels, of_test), scored.known_test_faces
+    return LabelledFaces(scored.faces_u8, labels, of_test), scored.test_rows
 
 
 def _count_look(
     report: OverTimeReport,
     network: keras.Model,
     path: Path,
-    test_faces: int,
+    look: Mapping[str, Any],
     ledger: Path,
     say: Callable[[str], None],
 ) -> None:
@@ -378,7 +385,7 @@ def _count_look(
     drawn = np.random.default_rng(2013).random(shape, dtype=np.float32)
     answers = [round(float(each), 4) for each in network.predict(drawn, verbose=0)[:, -1].ravel()]
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    if find_entry(ledger, sha256, answers, test_faces) is not None:
+    if find_entry(ledger, sha256, answers, look) is not None:
         say(f"Already in {ledger}: the same network, so no new look")
         return
     moments, clips = report.of_moments[NETWORK], report.of_clips[NETWORK]
@@ -390,7 +397,7 @@ def _count_look(
             "file": short_name(path),
             "sha256": sha256,
             "faces": report.moments,
-            "test_faces": test_faces,
+            **look,
             "accuracy": moments["accuracy"].value,
             "macro_f1": moments["macro_f1"].value,
             "clip_accuracy": clips["accuracy"].value,
@@ -398,4 +405,4 @@ def _count_look(
             "answers": answers,
         },
     )
-    say(f"A look at up to {test_faces:,} of FER2013's test faces: {ledger} counts it")
+    say(f"A look at up to {look['test_faces']:,} of FER2013's test faces: {ledger} counts it")

@@ -22,7 +22,7 @@ from mien.data.fer2013 import load_dataset
 from mien.data.ferplus import load_votes
 from mien.data.infer_classes import load_any_faces
 from mien.evaluation.figures import draw_confusion_matrix, draw_reliability_diagram
-from mien.evaluation.ledger import answers_of, append_entry, find_entry
+from mien.evaluation.ledger import answers_of, append_entry, describe_look, find_entry
 from mien.evaluation.network import fit_faces, open_network, short_name
 from mien.evaluation.predictions import WRONG_FACES, Predictions, write_predictions
 from mien.evaluation.rater_scores import RaterScores
@@ -111,10 +111,11 @@ def score_network(
             *(folder.predictions, folder.path / WRONG_FACES, ledger),
         ],
     )
-    answers, earlier = [], None
+    answers, look, earlier = [], {}, None
     if faces.is_look:
         answers = answers_of(network)
-        earlier = find_entry(ledger, network.artifact.sha256, answers, faces.known_test_faces)
+        look = describe_look(faces.test_rows)
+        earlier = find_entry(ledger, network.artifact.sha256, answers, look)
     remark(f"Scoring {len(faces.labels):,} faces, each twice …")
     network = network.with_reading(label_reading(network))
     outputs = network.classify(fit_faces(faces.faces_u8, network.artifact.input))
@@ -127,7 +128,7 @@ def score_network(
         votes=_votes(faces, data),
     )
     if faces.is_look and not earlier:
-        append_entry(ledger, _ledger_entry(report) | {"answers": answers})
+        append_entry(ledger, _ledger_entry(report) | {**look, "answers": answers})
     write_report(report, folder)
     write_predictions(
         folder.predictions,
@@ -393,7 +394,6 @@ def _ledger_entry(report: Report) -> dict[str, Any]:
         "file": report.network,
         "sha256": report.sha256,
         "faces": plain.whole.accuracy.count,
-        "test_faces": report.known_test_faces,
         "accuracy": plain.whole.accuracy.value,
         "accuracy_95": [plain.whole.accuracy.low, plain.whole.accuracy.high],
         "public_test": plain.public_test and plain.public_test.accuracy.value,

@@ -53,7 +53,8 @@ class ScoredFaces:
         names: What the labels are called.
         is_public_test: (N,) bool, True for PublicTest and False for PrivateTest; None where the
             two cannot be told apart.
-        known_test_faces: How many different ones of FER2013's test faces are among them.
+        test_rows: The different ones of FER2013's test faces among them, as ascending rows of
+            `test_with_emotions.csv`.
         is_near_copy: (N,) bool, True for photographs that lie among FER2013's training faces too,
             cropped anew or mirrored; None unless all are FER2013's test faces.
         is_test_face: (N,) bool, True for each of FER2013's test faces.
@@ -66,7 +67,7 @@ class ScoredFaces:
     labels: NDArray[np.integer]
     names: tuple[str, ...]
     is_public_test: NDArray[np.bool_] | None
-    known_test_faces: int
+    test_rows: NDArray[np.intp]
     is_near_copy: NDArray[np.bool_] | None
     is_test_face: NDArray[np.bool_]
     files: tuple[str, ...] | None = None
@@ -75,6 +76,11 @@ class ScoredFaces:
     def groups_of(self, chosen: NDArray[np.bool_]) -> NDArray[np.str_] | None:
         """Return the groups of some of the faces."""
         return None if self.groups is None else self.groups[chosen]
+
+    @property
+    def known_test_faces(self) -> int:
+        """How many different ones of FER2013's test faces are among them."""
+        return len(self.test_rows)
 
     @property
     def is_look(self) -> bool:
@@ -197,7 +203,7 @@ def faces_to_score(dataset: Dataset) -> ScoredFaces:
             else tuple(dataset.files[face] for face in np.flatnonzero(chosen))
         ),
         groups=None if dataset.groups is None else dataset.groups[chosen],
-        known_test_faces=len(np.unique(rows[rows >= 0])),
+        test_rows=np.unique(rows[rows >= 0]),
         is_near_copy=are_near_copies(rows) if (rows >= 0).all() else None,
         is_test_face=rows >= 0,
     )

@@ -12,7 +12,7 @@ from keras import layers
 from numpy.typing import NDArray
 
 from mien.core.preprocess import FACE_SIZE
-from mien.models.config import NetworkConfig, PretrainedConfig
+from mien.models.config import DlibResNetConfig, NetworkConfig, PretrainedConfig
 from mien.models.heads import FEATURES, HEADS, LABEL_HEAD, VOTE_HEAD
 from mien.models.normalization import FusedBatchNormalization
 
@@ -55,15 +55,12 @@ def build_network(
         keras.config.set_dtype_policy(previous)
 
 
-def load_pretrained(
-    network: keras.Model, config: NetworkConfig, faces_u8: NDArray[np.uint8]
-) -> None:
+def load_pretrained(network: keras.Model, config: NetworkConfig) -> None:
     """Give a network the weights published for its family, if its shape asks for them.
 
     Args:
         network: What `build_network` made of `config`.
         config: The network's shape.
-        faces_u8: (N, 48, 48) uint8, training faces.
 
     Raises:
         MissingExtraError: if the package with the weights is not installed.
@@ -71,7 +68,24 @@ def load_pretrained(
     """
     if isinstance(config, PretrainedConfig) and config.pretrained:
         family = importlib.import_module(f"mien.models.{config.family}")
-        family.load_pretrained(network, config, faces_u8)
+        family.load_pretrained(network, config)
+
+
+def take_statistics(
+    network: keras.Model, config: NetworkConfig, faces_u8: NDArray[np.uint8]
+) -> None:
+    """Set the normalization of published weights that came without one; see `dlib_resnet`.
+
+    Args:
+        network: A network with the weights of `load_pretrained`.
+        config: The network's shape.
+        faces_u8: (N, 48, 48) uint8, training faces.
+    """
+    if isinstance(config, DlibResNetConfig) and config.pretrained:
+        from mien.models import dlib_resnet
+
+        names = list(dlib_resnet.convolution_names(config.blocks))
+        dlib_resnet.take_statistics(network, names, faces_u8)
 
 
 def _softmax_head(features: keras.KerasTensor, head: str, classes: int) -> keras.KerasTensor:

@@ -7,7 +7,7 @@ convolution's three kernels are added up, and what dlib takes from each channel 
 behind it: the same function of a grey face, at a third of the cost.
 
 dlib folded the normalization into a scale and an offset. Here a fresh batch normalization stands in
-their place: `load_pretrained` first sets it from the statistics of its inputs, so that the network
+their place: `take_statistics` first sets it from the statistics of its inputs, so that the network
 computes what dlib's does. Otherwise the first training step would destroy it.
 """
 
@@ -61,15 +61,12 @@ def build(config: DlibResNetConfig, inputs: keras.KerasTensor) -> keras.KerasTen
     return layers.Dropout(config.dropout)(layers.GlobalAveragePooling2D()(x))
 
 
-def load_pretrained(
-    model: keras.Model, config: DlibResNetConfig, faces_u8: NDArray[np.uint8]
-) -> None:
+def load_pretrained(model: keras.Model, config: DlibResNetConfig) -> None:
     """Give a network of this family dlib's weights.
 
     Args:
         model: What `mien.models.build.build_network` made of `config`.
         config: The network's shape.
-        faces_u8: (N, 48, 48) uint8, training faces, whose statistics the normalization takes.
 
     Raises:
         MissingExtraError: if the package with the weights is not installed.
@@ -77,7 +74,6 @@ def load_pretrained(
     """
     names = list(convolution_names(config.blocks))
     set_weights(model, names, read_dlib_file(find_weights(PACKAGE, FILE, SHA256)))
-    take_statistics(model, names, faces_u8)
 
 
 def set_weights(model: keras.Model, names: list[str], stored: list[Convolution]) -> None:

@@ -109,14 +109,12 @@ def _convolution(
 def load_pretrained(
     model: keras.Model,
     config: EfficientNetLite0Config,  # noqa: ARG001
-    faces_u8: NDArray[np.uint8],  # noqa: ARG001
 ) -> None:
     """Give a network of this family the weights learnt on ImageNet.
 
     Args:
         model: What `mien.models.build.build_network` made of `config`.
         config: The network's shape; all shapes have the same weights.
-        faces_u8: Not looked at: the weights came with their normalization.
 
     Raises:
         MissingExtraError: if the package with the weights is not installed.

@@ -11,9 +11,7 @@ import warnings
 from pathlib import Path
 
 import keras
-import numpy as np
 from keras import layers
-from numpy.typing import NDArray
 
 from mien.core.errors import ModelError
 from mien.models.config import MobileNetV2Config
@@ -37,17 +35,12 @@ def build(config: MobileNetV2Config, inputs: keras.KerasTensor) -> keras.KerasTe
     return layers.Dropout(config.dropout)(layers.GlobalAveragePooling2D()(features))
 
 
-def load_pretrained(
-    model: keras.Model,
-    config: MobileNetV2Config,
-    faces_u8: NDArray[np.uint8],  # noqa: ARG001
-) -> None:
+def load_pretrained(model: keras.Model, config: MobileNetV2Config) -> None:
     """Give a network of this family the weights that `config` names.
 
     Args:
         model: What `mien.models.build.build_network` made of `config`.
         config: The network's shape, and its weights.
-        faces_u8: Not looked at: the weights came with their normalization.
 
     Raises:
         ModelError: if the weights can neither be downloaded nor read, or have other shapes.

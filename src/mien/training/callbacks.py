@@ -7,6 +7,8 @@ overwrite the best file, and its write is not atomic. `RunState` saves all of it
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import math
 import shutil
@@ -20,7 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.errors import ModelError, OutputError
+from mien.core.files import write_atomically
 from mien.training.batches import FaceBatches
+from mien.training.run_folder import RunFolder
 from mien.training.snapshots import epochs_of, new_snapshot, newest_snapshot
 from mien.training.weight_average import WeightAverage
 
@@ -40,17 +44,20 @@ _ARRAYS_OF_CALLBACK: dict[type[keras.callbacks.Callback], str] = {
 class RunState(keras.callbacks.Callback):
     """Save the whole state of a run after each epoch, and restore it before the first.
 
+    The table of epochs is written from the same history, so that both tell the same.
+
     A snapshot (`mien.training.snapshots`) holds the weights and the optimizer, the state of the
     other callbacks, the best weights so far, the seeds of dropout, and the history. Batches and
     augmentation need no state: they follow from the seed and the epoch. Must be the last of the
     callbacks that change the model.
     """
 
-    def __init__(self, directory: Path, callbacks: Sequence[keras.callbacks.Callback]) -> None:
-        """Keep snapshots in `directory`, with the state of those of `callbacks` that have one."""
+    def __init__(self, run: RunFolder, callbacks: Sequence[keras.callbacks.Callback]) -> None:
+        """Keep snapshots of a run, with the state of those of `callbacks` that have one."""
         super().__init__()
         self.history: dict[str, list[float]] = {}
-        self._directory = directory
+        self._directory = run.state
+        self._table = run.epochs_table
         self._stateful = [
             callback for callback in callbacks if type(callback) in _STATE_OF_CALLBACK
         ]
@@ -83,6 +90,7 @@ class RunState(keras.callbacks.Callback):
             ) from error
         state = _state_of(newest)
         self.history = state["history"]
+        self._write_table()
         for callback, values in zip(self._stateful, state["callbacks"], strict=True):
             for name, value in values.items():
                 setattr(callback, name, value)
@@ -105,18 +113,12 @@ class RunState(keras.callbacks.Callback):
             "learning_rate": float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)),
             "seconds": round(time.monotonic() - self._epoch_started, 1),
         }
-        for name in ("loss", "val_loss"):
-            if not math.isfinite(record.get(name, 0.0)):
-                raise ModelError(
-                    f"In epoch {epoch + 1}, {name} became {record[name]}: the weights are spoilt, "
-                    "and nothing of this epoch is kept. Set a lower training.learning_rate and "
-                    "train with --restart."
-                )
         for name, value in record.items():
             self.history.setdefault(name, []).append(value)
         try:
             with new_snapshot(self._directory, epoch + 1) as folder:
                 self._write(folder)
+            self._write_table()
         except (OSError, RuntimeError) as error:
             # h5py raises both where a disk is full.
             raise OutputError(
@@ -137,6 +139,13 @@ class RunState(keras.callbacks.Callback):
             json.dumps({"history": self.history, "callbacks": self._callback_states()}, indent=1),
             encoding="utf-8",
         )
+
+    def _write_table(self) -> None:
+        text = io.StringIO()
+        rows = csv.writer(text, lineterminator="\n")
+        rows.writerow(self.history)
+        rows.writerows(zip(*self.history.values(), strict=True))
+        write_atomically(self._table, text.getvalue())
 
     def _arrays(self) -> list[tuple[keras.callbacks.Callback, str]]:
         return [
@@ -190,6 +199,25 @@ def _free_mb(directory: Path) -> int:
     return shutil.disk_usage(directory).free // 1_000_000
 
 
+class FiniteLoss(keras.callbacks.Callback):
+    """End a run whose loss is no longer finite, before anything of that epoch is kept."""
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Look at the losses.
+
+        Raises:
+            ModelError: if one is not finite.
+        """
+        for name in ("loss", "val_loss"):
+            value = (logs or {}).get(name, 0.0)
+            if not math.isfinite(value):
+                raise ModelError(
+                    f"In epoch {epoch + 1}, {name} became {value}: the weights are spoilt, and "
+                    "nothing of this epoch is kept. Set a lower training.learning_rate and train "
+                    "with --restart."
+                )
+
+
 class EpochOfBatches(keras.callbacks.Callback):
     """Tell the batches which epoch it is: their order and augmentation follow from it.
 
@@ -235,7 +263,10 @@ class ProgressLine(keras.callbacks.Callback):
         seconds = time.monotonic() - self._epoch_started
         self._seconds_per_area.append(seconds / self._areas[epoch])
         left = float(np.median(self._seconds_per_area[-5:])) * self._areas[epoch + 1 :].sum()
-        figures = "  ".join(f"{name} {value:.4f}" for name, value in (logs or {}).items())
+        figures = "  ".join(
+            f"{name} {value:{'.3g' if name == 'learning_rate' else '.4f'}}"
+            for name, value in (logs or {}).items()
+        )
         self._say(
             f"epoch {epoch + 1}/{len(self._areas)}  {figures}  "
             f"{seconds:.0f} s, at most {left / 60:.0f} min left"

@@ -18,11 +18,17 @@ from mien.training.recipe_file import read_recipe_file
 SHIPPED = "shipped"
 """As `start_from`: the network that ships with mien."""
 
+_OF_FACES_ONLY = (
+    *("start_from", "head_epochs", "freeze_normalization", "label_smoothing", "vote_weight"),
+    "class_weights",
+)
+"""Keys of `[training]` that networks over time do not know."""
+
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 class AugmentationConfig(_Table):
@@ -51,7 +57,7 @@ class AugmentationConfig(_Table):
     contrast: Fraction = 0.0
     erasing_probability: Fraction = 0.0
     spoiled_probability: Fraction = 0.0
-    mixup_alpha: float = Field(default=0.0, ge=0)
+    mixup_alpha: float = Field(default=0.0, ge=0, le=1000)
 
 
 class ClassesConfig(_Table):
@@ -152,11 +158,12 @@ class TrainingConfig(_Table):
         input_rate_factor: Factor on the learning rate of the first layer; from it to the heads,
             whose factor is 1, it rises geometrically.
         weight_decay: Decoupled decay of all weights but biases and batch normalization.
-        label_smoothing: Share of a label's certainty that is spread over all seven.
+        label_smoothing: Share of a label's certainty that is spread over all classes.
         vote_weight: Weight of a second head that learns FER+'s votes; 0 for none.
         average_decay: Decay of the moving average of the weights that is validated and kept
             instead of the weights themselves; 0 for none.
-        class_weights: Weigh each face by the inverse frequency of its class.
+        class_weights: Weigh each face by the inverse frequency of its class, which MixUp and
+            teachers would blur.
         early_stopping_patience: Epochs without a lower validation loss before it stops.
         early_stopping_min_delta: Smallest fall of the validation loss that counts as lower; the
             last epoch with one is kept.
@@ -173,7 +180,7 @@ class TrainingConfig(_Table):
     early_side: Literal[16, 32] = 32
     batch_size: int = Field(default=64, ge=2)
     optimizer: Literal["adam", "sgd"] = "adam"
-    learning_rate: float = Field(default=1e-3, gt=0)
+    learning_rate: float = Field(default=1e-3, gt=0, le=1000)
     schedule: Literal["plateau", "cosine"] = "plateau"
     warmup_epochs: int = Field(default=0, ge=0)
     head_epochs: int = Field(default=0, ge=0)
@@ -197,6 +204,11 @@ class TrainingConfig(_Table):
             raise ValueError("class_weights and vote_weight exclude each other")
         if self.warmup_epochs and self.schedule != "cosine":
             raise ValueError('warmup_epochs needs schedule = "cosine"')
+        if self.early_stopping_patience < self.sides.count(self.early_side):
+            raise ValueError(
+                "early_stopping_patience is less than early_epochs: the run may end before it has "
+                "seen faces of 48 pixels"
+            )
         return self
 
     @property
@@ -297,12 +309,40 @@ class Experiment(_Table):
         return self
 
     @model_validator(mode="after")
+    def _class_weights_know_the_class(self) -> Experiment:
+        if self.training.class_weights and (self.augmentation.mixup_alpha or self.distillation):
+            raise ValueError(
+                "class_weights goes with neither mixup_alpha nor [distillation]: a face's target "
+                "is then not its class alone"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _networks_over_time_have_sequences(self) -> Experiment:
         if (self.network.family == "temporal") != (self.sequences is not None):
             raise ValueError(
                 'the table [sequences] belongs to family = "temporal", and to no other'
             )
+        if self.sequences is not None and (unused := self._unused_over_time()):
+            raise ValueError(
+                f'{", ".join(unused)} would change nothing with family = "temporal": leave it out'
+            )
         return self
+
+    def _unused_over_time(self) -> list[str]:
+        """Name what is set and has no say in what a network over time learns."""
+        tables = {
+            "[augmentation]": self.augmentation != AugmentationConfig(),
+            "[classes]": self.classes is not None,
+            "[distillation]": self.distillation is not None,
+            "data.groups": bool(self.data.groups),
+        }
+        untouched = TrainingConfig()
+        keys = {
+            f"training.{key}": getattr(self.training, key) != getattr(untouched, key)
+            for key in _OF_FACES_ONLY
+        }
+        return [name for name, is_set in (tables | keys).items() if is_set]
 
     @model_validator(mode="after")
     def _network_takes_small_faces(self) -> Experiment:

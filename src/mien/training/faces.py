@@ -35,7 +35,7 @@ class LabelledFaces:
 
     Attributes:
         faces_u8: (N, 48, 48) uint8.
-        labels: (N,) labels, 0 to 6.
+        labels: (N,) labels, indices into the names of `classes`.
         votes: (N, 10) counts of FER+'s votes in the order of `VOTE_CLASSES`, or None.
         classes: What the labels mean.
         groups: (N,) names; the faces of a group belong on one side of a split. None for none.

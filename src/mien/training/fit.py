@@ -8,6 +8,7 @@ What a run leaves, and where, is `mien.training.run_folder.RunFolder`.
 from __future__ import annotations
 
 import shutil
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
@@ -18,11 +19,11 @@ from numpy.typing import NDArray
 from mien.core.errors import OutputError
 from mien.core.labels import EMOTIONS
 from mien.core.preprocess import to_network_input
-from mien.models.build import build_network, join_heads, load_pretrained
+from mien.models.build import build_network, join_heads, load_pretrained, take_statistics
 from mien.models.keras_file import load_network
 from mien.training.architecture import write_architecture_report
 from mien.training.batches import FaceBatches
-from mien.training.callbacks import EpochOfBatches, ProgressLine, RunState
+from mien.training.callbacks import EpochOfBatches, FiniteLoss, ProgressLine, RunState
 from mien.training.config import (
     SHIPPED,
     SplitConfig,
@@ -58,13 +59,15 @@ from mien.training.objective import (
 from mien.training.provenance import check_data, describe_data, told_of_test_faces
 from mien.training.results import write_results
 from mien.training.run_folder import RunFolder, write_json
-from mien.training.snapshots import damaged_snapshots, newest_snapshot
+from mien.training.snapshots import damaged_snapshots, newest_of
 from mien.training.start import (
-    check_predecessors,
-    check_same_faces,
-    check_start_from_shipped,
+    ancestors_of,
+    check_finished,
+    check_knows_no_validation,
+    check_teachers,
     runs_needed,
     start_from,
+    told_of_near_copies,
 )
 from mien.training.tensorboard_log import TensorBoardLog
 from mien.training.training_model import TrainingModel
@@ -106,13 +109,54 @@ def train(job: TrainingJob, *, augment_on_device: bool | None = None) -> Path:
         return _train(job, augment_on_device=augment_on_device)
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a run needs, all of it there."""
+
+    faces: LabelledFaces
+    training: LabelledFaces
+    validation: LabelledFaces
+    network: keras.Model
+    remarks: list[str | None]
+
+
 def _train(job: TrainingJob, *, augment_on_device: bool) -> Path:
     experiment, run = job.experiment, job.run
     # Whatever may be missing is looked for before an earlier run is thrown away.
+    found = _find(job)
+    prepare_run_folder(job)
+    write_json(run.data, describe_data(found.faces))
+    held_out = held_out_faces(found.faces, experiment.split)
+    parts = (found.training, found.validation, held_out)
+    job.say(_describe_split(found.faces, *parts, experiment.split))
+    remarks = (
+        found.faces.told_of_skipped,
+        missing_classes(found.validation, "choose the epoch"),
+        None if held_out is None else missing_classes(held_out, "are held out"),
+        *_shortened(experiment.training),
+        export_needs(),
+        *found.remarks,
+        told_of_test_faces(found.training),
+    )
+    for remark in remarks:
+        if remark is not None:
+            job.say(remark)
+    for snapshot in damaged_snapshots(run.state):
+        job.say(f"{snapshot} is damaged: going on from the one before")
+    targets = make_training_targets(found.training, job)
+    write_json(run.environment, describe_environment(found.network))
+    history = _fit(found, targets, job, augment_on_device=augment_on_device)
+    return write_results(found.network, history, found.validation, held_out, job)
+
+
+def _find(job: TrainingJob) -> _Found:
+    """Find and check everything that a run needs; what takes long comes last."""
+    experiment, run = job.experiment, job.run
     runs = run.path.parent
-    needed = runs_needed(experiment, run, restart=job.restart)
-    needed_runs = [RunFolder(runs / name) for name in needed]
-    check_predecessors(needed_runs, experiment.split)
+    needed = [RunFolder(runs / name) for name in runs_needed(experiment, run, restart=job.restart)]
+    check_finished(needed)
+    check_teachers(experiment, needed)
+    ancestors = ancestors_of(needed)
     with_votes = experiment.training.vote_weight > 0
     faces = load_faces(
         job.training_data,
@@ -120,11 +164,7 @@ def _train(job: TrainingJob, *, augment_on_device: bool) -> Path:
         experiment.class_table,
         experiment.data.groups,
     )
-    check_same_faces(needed_runs, faces, experiment.split)
-    if experiment.training.start_from == SHIPPED:
-        check_start_from_shipped(faces, experiment.split)
-    training, validation = split_faces(faces, experiment.split)
-    check_enough(training, validation)
+    check_knows_no_validation(experiment, ancestors, faces)
     if not job.restart:
         check_data(faces, run)
     keras.utils.set_random_seed(experiment.training.seed)
@@ -136,32 +176,18 @@ def _train(job: TrainingJob, *, augment_on_device: bool) -> Path:
         any_size=experiment.training.early_epochs > 0,
     )
     _check_room(network, run)
-    if job.restart or not any(map(newest_snapshot, (run.state, run.paused))):
-        load_pretrained(network, experiment.network, training.faces_u8)
+    begins = job.restart or newest_of(run.state, run.paused) is None
+    if begins:
+        load_pretrained(network, experiment.network)
         if start := experiment.training.start_from:
             finished = shipped_network() if start == SHIPPED else RunFolder(runs / start).network
             start_from(network, finished, faces.classes.names)
-    prepare_run_folder(job)
-    write_json(run.data, describe_data(faces))
-    held_out = held_out_faces(faces, experiment.split)
-    job.say(_describe_split(faces, training, validation, held_out, experiment.split))
-    remarks = (
-        faces.told_of_skipped,
-        missing_classes(validation, "choose the epoch"),
-        None if held_out is None else missing_classes(held_out, "are held out"),
-        *_shortened(experiment.training),
-        export_needs(),
-        told_of_test_faces(training),
-    )
-    for remark in remarks:
-        if remark is not None:
-            job.say(remark)
-    for snapshot in damaged_snapshots(run.state):
-        job.say(f"{snapshot} is damaged: going on from the one before")
-    targets = make_training_targets(training, job)
-    write_json(run.environment, describe_environment(network))
-    history = _fit(network, training, targets, validation, job, augment_on_device=augment_on_device)
-    return write_results(network, history, validation, held_out, job)
+    training, validation = split_faces(faces, experiment.split)
+    check_enough(training, validation)
+    if begins:
+        take_statistics(network, experiment.network, training.faces_u8)
+    remarks = [told_of_near_copies(experiment.split, ancestors, faces)]
+    return _Found(faces, training, validation, network, remarks)
 
 
 def _describe_split(
@@ -266,13 +292,7 @@ def make_training_targets(faces: LabelledFaces, job: TrainingJob) -> NDArray[np.
 
 
 def _fit(
-    network: keras.Model,
-    faces: LabelledFaces,
-    targets: NDArray[np.float32],
-    validation: LabelledFaces,
-    job: TrainingJob,
-    *,
-    augment_on_device: bool,
+    found: _Found, targets: NDArray[np.float32], job: TrainingJob, *, augment_on_device: bool
 ) -> dict[str, list[float]]:
     """Run the loop from the newest snapshot, or from the start, and leave the best weights.
 
@@ -283,6 +303,7 @@ def _fit(
         The history, one list entry an epoch.
     """
     experiment, training, run = job.experiment, job.experiment.training, job.run
+    network, faces, validation = found.network, found.training, found.validation
     classes = len(faces.classes.names)
     if training.freeze_normalization:
         for layer in network.layers:
@@ -310,7 +331,7 @@ def _fit(
     model.optimizer.build(model.trainable_variables)
     model.build_figures(targets)
     callbacks = make_callbacks(job)
-    state = RunState(run.state, callbacks)
+    state = RunState(run, callbacks)
     if state.epochs_done:
         job.say(f"going on after epoch {state.epochs_done}, from {run.state}")
     validation_data = (
@@ -319,7 +340,6 @@ def _fit(
     )
     weights = class_weights(faces.labels, classes) if training.class_weights else None
     progress = ProgressLine(training.sides, job.say)
-    table = keras.callbacks.CSVLogger(run.epochs_table, append=True)
     last_epoch = 0
     for batches in stages:
         last_epoch += training.sides.count(batches.side)
@@ -331,8 +351,7 @@ def _fit(
             class_weight=weights,
             initial_epoch=first_epoch,
             epochs=first_epoch if state.stopped_early else max(first_epoch, last_epoch),
-            # A row of the table is written after the snapshot, so that a killed run repeats none.
-            callbacks=[EpochOfBatches(batches, training.seed), *callbacks, state, progress, table],
+            callbacks=[EpochOfBatches(batches, training.seed), *callbacks, state, progress],
             # The batches are shuffled faces already; Keras would shuffle their order by a random
             # state that a resumed run does not have.
             shuffle=False,
@@ -359,6 +378,7 @@ def make_callbacks(job: TrainingJob) -> list[keras.callbacks.Callback]:
     # It saves after epochs only, but could after steps: each would wait for its figures.
     best_accuracy.async_safe = True
     callbacks: list[keras.callbacks.Callback] = [
+        FiniteLoss(),  # the first: of an epoch that has none nothing is kept
         best_accuracy,
         keras.callbacks.EarlyStopping(
             monitor="val_loss",

@@ -16,8 +16,8 @@ from keras import ops
 def falling_rates(model: keras.Model, input_factor: float) -> list[float]:
     """Return the factor on the learning rate of each of the model's trainable variables.
 
-    It is 1 at the heads and `input_factor` at the first layer that has weights, and falls
-    geometrically from layer to layer between them.
+    It is 1 at the last layer that has weights, a head, and `input_factor` at the first one, and
+    falls geometrically from layer to layer between them; a second head is one layer below the last.
     """
     layers = [layer for layer in model.layers if layer.trainable_variables]
     steps = max(len(layers) - 1, 1)
@@ -42,7 +42,7 @@ NOT_DECAYED = ("bias", "gamma", "beta")
 
 
 def is_decayed(variable: Any) -> bool:
-    """Say whether weight decay shrinks a variable: kernels, no biases and no normalization."""
+    """Say whether weight decay shrinks a variable: all but biases and normalization."""
     return not any(name in variable.name for name in NOT_DECAYED)
 
 

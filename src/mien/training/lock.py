@@ -22,20 +22,36 @@ def locked(run: RunFolder) -> Iterator[None]:
     # Beside the folder, which --restart throws away.
     path = run.path.with_name(f".{run.path.name}.lock")
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT)
+    descriptor = _open_locked(path, run)
     try:
+        yield
+    finally:
+        _remove(path)
+        os.close(descriptor)
+
+
+def _open_locked(path: Path, run: RunFolder) -> int:
+    """Open the lock's file, and lock it."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT)
         try:
             _lock(descriptor)
         except OSError:
+            os.close(descriptor)
             raise ModelError(
                 f"{run.path} is being trained by another process: wait for it, or stop it."
             ) from None
-        try:
-            yield
-        finally:
-            _remove(path)
-    finally:
+        # Who had it may have removed it since it was opened: others would lock a new one.
+        if _is_file_at(path, descriptor):
+            return descriptor
         os.close(descriptor)
+
+
+def _is_file_at(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
 
 
 def _lock(descriptor: int) -> None:

@@ -87,7 +87,19 @@ def has_learnt(faces_u8: NDArray[np.uint8], data: Path, run: RunFolder) -> bool:
     source, data = data_of_run(run, None).resolve(), data.resolve()
     if data.is_relative_to(source):
         return USAGE_OF_NAME.get(data.name.casefold()) not in TEST_USAGES
-    # Older runs do not tell their pictures.
+    return same_pictures(faces_u8, run)
+
+
+def same_pictures(faces_u8: NDArray[np.uint8], run: RunFolder) -> bool:
+    """Say whether a run was trained on the same pictures as these, in whatever file and order.
+
+    Args:
+        faces_u8: (N, 48, 48) uint8.
+        run: The run; older ones do not tell their pictures.
+
+    Raises:
+        ModelError: if its `data.json` cannot be read.
+    """
     return bool(_read(run).get("pictures_sha256") == _digest_of_pictures(faces_u8))
 
 

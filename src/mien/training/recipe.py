@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,12 +92,29 @@ def parse_change(text: str) -> tuple[str, Any]:
     """Read `KEY=VALUE`, the value in TOML; a word that is no TOML is itself.
 
     Raises:
-        SettingError: if there is no key.
+        SettingError: if there is no key, or more than one value.
     """
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
         raise SettingError(f"Found {text!r}; expected KEY=VALUE, as training.learning_rate=0.01.")
     try:
-        return key.strip(), tomllib.loads(f"value = {value}")["value"]
+        parsed = tomllib.loads(f"value = {value}")
     except tomllib.TOMLDecodeError:
         return key.strip(), value
+    if len(parsed) > 1:
+        raise SettingError(f"Found {text!r}; expected one KEY=VALUE, and --set again for another.")
+    return key.strip(), parsed["value"]
+
+
+def parse_changes(texts: Sequence[str]) -> dict[str, Any]:
+    """Read several of `parse_change`.
+
+    Raises:
+        SettingError: if one is not valid, or a key comes twice.
+    """
+    changes: dict[str, Any] = {}
+    for key, value in map(parse_change, texts):
+        if key in changes:
+            raise SettingError(f"--set {key} is given twice, {changes[key]!r} and {value!r}.")
+        changes[key] = value
+    return changes

@@ -16,7 +16,7 @@ from mien.models.heads import FEATURES
 from mien.models.keras_file import heads_of, load_network
 from mien.training.config import SHIPPED, Experiment, SplitConfig, load_experiment
 from mien.training.faces import LabelledFaces
-from mien.training.provenance import FER2013_SPLIT, data_of_run, splits_alike
+from mien.training.provenance import FER2013_SPLIT, data_of_run, same_pictures, splits_alike
 from mien.training.run_folder import RunFolder, labels_beside
 from mien.training.snapshots import newest_of
 
@@ -44,25 +44,126 @@ def runs_needed(experiment: Experiment, run: RunFolder, *, restart: bool) -> lis
     return [*needed, *(distillation.teachers if distillation and not taught else [])]
 
 
-def check_predecessors(runs: Sequence[RunFolder], split: SplitConfig) -> None:
-    """See that runs have finished, and never trained on the validation faces of another run.
-
-    Of two splits with the same seed, the one with the smaller fraction has the other's validation
-    faces in part, and no more.
-
-    Args:
-        runs: Folders of the runs that the other one needs.
-        split: The other one's split.
+def check_finished(runs: Sequence[RunFolder]) -> None:
+    """See that runs have finished.
 
     Raises:
-        ModelError: if one has not finished, or has trained on faces of that validation.
+        ModelError: if one has not.
     """
     for run in runs:
         if not run.is_finished:
             raise ModelError(
                 f"There is no {run.network}: train experiments/{run.path.name}.toml first."
             )
-        check_split(run.path.name, load_experiment(run.recipe).split, split)
+
+
+def check_teachers(experiment: Experiment, runs: Sequence[RunFolder]) -> None:
+    """See that the teachers among finished runs tell FER2013's emotions apart, in their order.
+
+    Raises:
+        ModelError: if one does not.
+    """
+    teachers = experiment.distillation.teachers if experiment.distillation else []
+    for run in runs:
+        if run.path.name not in teachers or not run.recipe.is_file():
+            continue
+        recipe = load_experiment(run.recipe)
+        names = recipe.class_table.names
+        if recipe.network.family == "temporal" or names != EMOTIONS:
+            found = "is a network over time" if names == EMOTIONS else f"tells {', '.join(names)}"
+            raise ModelError(
+                f"{run.path.name} cannot teach: it {found}; expected a network of faces with "
+                f"{', '.join(EMOTIONS)}, in this order."
+            )
+
+
+def ancestors_of(runs: Sequence[RunFolder]) -> list[RunFolder]:
+    """Return runs, and those whose weights or answers went into them, and into these, and so on.
+
+    What lies in their folders tells: of a run whose recipe is not there, no other is known. The
+    network that ships is named by its start, `SHIPPED`.
+    """
+    found: dict[str, RunFolder] = {}
+    waiting = list(runs)
+    while waiting:
+        run = waiting.pop()
+        if run.path.name in found:
+            continue
+        found[run.path.name] = run
+        if run.recipe.is_file():
+            names = _origins(load_experiment(run.recipe))
+            waiting += [RunFolder(run.path.parent / name) for name in names if name != SHIPPED]
+    return list(found.values())
+
+
+def _origins(experiment: Experiment) -> list[str]:
+    """Name whose weights and answers a run takes."""
+    start = experiment.training.start_from
+    teachers = experiment.distillation.teachers if experiment.distillation else []
+    return [*([start] if start else []), *teachers]
+
+
+def check_knows_no_validation(
+    experiment: Experiment, ancestors: Sequence[RunFolder], faces: LabelledFaces
+) -> None:
+    """See that nothing that a run takes from others has learnt its validation faces.
+
+    Args:
+        experiment: The run's experiment.
+        ancestors: What `ancestors_of` returns of the runs that it needs.
+        faces: Its faces.
+
+    Raises:
+        ModelError: if one of them, or the network that ships where it is an origin of any, has.
+    """
+    origins = _origins(experiment)
+    for run, recipe in _with_recipes(ancestors):
+        origins += _origins(recipe)
+        if _shares_faces(run, faces):
+            check_split(run.path.name, recipe.split, experiment.split)
+    check_same_faces(ancestors, faces, experiment.split)
+    if SHIPPED in origins:
+        check_start_from_shipped(faces, experiment.split)
+
+
+def told_of_near_copies(
+    split: SplitConfig, ancestors: Sequence[RunFolder], faces: LabelledFaces
+) -> str | None:
+    """Say which ancestors learnt near-copies of the validation faces that a run itself leaves out.
+
+    Args:
+        split: The run's split.
+        ancestors: What `ancestors_of` returns of the runs that it needs.
+        faces: Its faces.
+    """
+    names = [
+        run.path.name
+        for run, recipe in _with_recipes(ancestors)
+        if not recipe.split.near_copies_apart and _shares_faces(run, faces)
+    ]
+    if not split.near_copies_apart or not names:
+        return None
+    return (
+        f"{', '.join(sorted(names))} learnt near-copies of these validation faces: figures on them "
+        "are a little too good"
+    )
+
+
+def _with_recipes(runs: Sequence[RunFolder]) -> list[tuple[RunFolder, Experiment]]:
+    return [(run, load_experiment(run.recipe)) for run in runs if run.recipe.is_file()]
+
+
+def _shares_faces(run: RunFolder, faces: LabelledFaces) -> bool:
+    """Whether a run was trained on these faces, as they are or otherwise; older runs may be."""
+    return not run.data.is_file() or splits_alike(faces, run) or _knows_otherwise(run, faces)
+
+
+def _knows_otherwise(run: RunFolder, faces: LabelledFaces) -> bool:
+    """Whether a run was trained on the same file or folder, or on the same pictures."""
+    if faces.source is None:
+        return False
+    is_same_place = data_of_run(run, None).resolve() == faces.source.resolve()
+    return is_same_place or same_pictures(faces.faces_u8, run)
 
 
 def check_split(name: str, other: SplitConfig, split: SplitConfig) -> None:
@@ -111,7 +212,8 @@ def check_same_faces(runs: Sequence[RunFolder], faces: LabelledFaces, split: Spl
         split: The other one's split.
 
     Raises:
-        ModelError: if one was trained on the same file or folder as it was before, or otherwise.
+        ModelError: if one was trained on the same file or folder as it was before, or on the same
+            pictures otherwise.
     """
     for run in runs:
         if faces.source is None or not run.data.is_file():
@@ -129,12 +231,12 @@ def check_same_faces(runs: Sequence[RunFolder], faces: LabelledFaces, split: Spl
                     f"{split.validation_fraction}. Give both the same."
                 )
             continue
-        if data_of_run(run, None).resolve() == faces.source.resolve():
+        if _knows_otherwise(run, faces):
             raise ModelError(
-                f"{run.path.name} was trained on {faces.source} as it was before, or with other "
-                "labels or groups, so that it may know faces that would choose this run's epoch: "
-                f"train experiments/{run.path.name}.toml anew with --restart, and the same labels "
-                "and groups."
+                f"{run.path.name} was trained on {faces.source} as it was before, or on its "
+                "pictures in another file or order, or with other labels or groups, so that it may "
+                f"know faces that would choose this run's epoch: train "
+                f"experiments/{run.path.name}.toml anew with --restart, and on the same data."
             )
 
 

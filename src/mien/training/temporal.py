@@ -172,7 +172,7 @@ def _fit(network: keras.Model, split: SequenceSplit, job: TrainingJob) -> dict[s
     )
     model.optimizer.build(model.trainable_variables)
     callbacks = make_callbacks(job)
-    state = RunState(job.run.state, callbacks)
+    state = RunState(job.run, callbacks)
     if state.epochs_done:
         job.say(f"going on after epoch {state.epochs_done}, from {job.run.state}")
     first_epoch = state.epochs_done

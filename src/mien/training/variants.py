@@ -25,6 +25,10 @@ _FIGURES = {
 }
 
 
+LONGEST_NAME = 200
+"""Bytes of a run's name: file systems allow 255, and seeds, folds and locks take some."""
+
+
 def changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
     """Return a recipe with some values changed, and named after them.
 
@@ -34,6 +38,7 @@ def changed(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
 
     Raises:
         ModelError: if the result is not valid.
+        SettingError: if the name would be too long for a file's.
     """
     if not changes:
         return recipe
@@ -91,7 +96,7 @@ def for_own_faces(
 
     Raises:
         DataError: if the classes cannot be found out.
-        SettingError: if the name is no file's.
+        SettingError: if the name is no file's, or too long for one.
         ModelError: if the result is not valid.
     """
     own: dict[str, Any] = {"data.path": str(data)}
@@ -126,7 +131,14 @@ def spread(runs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 def _changed_name(name: str, changes: Mapping[str, Any]) -> str:
     suffix = ",".join(f"{_short(key)}={value}" for key, value in changes.items())
-    return _file_name(f"{name},{suffix}") if changes else name
+    changed = _file_name(f"{name},{suffix}") if changes else name
+    if len(changed.encode()) > LONGEST_NAME:
+        raise SettingError(
+            f"The run would be named {changed}: {len(changed.encode())} bytes, and files of it "
+            f"have room for {LONGEST_NAME}. Copy the recipe with `mien experiments new NAME "
+            "--from RECIPE`, and change it there."
+        )
+    return changed
 
 
 def _short(key: str) -> str:
