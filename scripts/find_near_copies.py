@@ -7,10 +7,12 @@ row numbers, from 0, are written there.
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 import numpy as np
 
+from mien.core.errors import MienError
 from mien.data.fer2013 import load_dataset
 from mien.data.near_copies import NEAR_COPY_CORRELATION, near_copies
 
@@ -22,8 +24,11 @@ def main() -> None:
     parser.add_argument("others", type=Path, help="Faces to look among, such as train.csv.")
     parser.add_argument("--write", type=Path, help="Text file for the row numbers.")
     arguments = parser.parse_args()
-    faces_u8 = load_dataset(arguments.faces).faces_u8
-    others_u8 = load_dataset(arguments.others).faces_u8
+    try:
+        faces_u8 = load_dataset(arguments.faces).faces_u8
+        others_u8 = load_dataset(arguments.others).faces_u8
+    except MienError as error:
+        sys.exit(f"Error: {error}")
     pictures = {face.tobytes() for face in others_u8}
     exact = np.array([face.tobytes() in pictures for face in faces_u8])
     _, correlations = near_copies(faces_u8, others_u8)

@@ -219,6 +219,17 @@ def test_folders_of_uses_beside_others_are_refused(tmp_path):
         infer_classes(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [(["1.png", "2.png"], "no folder of a class"), (["happy/1.png"], "one class, 'happy'")],
+)
+def test_pictures_that_lie_in_no_folders_of_classes_are_said_to(tmp_path, names, found):
+    for name in names:
+        write(tmp_path / name, FACES[0])
+    with pytest.raises(DataError, match=rf"holds {found}: expected a folder of pictures for each"):
+        infer_classes(tmp_path)
+
+
 def test_a_class_that_is_written_in_two_ways_is_one(tmp_path):
     for folder in ("train/Freude", "val/freude", "train/\u00c4rger", "val/A\u0308rger"):
         write(tmp_path / folder / "1.png", FACES[0])

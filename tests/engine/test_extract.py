@@ -41,7 +41,7 @@ def test_its_own_video_can_be_the_source_again(tmp_path, recognizer, astronaut_b
 def test_without_a_webcam_the_bundled_video_takes_over(tmp_path, recognizer):
     said = []
     assert extract_faces(None, tmp_path, recognizer, said.append) > 15
-    assert said[0].startswith("No webcam found")
+    assert said[0].startswith("No webcam can be opened")
 
 
 def test_a_folder_of_pictures_becomes_a_video(tmp_path, recognizer, astronaut_bgr):

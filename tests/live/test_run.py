@@ -164,7 +164,7 @@ def test_without_a_webcam_the_bundled_video_takes_over(recognizer, capsys, monke
 
     monkeypatch.setattr(recognizer.classifier, "classify", interrupt)
     run_live(None, recognizer, window=False, say=print)
-    assert capsys.readouterr().out.startswith("No webcam found: using the bundled video instead.")
+    assert capsys.readouterr().out.startswith("No webcam can be opened (none is there")
 
 
 class Interrupted:

@@ -57,6 +57,7 @@ def test_the_page_lists_every_setting_as_it_is(model, name_of):
         (["--token-file", "{empty}"], "token file {empty} is empty"),
         (["--threads", "0"], "threads (MIEN_SERVE_THREADS)"),
         (["--workers", "0"], "workers (MIEN_SERVE_WORKERS)"),
+        (["--limit", "foo=1"], "there is no limits.foo; expected one of "),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )

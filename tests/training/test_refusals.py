@@ -334,11 +334,12 @@ def test_fine_tuning_starts_from_a_network_of_the_same_shape():
     ("words", "environment", "message"),
     [
         (["train"], {}, "There is no folder experiments here"),
+        (["experiments"], {}, "There is no folder experiments here"),
         (["train", "003"], {}, "data/train.csv"),
         (["train", "003"], {"KERAS_BACKEND": "nothing"}, "set KERAS_BACKEND to tensorflow"),
         (["finetune", "nowhere"], {}, "There is no nowhere"),
     ],
-    ids=["another folder", "no faces", "no backend", "no folder"],
+    ids=["another folder", "no recipes", "no faces", "no backend", "no folder"],
 )
 def test_what_is_missing_is_one_line(tmp_path, words, environment, message):
     done = subprocess.run(

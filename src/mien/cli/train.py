@@ -44,15 +44,17 @@ def train(
     restart: RestartOption = False,
 ) -> None:
     """Train a network, its teachers first; a run that was stopped goes on where it was."""
-    from mien.export.several import train_several
     from mien.training.config import selected_experiment
     from mien.training.recipe import find_recipe, parse_changes
     from mien.training.variants import changed, several
 
     recipe = find_recipe(experiment or selected_experiment(Path("experiments")))
-    recipe = changed(recipe, parse_changes(changes or []))
+    recipes = several(changed(recipe, parse_changes(changes or [])), seeds=seeds, folds=folds)
+    # Keras takes seconds to import: a slip is said before.
+    from mien.export.several import train_several
+
     train_several(
-        several(recipe, seeds=seeds, folds=folds),
+        recipes,
         training_data=data,
         votes_file=votes,
         runs=runs,
@@ -84,7 +86,6 @@ def finetune(
     restart: RestartOption = False,
 ) -> None:
     """Teach the network that ships your own faces and labels: a network for every --model."""
-    from mien.export.several import train_several
     from mien.training.recipe import find_recipe, parse_changes
     from mien.training.variants import for_own_faces, several
 
@@ -95,8 +96,11 @@ def finetune(
         name=name,
         changes=parse_changes(changes or []),
     )
+    recipes = several(own, seeds=seeds, folds=folds)
+    from mien.export.several import train_several
+
     artifacts = train_several(
-        several(own, seeds=seeds, folds=folds),
+        recipes,
         training_data=data,
         votes_file=Path("data/fer2013new.csv"),
         runs=runs,
@@ -144,8 +148,14 @@ def experiments(context: typer.Context) -> None:
     """Show every experiment with its figures, its cost and what was decided."""
     if context.invoked_subcommand is not None:
         return
+    from mien.core.errors import SettingError
     from mien.training.iterations import iteration_history
 
+    if not Path("experiments").is_dir():
+        raise SettingError(
+            "There is no folder experiments here: give the command in a clone of mien, or in a "
+            "folder of your own recipes (`mien experiments new` writes one)."
+        )
     for line in iteration_history(Path("experiments"), Path("results/runs")):
         typer.echo(line)
 

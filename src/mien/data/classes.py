@@ -94,5 +94,6 @@ def unknown_names(found: Iterable[str], classes: ClassTable, where: str) -> Data
     return DataError(
         f"{where} has faces of {shown}; the classes are {', '.join(classes.names)}. Name your own "
         "in the recipe's table [classes]: names, other_names for what the data call them, left_out "
-        "for what is not to be learnt."
+        "for what is not to be learnt. To score or see a network that has learnt yours, name it "
+        "with --model."
     )

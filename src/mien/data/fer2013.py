@@ -53,9 +53,10 @@ def load_dataset(path: Path, classes: ClassTable = FER2013_CLASSES, *, groups: s
     if path.is_dir():
         return read_picture_folder(path, classes, groups)
     if not path.is_file():
+        fetched = path.parent == Path("data")
         raise DataError(
-            f"There is no {path}: expected a CSV file or a folder of faces. `mien data download` "
-            "fetches FER2013 into the folder data/."
+            f"There is no {path}: expected a CSV file or a folder of faces."
+            + (" `mien data download` fetches FER2013 into the folder data/." if fetched else "")
         )
     if classes is not FER2013_CLASSES or groups or not has_fer2013_header(path):
         return read_table(path, classes, groups)

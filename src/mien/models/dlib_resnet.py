@@ -61,6 +61,11 @@ def build(config: DlibResNetConfig, inputs: keras.KerasTensor) -> keras.KerasTen
     return layers.Dropout(config.dropout)(layers.GlobalAveragePooling2D()(x))
 
 
+def check_weights(config: DlibResNetConfig) -> None:  # noqa: ARG001
+    """See that dlib's weights are there, for a network of any shape; see `find_weights`."""
+    find_weights(PACKAGE, FILE, SHA256)
+
+
 def load_pretrained(model: keras.Model, config: DlibResNetConfig) -> None:
     """Give a network of this family dlib's weights.
 

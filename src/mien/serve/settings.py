@@ -298,6 +298,10 @@ def _explain(error: ValidationError) -> str:
     problems = []
     for found in error.errors(include_url=False):
         name = ".".join(map(str, found["loc"]))
+        if found["type"] == "extra_forbidden" and found["loc"][0] == "limits":
+            limits = ", ".join(Limits.model_fields)
+            problems.append(f"there is no {name}; expected one of {limits}")
+            continue
         variable = ENVIRONMENT_PREFIX + name.upper().replace(".", "__")
         problems.append(f"{name} ({variable}): {found['msg']}, found {found['input']!r}")
     return "The server's settings are wrong: " + "; ".join(problems) + "."
