@@ -1,4 +1,4 @@
-"""See a video as the network does: `mien preprocess`, which see (`--help`)."""
+"""See a video as the network does: `mien preprocess`; `--help` lists its options."""
 
 import sys
 

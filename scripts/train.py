@@ -1,4 +1,4 @@
-"""Train the selected experiment: `mien train`, which see (`python scripts/train.py --help`)."""
+"""Train the selected experiment: `mien train`; `--help` lists its options."""
 
 import sys
 

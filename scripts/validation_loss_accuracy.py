@@ -1,4 +1,4 @@
-"""Draw the learning curves of the run trained here last to results/model: `mien curves`, which see.
+"""Draw the learning curves of the run trained here last to results/model: `mien curves`.
 
 python scripts/validation_loss_accuracy.py [results/runs/003_spatial_dropout]
 """

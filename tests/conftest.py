@@ -404,7 +404,9 @@ def reader_folder(tmp_path_factory, astronaut_bgr):
     """A folder with what the pages and the notebooks talk about."""
     synthetic = pytest.importorskip("mien.data.synthetic", reason="needs mien[train]")
     folder = tmp_path_factory.mktemp("reader")
-    cv2.imwrite(str(folder / "photo.jpg"), astronaut_bgr)
+    (folder / "photos").mkdir()
+    for photo in ("photo.jpg", "photos/photo.jpg"):
+        cv2.imwrite(str(folder / photo), astronaut_bgr)
     for name in ("clip.mp4", "my_video.mp4"):
         with VideoSink(folder / name, 10) as video:
             for shift in range(0, 20, 2):
@@ -414,6 +416,7 @@ def reader_folder(tmp_path_factory, astronaut_bgr):
         emotion = folder / "my_faces" / synthetic.EMOTIONS[label]
         emotion.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(emotion / f"{number}.png"), face)
+    shutil.copytree(folder / "my_faces", folder / "faces")
     rows = [
         (label, " ".join(map(str, face.ravel())))
         for face, label in zip(drawn.faces_u8, drawn.labels, strict=True)

@@ -36,6 +36,14 @@ def test_without_words_it_shows_the_help(capsys):
     assert "Usage: mien" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("words", [[], ["live"], ["models", "download"], ["experiments"]])
+def test_the_help_shows_switches_without_a_value(words, capsys):
+    assert run(*words, "--help") == 0
+    out = capsys.readouterr().out
+    assert "--help" in out
+    assert "bool" not in out
+
+
 @pytest.mark.parametrize("words", [["nonsense"], ["--nonsense"], ["data"]])
 def test_misuse_is_one_line_and_exit_2(words, capsys):
     assert run(*words) == 2

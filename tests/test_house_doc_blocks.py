@@ -1,9 +1,9 @@
 """Every command and every line of Python that the pages show is run, or says why it is not.
 
 A block of `sh` or `python` is run in a folder that holds what the pages talk about: `photo.jpg`,
-`clip.mp4`, `my_video.mp4`, `my_faces/`, a small `data/`, the experiments and the finished runs.
-Above a block that is not run stands a comment, `<!-- not run: the reason -->`. `make test-all`
-prints them.
+`photos/`, `clip.mp4`, `my_video.mp4`, `my_faces/`, `faces/`, a small `data/`, the experiments and
+the finished runs. Above a block that is not run stands a comment, `<!-- not run: the reason -->`.
+`make test-all` prints them.
 """
 
 import contextlib

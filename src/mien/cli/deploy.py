@@ -93,10 +93,13 @@ def serve(
     ] = None,
     limit: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="A limit of mien.serve.settings; may be repeated."),
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="Such as streams=10; all names: docs/deploy.md. May be repeated.",
+        ),
     ] = None,
 ) -> None:
-    """Serve the web page and the HTTP API. Options go before MIEN_SERVE_… variables."""
+    """Serve the web page and the HTTP API. Options take precedence over MIEN_SERVE_… variables."""
     from mien.faces.gate import parse_limits
     from mien.faces.models import fetch_detector
     from mien.serve.run import serve as serve_until_stopped

@@ -14,7 +14,7 @@ from mien.core.errors import SettingError
 
 def compare(
     first: Annotated[Path, typer.Argument(help="An .onnx or a .keras file in its run folder.")],
-    second: Annotated[Path, typer.Argument(help="Another one.")],
+    second: Annotated[Path, typer.Argument(help="The network to compare it with.")],
     data: Annotated[
         Path | None,
         typer.Option(
@@ -107,7 +107,10 @@ def predict(
         ),
     ] = None,
 ) -> None:
-    """Write a row for every face as CSV (file, truth, answer, probabilities); show the wrong."""
+    """Write a row for every face as CSV, and a picture of the wrong ones.
+
+    A row holds the face's file, the truth, the answer and the probabilities.
+    """
     from mien.evaluation.scoring import predict as predict_faces
 
     count = predict_faces(model, data, out, remark, reading=reading)
@@ -119,7 +122,10 @@ def export(
         "results/model/final_emotion_model.keras"
     ),
     out: Annotated[
-        Path | None, typer.Option(help="Folder for emotion.onnx and emotion.json; beside it.")
+        Path | None,
+        typer.Option(
+            help="Folder for emotion.onnx and emotion.json; if none, that of the Keras file."
+        ),
     ] = None,
     data: Annotated[
         Path | None,

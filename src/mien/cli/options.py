@@ -53,7 +53,9 @@ GateOption = Annotated[
         "--gate",
         metavar="NAME=VALUE",
         help="A limit beyond which a label is uncertain, such as min_confidence=0.5 or "
-        "min_side_px=30; may be repeated. The names are those of mien.QualityGate.",
+        "min_side_px=30; may be repeated. All names: min_side_px, min_inside, min_brightness, "
+        "max_brightness, min_contrast, min_sharpness, max_sharpness, max_yaw_degrees, "
+        "max_pitch_degrees, min_likeness, min_confidence.",
     ),
 ]
 RotateOption = Annotated[
@@ -107,12 +109,15 @@ SetOption = Annotated[
 ]
 SeedsOption = Annotated[
     int,
-    typer.Option(min=1, help="Train so many times, from other seeds; says mean and deviation."),
+    typer.Option(
+        min=1,
+        help="Train this many times with different seeds and report mean and standard deviation.",
+    ),
 ]
 FoldsOption = Annotated[
     int,
     typer.Option(
-        min=0, help="Cross-validate: train for each of so many folds, and score it on the fold."
+        min=0, help="Cross-validate with this many folds: each is held out once and scored."
     ),
 ]
 GroupsOption = Annotated[

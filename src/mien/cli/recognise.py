@@ -99,7 +99,8 @@ def video(
     source: Annotated[
         str,
         typer.Argument(
-            help="A video file, a folder of pictures, a stream's address, or - for standard input."
+            help="A video file, a folder of pictures, a camera's number, a stream's address, or - "
+            "for standard input."
         ),
     ],
     out: Annotated[
@@ -235,7 +236,11 @@ def batch(
     ] = None,
     every: Annotated[
         float,
-        typer.Option(min=0, metavar="MS", help="Of videos, look at one frame in this time; 0 all."),
+        typer.Option(
+            min=0,
+            metavar="MS",
+            help="In videos, look at one frame every MS milliseconds; 0: at every frame.",
+        ),
     ] = 0.0,
     summary: Annotated[
         bool, typer.Option("--summary", help="Write a table of one row a video as well.")

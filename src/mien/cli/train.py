@@ -73,7 +73,7 @@ def finetune(
         Path, typer.Option(help="A recipe's TOML file, or the name of one that ships with mien.")
     ] = Path("finetune"),
     name: Annotated[
-        str | None, typer.Option(help="That of the run; own_ and the data's name if none.")
+        str | None, typer.Option(help="Name of the run. If none: own_ and the name of the data.")
     ] = None,
     groups: GroupsOption = "",
     runs: RunsOption = Path("results/runs"),
@@ -85,7 +85,10 @@ def finetune(
     folds: FoldsOption = 0,
     restart: RestartOption = False,
 ) -> None:
-    """Teach the network that ships your own faces and labels: a network for every --model."""
+    """Fine-tune the shipped network on your own faces and labels.
+
+    Every command takes the result with --model.
+    """
     from mien.training.recipe import find_recipe, parse_changes
     from mien.training.variants import for_own_faces, several
 
@@ -113,7 +116,7 @@ def finetune(
 
 
 def pause(
-    run_folder: Annotated[Path, typer.Argument(help="Of a run that has not finished.")],
+    run_folder: Annotated[Path, typer.Argument(help="Folder of a run that has not finished.")],
 ) -> None:
     """Copy a run's newest snapshot in half precision, to go on with it on another machine."""
     from mien.training.pause import pause_run
@@ -125,7 +128,10 @@ def pause(
 def curves(
     run_folder: Annotated[
         Path | None,
-        typer.Argument(help="If none is named, of the run trained here last, else the selected."),
+        typer.Argument(
+            help="A run folder; if none, that of the run trained here last, else of the selected "
+            "experiment."
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="The PNG file to write; that of the run if none.")

@@ -55,7 +55,7 @@ class QualityGate:
 
     The defaults were chosen on FER2013's validation faces, whole and spoiled, and on pictures
     without faces: `benchmarks/quality_gate.py` prints what they keep and what they let through,
-    and `docs/engine.md` holds the tables.
+    and `docs/measurements.md` holds the tables.
 
     Attributes:
         min_side_px: Longer side of the box, in pixels.

@@ -107,7 +107,7 @@ class Settings(BaseModel):
         artifact: The network; None for the one that ships with mien.
         reading: Name of one of the artifact's readings, for requests that name none; None for its
             default.
-        detector: A name of `mien.faces.detect.DETECTORS`.
+        detector: auto, yunet, haar, mediapipe or mtcnn.
         provider: What ONNX Runtime runs on, `cpu`, `cuda`, …: its execution providers.
         smooth_ms: Time constant of the average over time of videos and streams; 0 turns it off,
             None is `mien.EngineSettings`' own.
