@@ -28,6 +28,9 @@ const NEAR_LIKENESS = 0.3;
 const GUESSED_LIKENESS = 0.1;
 const RETURN_LIKENESS = 0.55;
 const HIDDEN_PART = 0.4;
+// A box this close to the frame's edge, in parts of its side, is cut by it: half a face looks like
+// nobody.
+const EDGE = 0.02;
 
 const THUMBNAIL = { width: 32, height: 18 };
 const CUT_CORRELATION = 0.5;
@@ -51,12 +54,15 @@ class Track {
   placed = true;
   /** The picture's motion around it was measured in this frame. */
   followed = true;
+  /** Its number was given out. */
+  isShown = false;
 
   constructor(
     public id: number,
     public face: Detection,
     public look: Look,
     public begunMs: number,
+    public isWhole: boolean,
   ) {
     this.seen = face;
     this.seenMs = begunMs;
@@ -77,7 +83,8 @@ class Track {
     } else if (!this.visible) {
       this.velocityX = this.velocityY = 0;
     }
-    if (look) this.look = mixed(this.look, look, LOOK_MEMORY);
+    if (look) this.look = this.isWhole ? mixed(this.look, look, LOOK_MEMORY) : look;
+    if (look) this.isWhole = true;
     this.face = this.seen = face;
     this.seenMs = nowMs;
     this.detected = this.visible = this.placed = true;
@@ -144,6 +151,7 @@ export class FaceTracker {
     }
     this.#recogniseReturned();
     this.#retire();
+    this.#show();
   }
 
   /**
@@ -155,12 +163,17 @@ export class FaceTracker {
     const isKnown = ({ box }: Detection) => known.some((other) => sharedArea(box, other) > 0);
     for (const face of faces) if (!isKnown(face)) this.#begin(face);
     this.#recogniseReturned();
+    this.#show();
   }
 
-  /** The faces that are visible in the frame last carried to, by their number. */
+  /**
+   * The faces that are visible in the frame last carried to, by their number. One that comes in at
+   * the frame's edge while others are remembered is left out until it is seen whole, for it may be
+   * one of these; but not for longer than `NEW_MS`.
+   */
   faces(): TrackedFace[] {
     return this.#tracks
-      .filter((track) => track.visible)
+      .filter((track) => track.visible && track.isShown)
       .sort((a, b) => a.id - b.id)
       .map(({ id, face, detected }) => ({ id, face, detected }));
   }
@@ -175,7 +188,8 @@ export class FaceTracker {
   }
 
   #begin(face: Detection): void {
-    this.#tracks.push(new Track(this.#nextId++, face, this.#look(face), this.#nowMs));
+    const isWhole = !this.#isCut(face.box);
+    this.#tracks.push(new Track(this.#nextId++, face, this.#look(face), this.#nowMs, isWhole));
   }
 
   #follow(track: Track, before: Grey[]): boolean {
@@ -236,10 +250,25 @@ export class FaceTracker {
 
   /** Whether a face is seen whole: neither the frame nor another face cuts it. */
   #isClear(box: Box, faces: readonly Detection[]): boolean {
-    const { width, height } = this.#size;
-    const isInside =
-      box.x >= 0 && box.y >= 0 && box.x + box.width <= width && box.y + box.height <= height;
-    return isInside && !faces.some((face) => face.box !== box && sharedArea(box, face.box) > 0);
+    return !this.#isCut(box) && !faces.some((face) => face.box !== box && sharedArea(box, face.box) > 0);
+  }
+
+  /** Whether a face reaches the frame's edge, or beyond. */
+  #isCut({ x, y, width, height }: Box): boolean {
+    const size = this.#size;
+    const [across, along] = [EDGE * width, EDGE * height];
+    return (
+      x <= across || y <= along || x + width >= size.width - across || y + height >= size.height - along
+    );
+  }
+
+  /** Gives out the numbers of new faces that cannot be those of old ones any more. */
+  #show(): void {
+    const nobodyLeft = this.#tracks.every((track) => track.visible);
+    for (const track of this.#tracks) {
+      const isNew = this.#nowMs - track.begunMs <= NEW_MS;
+      if (track.visible && (nobodyLeft || track.isWhole || !isNew)) track.isShown = true;
+    }
   }
 
   /** Takes away the faces that were not found and cannot be followed or are behind another. */

@@ -116,3 +116,45 @@ describe("a face that was found once", () => {
     expect(tracker.faces()).toEqual([]);
   });
 });
+
+describe("a face that leaves across the frame's edge", () => {
+  /** The box of a square of 60 pixels, as a detector ends it at the frame's edge; none of a piece. */
+  function found(left: number): Detection[] {
+    const width = Math.min(left + 60, WIDTH) - left;
+    const face = faceAt(left, 60, 60);
+    return width > 24 ? [{ ...face, box: { ...face.box, width } }] : [];
+  }
+
+  it("keeps its number when it comes in again", () => {
+    const tracker = new FaceTracker();
+    const ids: number[] = [];
+    const places = [...Array(40).keys()].map((n) => 200 + 4 * n);
+    for (const [n, left] of [...places, ...places.toReversed()].entries()) {
+      const isFollowed = tracker.carry(picture(left, 60, 60), 1, 50 * n);
+      if (n % 3 === 0 || !isFollowed) tracker.correct(found(left));
+      ids.push(...tracker.faces().map(({ id }) => id));
+    }
+    expect(ids.length).toBeGreaterThan(25);
+    expect(new Set(ids)).toEqual(new Set([1]));
+  });
+
+  it("is shown at once if nobody has left, else after a while", () => {
+    const tracker = new FaceTracker();
+    const shownAt: number[] = [];
+    for (let n = 0; n < 30; n++) {
+      tracker.carry(picture(290, 60, 60), 1, 50 * n);
+      tracker.correct(found(290));
+      if (tracker.faces().length > 0) shownAt.push(n);
+    }
+    expect(shownAt[0]).toBe(0);
+    const late = new FaceTracker();
+    late.carry(picture(100, 60, 60), 1, 0);
+    late.correct(found(100));
+    for (let n = 1; n < 30; n++) {
+      late.carry(picture(290, 60, 60), 1, 50 * n);
+      late.correct(found(290));
+      const ids = late.faces().map(({ id }) => id);
+      expect(ids, `frame ${n}`).toEqual(n <= 15 ? [] : [2]);
+    }
+  });
+});
