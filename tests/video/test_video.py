@@ -88,6 +88,20 @@ def test_the_bundled_video_shows_one_person(detector, yunet_file, capsys):
     assert ", 1 person in " in capsys.readouterr().out
 
 
+def test_a_face_that_comes_in_is_blurred_from_the_first_frame_on(yunet_file, tmp_path):
+    """Whoever may be one of those who left is not shown otherwise before that is known."""
+    del yunet_file
+    counts = []
+    for blur in ([], ["--blur"]):
+        record = tmp_path / "record.csv"
+        out = ["--out", str(tmp_path / "blurred.mp4")] if blur else []
+        with pytest.raises(SystemExit) as ended:
+            main(["video", str(demo_video()), "--csv", str(record), *out, *blur])
+        assert not ended.value.code
+        counts.append(len(list(read_record(record))))
+    assert counts[1] > counts[0]
+
+
 def test_the_networks_over_time_answer_for_the_whole_is_that_of_record_summary_and_report(
     clip, without_yunet, tmp_path, capsys
 ):

@@ -75,7 +75,8 @@ class FaceLocator:
         self._crop = recognizer.crop
         self._detect_every_ms = settings.detect_every_ms
         self._turns = Turns(settings.classify_every_ms)
-        self._tracker = FaceTracker()
+        # Who seeks faces in every frame wants none to be seen before it is found.
+        self._tracker = FaceTracker(hands_out_at_once=settings.detect_every_ms == 0)
         self._previous_ms = -np.inf
         self._detected_ms = -np.inf
         self._swept_ms = -np.inf

@@ -68,6 +68,8 @@ class FaceTracker:
         keep_ms: How long a face that can be followed is handed out after its last detection.
         lost_ms: How long after its last detection a hidden face's place is guessed.
         return_ms: How long a face that left is remembered by its look.
+        hands_out_at_once: Hand out a face that comes in as soon as it is found, for those who blur
+            what they are handed, though its number may turn out to be that of one who left.
     """
 
     def __init__(
@@ -76,10 +78,12 @@ class FaceTracker:
         keep_ms: float = 500.0,
         lost_ms: float = 2500.0,
         return_ms: float = RETURN_MS,
+        hands_out_at_once: bool = False,
     ) -> None:
         self._keep_ms = keep_ms
         self._lost_ms = lost_ms
         self._return_ms = return_ms
+        self._hands_out_at_once = hands_out_at_once
         self._tracks: list[Track] = []
         self._next_id = 1
         self._now_ms = 0.0
@@ -152,7 +156,8 @@ class FaceTracker:
         """The faces that are visible in the frame last carried to, by their number.
 
         One that comes in at the frame's edge while others are remembered is left out until it is
-        seen whole, for it may be one of these; but not for longer than `_NEW_MS`.
+        seen whole, for it may be one of these; but not for longer than `_NEW_MS`, nor where faces
+        are handed out at once.
         """
         visible = (track for track in self._tracks if track.visible and track.is_shown)
         return [
@@ -230,10 +235,10 @@ class FaceTracker:
 
     def _show(self) -> None:
         """Give out the numbers of new faces that cannot be those of old ones any more."""
-        nobody_left = all(track.visible for track in self._tracks)
+        at_once = self._hands_out_at_once or all(track.visible for track in self._tracks)
         for track in self._tracks:
             is_new = self._now_ms - track.begun_ms <= _NEW_MS
-            if track.visible and (nobody_left or not track.is_cut or not is_new):
+            if track.visible and (at_once or not track.is_cut or not is_new):
                 track.is_shown = True
 
     def _is_clear(self, box: Box, faces: Sequence[Face]) -> bool:
