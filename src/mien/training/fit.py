@@ -117,7 +117,7 @@ class _Found:
     training: LabelledFaces
     validation: LabelledFaces
     network: keras.Model
-    remarks: list[str | None]
+    told_of_near_copies: str | None
 
 
 def _train(job: TrainingJob, *, augment_on_device: bool) -> Path:
@@ -135,7 +135,7 @@ def _train(job: TrainingJob, *, augment_on_device: bool) -> Path:
         None if held_out is None else missing_classes(held_out, "are held out"),
         *_shortened(experiment.training),
         export_needs(),
-        *found.remarks,
+        found.told_of_near_copies,
         told_of_test_faces(found.training),
     )
     for remark in remarks:
@@ -186,8 +186,8 @@ def _find(job: TrainingJob) -> _Found:
     check_enough(training, validation)
     if begins:
         take_statistics(network, experiment.network, training.faces_u8)
-    remarks = [told_of_near_copies(experiment.split, ancestors, faces)]
-    return _Found(faces, training, validation, network, remarks)
+    told = told_of_near_copies(experiment.split, ancestors, faces)
+    return _Found(faces, training, validation, network, told)
 
 
 def _describe_split(
