@@ -183,7 +183,7 @@ def test_the_answer_is_the_mean_over_the_certain_time(result):
     assert summary.answer_line() == "The whole clip: happy, 68% on average"
 
 
-def test_of_very_many_people_those_seen_the_shortest_are_only_counted(result):
+def test_of_very_many_people_those_seen_the_shortest_become_sums(result):
     """A camera in a shop runs for months: memory must not grow with whoever passes by."""
     summary, apart = Summary(), 100
     people = MOST_TRACKS + 500
@@ -207,6 +207,42 @@ def test_of_very_many_people_those_seen_the_shortest_are_only_counted(result):
     assert document["emotion"] == "happy"
     assert document["confidence"] == pytest.approx(happy, abs=1e-4)
     assert f"... and {summary.people - 10:,} more" in summary.lines()
+
+
+def test_where_few_have_left_who_was_seen_the_longest_stays_a_person(result, monkeypatch):
+    monkeypatch.setattr("mien.record.summary.MOST_TRACKS", 20)
+    summary = Summary()
+    long_ago = [result(frame, 1, "sad", 0.9) for frame in range(250)]
+    passers_by = [result(250 + number, number, "happy") for number in (2, 3)]
+    crowd = [result(10_000 + number, number, "happy") for number in range(4, 60)]
+    summary.add([*long_ago, *passers_by, *crowd])
+    assert summary.people == 59
+    assert summary.document()["others"] == 2
+    assert summary.document()["persons"][0]["track_id"] == 1
+    # Nobody of the crowd has left: they are kept, though they are more.
+    assert len(summary.tracks) == 57
+
+
+def test_the_report_counts_people_of_whom_only_sums_are_left(
+    tmp_path, result, page_of, monkeypatch
+):
+    """Each was seen in one frame, and so for no time: then all count the same."""
+    monkeypatch.setattr("mien.record.summary.MOST_TRACKS", 20)
+    path = tmp_path / "shop.csv"
+    with RecordWriter(EMOTIONS, RecordOutputs(csv=path), smooth_ms=130) as writer:
+        for number in range(1, 101):
+            emotion, uncertain = "happy" if number % 4 else "sad", number % 10 == 0
+            writer.write([result(1000 * number, number, emotion, 0.9, uncertain=uncertain)])
+    summary, page, checker = page_of(path, tmp_path, summary_json=tmp_path / "summary.json")
+    document = json.loads((tmp_path / "summary.json").read_text())
+    assert len(summary.tracks) <= 20
+    assert len(document["persons"]) + document["others"] == 90
+    assert document["never_certain"] == 10
+    # 70 of the 90 were happy, 20 were sad.
+    assert document["confidence"] == pytest.approx((0.9 * 70 + 0.1 / 6 * 20) / 90, abs=1e-4)
+    assert "90" in checker.texts
+    assert "The 78 people seen for a shorter time have no section." in page
+    assert "counted as nobody: 10." in page
 
 
 def test_the_summary_of_a_record_is_that_of_the_video(record, tmp_path, page_of):

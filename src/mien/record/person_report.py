@@ -168,7 +168,7 @@ def _whole(summary: Summary) -> str:
 
 
 def _shown(summary: Summary) -> list[Person]:
-    return sorted(summary.persons.values(), key=lambda person: -person.seen_ms)[:MOST_PEOPLE]
+    return summary.longest_seen()[:MOST_PEOPLE]
 
 
 def _section(person: Person, summary: Summary, pictures: dict[tuple[int, Box], str]) -> str:
