@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -112,17 +113,17 @@ def _collect(rows: Callable[[], Iterable[tuple[str, FaceEmotion]]]) -> Collectio
     for source, face in rows():
         paces[source].add(face)
     collection = Collection()
-    photos = set()
+    before_ms: defaultdict[str, float] = defaultdict(lambda: -math.inf)
     for source, face in rows():
         if face.track_id == 0:  # Nobody is followed through a photo.
-            collection.photos.add_face(source, face, is_first=source not in photos)
-            photos.add(source)
+            collection.photos.add_face(source, face)
             continue
         film = collection.films.get(source)
         if film is None:
             film = collection.films[source] = Summary(every_ms=paces[source].every_ms)
-        if face.timestamp_ms < film.last_ms:
+        if face.timestamp_ms < before_ms[source]:
             return None
+        before_ms[source] = face.timestamp_ms
         film.add([face])
     return collection
 

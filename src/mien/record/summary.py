@@ -118,7 +118,7 @@ class Summary:
         """
         for face in faces:
             if self.rows == 0:
-                self.first_ms = face.timestamp_ms
+                self.first_ms = self.last_ms = face.timestamp_ms
                 self.labels = face.labels
             if face.labels != self.labels:
                 raise DataError(
@@ -172,6 +172,17 @@ class Summary:
     def uncertain_ms(self) -> float:
         """For how long their labels were uncertain, added up."""
         return sum((track.uncertain_ms for track in self.tracks.values()), self._rest.uncertain_ms)
+
+    @property
+    def uncertain_share(self) -> float:
+        """The part of the time in which labels were uncertain; there are rows.
+
+        Where everyone was seen for a moment alone, it is the part of the tracks that never were
+        certain.
+        """
+        if seen_ms := self.seen_ms:
+            return self.uncertain_ms / seen_ms
+        return self.never_certain / (self.never_certain + self.people)
 
     @property
     def answer(self) -> Answer | None:
@@ -270,7 +281,7 @@ class Summary:
 
     def _lengthen_slices(self) -> None:
         while (
-            self.last_ms >= MOST_SLICES * self.slice_ms
+            self.last_ms - self.first_ms >= MOST_SLICES * self.slice_ms
             or self._frame_ms > MOST_SLICES_A_FRAME * self.slice_ms
         ):
             self.slice_ms *= 2
