@@ -105,6 +105,17 @@ def test_the_order_of_the_rows_does_not_matter(write_table, album, tmp_path, pag
     assert (summary.pictures_with_faces, summary.faces) == (2, 3)
 
 
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_a_line_break_in_a_name_does_not_make_two_pictures_one(
+    write_table, result, tmp_path, page_of, suffix
+):
+    if suffix == "parquet":
+        pytest.importorskip("pyarrow", reason="needs mien[parquet]")
+    table = write_table({name: [result(0, 0)] for name in ("a b.png", "a\nb.png")}, suffix)
+    summary, _, _ = page_of(table, tmp_path)
+    assert list(summary.pictures) == ["a b.png", "a%0Ab.png"]
+
+
 def test_bad_files_alone_are_a_page_too(write_table, tmp_path, page_of):
     summary, _, checker = page_of(write_table({"d.jpg": SourceError("is empty.")}), tmp_path)
     assert (summary.faces, summary.unreadable) == (0, 1)
