@@ -64,7 +64,7 @@ def collection_page(
         collection = _collect(lambda: in_order)
     assert collection is not None
     if not collection.labels:
-        raise DataError(f"{record} holds no row: no face was found, so there is nothing to show.")
+        raise DataError(f"{record} holds no row with a face, so there is nothing to show.")
     video, folder = _kind_of(faces_from, collection, record)
     sections = []
     for name, film in collection.films.items():

@@ -81,9 +81,13 @@ def read_pictures(path: Path) -> Iterator[PictureRow]:
 
 
 def read_collection(path: Path) -> Iterator[tuple[str, FaceEmotion]]:
-    """The rows of a record of several sources, each with its source's name; see `read_record`."""
+    """The rows of a record of several sources, each with its source's name; see `read_record`.
+
+    Those of sources that could not be read, as in a part of a batch, are passed over.
+    """
     for number, row in _rows_of(path):
-        yield str(row.get("source")), parse_row(row, f"{path}, line {number}")
+        if not row.get("error"):
+            yield str(row.get("source")), parse_row(row, f"{path}, line {number}")
 
 
 def _rows_of(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
