@@ -29,6 +29,7 @@ from mien.batch import cluster as ray_cluster
 from mien.batch.actor import Actor as RealActor
 from mien.batch.pictures import PictureOutputs, run_pictures
 from mien.batch.run import BatchOptions, run_batch
+from mien.batch.temporary import temporary_folder
 from mien.batch.worker import BatchWorker
 from mien.core.errors import OutputError, SettingError, SourceError
 from mien.core.labels import EMOTIONS
@@ -369,6 +370,29 @@ def wait_for_copy(process, temporary):
         time.sleep(0.02)
 
 
+def wait_for_ray(process):
+    """Wait until a batch has started Ray, and return the folder of Ray's files."""
+    while process.poll() is None and not (raylets := children_of(process.pid, "raylet/raylet")):
+        time.sleep(0.02)
+    line = Path(f"/proc/{raylets[0]}/cmdline").read_text(encoding="utf-8")
+    return Path(re.search(r"/tmp/mien-batch-\w+", line)[0])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+def test_what_ray_leaves_of_a_killed_command_is_removed_by_the_next_one(long_video, tmp_path):
+    process = start_in(tmp_path / "temporary", long_video, "--out", tmp_path / "out")
+    ray_folder = wait_for_ray(process)
+    process.kill()
+    process.communicate(timeout=200)
+    assert ray_folder.exists()
+    for _ in range(100):
+        with temporary_folder(Path("/tmp")):
+            if not ray_folder.exists():
+                break
+        time.sleep(0.1)  # Ray's processes end by themselves, and may write until then.
+    assert not ray_folder.exists()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
 def test_ctrl_c_leaves_no_copy_of_a_video(long_video, tmp_path):
     temporary = tmp_path / "temporary"
@@ -398,10 +422,7 @@ def test_a_killed_worker_leaves_no_copy_of_a_video(long_video, tmp_path):
 def test_ctrl_c_while_ray_starts_ends_as_ever_and_leaves_nothing(long_video, tmp_path, wait_s):
     temporary = tmp_path / "temporary"
     process = start_in(temporary, long_video, "--out", tmp_path / "out")
-    while process.poll() is None and not (raylets := children_of(process.pid, "raylet/raylet")):
-        time.sleep(0.02)
-    line = Path(f"/proc/{raylets[0]}/cmdline").read_text(encoding="utf-8")
-    ray_folder = Path(re.search(r"/tmp/mien-ray-\w+", line)[0])
+    ray_folder = wait_for_ray(process)
     time.sleep(wait_s)
     process.send_signal(signal.SIGINT)
     said = process.communicate(timeout=200)[0]
