@@ -15,7 +15,7 @@ from mien.core.types import FaceEmotion
 from mien.record.page import fill_page
 from mien.record.person_report import NOTES, Pace, counts_of, facts_of, sections_of
 from mien.record.picture_report import PictureSummary, picture_facts, picture_sections
-from mien.record.read import read_collection
+from mien.record.read import nothing_to_show, read_collection
 from mien.record.summary import Summary
 
 
@@ -64,7 +64,7 @@ def collection_page(
         collection = _collect(lambda: in_order)
     assert collection is not None
     if not collection.labels:
-        raise DataError(f"{record} holds no row with a face, so there is nothing to show.")
+        raise nothing_to_show(record)
     video, folder = _kind_of(faces_from, collection, record)
     sections = []
     for name, film in collection.films.items():

@@ -18,7 +18,7 @@ from mien.core.types import Box, FaceEmotion
 from mien.media.frames import open_frames
 from mien.record.page import colour, face_tag, fill_page, share_bar
 from mien.record.person import Answer, Moment, Person, apportion
-from mien.record.read import read_record
+from mien.record.read import nothing_to_show, read_record
 from mien.record.summary import Summary
 
 MOST_PEOPLE = 12
@@ -53,7 +53,7 @@ def record_page(record: Path, video: Path | None, rotate_degrees: int) -> tuple[
     """
     summary = summarise(partial(read_record, record))
     if not summary.rows:
-        raise DataError(f"{record} holds no row: no face was found, so there is nothing to show.")
+        raise nothing_to_show(record)
     return summary, fill_page(
         record.name,
         "Emotions that faces showed, person by person.",
