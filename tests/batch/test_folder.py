@@ -25,6 +25,7 @@ from mien.core.labels import EMOTIONS
 from mien.core.temporal import bundled_temporal, load_temporal
 from mien.engine.settings import EngineSettings, make_settings
 from mien.media.demo import demo_video
+from mien.record.collection_report import Collection
 from mien.record.parquet import parquet_rows
 from mien.record.recognise import recognise_video
 from mien.record.report import write_report
@@ -405,8 +406,9 @@ def test_a_damaged_video_is_done_and_told_by_the_report(inputs, worker, tmp_path
 def test_a_part_with_a_source_that_could_not_be_read_has_a_report(inputs, worker, tmp_path):
     work(tmp_path / "out", inputs, worker)
     (part,) = (tmp_path / "out" / "faces" / "kind=picture").iterdir()
-    photos = write_report(part, tmp_path / "report.html").photos
-    assert (photos.pictures_with_faces, photos.faces) == (2, 2)
+    collection = write_report(part, tmp_path / "report.html")
+    assert isinstance(collection, Collection)
+    assert (collection.photos.pictures_with_faces, collection.photos.faces) == (2, 2)
 
 
 def test_the_report_of_a_hundred_thousand_sources_is_small():
