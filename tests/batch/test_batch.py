@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import math
 import os
 import random
 import re
@@ -28,7 +29,9 @@ from mien.batch import cluster as ray_cluster
 from mien.batch.actor import Actor as RealActor
 from mien.batch.pictures import PictureOutputs, run_pictures
 from mien.batch.run import BatchOptions, run_batch
-from mien.core.errors import SettingError, SourceError
+from mien.batch.temporary import temporary_folder
+from mien.batch.worker import BatchWorker
+from mien.core.errors import OutputError, SettingError, SourceError
 from mien.core.labels import EMOTIONS
 from mien.engine.settings import EngineSettings
 from mien.faces.gate import QualityGate
@@ -71,7 +74,7 @@ def run(*words):
     return subprocess.run(command(*words), capture_output=True, text=True, timeout=300, check=False)
 
 
-def batch(folder, out, address):
+def batch(folder, out, address, say=print):
     """Run a batch in this process, on a Ray that is there already."""
     return run_batch(
         [str(folder)],
@@ -79,7 +82,7 @@ def batch(folder, out, address):
         Recognizer(detector="haar", threads=1),
         EngineSettings(),
         BatchOptions(address=address, actors=2),
-        say=print,
+        say=say,
         remark=print,
     )
 
@@ -249,6 +252,53 @@ def test_what_kills_its_worker_twice_is_set_aside_and_the_rest_is_done(
     assert rows_of(out) == rows_of(undisturbed)
 
 
+def test_where_the_disk_is_full_the_first_failure_is_told(folder, tmp_path, monkeypatch, full_disk):
+    """Not that of the tables, which are written at the end."""
+    with contextlib.ExitStack() as stack:
+
+        def fail(*_):
+            stack.enter_context(full_disk(10))
+            raise OutputError("No part can be written any further.")
+
+        monkeypatch.setattr("mien.batch.run._recognise", fail)
+        with pytest.raises(OutputError, match="No part can be written any further"):
+            batch(folder, tmp_path / "out", "local")
+
+
+def test_the_last_line_tells_of_a_damaged_video_that_is_done(
+    tmp_path, monkeypatch, write_jpeg_video
+):
+    def recognise_here(missing, folder, setup, *_):
+        worker = BatchWorker(setup)
+        reply = worker.recognise(missing)
+        folder.write_part(reply.results, reply.size_bytes, [reply.first_piece])
+        worker.close()
+
+    monkeypatch.setattr("mien.batch.run._recognise", recognise_here)
+    damaged = write_jpeg_video(tmp_path / "damaged.avi", damaged=(4,))
+    said = []
+    outcome = batch(damaged, tmp_path / "out", "local", say=said.append)
+    assert (outcome.done, outcome.incomplete, outcome.is_whole) == (1, 1, True)
+    assert said[-1].startswith("1 source: 1 done, 1 of them incomplete; 0 faces. ")
+
+
+@pytest.mark.parametrize("every_ms", [-1.0, math.inf, math.nan])
+def test_a_time_between_frames_that_cannot_be_is_refused(folder, tmp_path, every_ms):
+    options = BatchOptions(every_ms=every_ms)
+    recognizer = Recognizer(detector="haar", threads=1)
+    with pytest.raises(SettingError, match=r"expected 0 or more milliseconds, and a finite"):
+        run_batch(
+            [str(folder)],
+            tmp_path / "out",
+            recognizer,
+            EngineSettings(),
+            options,
+            say=print,
+            remark=print,
+        )
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_worker_that_does_not_start_is_told_and_not_the_fault_of_a_source(
     folder, cluster, tmp_path, monkeypatch
 ):
@@ -320,6 +370,29 @@ def wait_for_copy(process, temporary):
         time.sleep(0.02)
 
 
+def wait_for_ray(process):
+    """Wait until a batch has started Ray, and return the folder of Ray's files."""
+    while process.poll() is None and not (raylets := children_of(process.pid, "raylet/raylet")):
+        time.sleep(0.02)
+    line = Path(f"/proc/{raylets[0]}/cmdline").read_text(encoding="utf-8")
+    return Path(re.search(r"/tmp/mien-batch-\w+", line)[0])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+def test_what_ray_leaves_of_a_killed_command_is_removed_by_the_next_one(long_video, tmp_path):
+    process = start_in(tmp_path / "temporary", long_video, "--out", tmp_path / "out")
+    ray_folder = wait_for_ray(process)
+    process.kill()
+    process.communicate(timeout=200)
+    assert ray_folder.exists()
+    for _ in range(100):
+        with temporary_folder(Path("/tmp")):
+            if not ray_folder.exists():
+                break
+        time.sleep(0.1)  # Ray's processes end by themselves, and may write until then.
+    assert not ray_folder.exists()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
 def test_ctrl_c_leaves_no_copy_of_a_video(long_video, tmp_path):
     temporary = tmp_path / "temporary"
@@ -349,10 +422,7 @@ def test_a_killed_worker_leaves_no_copy_of_a_video(long_video, tmp_path):
 def test_ctrl_c_while_ray_starts_ends_as_ever_and_leaves_nothing(long_video, tmp_path, wait_s):
     temporary = tmp_path / "temporary"
     process = start_in(temporary, long_video, "--out", tmp_path / "out")
-    while process.poll() is None and not (raylets := children_of(process.pid, "raylet/raylet")):
-        time.sleep(0.02)
-    line = Path(f"/proc/{raylets[0]}/cmdline").read_text(encoding="utf-8")
-    ray_folder = Path(re.search(r"/tmp/mien-ray-\w+", line)[0])
+    ray_folder = wait_for_ray(process)
     time.sleep(wait_s)
     process.send_signal(signal.SIGINT)
     said = process.communicate(timeout=200)[0]

@@ -25,8 +25,10 @@ from mien.core.labels import EMOTIONS
 from mien.core.temporal import bundled_temporal, load_temporal
 from mien.engine.settings import EngineSettings, make_settings
 from mien.media.demo import demo_video
+from mien.record.collection_report import Collection
 from mien.record.parquet import parquet_rows
 from mien.record.recognise import recognise_video
+from mien.record.report import write_report
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +75,7 @@ ASKED = {"artifact_sha256": "abc", "reading": "raters", "every_ms": 0.0, "labels
 ASKED |= {"mien_version": "1", "detector": "haar", "temporal": None}
 
 
-def work(out, inputs, worker, *, asked=ASKED, redo=False, most=99):
+def work(out, inputs, worker, *, asked=ASKED, redo=False, most=99, summary=True):
     """Do what is missing, at most so many tasks; return the names of what was done."""
     sources = find_sources([str(inputs)]).sources
     done = []
@@ -85,7 +87,7 @@ def work(out, inputs, worker, *, asked=ASKED, redo=False, most=99):
             reply = worker.recognise(task)
             folder.write_part(reply.results, reply.size_bytes, [reply.first_piece])
             done += [source.name.rpartition(os.sep)[2] for source in task]
-        folder.write_tables(summary=True)
+        folder.write_tables(summary=summary)
     return sorted(done)
 
 
@@ -122,6 +124,51 @@ def test_a_file_that_changed_is_refused_or_done_anew(inputs, worker, tmp_path):
     assert work(out, inputs, worker, redo=True) == ["a.png", "bad.png"]
     assert rows_of(out) == before
     assert work(out, inputs, worker) == []
+
+
+def test_the_table_of_videos_is_written_anew_once_it_is_there(inputs, worker, tmp_path):
+    """It must not tell of videos that are gone, nor lack new ones."""
+    out, summary = tmp_path / "out", tmp_path / "out" / "summary.parquet"
+    work(out, inputs, worker)
+    (inputs / "w.avi").write_bytes((inputs / "v.avi").read_bytes())
+    work(out, inputs, worker, summary=False)
+    assert len(list(parquet_rows(summary))) == 2
+    (inputs / "v.avi").unlink()
+    with BatchFolder(out, ASKED, EMOTIONS) as folder:
+        folder.begin(find_sources([str(inputs)]).sources, redo=True)
+        assert not summary.exists()
+        assert not (out / "sources.parquet").exists()
+        folder.write_tables(summary=False)
+    (video,) = parquet_rows(summary)
+    assert video["source"].endswith("w.avi")
+
+
+def test_no_table_of_videos_is_written_unless_asked_for(inputs, worker, tmp_path):
+    work(tmp_path / "out", inputs, worker, summary=False)
+    assert (tmp_path / "out" / "sources.parquet").exists()
+    assert not (tmp_path / "out" / "summary.parquet").exists()
+
+
+def test_a_full_disk_is_told_and_what_was_done_stays(inputs, worker, tmp_path, full_disk):
+    out = tmp_path / "out"
+    work(out, inputs, worker)
+    before = rows_of(out)
+    (source,) = find_sources([str(inputs / "a.png")]).sources
+    refused = pytest.raises(OutputError, match="cannot be written any further: File too large")
+    with BatchFolder(out, ASKED, EMOTIONS) as folder:
+        folder.begin(find_sources([str(inputs)]).sources, redo=False)
+        with full_disk(100), refused:
+            folder.set_aside(source, "2 workers died of it.")
+        with full_disk(100), refused:
+            folder.write_tables(summary=True)
+    (inputs / "a.png").unlink()
+    with full_disk(100), refused:
+        work(out, inputs, worker, redo=True)
+    with full_disk(100), refused:
+        work(out, inputs, worker, asked=ASKED | {"reading": "labels"}, redo=True)
+    with full_disk(0), refused:
+        work(tmp_path / "new", inputs, worker)
+    assert [row for row in rows_of(out) if row not in before] == []
 
 
 def test_a_file_that_was_only_touched_has_not_changed(inputs, worker, tmp_path):
@@ -342,6 +389,26 @@ def test_the_report_names_what_is_uncertain_and_what_failed(inputs, worker, tmp_
     text = page.read_text(encoding="utf-8")
     for expected in ("v.avi", "bad.png is not a picture", "Every source counts once", "5 faces"):
         assert expected in text
+
+
+def test_a_damaged_video_is_done_and_told_by_the_report(inputs, worker, tmp_path, write_jpeg_video):
+    write_jpeg_video(inputs / "damaged.avi", damaged=(4,))
+    out, page = tmp_path / "out", tmp_path / "report.html"
+    work(out, inputs, worker)
+    states = {row["source"]: row["state"] for row in parquet_rows(out / "sources.parquet")}
+    assert states[str(inputs / "damaged.avi")] == "done"
+    write_batch_report(out, page)
+    text = page.read_text(encoding="utf-8")
+    for expected in ("<dt>Incomplete</dt><dd>1</dd>", "damaged.avi is damaged in 1 place, "):
+        assert expected in text
+
+
+def test_a_part_with_a_source_that_could_not_be_read_has_a_report(inputs, worker, tmp_path):
+    work(tmp_path / "out", inputs, worker)
+    (part,) = (tmp_path / "out" / "faces" / "kind=picture").iterdir()
+    collection = write_report(part, tmp_path / "report.html")
+    assert isinstance(collection, Collection)
+    assert (collection.photos.pictures_with_faces, collection.photos.faces) == (2, 2)
 
 
 def test_the_report_of_a_hundred_thousand_sources_is_small():

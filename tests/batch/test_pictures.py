@@ -218,6 +218,15 @@ def test_a_copy_may_lie_beside_its_picture_but_not_replace_another(recognizer, a
     assert copy.read_bytes() == before
 
 
+def test_a_copy_called_as_the_folder_of_another_is_refused_at_once(recognizer, albums):
+    (albums / "a").rename(albums / "p.bmp.png")
+    (albums / "b" / "p.bmp").rename(albums / "p.bmp")
+    out = albums.parent / "out"
+    with pytest.raises(OutputError, match=r"p\.bmp would be called .*p\.bmp\.png, as the folder"):
+        run_pictures([albums], recognizer, PictureOutputs(folder=out), QualityGate())
+    assert not out.exists()
+
+
 def test_the_table_does_not_take_the_place_of_a_picture(recognizer, albums):
     picture = albums / "a" / "p.bmp"
     before = picture.read_bytes()

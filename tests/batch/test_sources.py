@@ -52,6 +52,34 @@ def test_a_pattern_gives_what_it_matches(folder, pattern, expected):
     assert names(pattern) == expected
 
 
+@linux_only
+@pytest.mark.parametrize("pattern", ["in/**", "in/**/*", "in/*", "in/*/*"])
+def test_a_pattern_follows_no_links_to_folders(folder, pattern):
+    """Two loops would be more paths than anybody could wait for."""
+    for loop in ("in/loop", "in/loop 2", "in/more/loop"):
+        (folder / loop).symlink_to(folder / "in")
+    (folder / "in" / "link.jpg").symlink_to("more/c.jpg")
+    expected = {"in/a.png", "in/b.MP4", "in/link.jpg", "in/more/c.jpg"}
+    assert set(names(pattern)) == (expected if pattern != "in/*/*" else {"in/more/c.jpg"})
+    assert names("in/loop/*.png") == ["in/loop/a.png"]
+    with pytest.raises(SourceError, match="links to folders are not followed"):
+        find_sources(["in/loop*/*.png"])
+
+
+@pytest.mark.parametrize("given", ["~a.png", "*.png", "list.txt"])
+def test_a_name_may_begin_with_a_tilde(folder, given):
+    (folder / "~a.png").write_bytes(b"")
+    (folder / "list.txt").write_text("~a.png\n")
+    assert names(given) == ["~a.png"]
+
+
+@linux_only
+def test_names_with_line_breaks_are_two_in_one_line_each(folder):
+    for name in ("x y.png", "x\ny.png", "x\ry.png"):
+        (folder / "in" / "more" / name).write_bytes(b"")
+    assert names("in/more/x*") == ["in/more/x%0Ay.png", "in/more/x%0Dy.png", "in/more/x y.png"]
+
+
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_a_text_lists_paths_from_its_own_folder_on(folder, end):
     (folder / "in" / "list.txt").write_bytes(end.join(["a.png", "", "gone.png"]).encode())
@@ -67,6 +95,36 @@ def test_a_text_lists_paths_from_its_own_folder_on(folder, end):
 def test_a_csv_lists_paths_in_a_column(folder, column):
     (folder / "list.csv").write_text(f'id,{column}\n1,in/a.png\n2,"in/b.MP4"\n')
     assert names("list.csv") == ["in/a.png", "in/b.MP4"]
+
+
+@linux_only
+@pytest.mark.parametrize("name", ["a\u2028b.png", "a\x85b.png", "a\x0cb.png"])
+def test_only_line_feeds_end_a_line_of_a_list(folder, name):
+    (folder / name).write_bytes(b"")
+    (folder / "list.txt").write_text(f"{name}\n", encoding="utf-8")
+    assert names("list.txt") == [name]
+
+
+def test_the_names_of_a_table_of_mien_s_are_found_again(folder):
+    for name in ("-a.png", "=b.png", "'c.png"):
+        (folder / name).write_bytes(b"")
+    (folder / "list.csv").write_text("path\n'-a.png\n'=b.png\n'c.png\n'gone.png\n")
+    assert names("list.csv") == ["-a.png", "=b.png", "'c.png", "'gone.png"]
+
+
+def test_a_list_with_an_open_quote_is_refused(folder):
+    (folder / "list.csv").write_text('path\nin/a.png\n"' + "in/b.MP4\n" * 20_000)
+    with pytest.raises(DataError, match=r"list\.csv, before line \d+, is not CSV: field larger"):
+        find_sources(["list.csv"])
+
+
+def test_a_parquet_file_of_numbers_is_refused(folder):
+    pa = pytest.importorskip("pyarrow", reason="needs mien[parquet]")
+    import pyarrow.parquet as pa_parquet
+
+    pa_parquet.write_table(pa.table({"path": [17]}), folder / "list.parquet")
+    with pytest.raises(DataError, match="has 17 in its column path; expected paths"):
+        find_sources(["list.parquet"])
 
 
 def test_a_parquet_file_lists_paths_once_each(folder):

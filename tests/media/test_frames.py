@@ -120,6 +120,13 @@ def test_a_time_in_a_file_name_is_no_address(tmp_path, write_video, monkeypatch)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems allow no such name")
+def test_a_name_that_begins_with_a_tilde_is_that_file(tmp_path, write_video, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_video(Path("clip.mp4"), grey_pictures(3)).rename("~clip.mp4")
+    with open_frames("~clip.mp4") as frames:
+        assert len(list(frames)) == 3
+
+
 def test_a_name_that_opencv_cannot_open_is_refused(tmp_path, write_video):
     whole = write_video(tmp_path / "clip.mp4", grey_pictures(3))
     odd = whole.rename(tmp_path / os.fsdecode(b"caf\xe9.mp4"))

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from mien.cli import main
-from mien.core.errors import DataError, SourceError
+from mien.core.errors import DataError, SettingError, SourceError
 from mien.core.labels import EMOTIONS
 from mien.core.types import Box, MissedLimit
 from mien.record.picture_report import MOST_PICTURES
@@ -81,6 +81,39 @@ def test_faces_of_pictures_are_shown_only_if_asked_for(
     (tmp_path / "photos" / "a.png").unlink()
     with pytest.raises(SourceError, match=r"a\.png cannot be read"):
         page_of(table, tmp_path, faces_from=tmp_path)
+
+
+def test_an_angle_that_cannot_be_is_refused(write_table, album, tmp_path, page_of):
+    with pytest.raises(SettingError, match="Found 45 degrees"):
+        page_of(write_table(album), tmp_path, faces_from=tmp_path, rotate_degrees=45)
+
+
+def test_a_face_outside_of_its_picture_is_refused(
+    write_table, result, tmp_path, astronaut_bgr, page_of
+):
+    table = write_table({"a.png": [replace(result(0, 0), box=Box(600.0, 66.0, 94.0, 94.0))]})
+    cv2.imwrite(str(tmp_path / "a.png"), astronaut_bgr)
+    with pytest.raises(DataError, match=r"at x 600, y 66, outside of a\.png, which is 512 x 512"):
+        page_of(table, tmp_path, faces_from=tmp_path)
+
+
+def test_the_order_of_the_rows_does_not_matter(write_table, album, tmp_path, page_of):
+    table = write_table(album)
+    header, first, second, third, bad = table.read_text().splitlines()
+    table.write_text("\n".join([header, first, third, bad, second, ""]))
+    summary, _, _ = page_of(table, tmp_path)
+    assert (summary.pictures_with_faces, summary.faces) == (2, 3)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_a_line_break_in_a_name_does_not_make_two_pictures_one(
+    write_table, result, tmp_path, page_of, suffix
+):
+    if suffix == "parquet":
+        pytest.importorskip("pyarrow", reason="needs mien[parquet]")
+    table = write_table({name: [result(0, 0)] for name in ("a b.png", "a\nb.png")}, suffix)
+    summary, _, _ = page_of(table, tmp_path)
+    assert list(summary.pictures) == ["a b.png", "a%0Ab.png"]
 
 
 def test_bad_files_alone_are_a_page_too(write_table, tmp_path, page_of):

@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mien.cli import main
 from mien.core.errors import DataError, OutputError
 from mien.core.labels import EMOTIONS
 from mien.core.types import MissedLimit
 from mien.media.colours import colours_of
-from mien.record.read import read_record
+from mien.record.read import broken_end, read_record
+from mien.record.report import write_report
 from mien.record.table import leading_columns
 from mien.record.write import STANDARD_OUTPUT, RecordOutputs, RecordWriter
 
@@ -163,8 +165,34 @@ def test_a_last_line_that_breaks_off_is_passed_over(tmp_path, result):
     for name in ("r.csv", "r.jsonl"):
         path = tmp_path / name
         write(path, [[result(0)], [result(1)]])
+        assert broken_end(path) is None
         path.write_bytes(path.read_bytes()[:-7])
         assert [face.frame for face in read_record(path)] == [0]
+        assert re.match(r"Line \d, the last one, was passed over", broken_end(path))
+
+
+@pytest.mark.parametrize(("name", "frames"), [("r.csv", [0]), ("r.jsonl", [0, 1])])
+def test_a_last_line_without_an_end_counts_where_nothing_of_it_can_be_missing(
+    tmp_path, result, name, frames
+):
+    path = tmp_path / name
+    write(path, [[result(0)], [result(1)]])
+    path.write_bytes(path.read_bytes()[:-1])
+    assert [face.frame for face in read_record(path)] == frames
+    assert (broken_end(path) is None) == (len(frames) == 2)
+
+
+def test_of_a_row_without_an_end_nobody_says_that_there_is_no_face(tmp_path, result, capsys):
+    path = tmp_path / "r.csv"
+    write(path, [[result(0)]])
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(DataError, match=r"nothing to show\. Line 2, the last one, was passed over"):
+        write_report(path, tmp_path / "r.html")
+    write(path, [[result(0)], [result(1)]])
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(SystemExit):
+        main(["report", str(path)])
+    assert "Line 3, the last one, was passed over" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -175,6 +203,7 @@ def test_a_last_line_that_breaks_off_is_passed_over(tmp_path, result):
         ("r.csv", ",".join(COLUMNS) + "\n1,2\n", "line 2 has 2 values; expected 18"),
         ("r.jsonl", "{\n", "line 1 is not JSON"),
         ("r.jsonl", "[]\n", "line 1 is no JSON object"),
+        ("r.jsonl", "[" * 100_000 + "\n", "line 1 is nested too deeply"),
         ("r.csv", b"\xff\xfe\n", "not a text file"),
     ],
 )
@@ -343,5 +372,8 @@ def test_what_was_there_stays_where_another_file_cannot_be_opened(tmp_path, resu
     with pytest.raises(OutputError, match="cannot be written"):
         RecordWriter(EMOTIONS, RecordOutputs(csv=old, jsonl=absent), smooth_ms=0)
     assert old.read_text() == kept
+    with pytest.raises(OutputError, match="cannot be written"):
+        RecordWriter(EMOTIONS, RecordOutputs(csv=tmp_path / "new.csv", jsonl=absent), smooth_ms=0)
+    assert not (tmp_path / "new.csv").exists()
     write(old, [])
     assert len(old.read_text().splitlines()) == 1

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mien.core.errors import DataError, OutputError
+from mien.core.errors import DataError, OutputError, SettingError
 from mien.core.labels import EMOTIONS
 from mien.record.person import apportion
 from mien.record.report import write_report
@@ -183,7 +183,7 @@ def test_the_answer_is_the_mean_over_the_certain_time(result):
     assert summary.answer_line() == "The whole clip: happy, 68% on average"
 
 
-def test_of_very_many_people_those_seen_the_shortest_are_only_counted(result):
+def test_of_very_many_people_those_seen_the_shortest_become_sums(result):
     """A camera in a shop runs for months: memory must not grow with whoever passes by."""
     summary, apart = Summary(), 100
     people = MOST_TRACKS + 500
@@ -207,6 +207,42 @@ def test_of_very_many_people_those_seen_the_shortest_are_only_counted(result):
     assert document["emotion"] == "happy"
     assert document["confidence"] == pytest.approx(happy, abs=1e-4)
     assert f"... and {summary.people - 10:,} more" in summary.lines()
+
+
+def test_where_few_have_left_who_was_seen_the_longest_stays_a_person(result, monkeypatch):
+    monkeypatch.setattr("mien.record.summary.MOST_TRACKS", 20)
+    summary = Summary()
+    long_ago = [result(frame, 1, "sad", 0.9) for frame in range(250)]
+    passers_by = [result(250 + number, number, "happy") for number in (2, 3)]
+    crowd = [result(10_000 + number, number, "happy") for number in range(4, 60)]
+    summary.add([*long_ago, *passers_by, *crowd])
+    assert summary.people == 59
+    assert summary.document()["others"] == 2
+    assert summary.document()["persons"][0]["track_id"] == 1
+    # Nobody of the crowd has left: they are kept, though they are more.
+    assert len(summary.tracks) == 57
+
+
+def test_the_report_counts_people_of_whom_only_sums_are_left(
+    tmp_path, result, page_of, monkeypatch
+):
+    """Each was seen in one frame, and so for no time: then all count the same."""
+    monkeypatch.setattr("mien.record.summary.MOST_TRACKS", 20)
+    path = tmp_path / "shop.csv"
+    with RecordWriter(EMOTIONS, RecordOutputs(csv=path), smooth_ms=130) as writer:
+        for number in range(1, 101):
+            emotion, uncertain = "happy" if number % 4 else "sad", number % 10 == 0
+            writer.write([result(1000 * number, number, emotion, 0.9, uncertain=uncertain)])
+    summary, page, checker = page_of(path, tmp_path, summary_json=tmp_path / "summary.json")
+    document = json.loads((tmp_path / "summary.json").read_text())
+    assert len(summary.tracks) <= 20
+    assert len(document["persons"]) + document["others"] == 90
+    assert document["never_certain"] == 10
+    # 70 of the 90 were happy, 20 were sad.
+    assert document["confidence"] == pytest.approx((0.9 * 70 + 0.1 / 6 * 20) / 90, abs=1e-4)
+    assert "90" in checker.texts
+    assert "The 78 people seen for a shorter time have no section." in page
+    assert "counted as nobody: 10." in page
 
 
 def test_the_summary_of_a_record_is_that_of_the_video(record, tmp_path, page_of):
@@ -234,6 +270,36 @@ def test_a_single_row_is_a_moment_with_its_emotion(tmp_path, result, page_of):
     assert slices_of(page) == [[0, 0, 0, 0, 100, 0, 0, 0]]
     assert "seen for 1 frame" in page
     assert summary.lines() == ["Person 1: sad (70%); 1 frame; 100% sad"]
+
+
+def test_the_faces_of_one_frame_count_alike_where_nobody_was_seen_for_any_time(
+    tmp_path, result, page_of
+):
+    path = tmp_path / "one.csv"
+    with RecordWriter(EMOTIONS, RecordOutputs(csv=path), smooth_ms=0) as writer:
+        writer.write([result(0, number, uncertain=number == 1) for number in range(1, 11)])
+    _, _, checker = page_of(path, tmp_path)
+    assert checker.texts[checker.texts.index("Uncertain") + 1] == "10%"
+
+
+@pytest.mark.parametrize("sources", [1, 2])
+def test_a_record_may_begin_before_zero(tmp_path, result, page_of, sources):
+    """As that of a video does whose first frames an edit list leaves out."""
+    faces = [result(frame, 1, "happy") for frame in range(250)]
+    early = [replace(face, timestamp_ms=face.timestamp_ms - 20_000) for face in faces]
+    if sources == 1:
+        path = tmp_path / "clip.csv"
+        with RecordWriter(EMOTIONS, RecordOutputs(csv=path), smooth_ms=0) as writer:
+            writer.write(early)
+        summary, page, _ = page_of(path, tmp_path)
+        assert len(slices_of(page)) == 80
+    else:
+        path = saved_by_the_page(tmp_path / "mien.csv", a_mp4=early, b_mp4=faces)
+        collection, page, _ = page_of(path, tmp_path)
+        summary = collection.films["a.mp4"]
+    assert (summary.first_ms, summary.last_ms) == (-20_000, -10_040)
+    assert summary.persons[1].seen_ms == pytest.approx(249 * 40)
+    assert "from -00:00:20.0 to -00:00:10.0" in page
 
 
 def test_shares_add_up_to_100_per_cent(result):
@@ -264,6 +330,20 @@ def test_faces_are_shown_only_if_asked_for(record, tmp_path, astronaut_bgr, writ
     _, _, checker = page_of(record, tmp_path, faces_from=video)
     assert checker.addresses
     assert all(address.startswith("data:image/jpeg;base64,") for address in checker.addresses)
+
+
+def test_faces_of_another_video_are_refused(record, tmp_path, astronaut_bgr, write_video, page_of):
+    short = write_video(tmp_path / "short.mp4", [astronaut_bgr[:200, :200]] * 100)
+    with pytest.raises(DataError, match=r"short\.mp4 has no frame \d+, in which the record has"):
+        page_of(record, tmp_path, faces_from=short)
+    small = write_video(tmp_path / "small.mp4", [astronaut_bgr[:16, :16]] * 250)
+    with pytest.raises(DataError, match=r"outside of frame \d+ of .*, which is 16 x 16 pixels"):
+        page_of(record, tmp_path, faces_from=small)
+
+
+def test_an_angle_that_cannot_be_is_refused_whatever_is_reported(record, tmp_path):
+    with pytest.raises(SettingError, match="Found 45 degrees"):
+        write_report(record, tmp_path / "page.html", rotate_degrees=45)
 
 
 def test_a_record_without_rows_is_said(tmp_path):

@@ -641,6 +641,19 @@ def test_a_record_is_not_lost_to_settings_that_cannot_be(recognizer, clip, tmp_p
     assert record.read_text() == "what an earlier run wrote"
 
 
+def test_where_the_disk_is_full_the_first_failure_and_the_damage_are_told(
+    recognizer, tmp_path, write_jpeg_video, full_disk, capsys
+):
+    damaged = write_jpeg_video(tmp_path / "damaged.avi", damaged=(4,))
+    outputs = VideoOutputs(video=tmp_path / "out.mp4", summary=tmp_path / "s.json")
+    with full_disk(100), pytest.raises(OutputError, match=r"out\.mp4 cannot be written"):
+        run_video(damaged, recognizer, outputs, EngineSettings())
+    printed = capsys.readouterr()
+    assert "49 frames" in printed.out
+    assert "damaged.avi is damaged in 1 place, " in printed.err
+    assert not outputs.summary.exists()
+
+
 def test_what_was_seen_is_summed_up_where_the_video_finds_the_disk_full(
     recognizer, clip, tmp_path, full_disk, capsys
 ):

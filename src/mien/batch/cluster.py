@@ -13,7 +13,6 @@ import os
 import re
 import socket
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +20,7 @@ from typing import Any, Self
 
 from mien.batch.actor import Actor
 from mien.batch.schedule import Task
-from mien.batch.temporary import remove_folder, temporary_folder
+from mien.batch.temporary import temporary_folder
 from mien.batch.worker import PartReply, WorkerSetup
 from mien.core.errors import MissingExtraError, SettingError
 from mien.core.signals import signals_held_back
@@ -194,8 +193,7 @@ class Cluster:
             # What workers leave that are killed goes with the command's own folder.
             folder = stack.enter_context(temporary_folder())
             self._setup = replace(self._setup, folder=folder)
-            ray_folder = Path(tempfile.mkdtemp(prefix="mien-ray-", dir=_short_folder()))
-            stack.callback(remove_folder, ray_folder)
+            ray_folder = stack.enter_context(temporary_folder(_short_folder()))
             options |= {
                 "num_cpus": self.size,
                 "object_store_memory": _STORE_BYTES + self.size * _STORE_BYTES_A_WORKER,
@@ -351,9 +349,10 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-def _short_folder() -> str | None:
+def _short_folder() -> Path | None:
     """Where Ray's sockets go: their paths may not be long, as those of macOS' own folder are."""
-    return "/tmp" if Path("/tmp").is_dir() else None
+    short = Path("/tmp")
+    return short if short.is_dir() else None
 
 
 def _shortened(error: Exception) -> str:

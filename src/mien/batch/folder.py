@@ -53,6 +53,7 @@ class BatchFolder:
         self._asked = {"format": FORMAT, **asked}
         self._labels = labels
         self._parts: dict[Path, list[SourceResult]] = {}
+        self._has_summary = False
         self._lock: Any = None
 
     def __enter__(self) -> BatchFolder:
@@ -70,6 +71,8 @@ class BatchFolder:
             self._unfinished.mkdir(parents=True, exist_ok=True)
             self._lock = FileLock(self._unfinished / "lock")
             self._lock.acquire(blocking=False)
+            for left in self._unfinished.glob("*.parquet"):
+                left.unlink()
         except Timeout:
             raise OutputError(
                 f"Another `mien batch` is writing to {self.path}: wait for it, or stop it."
@@ -78,8 +81,6 @@ class BatchFolder:
             raise OutputError(
                 f"The folder {self.path} cannot be written: {error.strerror}."
             ) from None
-        for left in self._unfinished.glob("*.parquet"):
-            left.unlink()
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -109,7 +110,8 @@ class BatchFolder:
 
         Raises:
             OutputError: if the folder was made by other options, of files that have changed since
-                or of sources that are not asked for any more, and not `redo`.
+                or of sources that are not asked for any more, and not `redo`; or if it cannot be
+                written.
         """
         settings = self.path / SETTINGS_NAME
         before = read_asked(self.path) if settings.exists() else self._asked
@@ -125,11 +127,14 @@ class BatchFolder:
                 f"{self.path} was made otherwise: {told}. Use the same options, name another "
                 "folder, or give --redo to do all of it anew."
             )
-        if different:
-            for part in part_files(self.path):
-                part.unlink()
-        if different or not settings.exists():
-            write_atomically(settings, json.dumps(self._asked, indent=2) + "\n")
+        self._has_summary = self._table("summary").exists()
+        with self._writing():
+            if different:
+                self._remove_tables()
+                for part in part_files(self.path):
+                    part.unlink()
+            if different or not settings.exists():
+                write_atomically(settings, json.dumps(self._asked, indent=2) + "\n")
         self._parts = {part: read_results(part) for part in part_files(self.path)}
         self._drop_unwanted(sources, redo=redo)
         there = {result.source for result in self.results() if result.state != SET_ASIDE}
@@ -145,7 +150,7 @@ class BatchFolder:
         """
         part = self._part_of(results)
         temporary = self._unfinished / part.name
-        try:
+        with self._writing():
             with temporary.open("wb") as file:
                 for piece in pieces:
                     file.write(piece)
@@ -156,32 +161,39 @@ class BatchFolder:
                         f"A part of {size_bytes} bytes came as {file.tell()} bytes: start again."
                     )
             self._put(temporary, part)
-        except OSError as error:
-            raise OutputError(
-                f"{self.path} cannot be written any further: {error.strerror}. What is there is "
-                "whole; the same command goes on."
-            ) from None
         self._parts[part] = list(results)
 
     def set_aside(self, source: BatchSource, reason: str) -> SourceResult:
-        """Add the row of a source that no worker survives."""
+        """Add the row of a source that no worker survives.
+
+        Raises:
+            OutputError: if it cannot be written.
+        """
         result = SourceResult.begin(source, self._labels, SET_ASIDE)
         result.error = reason
         part = self._part_of([result])
         temporary = self._unfinished / part.name
         sha256, temporal = self._asked["artifact_sha256"], self._asked["temporal"] is not None
-        with PartWriter(temporary, self._labels, sha256, temporal=temporal) as writer:
-            writer.error(result)
-            writer.finish(result)
-        self._put(temporary, part)
+        with self._writing():
+            with PartWriter(temporary, self._labels, sha256, temporal=temporal) as writer:
+                writer.error(result)
+                writer.finish(result)
+            self._put(temporary, part)
         self._parts[part] = [result]
         return result
 
     def write_tables(self, *, summary: bool) -> None:
-        """Write the table of sources, and that of videos."""
+        """Write the table of sources, and that of videos.
+
+        Args:
+            summary: Write that of videos though the folder had none.
+
+        Raises:
+            OutputError: if they cannot be written.
+        """
         results = sorted(self.results(), key=lambda result: result.source)
         self._write_table("sources", [_source_row(each, self._labels) for each in results])
-        if summary:
+        if summary or self._has_summary:
             videos = [each for each in results if each.summary is not None]
             self._write_table("summary", [_video_row(each, self._labels) for each in videos])
 
@@ -206,8 +218,10 @@ class BatchFolder:
                 f"{_told(changed)} of {self.path} changed since: give --redo to do them anew, or "
                 "name another folder."
             )
-        if redo:
-            self._remove(gone | changed | failed)
+        if redo and (names := gone | changed | failed):
+            with self._writing():
+                self._remove_tables()
+                self._remove(names)
 
     def _remove(self, names: set[str]) -> None:
         """Remove the rows of some sources; each part is exchanged as a whole."""
@@ -232,8 +246,34 @@ class BatchFolder:
             self._put(temporary, part)
             self._parts[part] = kept
 
+    def _remove_tables(self) -> None:
+        """Remove what would tell of rows that are not there any more, until it is written anew."""
+        for name in ("sources", "summary"):
+            self._table(name).unlink(missing_ok=True)
+
+    def _table(self, name: str) -> Path:
+        return self.path / f"{name}.parquet"
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Say that the folder cannot be written, where it cannot.
+
+        Raises:
+            OutputError: for the system's error.
+        """
+        try:
+            yield
+        except OSError as error:
+            # pyarrow tells it in a text of its own.
+            reason = os.strerror(error.errno) if error.errno else error
+            raise OutputError(
+                f"{self.path} cannot be written any further: {reason}. What is there is whole; "
+                "the same command goes on."
+            ) from None
+
     def _part_of(self, results: Sequence[SourceResult]) -> Path:
         """Where the rows of some sources go: always there, so that they replace themselves."""
+        # No name has a line break: see `mien.record.table.table_name`.
         names = "\n".join(result.source for result in results)
         digest = hashlib.sha256(names.encode()).hexdigest()[:20]
         return self.path / "faces" / f"kind={results[0].kind}" / f"part-{digest}.parquet"
@@ -253,13 +293,9 @@ class BatchFolder:
         }
         temporary = self._unfinished / f"{name}.parquet"
         table = pa.Table.from_pylist(rows, schema=schemas[name](self._labels))
-        try:
+        with self._writing():
             pa_parquet.write_table(table, temporary, compression="zstd")
-            temporary.replace(self.path / f"{name}.parquet")
-        except OSError as error:
-            raise OutputError(
-                f"The table {self.path / name}.parquet cannot be written: {error}."
-            ) from None
+            temporary.replace(self._table(name))
 
 
 def read_asked(folder: Path) -> dict[str, Any]:
@@ -373,15 +409,13 @@ def _has_changed(result: SourceResult, source: BatchSource) -> bool:
         return True
     if result.modified_ns == source.modified_ns:
         return False
-    # A copy, or a file that was touched, may hold the same.
-    return source.is_remote or result.source_sha256 != _sha256(Path(source.location))
-
-
-def _sha256(path: Path) -> str | None:
+    if source.is_remote:
+        return True
     try:
-        return hash_file(path)
+        # A copy, or a file that was touched, may hold the same.
+        return result.source_sha256 != hash_file(Path(source.location))
     except OSError:
-        return None
+        return result.source_sha256 is not None
 
 
 def _told(names: set[str]) -> str:

@@ -183,10 +183,18 @@ def _copies_of(files: Sequence[Path], paths: Sequence[Path], folder: Path) -> di
             "The pictures lie on several drives, so that their copies have no folder in common: "
             "name those of one drive at a time."
         ) from None
-    return {
+    copies = {
         file: folder / file.parent.resolve().relative_to(shared) / _name_of_copy(file.name)
         for file in files
     }
+    folders_of_copies = {parent for copy in copies.values() for parent in copy.parents}
+    for file, copy in copies.items():
+        if copy in folders_of_copies:
+            raise OutputError(
+                f"The copy of {file} would be called {copy}, as the folder of other copies: rename "
+                "the picture, or name it in a run of its own."
+            )
+    return copies
 
 
 def _name_of_copy(name: str) -> str:

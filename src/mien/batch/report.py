@@ -25,7 +25,7 @@ MOST_UNCERTAIN = 100
 """So many of the sources are listed whose faces are uncertain most often."""
 
 MOST_FAILED = 300
-"""So many of the sources are listed that failed."""
+"""So many of the sources are listed that failed, and of those that are incomplete."""
 
 _LONGEST_NAME = 200
 _LONGEST_ERROR = 400
@@ -74,6 +74,7 @@ def batch_page(name: str, asked: dict[str, Any], results: Sequence[SourceResult]
         "Faces": f"{faces:,}",
         "Uncertain": f"{uncertain / faces:.0%}" if faces else "-",
         "Failed": f"{states[FAILED] + states[SET_ASIDE]:,}",
+        "Incomplete": f"{sum(result.is_incomplete for result in results):,}",
         "Reading": str(asked["reading"]),
     }
     with_faces = [result for result in results if result.faces]
@@ -84,9 +85,10 @@ def batch_page(name: str, asked: dict[str, Any], results: Sequence[SourceResult]
             _sources(with_faces, labels),
             _most_uncertain(with_faces, labels),
         ]
-    failed = [result for result in results if result.state != DONE]
-    if failed:
-        sections.append(_failed(failed))
+    if failed := [result for result in results if result.state != DONE]:
+        sections.append(_reasons("Failed", failed))
+    if incomplete := [result for result in results if result.is_incomplete]:
+        sections.append(_reasons("Done, but incomplete", incomplete))
     return fill_page(
         name,
         "Emotions that faces showed, source by source.",
@@ -127,13 +129,13 @@ def _most_uncertain(results: Sequence[SourceResult], labels: tuple[str, ...]) ->
     return _table("Most uncertain", rows, len(doubtful), MOST_UNCERTAIN)
 
 
-def _failed(results: Sequence[SourceResult]) -> str:
+def _reasons(title: str, results: Sequence[SourceResult]) -> str:
     results = sorted(results, key=lambda result: result.source)
     rows = (
         f"<tr>{_name(result)}<td>{escape(_cut(result.error or '', _LONGEST_ERROR))}</td></tr>"
         for result in results[:MOST_FAILED]
     )
-    return _table("Failed", rows, len(results), MOST_FAILED)
+    return _table(title, rows, len(results), MOST_FAILED)
 
 
 def _bars(results: Iterable[SourceResult], labels: tuple[str, ...]) -> Iterable[str]:

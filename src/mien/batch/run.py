@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import time
@@ -19,14 +20,13 @@ from mien.batch.progress import BatchProgress
 from mien.batch.schedule import MOST_KILLS, Schedule
 from mien.batch.sources import BatchSource, find_sources
 from mien.batch.worker import DONE, FAILED, SET_ASIDE, WorkerSetup
-from mien.core.errors import MissingExtraError, SettingError
+from mien.core.errors import MissingExtraError, OutputError, SettingError
 from mien.engine.settings import EngineSettings
 from mien.engine.temporal import TemporalMemory
 from mien.faces.models import BLAZEFACE_VARIABLE, YUNET_VARIABLE, find_yunet
 from mien.media.frames import check_rotation
+from mien.media.picture_files import passed_over_line
 from mien.recognizer import Recognizer
-
-_MOST_TOLD = 5  # names of files that were passed over
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +61,14 @@ class BatchOutcome:
 
     Attributes:
         done: How many sources are done.
+        incomplete: How many of these are damaged, or could not be seen as a whole.
         failed: How many cannot be read.
         set_aside: How many killed their workers.
         faces: How many rows of faces there are.
     """
 
     done: int
+    incomplete: int
     failed: int
     set_aside: int
     faces: int
@@ -112,11 +114,14 @@ def run_batch(
         if find_spec(package) is None:
             raise MissingExtraError(package, "batch")
     check_rotation(options.rotate_degrees)
-    if options.every_ms < 0:
-        raise SettingError(f"every_ms is {options.every_ms}; expected 0 or more milliseconds.")
+    if not 0 <= options.every_ms < math.inf:
+        raise SettingError(
+            f"every_ms is {options.every_ms}; expected 0 or more milliseconds, and a finite number."
+        )
     found = find_sources(inputs)
-    if found.passed_over:
-        remark(_passed_over(found.passed_over))
+    neither = "neither picture nor video"
+    if line := passed_over_line(list(map(Path, found.passed_over)), neither, neither):
+        remark(line)
     asked = _asked(recognizer, settings, options)
     setup = _setup(recognizer, settings, options)
     labels = recognizer.classifier.labels
@@ -124,15 +129,19 @@ def run_batch(
     with BatchFolder(out, asked, labels) as folder:
         missing = folder.begin(found.sources, redo=options.redo)
         if missing and len(missing) < len(found.sources):
-            remark(
-                f"{len(found.sources) - len(missing):,} sources are done; {len(missing):,} to go."
-            )
+            done = len(found.sources) - len(missing)
+            are_done = "source is done" if done == 1 else "sources are done"
+            remark(f"{done:,} {are_done}; {len(missing):,} to go.")
         try:
             if missing:
                 with BatchProgress(found.sources, missing) as progress:
                     _recognise(missing, folder, setup, options, progress, remark)
-        finally:
-            folder.write_tables(summary=options.summary)
+        except BaseException:
+            # Why it ends is what counts; the next run writes the tables again.
+            with contextlib.suppress(OutputError):
+                folder.write_tables(summary=options.summary)
+            raise
+        folder.write_tables(summary=options.summary)
         outcome = _outcome(folder)
     say(_told(outcome, time.monotonic() - started_s, out))
     return outcome
@@ -248,28 +257,23 @@ def _asked(
     }
 
 
-def _passed_over(names: Sequence[str]) -> str:
-    first = ", ".join(Path(name).name for name in names[:_MOST_TOLD])
-    rest = f" and {len(names) - _MOST_TOLD:,} more" if len(names) > _MOST_TOLD else ""
-    files = "1 file that is" if len(names) == 1 else f"{len(names):,} files that are"
-    return f"Passed over {files} neither picture nor video by name: {first}{rest}."
-
-
 def _outcome(folder: BatchFolder) -> BatchOutcome:
     results = list(folder.results())
     states = Counter(result.state for result in results)
     faces = sum(result.faces for result in results)
-    return BatchOutcome(states[DONE], states[FAILED], states[SET_ASIDE], faces)
+    incomplete = sum(result.is_incomplete for result in results)
+    return BatchOutcome(states[DONE], incomplete, states[FAILED], states[SET_ASIDE], faces)
 
 
 def _told(outcome: BatchOutcome, seconds: float, out: Path) -> str:
     parts = [f"{outcome.done:,} done"]
+    if outcome.incomplete:
+        parts.append(f"{outcome.incomplete:,} of them incomplete")
     if outcome.failed:
         parts.append(f"{outcome.failed:,} could not be read")
     if outcome.set_aside:
         parts.append(f"{outcome.set_aside:,} set aside")
-    sources = outcome.done + outcome.failed + outcome.set_aside
-    return (
-        f"{sources:,} sources: {', '.join(parts)}; {outcome.faces:,} faces. This took "
-        f"{seconds:.0f} s. Wrote {out}"
-    )
+    count = outcome.done + outcome.failed + outcome.set_aside
+    sources = f"{count:,} source{'' if count == 1 else 's'}"
+    faces = f"{outcome.faces:,} face{'' if outcome.faces == 1 else 's'}"
+    return f"{sources}: {', '.join(parts)}; {faces}. This took {seconds:.0f} s. Wrote {out}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import fnmatch
-import glob
 import os
 import re
 import stat
@@ -18,7 +17,7 @@ from mien.core.errors import DataError, SourceError
 from mien.media.picture_files import PICTURE_SUFFIXES, is_hidden
 from mien.media.source import without_secrets
 from mien.record.parquet import require_pyarrow
-from mien.record.table import table_name
+from mien.record.table import plain_text, table_name
 
 VIDEO_SUFFIXES = frozenset(
     {
@@ -89,8 +88,9 @@ def find_sources(inputs: Sequence[str]) -> FoundSources:
 
     Args:
         inputs: Pictures, videos, folders (with the folders in them; links to folders are not
-            followed), patterns (`**` reaches into folders), lists of paths (`.csv`, `.parquet`,
-            `.txt`), and addresses that `pyarrow.fs` opens, of files, folders and patterns.
+            followed), patterns (`**` reaches into folders; likewise), lists of paths (`.csv`,
+            `.parquet`, `.txt`), and addresses that `pyarrow.fs` opens, of files, folders and
+            patterns.
 
     Raises:
         SourceError: if an input is not there, or there is no picture or video in all of them.
@@ -174,7 +174,7 @@ def _of_input(text: str) -> Iterator[BatchSource | str]:
     if is_uri(text):
         yield from _of_uri(text)
         return
-    path = Path(text).expanduser()
+    path = Path(os.path.expanduser(text))  # noqa: PTH111 - Path's fails for a file called ~a.mp4
     if path.is_dir():
         yield from _of_folder(str(path))
     elif os.path.lexists(path):
@@ -192,9 +192,13 @@ def _of_input(text: str) -> Iterator[BatchSource | str]:
 
 
 def _of_pattern(pattern: str) -> Iterator[BatchSource | str]:
-    found = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - may be absolute
+    parts = Path(pattern).parts
+    first = next(number for number, part in enumerate(parts) if _GLOB.search(part))
+    found = sorted(set(_matching(os.path.join("", *parts[:first]), parts[first:])))  # noqa: PTH118
     if not found:
-        raise SourceError(f"Nothing matches the pattern {table_name(pattern)}.")
+        raise SourceError(
+            f"Nothing matches the pattern {table_name(pattern)}; links to folders are not followed."
+        )
     for path in found:
         if Path(path).is_dir():
             # `**` gives the folders and all that is in them.
@@ -204,6 +208,40 @@ def _of_pattern(pattern: str) -> Iterator[BatchSource | str]:
             yield path
         else:
             yield _of_file(path)
+
+
+def _matching(folder: str, parts: Sequence[str]) -> Iterator[str]:
+    """Give what matches the parts of a pattern below a folder; `glob` would follow links for ever.
+
+    `**` at its end gives files alone, all that there are.
+    """
+    head, *rest = parts
+    if head == "**" and rest:
+        yield from _matching(folder, rest)
+    for name in _names_in(folder):
+        if name.startswith(".") and not head.startswith("."):
+            continue
+        path = os.path.join(folder, name)  # noqa: PTH118 - Path would cost most of the time
+        is_folder = os.path.isdir(path)  # noqa: PTH112
+        if is_folder and os.path.islink(path):  # noqa: PTH114
+            continue
+        if head == "**":
+            if is_folder:
+                yield from _matching(path, parts)
+            elif not rest:
+                yield path
+        elif fnmatch.fnmatch(name, head):
+            if not rest:
+                yield path
+            elif is_folder:
+                yield from _matching(path, rest)
+
+
+def _names_in(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder or ".")  # noqa: PTH208
+    except OSError:
+        return []  # As `glob` does: what cannot be listed matches nothing.
 
 
 def _of_folder(folder: str) -> Iterator[BatchSource | str]:
@@ -267,8 +305,9 @@ def _manifest_names(path: Path) -> Iterator[str]:
         elif path.suffix.lower() == ".csv":
             yield from _csv_names(path)
         else:
-            lines = os.fsdecode(path.read_bytes().removeprefix(b"\xef\xbb\xbf")).splitlines()
-            yield from (line for line in lines if line.strip())
+            # A name may hold what `splitlines` takes for the end of a line, such as U+2028.
+            text = os.fsdecode(path.read_bytes().removeprefix(b"\xef\xbb\xbf"))
+            yield from (line for line in re.split(r"\r?\n", text) if line.strip())
     except OSError as error:
         raise DataError(f"The list {path} cannot be read: {error.strerror}.") from None
 
@@ -277,8 +316,17 @@ def _csv_names(path: Path) -> Iterator[str]:
     # The names need not be UTF-8.
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         rows = csv.DictReader(file)
-        column = _manifest_column(path, rows.fieldnames or ())
-        yield from (row[column] for row in rows if row[column])
+        try:
+            column = _manifest_column(path, rows.fieldnames or ())
+            for name in (row[column] for row in rows if row[column]):
+                # mien's own tables have an apostrophe before what a spreadsheet would run.
+                is_there = os.path.lexists(os.path.join(path.parent, name))  # noqa: PTH118
+                yield name if is_there else plain_text(name)
+        except csv.Error as error:
+            raise DataError(
+                f"The list {path}, before line {rows.line_num + 1}, is not CSV: {error}; expected "
+                "a quotation mark at the end of each value that begins with one."
+            ) from None
 
 
 def _parquet_names(path: Path) -> Iterator[str]:
@@ -290,7 +338,12 @@ def _parquet_names(path: Path) -> Iterator[str]:
         with pa_parquet.ParquetFile(path) as file:
             column = _manifest_column(path, file.schema_arrow.names)
             for batch in file.iter_batches(columns=[column]):
-                yield from dict.fromkeys(filter(None, batch.column(0).to_pylist()))
+                for name in dict.fromkeys(filter(None, batch.column(0).to_pylist())):
+                    if not isinstance(name, str):
+                        raise DataError(
+                            f"The list {path} has {name!r} in its column {column}; expected paths."
+                        )
+                    yield name
     except pa.ArrowException as error:
         raise DataError(f"{path} is not a Parquet file that can be read: {error}.") from None
 
@@ -337,7 +390,7 @@ def _of_info(base: str, base_path: str, info: Any, *, is_named: bool = False) ->
     below = "" if is_named else quote(info.path[len(base_path.rstrip("/")) :])
     location = urlunsplit(parts._replace(path=parts.path.rstrip("/") + below))
     kind = _kind_of(info.base_name) or "video"
-    name = unquote(without_secrets(location))
+    name = table_name(unquote(without_secrets(location)))
     return BatchSource(name, kind, location, info.size, info.mtime_ns)
 
 

@@ -123,6 +123,11 @@ class SourceResult:
             shown=[0] * len(labels),
         )
 
+    @property
+    def is_incomplete(self) -> bool:
+        """Whether it is done, but frames may be missing, as `error` says."""
+        return self.state == DONE and self.error is not None
+
     def count(self, face: FaceEmotion) -> None:
         """Take in a row."""
         self.faces += 1

@@ -328,10 +328,13 @@ def report(
         page = out or record / "report.html"
         write_batch_report(record, page)
     else:
+        from mien.record.read import broken_end
         from mien.record.report import write_report
 
         page = out or record.with_suffix(".html")
         write_report(
             record, page, summary_json=summary, faces_from=with_faces, rotate_degrees=rotate
         )
+        if line := broken_end(record):
+            remark(line)
     typer.echo(f"Wrote {page}")

@@ -117,7 +117,8 @@ def path_of(source: object) -> Path | None:
     address = urlsplit(text) if text.lower().startswith("file://") else None
     if address is not None and address.netloc in ("", "localhost"):
         return Path(url2pathname(address.path))
-    return None if _URL.match(text) else Path(text).expanduser()
+    # Path.expanduser() fails for a file called ~a.mp4.
+    return None if _URL.match(text) else Path(os.path.expanduser(text))  # noqa: PTH111
 
 
 def file_read(source: object) -> Path | None:

@@ -44,17 +44,22 @@ def is_hidden(path: Path) -> bool:
     return path.name.startswith(".") or path.name in ("Thumbs.db", "desktop.ini")
 
 
-def passed_over_line(paths: Sequence[Path]) -> str | None:
-    """Return one line about the files of folders that are no pictures; None if there are none."""
+def passed_over_line(
+    paths: Sequence[Path], what: str = "no picture", what_many: str = "no pictures"
+) -> str | None:
+    """Return one line about the files of folders that were passed over; None if there are none.
+
+    Args:
+        paths: The files.
+        what: What a file is by its name.
+        what_many: What files are.
+    """
     if not paths:
         return None
     names = ", ".join(path.name for path in paths[:_MOST_TOLD])
     rest = f" and {len(paths) - _MOST_TOLD:,} more" if len(paths) > _MOST_TOLD else ""
-    files = (
-        "1 file that is no picture"
-        if len(paths) == 1
-        else f"{len(paths):,} files that are no pictures"
-    )
+    is_one = len(paths) == 1
+    files = f"1 file that is {what}" if is_one else f"{len(paths):,} files that are {what_many}"
     return f"Passed over {files} by name: {names}{rest}."
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from mien.core.types import FaceEmotion
 from mien.record.page import fill_page
 from mien.record.person_report import NOTES, Pace, counts_of, facts_of, sections_of
 from mien.record.picture_report import PictureSummary, picture_facts, picture_sections
-from mien.record.read import read_collection
+from mien.record.read import nothing_to_show, read_collection
 from mien.record.summary import Summary
 
 
@@ -63,7 +64,7 @@ def collection_page(
         collection = _collect(lambda: in_order)
     assert collection is not None
     if not collection.labels:
-        raise DataError(f"{record} holds no row: no face was found, so there is nothing to show.")
+        raise nothing_to_show(record)
     video, folder = _kind_of(faces_from, collection, record)
     sections = []
     for name, film in collection.films.items():
@@ -112,17 +113,17 @@ def _collect(rows: Callable[[], Iterable[tuple[str, FaceEmotion]]]) -> Collectio
     for source, face in rows():
         paces[source].add(face)
     collection = Collection()
-    photos = set()
+    before_ms: defaultdict[str, float] = defaultdict(lambda: -math.inf)
     for source, face in rows():
         if face.track_id == 0:  # Nobody is followed through a photo.
-            collection.photos.add_face(source, face, is_first=source not in photos)
-            photos.add(source)
+            collection.photos.add_face(source, face)
             continue
         film = collection.films.get(source)
         if film is None:
             film = collection.films[source] = Summary(every_ms=paces[source].every_ms)
-        if face.timestamp_ms < film.last_ms:
+        if face.timestamp_ms < before_ms[source]:
             return None
+        before_ms[source] = face.timestamp_ms
         film.add([face])
     return collection
 

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.core.errors import DataError
 from mien.core.types import Box
 from mien.media.colours import colours_of, is_dark
 from mien.record.person import apportion
@@ -77,9 +78,24 @@ def share_bar(shares: NDArray[np.float64], labels: tuple[str, ...]) -> str:
     )
 
 
-def face_tag(image_bgr: NDArray[np.uint8], box: Box) -> str:
-    """Return the face at a box of a picture, (H, W, 3) uint8 BGR, as an `<img>`."""
+def face_tag(image_bgr: NDArray[np.uint8], box: Box, name: str) -> str:
+    """Return the face at a box of a picture as an `<img>`.
+
+    Args:
+        image_bgr: (H, W, 3) uint8.
+        box: Where the face is, in pixels.
+        name: What the picture is called.
+
+    Raises:
+        DataError: if the box lies outside of the picture.
+    """
     height, width = image_bgr.shape[:2]
+    is_beside = box.x >= width or box.x + box.width <= 0
+    if is_beside or box.y >= height or box.y + box.height <= 0:
+        raise DataError(
+            f"The record has a face at x {box.x:g}, y {box.y:g}, outside of {name}, which is "
+            f"{width} x {height} pixels: expected what the record was made of, turned as it was."
+        )
     side = 1.3 * max(box.width, box.height)
     left = int(np.clip(box.x + box.width / 2 - side / 2, 0, width - 2))
     top = int(np.clip(box.y + box.height / 2 - side / 2, 0, height - 2))

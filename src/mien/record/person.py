@@ -143,7 +143,7 @@ class Person:
 
     @property
     def shares(self) -> NDArray[np.float64]:
-        """(8,) the part of the time of each emotion, and then that of uncertain labels; sums to 1.
+        """(C + 1,) the part of the time of each label, then that of uncertain ones; sums to 1.
 
         Who was seen for a moment alone showed in all of it what the last row says.
         """

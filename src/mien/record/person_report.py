@@ -18,7 +18,7 @@ from mien.core.types import Box, FaceEmotion
 from mien.media.frames import open_frames
 from mien.record.page import colour, face_tag, fill_page, share_bar
 from mien.record.person import Answer, Moment, Person, apportion
-from mien.record.read import read_record
+from mien.record.read import nothing_to_show, read_record
 from mien.record.summary import Summary
 
 MOST_PEOPLE = 12
@@ -47,12 +47,13 @@ def record_page(record: Path, video: Path | None, rotate_degrees: int) -> tuple[
         rotate_degrees: How the video was turned.
 
     Raises:
-        DataError: if the record is none, of several networks, or holds no row.
+        DataError: if the record is none, of several networks, or holds no row, or the video is not
+            what it was made of, as far as that shows.
         SourceError: if the video cannot be read.
     """
     summary = summarise(partial(read_record, record))
     if not summary.rows:
-        raise DataError(f"{record} holds no row: no face was found, so there is nothing to show.")
+        raise nothing_to_show(record)
     return summary, fill_page(
         record.name,
         "Emotions that faces showed, person by person.",
@@ -86,9 +87,11 @@ def _summed(rows: Callable[[], Iterable[FaceEmotion]]) -> Summary | None:
     for face in rows():
         pace.add(face)
     summary = Summary(every_ms=pace.every_ms)
+    before_ms = -math.inf
     for face in rows():
-        if face.timestamp_ms < summary.last_ms:
+        if face.timestamp_ms < before_ms:
             return None
+        before_ms = face.timestamp_ms
         summary.add([face])
     return summary
 
@@ -125,8 +128,6 @@ class Pace:
 
 def facts_of(summary: Summary) -> dict[str, str]:
     """Return the figures at the top of the page, by name."""
-    seen_ms = summary.seen_ms
-    first = next(iter(summary.tracks.values()))
     facts = {
         "From": _clock(summary.first_ms),
         "To": _clock(summary.last_ms),
@@ -134,7 +135,7 @@ def facts_of(summary: Summary) -> dict[str, str]:
         "On the whole": _answer(summary.answer),
         "Frames with a face": f"{summary.frames:,}",
         "Rows": f"{summary.rows:,}",
-        "Uncertain": f"{summary.uncertain_ms / seen_ms if seen_ms else first.shares[-1]:.0%}",
+        "Uncertain": f"{summary.uncertain_share:.0%}",
     }
     if summary.readings:
         facts["Reading"] = ", ".join(sorted(summary.readings))
@@ -168,7 +169,7 @@ def _whole(summary: Summary) -> str:
 
 
 def _shown(summary: Summary) -> list[Person]:
-    return sorted(summary.persons.values(), key=lambda person: -person.seen_ms)[:MOST_PEOPLE]
+    return summary.longest_seen()[:MOST_PEOPLE]
 
 
 def _section(person: Person, summary: Summary, pictures: dict[tuple[int, Box], str]) -> str:
@@ -299,10 +300,16 @@ def _cut_moments(
     last = max(wanted, default=-1)
     with open_frames(video, rotate_degrees=rotate_degrees) as frames:
         for frame in frames:
-            for moment in wanted.get(frame.index, []):
-                pictures[moment.frame, moment.box] = face_tag(frame.image_bgr, moment.box)
+            for moment in wanted.pop(frame.index, []):
+                name = f"frame {frame.index} of {video}"
+                pictures[moment.frame, moment.box] = face_tag(frame.image_bgr, moment.box, name)
             if frame.index >= last:
                 break
+    if wanted:
+        raise DataError(
+            f"{video} has no frame {min(wanted)}, in which the record has a face: expected the "
+            "video that the record was made of."
+        )
     return pictures
 
 
@@ -311,6 +318,8 @@ def _y(share: float) -> str:
 
 
 def _clock(ms: float) -> str:
+    if ms < 0:  # As some videos begin.
+        return f"-{_clock(-ms)}"
     seconds, tenths = divmod(int(ms // 100), 10)
     minutes, seconds = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)

@@ -38,7 +38,6 @@ class PictureSummary:
         uncertain: How many of them are uncertain.
         shown: How many certain faces there are of each label.
         pictures: The faces of the first pictures that have some, by path.
-        pictures_with_faces: How many there are.
         strongest: The most probable certain faces of each label, with the picture's path.
         errors: Why pictures could not be read, by path; the first ones.
         unreadable: How many there are.
@@ -50,18 +49,22 @@ class PictureSummary:
     uncertain: int = 0
     shown: Counter[str] = field(default_factory=Counter)
     pictures: dict[str, list[FaceEmotion]] = field(default_factory=dict)
-    pictures_with_faces: int = 0
     strongest: dict[str, list[tuple[str, FaceEmotion]]] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
     unreadable: int = 0
+    _paths: set[str] = field(default_factory=set)
 
-    def add_face(self, path: str, face: FaceEmotion, *, is_first: bool) -> None:
+    @property
+    def pictures_with_faces(self) -> int:
+        """How many pictures with faces there are."""
+        return len(self._paths)
+
+    def add_face(self, path: str, face: FaceEmotion) -> None:
         """Take in a face.
 
         Args:
             path: The picture's file.
             face: The face.
-            is_first: Whether it is the first one of its picture.
 
         Raises:
             DataError: if it is another network's, which tells other things apart.
@@ -75,7 +78,7 @@ class PictureSummary:
         if face.reading is not None:
             self.readings.add(face.reading)
         self.faces += 1
-        self.pictures_with_faces += is_first
+        self._paths.add(path)
         if path in self.pictures or len(self.pictures) < MOST_PICTURES:
             self.pictures.setdefault(path, []).append(face)
         if face.uncertain:
@@ -105,17 +108,16 @@ def pictures_page(
         rotate_degrees: How the pictures were turned.
 
     Raises:
-        DataError: if the table is none, or of several networks.
+        DataError: if the table is none, or of several networks, or a picture is not what it was
+            made of, as far as that shows.
         SourceError: if a picture whose face is to be shown cannot be read.
     """
     summary = PictureSummary()
-    frame: int | None = None
     for row in read_pictures(table):
         if row.face is None:
             summary.add_error(row.path, row.error or "")
         else:
-            summary.add_face(row.path, row.face, is_first=row.face.frame != frame)
-            frame = row.face.frame
+            summary.add_face(row.path, row.face)
     return summary, _page(table.name, summary, folder, rotate_degrees)
 
 
@@ -170,7 +172,7 @@ def picture_sections(
     def image_of(path: str, face: FaceEmotion) -> str:
         if folder is None or (missing_ok and not (folder / path).is_file()):
             return ""
-        return face_tag(rotate(read_image(folder / path), rotate_degrees), face.box)
+        return face_tag(rotate(read_image(folder / path), rotate_degrees), face.box, path)
 
     return [_shown(summary), _strongest(summary, image_of), _list(summary)]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import itertools
 import json
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +22,8 @@ def read_record(path: Path) -> Iterator[FaceEmotion]:
 
     Args:
         path: A file that ends in `.csv`, `.jsonl` or `.parquet`; text in UTF-8, with or without a
-            byte order mark. A last line that breaks off, as a kill or a full disk may leave it, is
-            passed over.
+            byte order mark. A last line that breaks off, as a full disk may leave it, is passed
+            over: see `broken_end`.
 
     Raises:
         DataError: if there is no such file, it cannot be read or is no record; the message names
@@ -31,6 +32,35 @@ def read_record(path: Path) -> Iterator[FaceEmotion]:
     """
     for number, row in _rows_of(path):
         yield parse_row(row, f"{path}, line {number}")
+
+
+def broken_end(path: Path) -> str | None:
+    """Return a sentence about the last line of a record, if it is passed over; None if not.
+
+    A line of CSV without an end may lack a part of its last value, even if all values are there.
+    One of JSON is whole if it can be read.
+
+    Raises:
+        DataError: if the record cannot be read.
+    """
+    if path.suffix.lower() == ".parquet":
+        return None
+    try:
+        (last,) = deque(_lines(path), maxlen=1) or [None]
+    except OSError as error:
+        raise DataError(f"The record {path} cannot be read: {error.strerror}.") from None
+    if last is None or last.is_whole or (path.suffix.lower() == ".jsonl" and _is_json(last.text)):
+        return None
+    return (
+        f"Line {last.number}, the last one, was passed over: it has no line break at its end, and "
+        "so may be cut off. If it is whole, add one."
+    )
+
+
+def nothing_to_show(path: Path) -> DataError:
+    """Return the error of a record without a row that has a face."""
+    why = broken_end(path) or "No face was found."
+    return DataError(f"{path} holds no row with a face, so there is nothing to show. {why}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,9 +111,13 @@ def read_pictures(path: Path) -> Iterator[PictureRow]:
 
 
 def read_collection(path: Path) -> Iterator[tuple[str, FaceEmotion]]:
-    """The rows of a record of several sources, each with its source's name; see `read_record`."""
+    """The rows of a record of several sources, each with its source's name; see `read_record`.
+
+    Those of sources that could not be read, as in a part of a batch, are passed over.
+    """
     for number, row in _rows_of(path):
-        yield str(row.get("source")), parse_row(row, f"{path}, line {number}")
+        if not row.get("error"):
+            yield str(row.get("source")), parse_row(row, f"{path}, line {number}")
 
 
 def _rows_of(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -104,17 +138,20 @@ def _rows_of(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    lines = _whole_lines(path)
-    header = next(lines, (1, ""))[1]
-    columns = _values(header, f"{path}, line 1")
-    for number, line in lines:
-        values = _values(line, f"{path}, line {number}")
+    columns: list[str] | None = None
+    for line in _lines(path):
+        if not line.is_whole:
+            return
+        values = _values(line.text, f"{path}, line {line.number}")
+        if columns is None:
+            columns = values
+            continue
         if len(values) != len(columns):
             raise DataError(
-                f"{path}, line {number} has {len(values)} values; expected {len(columns)}, as the "
-                "first line."
+                f"{path}, line {line.number} has {len(values)} values; expected {len(columns)}, as "
+                "the first line."
             )
-        yield number, dict(zip(columns, values, strict=True))
+        yield line.number, dict(zip(columns, values, strict=True))
 
 
 def _values(line: str, where: str) -> list[str]:
@@ -125,27 +162,49 @@ def _values(line: str, where: str) -> list[str]:
 
 
 def _json_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, line in _whole_lines(path):
+    for line in _lines(path):
+        if not line.is_whole and not _is_json(line.text):
+            return
+        where = f"{path}, line {line.number}"
         try:
-            row = json.loads(line)
+            row = json.loads(line.text)
         except ValueError as error:
-            raise DataError(f"{path}, line {number} is not JSON: {error}.") from None
+            raise DataError(f"{where} is not JSON: {error}.") from None
+        except RecursionError:
+            raise DataError(f"{where} is nested too deeply: expected one row a line.") from None
         if not isinstance(row, dict):
-            raise DataError(f"{path}, line {number} is no JSON object: expected one row a line.")
-        yield number, row
+            raise DataError(f"{where} is no JSON object: expected one row a line.")
+        yield line.number, row
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _numbered_parquet_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     return enumerate(parquet_rows(path), start=1)
 
 
-def _whole_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """The lines of a file that end, with their numbers; empty ones are passed over."""
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A line of a text file, without its end; its number, from 1; whether it has an end."""
+
+    number: int
+    text: str
+    is_whole: bool
+
+
+def _lines(path: Path) -> Iterator[_Line]:
+    """The lines of a file; empty ones are passed over."""
     try:
         # Spreadsheets and Windows' editor put a byte order mark before the first line.
         with path.open(encoding="utf-8-sig", newline="") as file:
             for number, line in enumerate(file, start=1):
-                if line.endswith("\n") and line.strip():
-                    yield number, line.rstrip("\r\n")
+                if line.strip():
+                    yield _Line(number, line.rstrip("\r\n"), line.endswith("\n"))
     except UnicodeDecodeError:
         raise DataError(f"{path} is not a text file in UTF-8: expected a record.") from None

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mien.core.errors import DataError, OutputError
 from mien.core.files import refuse_overwriting, write_atomically
+from mien.media.frames import check_rotation
 from mien.record.collection_report import Collection, collection_page
 from mien.record.person_report import record_page
 from mien.record.picture_report import PictureSummary, pictures_page
@@ -38,11 +39,13 @@ def write_report(
         What the record amounts to.
 
     Raises:
-        DataError: if the record is none, or holds no row, or a summary is asked for and it is of
-            pictures or of several sources.
+        DataError: if the record is none, or holds no row, if a summary is asked for and it is of
+            pictures or of several sources, or if a face is not in `faces_from`.
         OutputError: if the page cannot be written, or would overwrite the video or the record.
         SourceError: if the video cannot be read.
+        SettingError: for an angle by which frames cannot be turned.
     """
+    check_rotation(rotate_degrees)
     refuse_overwriting([record, faces_from], [out, summary_json])
     summary: Summary | PictureSummary | Collection
     if is_table_of_pictures(record):

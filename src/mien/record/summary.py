@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mien.core.errors import DataError
 from mien.core.types import FaceEmotion
+from mien.faces.tracker import RETURN_MS
 from mien.record.person import Answer, Person
 
 LONGEST_STEP_MS = 500.0
@@ -29,12 +30,13 @@ MOST_SLICES_A_FRAME = 8
 """Likewise where a frame usually lasts for more slices than these."""
 
 MOST_TRACKS = 10_000
-"""Of more, those who have left and were seen the shortest are summed up, so that memory stays flat:
-half of them, so that it is seldom."""
+"""Of more, half of those who have left become sums: first who never was certain, then who was seen
+the shortest. So memory stays flat as long as people leave; whoever has not is kept, however many
+they are."""
 
-GONE_MS = 60_000.0
-"""Who was not seen for so long has left: a tracker gives them another number
-(`mien.faces.tracker.RETURN_MS`)."""
+GONE_MS = 2 * RETURN_MS
+"""Who was not seen for so long has left: a tracker gives a face that returns later another
+number."""
 
 _PACE_FRAMES = 25
 
@@ -75,8 +77,8 @@ class Summary:
     """What a record amounts to.
 
     Attributes:
-        tracks: Whatever was followed as a face, by number, in the order of the first sight; of more
-            than `MOST_TRACKS`, not all.
+        tracks: Whatever was followed as a face, by number, in the order of the first sight; without
+            those who became sums, see `MOST_TRACKS`.
         rows: How many rows there are.
         frames: How many frames show a face.
         first_ms: The time of the first row; 0 without rows.
@@ -116,7 +118,7 @@ class Summary:
         """
         for face in faces:
             if self.rows == 0:
-                self.first_ms = face.timestamp_ms
+                self.first_ms = self.last_ms = face.timestamp_ms
                 self.labels = face.labels
             if face.labels != self.labels:
                 raise DataError(
@@ -172,17 +174,24 @@ class Summary:
         return sum((track.uncertain_ms for track in self.tracks.values()), self._rest.uncertain_ms)
 
     @property
+    def uncertain_share(self) -> float:
+        """The part of the time in which labels were uncertain; there are rows.
+
+        Where everyone was seen for a moment alone, it is the part of the tracks that never were
+        certain.
+        """
+        if seen_ms := self.seen_ms:
+            return self.uncertain_ms / seen_ms
+        return self.never_certain / (self.never_certain + self.people)
+
+    @property
     def answer(self) -> Answer | None:
         """What everyone showed on the whole; None where nobody was certain.
 
         A person counts for as long as the label was certain; where everyone was for a moment
         alone, all count the same.
         """
-        everyone = _Rest(
-            people=self._rest.people,
-            answers=self._rest.answers,
-            answers_ms=self._rest.answers_ms,
-        )
+        everyone = replace(self._rest)
         for person in self.persons.values():
             everyone.add(person)
         if not everyone.people:
@@ -196,7 +205,8 @@ class Summary:
 
         `emotion`, `confidence` and `probabilities` are null where nobody was certain; `shares` are
         parts of the time in which the person was seen, and sum to 1 with `uncertain_share`.
-        `others` are people who left and are only counted, in records of more than `MOST_TRACKS`.
+        `others` is how many people were certain at least once and stand in no `persons`: see
+        `MOST_TRACKS`.
         """
         nothing = dict.fromkeys(("emotion", "confidence", "probabilities"))
         answer = self.answer
@@ -208,7 +218,7 @@ class Summary:
             "networks_over_time": sorted(self.networks_over_time),
             "labels": list(self.labels),
             **(nothing if answer is None else answer.document()),
-            "persons": [person.document() for person in self._longest_seen()],
+            "persons": [person.document() for person in self.longest_seen()],
             "others": self._rest.people,
             "never_certain": self.never_certain,
         }
@@ -237,7 +247,7 @@ class Summary:
         Args:
             most: Those who were seen the longest, at most so many.
         """
-        longest = self._longest_seen()
+        longest = self.longest_seen()
         lines = [person.line() for person in longest[:most]]
         if self.people > most:
             lines.append(f"... and {self.people - most:,} more")
@@ -248,14 +258,15 @@ class Summary:
             )
         return lines
 
-    def _longest_seen(self) -> list[Person]:
+    def longest_seen(self) -> list[Person]:
+        """The persons, who was seen the longest first."""
         return sorted(self.persons.values(), key=lambda person: -person.seen_ms)
 
     def _sum_up_the_gone(self) -> None:
-        """Keep no more than sums of those who left and were seen the shortest."""
+        """Keep no more than sums of half of those who left; see `MOST_TRACKS`."""
         gone = [track for track in self.tracks.values() if self.last_ms - track.last_ms > GONE_MS]
         gone.sort(key=lambda track: (track.was_certain, track.seen_ms))
-        for track in gone[: MOST_TRACKS // 2]:
+        for track in gone[: len(gone) // 2]:
             self._rest.add(self.tracks.pop(track.track_id))
 
     def _turn_to(self, face: FaceEmotion) -> None:
@@ -270,7 +281,7 @@ class Summary:
 
     def _lengthen_slices(self) -> None:
         while (
-            self.last_ms >= MOST_SLICES * self.slice_ms
+            self.last_ms - self.first_ms >= MOST_SLICES * self.slice_ms
             or self._frame_ms > MOST_SLICES_A_FRAME * self.slice_ms
         ):
             self.slice_ms *= 2

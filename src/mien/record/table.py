@@ -60,17 +60,21 @@ _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 _NEUTRALISED = re.compile(r"'+[=+\-@\t\r]")
 
 
-_SURROGATES = re.compile("[\udc80-\udcff]")
+# Bytes that are not UTF-8, and what would break a row in two.
+_ODD = re.compile("[\udc80-\udcff\r\n]")
 
 
 def table_name(path: str) -> str:
-    """Return a path, or what is said of it, as the tables hold it, which is in UTF-8.
+    """Return a path, or what is said of it, as all tables hold it: in UTF-8 and in one line.
 
-    Of a name that is not UTF-8, the bytes that do not fit become `%XX`, and `%` becomes `%25`.
+    Of a name that is not UTF-8 or has line breaks, these bytes become `%XX`, and `%` becomes `%25`.
     """
-    if not _SURROGATES.search(path):
+    if not _ODD.search(path):
         return path
-    return _SURROGATES.sub(lambda found: f"%{ord(found[0]) - 0xDC00:02X}", path.replace("%", "%25"))
+    return _ODD.sub(
+        lambda found: f"%{ord(found[0].encode(errors='surrogateescape')):02X}",
+        path.replace("%", "%25"),
+    )
 
 
 def label_columns(labels: tuple[str, ...]) -> tuple[str, ...]:
@@ -246,7 +250,7 @@ def _csv_value(value: object) -> str:
     text = str(value)
     if isinstance(value, str) and _FORMULA.match(text):
         text = f"'{text}"
-    # Only labels, paths and messages can hold these; a line break would break the row in two.
+    # Only labels, paths and messages can hold these; paths have no line break, see `table_name`.
     if any(character in text for character in ',"\r\n'):
         text = text.replace("\r", " ").replace("\n", " ").replace('"', '""')
         return f'"{text}"'

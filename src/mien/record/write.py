@@ -214,6 +214,7 @@ class _LineFile:
         self._to_line = to_line
         self._waiting = [header] if header else []
         self._flushed_s = time.monotonic()
+        self._is_new = path != STANDARD_OUTPUT and not os.path.lexists(path)
         try:
             # Without a buffer of Python's own, each flush is one write of whole lines.
             if path == STANDARD_OUTPUT:
@@ -232,8 +233,10 @@ class _LineFile:
         self._flush()
 
     def abandon(self) -> None:
-        """Close the file with what it has."""
+        """Close the file with what it had, or remove it where it was not there."""
         self._file.close()
+        if self._is_new:
+            self._path.unlink()
 
     def append(self, rows: Iterable[Mapping[str, Any]]) -> None:
         self._waiting.extend(map(self._to_line, rows))

@@ -133,7 +133,10 @@ def run_video(
     if frames or failure is None:
         say("\n".join(_lines(summary, frames, time.monotonic() - started)))
         if outputs.summary is not None:
-            write_summary(outputs.summary, summary)
+            try:
+                write_summary(outputs.summary, summary)
+            except OutputError as error:  # Where the disk is full, it is the last to fail.
+                failure = failure or error
     if damage := damage_of(opened):
         remark(damage)
     if failure is not None:
