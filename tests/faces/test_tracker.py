@@ -181,6 +181,20 @@ def test_who_leaves_across_the_edge_and_comes_in_again_is_one_person():
     assert len(numbers) > 75
 
 
+def test_a_face_that_came_in_is_as_large_as_it_is_once_it_is_seen_whole():
+    """The part of it that was at the edge says nothing of its size: one look is enough."""
+    tracker = FaceTracker()
+    frames = list(play([(1, line(430, 389, 90, 0, 0.2))], 0.2))
+    for number, (image, ms, _) in enumerate(frames):
+        left = 430 - 41 * ms / 200
+        tracker.carry(image, ms)
+        if number in (0, len(frames) - 1):
+            tracker.correct([Face(Box(left, 90, min(SIDE, WIDTH - left), SIDE), 0.9)])
+        if number == 0:
+            assert tracker.faces()[0].face.box.width == 50
+    assert tracker.faces()[0].face.box.width == pytest.approx(SIDE, abs=2)
+
+
 def test_who_comes_in_at_the_edge_is_shown_at_once_if_nobody_has_left():
     tracker = FaceTracker()
     for number, (image, ms, _) in enumerate(play([(1, still(WIDTH - 40, 90))], 1.5)):

@@ -84,7 +84,8 @@ class Track:
         # Of this face in reduced pictures, unknown after a detection in a whole one.
         self._offset: NDArray[np.float64] | None = None if view is View.WHOLE else np.zeros(4)
         self._whole_area = face.box.area  # when it was last seen at the detector's own size
-        self.is_cut = _uncut(face.box, face.box, frame_size)[1]  # by the frame's edge
+        # By the edge of the frame, or perhaps by that of the part which was searched.
+        self.is_cut = view is View.PART or _uncut(face.box, face.box, frame_size)[1]
         self.is_shown = False  # its number was given out
         self._looks_cut = self.is_cut  # it has not been seen whole yet
 
@@ -159,10 +160,13 @@ class Track:
         own = self.face.box
         found, is_cut, shows_more = _uncut(found, own, frame_size)
         difference = _difference(own, found)
+        came_in = self.is_cut and not is_cut and np.abs(difference).max() > _CAME_IN
+        if came_in:
+            self._error = _LOST
         if view is View.WHOLE:
             self._offset = None
-        elif self.is_cut and not is_cut and np.abs(difference).max() > _CAME_IN:
-            self._offset, self._error = np.zeros(4), _LOST
+        elif came_in:
+            self._offset = np.zeros(4)
         elif self._offset is None and np.abs(difference).max() <= CONTRADICTION:
             self._offset = difference
         if view is View.REDUCED and self._offset is not None:

@@ -147,7 +147,7 @@ export class FaceTracker {
     this.#hideCovered();
     for (const i of strangers) {
       if (faces[i]!.score < newFromScore) continue;
-      this.#begin(faces[i]!);
+      this.#begin(faces[i]!, !this.#isCut(faces[i]!.box));
     }
     this.#recogniseReturned();
     this.#retire();
@@ -161,7 +161,7 @@ export class FaceTracker {
   add(faces: readonly Detection[]): void {
     const known = this.#tracks.filter((track) => track.visible).map((track) => track.face.box);
     const isKnown = ({ box }: Detection) => known.some((other) => sharedArea(box, other) > 0);
-    for (const face of faces) if (!isKnown(face)) this.#begin(face);
+    for (const face of faces) if (!isKnown(face)) this.#begin(face, false);
     this.#recogniseReturned();
     this.#show();
   }
@@ -187,8 +187,7 @@ export class FaceTracker {
     return lookAt(this.#pyramid[0]!, box, this.#scale);
   }
 
-  #begin(face: Detection): void {
-    const isWhole = !this.#isCut(face.box);
+  #begin(face: Detection, isWhole: boolean): void {
     this.#tracks.push(new Track(this.#nextId++, face, this.#look(face), this.#nowMs, isWhole));
   }
 
