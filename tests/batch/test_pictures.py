@@ -254,7 +254,7 @@ def test_a_folder_without_pictures_is_said(recognizer, tmp_path):
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 def test_a_pipe_is_refused_and_not_waited_for(recognizer, tmp_path, capsys):
     os.mkfifo(tmp_path / "pipe.png")
-    with pytest.raises(SourceError, match="1 of 1 pictures could not be read"):
+    with pytest.raises(SourceError, match=r"^1 of 1 pictures could not be read\.$"):
         run_pictures([tmp_path / "pipe.png"], recognizer, PictureOutputs(), QualityGate())
     assert "pipe.png is not a file" in capsys.readouterr().out
 

@@ -113,9 +113,12 @@ def run_pictures(
             if copy := copies.get(picture.path):
                 _write_copy(picture.image_bgr, picture.faces, copy, outputs.blur)
     if failed:
+        unread = failed - len(unlisted)
+        has_rows = any((outputs.csv, outputs.jsonl, outputs.parquet))
         raise SourceError(
-            f"{_what_failed(failed - len(unlisted), len(files), len(unlisted))}; the rows say why. "
-            "The others are done."
+            _what_failed(unread, len(files), len(unlisted))
+            + ("; the rows say why." if has_rows else ".")
+            + (" The others are done." if unread < len(files) else "")
         )
 
 
