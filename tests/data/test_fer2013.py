@@ -123,6 +123,7 @@ def test_a_file_that_is_no_text_is_one_clear_line(tmp_path: Path) -> None:
 
 def test_a_missing_file_names_the_command_that_fetches_it(tmp_path: Path) -> None:
     assert "mien data download" in message(tmp_path / "train.csv")
+    assert "mien data download" not in message(tmp_path / "my_faces.csv")
 
 
 @pytest.mark.parametrize(

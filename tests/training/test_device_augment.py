@@ -101,7 +101,6 @@ early_epochs = 1
 early_side = 32
 batch_size = 32
 average_decay = 0.9
-class_weights = true
 """
 
 

@@ -33,6 +33,8 @@ from mien.data.picture_folder import read_picture_folder
 _CACHE_VERSION = 2
 _CHECKSUM_BYTES = 32
 
+_FETCHED = ("train.csv", "test.csv", "test_with_emotions.csv")
+
 
 def load_dataset(path: Path, classes: ClassTable = FER2013_CLASSES, *, groups: str = "") -> Dataset:
     """Read a CSV file of faces, or a folder with a folder of pictures per class.
@@ -53,10 +55,10 @@ def load_dataset(path: Path, classes: ClassTable = FER2013_CLASSES, *, groups: s
     if path.is_dir():
         return read_picture_folder(path, classes, groups)
     if not path.is_file():
-        fetched = path.parent == Path("data")
+        fetch = " `mien data download` fetches FER2013 into the folder data/."
         raise DataError(
             f"There is no {path}: expected a CSV file or a folder of faces."
-            + (" `mien data download` fetches FER2013 into the folder data/." if fetched else "")
+            + (fetch if path.name in _FETCHED else "")
         )
     if classes is not FER2013_CLASSES or groups or not has_fer2013_header(path):
         return read_table(path, classes, groups)
