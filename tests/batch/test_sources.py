@@ -112,6 +112,16 @@ def test_the_names_of_a_table_of_mien_s_are_found_again(folder):
     assert names("list.csv") == ["-a.png", "=b.png", "'c.png", "'gone.png"]
 
 
+@linux_only
+@pytest.mark.parametrize("name", ["a\nb 100%.png", os.fsdecode(b"caf\xe9.png"), "50%25.png"])
+def test_the_odd_names_of_a_table_of_mien_s_are_found_again(folder, name):
+    (folder / name).write_bytes(b"")
+    (folder / "list.csv").write_text(f"path\n{table_name(name)}\n", encoding="utf-8")
+    (found,) = find_sources(["list.csv"]).sources
+    assert (found.error, found.name) == (None, table_name(name))
+    assert found.location == str(folder / name)
+
+
 def test_a_list_with_an_open_quote_is_refused(folder):
     (folder / "list.csv").write_text('path\nin/a.png\n"' + "in/b.MP4\n" * 20_000)
     with pytest.raises(DataError, match=r"list\.csv, before line \d+, is not CSV: field larger"):

@@ -1,3 +1,4 @@
+import sys
 from dataclasses import replace
 
 import cv2
@@ -81,6 +82,16 @@ def test_faces_of_pictures_are_shown_only_if_asked_for(
     (tmp_path / "photos" / "a.png").unlink()
     with pytest.raises(SourceError, match=r"a\.png cannot be read"):
         page_of(table, tmp_path, faces_from=tmp_path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="other systems allow no such name")
+def test_a_face_of_an_odd_name_is_found_again(
+    write_table, result, tmp_path, astronaut_bgr, page_of
+):
+    (tmp_path / "a\nb.png").write_bytes(cv2.imencode(".png", astronaut_bgr)[1].tobytes())
+    box = Box(177.0, 66.0, 94.0, 94.0)
+    table = write_table({"a%0Ab.png": [replace(result(0, 0, "happy", 0.9), box=box)]})
+    assert page_of(table, tmp_path, faces_from=tmp_path)[1].count("<img") == 1
 
 
 def test_an_angle_that_cannot_be_is_refused(write_table, album, tmp_path, page_of):

@@ -17,7 +17,7 @@ from mien.core.errors import DataError, SourceError
 from mien.media.picture_files import PICTURE_SUFFIXES, is_hidden
 from mien.media.source import without_secrets
 from mien.record.parquet import require_pyarrow
-from mien.record.table import plain_text, table_name
+from mien.record.table import file_of_name, plain_text, table_name
 
 VIDEO_SUFFIXES = frozenset(
     {
@@ -287,7 +287,7 @@ def _of_manifest(path: Path) -> Iterator[BatchSource]:
         if is_uri(name):
             yield from (found for found in _of_uri(name) if isinstance(found, BatchSource))
         else:
-            yield _of_file(os.path.join(path.parent, name), name)  # noqa: PTH118
+            yield _of_file(str(file_of_name(name, path.parent)), name)
 
 
 def _refuse_nul(path: Path, text: str) -> None:

@@ -16,6 +16,7 @@ from mien.media.image import rotate
 from mien.media.picture_files import read_image
 from mien.record.page import colour, face_tag, fill_page, share_bar
 from mien.record.read import read_pictures
+from mien.record.table import file_of_name
 
 MOST_PICTURES = 500
 """So many pictures are listed on the page, with their faces."""
@@ -170,9 +171,12 @@ def picture_sections(
     """
 
     def image_of(path: str, face: FaceEmotion) -> str:
-        if folder is None or (missing_ok and not (folder / path).is_file()):
+        if folder is None:
             return ""
-        return face_tag(rotate(read_image(folder / path), rotate_degrees), face.box, path)
+        file = file_of_name(path, folder)
+        if missing_ok and not file.is_file():
+            return ""
+        return face_tag(rotate(read_image(file), rotate_degrees), face.box, path)
 
     return [_shown(summary), _strongest(summary, image_of), _list(summary)]
 

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,6 +78,24 @@ def table_name(path: str) -> str:
         lambda found: f"%{ord(found[0].encode(errors='surrogateescape')):02X}",
         path.replace("%", "%25"),
     )
+
+
+def file_of_name(name: str, folder: Path) -> Path:
+    """Return the file that a name of `table_name` means.
+
+    Args:
+        name: What stands in the table.
+        folder: The folder from which the file is seen.
+
+    Returns:
+        The file of this very name where there is one, else the one whose odd bytes the name tells;
+        where there is neither, the former.
+    """
+    file = folder / name
+    if "%" not in name or os.path.lexists(file):
+        return file
+    told = folder / os.fsdecode(unquote_to_bytes(os.fsencode(name)))
+    return told if os.path.lexists(told) else file
 
 
 def label_columns(labels: tuple[str, ...]) -> tuple[str, ...]:
