@@ -10,7 +10,7 @@ pytest.importorskip("tf2onnx", reason="needs mien[train]")
 from mien.core.errors import ModelError
 from mien.data.synthetic import synthetic_dataset, write_csv
 from mien.export.publish import train_and_publish
-from mien.training.recipe import load_recipe
+from mien.training.recipe import load_recipe, shipped_recipe
 
 RECIPE = """
 title = "A trial"
@@ -52,24 +52,11 @@ def test_a_network_no_better_than_chance_is_exported_and_takes_no_other_ones_pla
         assert said[-1].endswith("is left as it was: this network is no better than chance")
 
 
-TEACHER = """
-title = "A teacher from published weights"
-rationale = "They are not there."
-status = "candidate"
-
-[network]
-family = "mobilenet_v2"
-pretrained = true
-side = 48
-dropout = 0.0
-alpha = 0.35
-weights = "nowhere.h5"
-"""
-
-
 def test_missing_weights_of_a_later_run_are_said_before_the_first(tmp_path: Path):
     (tmp_path / "early.toml").write_text(RECIPE.replace("selected", "candidate"), encoding="utf-8")
-    (tmp_path / "late.toml").write_text(f"{TEACHER}\n[split]\nvalidation_fraction = 0.25\n")
+    changes = {"network.weights": "nowhere.h5", "split.validation_fraction": 0.25}
+    late = shipped_recipe("030").variant("late", changes)
+    (tmp_path / "late.toml").write_text(late.text, encoding="utf-8")
     teachers = '[distillation]\nteachers = ["early", "late"]\nweight = 0.5\n'
     (tmp_path / "trial.toml").write_text(f"{RECIPE}\n{teachers}", encoding="utf-8")
     write_csv(synthetic_dataset(140, seed=1), tmp_path / "train.csv")

@@ -154,15 +154,12 @@ def experiments(context: typer.Context) -> None:
     """Show every experiment with its figures, its cost and what was decided."""
     if context.invoked_subcommand is not None:
         return
-    from mien.core.errors import SettingError
+    from mien.training.config import check_experiments
     from mien.training.iterations import iteration_history
 
-    if not Path("experiments").is_dir():
-        raise SettingError(
-            "There is no folder experiments here: give the command in a clone of mien, or in a "
-            "folder of your own recipes (`mien experiments new` writes one)."
-        )
-    for line in iteration_history(Path("experiments"), Path("results/runs")):
+    recipes = Path("experiments")
+    check_experiments(recipes)
+    for line in iteration_history(recipes, Path("results/runs")):
         typer.echo(line)
 
 

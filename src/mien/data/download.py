@@ -25,7 +25,7 @@ from rich.progress import Progress as ProgressBar
 from mien.core.errors import DataError, MienError
 from mien.core.fetch import Progress, fetch
 from mien.core.labels import EMOTIONS
-from mien.data.fer2013 import load_dataset
+from mien.data.fer2013 import LABELLED, TRAINING_FILE, UNLABELLED, load_dataset
 from mien.data.ferplus import load_votes
 
 FER2013_URL = "https://assets.01-edu.org/ai-branch/project3/emotions-detector.zip"
@@ -35,14 +35,13 @@ FERPLUS_URL = (
 )
 """FER+'s votes with the column `Image name`, the newest version of the file."""
 
-UNLABELLED, LABELLED = "test.csv", "test_with_emotions.csv"
 VOTES = "fer2013new.csv"
 
 Parts = Mapping[str, tuple[int, ...]]
 """Consecutive rows of a file: the name of each part, and how many faces of each label it has."""
 
 FER2013: Mapping[str, Parts] = {
-    "train.csv": {"Training": (3995, 436, 4097, 7215, 4830, 3171, 4965)},
+    TRAINING_FILE: {"Training": (3995, 436, 4097, 7215, 4830, 3171, 4965)},
     LABELLED: {
         "PublicTest": (467, 56, 496, 895, 653, 415, 607),
         "PrivateTest": (491, 55, 528, 879, 594, 416, 626),

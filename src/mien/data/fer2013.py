@@ -33,7 +33,8 @@ from mien.data.picture_folder import read_picture_folder
 _CACHE_VERSION = 2
 _CHECKSUM_BYTES = 32
 
-_FETCHED = ("train.csv", "test.csv", "test_with_emotions.csv")
+TRAINING_FILE, UNLABELLED, LABELLED = "train.csv", "test.csv", "test_with_emotions.csv"
+"""What `mien data download` writes of FER2013."""
 
 
 def load_dataset(path: Path, classes: ClassTable = FER2013_CLASSES, *, groups: str = "") -> Dataset:
@@ -58,7 +59,7 @@ def load_dataset(path: Path, classes: ClassTable = FER2013_CLASSES, *, groups: s
         fetch = " `mien data download` fetches FER2013 into the folder data/."
         raise DataError(
             f"There is no {path}: expected a CSV file or a folder of faces."
-            + (fetch if path.name in _FETCHED else "")
+            + (fetch if path.name in (TRAINING_FILE, UNLABELLED, LABELLED) else "")
         )
     if classes is not FER2013_CLASSES or groups or not has_fer2013_header(path):
         return read_table(path, classes, groups)

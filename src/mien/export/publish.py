@@ -87,8 +87,7 @@ def train_and_publish(
         return None
     recipes = recipes_in_order(recipe, runs, restart=restart)
     for one in recipes:
-        run_of = RunFolder(runs / one.name)
-        if newest_of(run_of.state, run_of.paused) is None and not run_of.is_finished:
+        if _begins(RunFolder(runs / one.name), restart=restart and one == recipe):
             check_weights(one.experiment.network)  # not after the hours of those before it
     for one in recipes:
         say(f"training {one.name}")
@@ -110,3 +109,8 @@ def train_and_publish(
         else:
             say(f"{results} is left as it was: this network is no better than chance")
     return artifact
+
+
+def _begins(run: RunFolder, *, restart: bool) -> bool:
+    """Whether a run starts from its first weights: it has not finished, and has no snapshot."""
+    return restart or (not run.is_finished and newest_of(run.state, run.paused) is None)

@@ -231,7 +231,16 @@ class FaceTracker:
             overlap = intersection_over_union(expected, found)
             if overlap >= _CUT_OVERLAP:
                 return overlap
-        return _nearness(track, face, look)
+        likeness = float(track.look @ look)
+        if track.followed and track.visible:
+            overlap = intersection_over_union(track.face.box, face.box)
+            return overlap + 0.3 * max(likeness, 0.0) if overlap >= _NEAR_OVERLAP else 0.0
+        if likeness < (_NEAR_LIKENESS if track.visible or track.replaced else _GUESSED_LIKENESS):
+            return 0.0
+        size = np.sqrt(max(track.face.box.area, face.box.area))
+        distance = np.linalg.norm(centre_of(track.face.box) - centre_of(face.box)) / size
+        ratio = min(track.face.box.area, face.box.area) / max(track.face.box.area, face.box.area)
+        return max(0.0, 1 - float(distance) / 1.5) * (0.5 + likeness) if ratio > 0.3 else 0.0
 
     def _show(self) -> None:
         """Give out the numbers of new faces that cannot be those of old ones any more."""
@@ -310,17 +319,3 @@ def _is_one_face(one: Face, other: Face) -> bool:
         return True
     apart = np.linalg.norm(one.landmarks - other.landmarks, axis=1).mean()
     return bool(apart < _APART * np.sqrt(min(one.box.area, other.box.area)))
-
-
-def _nearness(track: Track, face: Face, look: NDArray[np.float32]) -> float:
-    """How well a face fits a track whose place is known or guessed; 0 where it cannot be."""
-    likeness = float(track.look @ look)
-    if track.followed and track.visible:
-        overlap = intersection_over_union(track.face.box, face.box)
-        return overlap + 0.3 * max(likeness, 0.0) if overlap >= _NEAR_OVERLAP else 0.0
-    if likeness < (_NEAR_LIKENESS if track.visible or track.replaced else _GUESSED_LIKENESS):
-        return 0.0
-    size = np.sqrt(max(track.face.box.area, face.box.area))
-    distance = np.linalg.norm(centre_of(track.face.box) - centre_of(face.box)) / size
-    ratio = min(track.face.box.area, face.box.area) / max(track.face.box.area, face.box.area)
-    return max(0.0, 1 - float(distance) / 1.5) * (0.5 + likeness) if ratio > 0.3 else 0.0

@@ -395,17 +395,27 @@ def _describe(problem: ErrorDetails) -> str:
     return f"{where}: {message}{found}" if where else f"{message}{found}"
 
 
+def check_experiments(directory: Path) -> None:
+    """See that there is a folder of experiment files.
+
+    Raises:
+        ModelError: if there is none.
+    """
+    if not directory.is_dir():
+        raise ModelError(
+            f"There is no folder {directory} here: run this in mien's repository, write a recipe "
+            "with `mien experiments new NAME`, or train one that ships with mien by its name "
+            "(`mien train 003`)."
+        )
+
+
 def selected_experiment(directory: Path) -> Path:
     """Return the one experiment file in `directory` whose status is "selected".
 
     Raises:
-        ModelError: if there is none, or more than one.
+        ModelError: if there is no such folder, no such file, or more than one.
     """
-    if not directory.is_dir():
-        raise ModelError(
-            f"There is no folder {directory} here: run this in mien's repository, name a recipe "
-            "that ships with mien (such as 003), or write one with `mien experiments new NAME`."
-        )
+    check_experiments(directory)
     selected = [
         path
         for path in sorted(directory.glob("*.toml"))
