@@ -136,12 +136,14 @@ def told_of_near_copies(
         ancestors: What `ancestors_of` returns of the runs that it needs.
         faces: Its faces.
     """
+    if not split.near_copies_apart:
+        return None
     names = [
         run.path.name
         for run, recipe in _with_recipes(ancestors)
         if not recipe.split.near_copies_apart and _shares_faces(run, faces)
     ]
-    if not split.near_copies_apart or not names:
+    if not names:
         return None
     return (
         f"{', '.join(sorted(names))} learnt near-copies of these validation faces: figures on them "
