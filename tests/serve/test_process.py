@@ -5,10 +5,13 @@ import json
 import os
 import re
 import socket
+import struct
 import subprocess
 import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 pytest.importorskip("websockets", reason="needs mien[serve]")
@@ -217,6 +220,26 @@ def test_a_body_in_chunks_is_taken(start, astronaut_jpeg):
         with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
             connection.sendall(CHUNKED + b"".join(chunks(astronaut_jpeg, size)) + b"0\r\n\r\n")
             assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+
+def largest_memory_mb(pid):
+    file = Path(f"/proc/{pid}/status")
+    if not file.exists():
+        pytest.skip("needs /proc")
+    return int(re.search(r"VmHWM:\s+(\d+) kB", file.read_text())[1]) / 1000
+
+
+def test_frames_larger_than_an_avif_says_take_no_memory_of_the_server(start, encode):
+    frame = encode(np.full((6144, 6144, 3), 128, np.uint8), ".avif", [cv2.IMWRITE_AVIF_SPEED, 10])
+    said = struct.pack(">II", 6144, 6144)
+    assert frame.count(said) == 1
+    server = start()
+    before_mb = largest_memory_mb(server.process.pid)
+    kind = {"Content-Type": "image/avif"}
+    content = frame.replace(said, struct.pack(">II", 10, 10))
+    status, _, answer = server.ask("/v1/images", "POST", content, kind)
+    assert status == 200, answer
+    assert largest_memory_mb(server.process.pid) < before_mb + 100
 
 
 def test_streams_of_a_worker_that_has_died_are_not_counted(tmp_path):

@@ -49,6 +49,21 @@ def test_a_bad_frame_is_a_problem_and_the_stream_goes_on(client, astronaut_jpeg,
         assert stream.receive_json()["type"] == "result"
 
 
+@pytest.mark.parametrize("kind", ["AVIF", "HEIC"])
+def test_frames_are_of_the_kinds_that_need_no_process_of_their_own(
+    client, astronaut_bgr, astronaut_jpeg, encode, stream_of, kind
+):
+    frame = encode(astronaut_bgr[:64, :64], ".avif")
+    with stream_of(client) as stream:
+        stream.receive_json()
+        stream.send_bytes(frame if kind == "AVIF" else frame.replace(b"avif", b"heic"))
+        problem = stream.receive_json()["problem"]
+        assert problem["type"] == "urn:mien:problem:wrong-type"
+        assert f"no JPEG, PNG or WebP picture but {kind}" in problem["detail"]
+        stream.send_bytes(astronaut_jpeg)
+        assert stream.receive_json()["type"] == "result"
+
+
 def test_a_fault_of_ours_costs_one_frame_and_not_the_stream(
     client, astronaut_jpeg, stream_of, monkeypatch
 ):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.util import find_spec
 
 import cv2
@@ -18,20 +19,23 @@ from numpy.typing import NDArray
 from mien.media.image import to_bgr_u8
 from mien.media.picture_files import decode_by_opencv
 from mien.serve.http.problems import Problem
-from mien.serve.pictures.header import Header, read_header
+from mien.serve.pictures.header import PICTURE_KINDS, Header, read_header
 
-_HEIC_S = 20.0
+_HEIF_S = 40.0
 _USUAL_SCANS = 12
 """Scans that a picture of the largest size may have; a smaller one may have more."""
 
 
-def decode_picture(content: bytes, *, most_pixels: int, longest_side: int) -> NDArray[np.uint8]:
+def decode_picture(
+    content: bytes, *, most_pixels: int, longest_side: int, kinds: tuple[str, ...] = PICTURE_KINDS
+) -> NDArray[np.uint8]:
     """Decode a JPEG, PNG, WebP, AVIF or HEIC picture, turned as its metadata says.
 
     Args:
         content: The file.
         most_pixels: Refuse pictures of more pixels.
         longest_side: Refuse pictures with a longer side, in pixels.
+        kinds: Refuse other kinds of files than these.
 
     Returns:
         (H, W, 3) uint8, BGR; transparency is dropped.
@@ -39,40 +43,47 @@ def decode_picture(content: bytes, *, most_pixels: int, longest_side: int) -> ND
     Raises:
         Problem: `wrong-type`, `too-many-pixels` or `unreadable`.
     """
-    header = read_header(content)
+    header = read_header(content, kinds)
     _check_size(header, most_pixels, longest_side)
-    if header.media_type == "image/heic":
-        return _decode_heic(header.picture)
+    if header.kind in ("HEIC", "AVIF"):
+        return _decode_heif(header, most_pixels, longest_side)
     try:
         image = decode_by_opencv(header.picture)
     except cv2.error:
         image = None
     if image is None or {*image.shape[:2]} != {header.width, header.height}:
-        raise Problem(
-            "unreadable",
-            f"This is no whole {header.media_type} picture: it is damaged. Save it anew.",
-        )
+        raise _damaged(header)
     return to_bgr_u8(image)
 
 
-def _decode_heic(content: bytes) -> NDArray[np.uint8]:
-    if find_spec("pillow_heif") is None:
+def _decode_heif(header: Header, most_pixels: int, longest_side: int) -> NDArray[np.uint8]:
+    if header.kind == "HEIC" and find_spec("pillow_heif") is None:
         raise Problem(
             "wrong-type",
             "This is a HEIC picture, which this server does not read: run  pip install "
             "'mien[heic]'  there, or send it as JPEG.",
         )
-    command = [sys.executable, "-m", "mien.serve.pictures.heic_process"]
+    command = [sys.executable, "-m", "mien.serve.pictures.heif_process"]
+    command += [header.kind, str(most_pixels), str(longest_side)]
     try:
-        ended = subprocess.run(command, input=content, capture_output=True, timeout=_HEIC_S)
+        ended = subprocess.run(command, input=header.picture, capture_output=True, timeout=_HEIF_S)
     except subprocess.TimeoutExpired:
         raise Problem(
-            "unreadable", f"Decoding the HEIC picture took more than {_HEIC_S:g} s."
+            "unreadable", f"Decoding the {header.kind} picture took more than {_HEIF_S:g} s."
         ) from None
     if ended.returncode != 0 or len(ended.stdout) < 8:
-        raise Problem("unreadable", "This is no whole HEIC picture: it is damaged. Save it anew.")
+        raise _damaged(header)
     width, height = struct.unpack_from("<II", ended.stdout)
-    return np.frombuffer(bytearray(ended.stdout[8:]), np.uint8).reshape(height, width, 3)
+    # Its frames may be larger than the file says.
+    _check_size(replace(header, width=width, height=height), most_pixels, longest_side)
+    # A copy can be drawn on.
+    return np.frombuffer(ended.stdout, np.uint8, offset=8).reshape(height, width, 3).copy()
+
+
+def _damaged(header: Header) -> Problem:
+    return Problem(
+        "unreadable", f"This is no whole {header.kind} picture: it is damaged. Save it anew."
+    )
 
 
 def _check_size(header: Header, most_pixels: int, longest_side: int) -> None:

@@ -16,6 +16,12 @@ from mien.core.errors import SourceError
 from mien.media.heif import boxes, find_box, has_boxes
 from mien.serve.http.problems import Problem
 
+PICTURE_KINDS = ("JPEG", "PNG", "WebP", "HEIC", "AVIF")
+"""What is taken as a picture."""
+
+FRAME_KINDS = ("JPEG", "PNG", "WebP")
+"""What is taken as a frame of a stream; the others need a process for each."""
+
 MOST_SCANS = 100
 """Scans of a progressive JPEG: ten are usual, and each costs a pass over the whole picture."""
 
@@ -41,24 +47,28 @@ class Header:
     """What a picture's structure says.
 
     Attributes:
-        media_type: `image/jpeg`, `image/png`, `image/webp`, `image/heic` or `image/avif`.
+        kind: One of `PICTURE_KINDS`.
         width: In pixels, as stored: before an EXIF orientation is applied.
         height: In pixels, as stored.
         picture: The file without what follows its end, and without what a decoder need not read.
         scans: How often a decoder passes over the whole picture.
     """
 
-    media_type: str
+    kind: str
     width: int
     height: int
     picture: bytes
     scans: int = 1
 
 
-def read_header(content: bytes) -> Header:
-    """Read a picture's type and size and find its end, without decoding it.
+def read_header(content: bytes, kinds: tuple[str, ...] = PICTURE_KINDS) -> Header:
+    """Read a picture's kind and size and find its end, without decoding it.
 
     What follows the end is ignored: phones append metadata, further pictures and short videos.
+
+    Args:
+        content: The file.
+        kinds: Those of `PICTURE_KINDS` that are taken.
 
     Raises:
         Problem: `wrong-type` if it is none of the kinds that are taken; `unreadable` if it is
@@ -66,22 +76,32 @@ def read_header(content: bytes) -> Header:
     """
     if not content:
         raise Problem("unreadable", "The file is empty (0 bytes).")
+    kind = _kind(content)
+    if kind not in kinds:
+        found = f" but {kind or _other_kind(content)}".removesuffix(" but ")
+        raise Problem(
+            "wrong-type",
+            f"The file's content is no {', '.join(kinds[:-1])} or {kinds[-1]} picture{found}; send "
+            "one of these.",
+        )
     try:
-        if content.startswith(b"\xff\xd8\xff"):
-            return _read_jpeg(content)
-        if content.startswith(_PNG_SIGNATURE):
-            return _read_png(content)
-        if content.startswith(b"RIFF") and content[8:12] == b"WEBP":
-            return _read_webp(content)
-        if has_boxes(content) and content[8:12] in _HEIC_BRANDS | _AVIF_BRANDS:
-            return _read_heif(content)
+        return _READERS[kind](content)
     except (struct.error, IndexError, SourceError):
         raise _truncated() from None
-    raise Problem(
-        "wrong-type",
-        f"The file's content is no JPEG, PNG, WebP, HEIC or AVIF picture{_guess(content)}; send "
-        "one of these.",
-    )
+
+
+def _kind(content: bytes) -> str:
+    """Return which of `PICTURE_KINDS` a file is by its first bytes; empty for none."""
+    if content.startswith(b"\xff\xd8\xff"):
+        return "JPEG"
+    if content.startswith(_PNG_SIGNATURE):
+        return "PNG"
+    if content.startswith(b"RIFF") and content[8:12] == b"WEBP":
+        return "WebP"
+    if has_boxes(content) and content[8:12] in _HEIC_BRANDS | _AVIF_BRANDS:
+        is_avif = content[8:12] in _AVIF_BRANDS or b"avif" in content[8:64]
+        return "AVIF" if is_avif else "HEIC"
+    return ""
 
 
 def _read_jpeg(content: bytes) -> Header:
@@ -106,7 +126,7 @@ def _read_jpeg(content: bytes) -> Header:
         raise Problem("unreadable", f"The JPEG has more than {MOST_SCANS} scans; save it anew.")
     if size is None or not scans:
         raise _truncated()
-    return Header("image/jpeg", *size, picture=content[:position], scans=scans)
+    return Header("JPEG", *size, picture=content[:position], scans=scans)
 
 
 def _after_marker(content: bytes, position: int) -> int:
@@ -140,7 +160,7 @@ def _read_png(content: bytes) -> Header:
         position = end
     else:
         raise Problem("unreadable", f"The PNG has more than {MOST_CHUNKS} chunks; save it anew.")
-    return Header("image/png", width, height, picture=b"".join(kept))
+    return Header("PNG", width, height, picture=b"".join(kept))
 
 
 def _read_webp(content: bytes) -> Header:
@@ -159,7 +179,7 @@ def _read_webp(content: bytes) -> Header:
         width, height = (side & 0x3FFF for side in struct.unpack_from("<HH", content, 26))
     else:
         raise Problem("unreadable", "The WebP does not begin with a picture; it is damaged.")
-    return Header("image/webp", width, height, picture=content[:end])
+    return Header("WebP", width, height, picture=content[:end])
 
 
 def _read_heif(content: bytes) -> Header:
@@ -174,11 +194,20 @@ def _read_heif(content: bytes) -> Header:
     if not sizes:
         raise Problem("unreadable", "The HEIC or AVIF file does not say its size; it is damaged.")
     width, height = max(sizes, key=lambda size: size[0] * size[1])
-    is_avif = content[8:12] in _AVIF_BRANDS or b"avif" in content[8:64]
-    return Header("image/avif" if is_avif else "image/heic", width, height, picture=content)
+    return Header(_kind(content), width, height, picture=content)
 
 
-def _guess(content: bytes) -> str:
+_READERS = {
+    "JPEG": _read_jpeg,
+    "PNG": _read_png,
+    "WebP": _read_webp,
+    "HEIC": _read_heif,
+    "AVIF": _read_heif,
+}
+
+
+def _other_kind(content: bytes) -> str:
+    """Return what a file that is no picture of ours may be; empty where nothing is known."""
     head = content[:512].lstrip().lower()
     known = {
         b"gif8": "GIF",
@@ -194,10 +223,8 @@ def _guess(content: bytes) -> str:
     }
     for start, name in known.items():
         if head.startswith(start):
-            return f" but {name}"
-    if has_boxes(head):
-        return " but a video"
-    return ""
+            return name
+    return "a video" if has_boxes(head) else ""
 
 
 def _truncated() -> Problem:

@@ -29,6 +29,7 @@ from mien.serve.http.clients import client_of
 from mien.serve.http.openapi import responses
 from mien.serve.http.problems import Problem
 from mien.serve.pictures.decode import decode_picture
+from mien.serve.pictures.header import FRAME_KINDS
 from mien.serve.recognition import Lane
 from mien.serve.routes.dependencies import (
     ReadingName,
@@ -248,6 +249,7 @@ class _Session:
             frame.content,
             most_pixels=self._limits.frame_pixels,
             longest_side=self._limits.image_side,
+            kinds=FRAME_KINDS,
         )
         timestamp_ms = self._timestamp_ms(frame)
         faces = self._analyser.analyse(Frame(frame.index, timestamp_ms, image_bgr))
