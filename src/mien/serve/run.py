@@ -8,12 +8,15 @@ import socket
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
+from typing import Any, cast
 
 import uvicorn
 
 from mien.core.errors import SettingError
 from mien.engine.temporal import TemporalMemory
 from mien.recognizer import Recognizer
+from mien.serve.http.protocol import BoundedProtocol, BoundedWebSocket
 from mien.serve.metrics import MULTIPROCESS_VARIABLE
 from mien.serve.routes.page import is_built
 from mien.serve.settings import Settings
@@ -68,8 +71,9 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
         uvicorn.run(
             "mien.serve:create_app",
             factory=True,
-            http="mien.serve.http.protocol:BoundedProtocol",
-            ws="mien.serve.http.protocol:BoundedWebSocket",
+            # uvicorn calls them as it does its own classes.
+            http=cast(Any, partial(BoundedProtocol, limits=settings.limits)),
+            ws=cast(Any, partial(BoundedWebSocket, limits=settings.limits)),
             host=settings.host,
             port=port,
             workers=settings.workers,

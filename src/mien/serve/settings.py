@@ -61,6 +61,8 @@ class Limits(BaseModel):
         uploads_per_client: Uploads at once from one address.
         upload_seconds: Time in which an upload must have come in, besides that of its bytes.
         upload_rate: Bytes a second that an upload must come with, for its bytes to have their time.
+        answer_seconds: Time in which a client must take what waits for it, besides that of its
+            bytes at `upload_rate`; then its connection is ended.
         requests_per_minute: Requests of one client; short bursts of as many are fine.
         tickets_seconds: How long a WebSocket ticket can be used.
     """
@@ -92,6 +94,7 @@ class Limits(BaseModel):
     uploads_per_client: PositiveInt = 8
     upload_seconds: PositiveFloat = 120.0
     upload_rate: PositiveInt = 200_000
+    answer_seconds: PositiveFloat = 60.0
     requests_per_minute: PositiveInt = 1200
     tickets_seconds: PositiveFloat = 30.0
 

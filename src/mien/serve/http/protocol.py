@@ -1,12 +1,23 @@
-"""uvicorn's protocols with limits of what they parse before any application hears of it."""
+"""uvicorn's protocols with limits that no application can set.
+
+Of what they parse before it hears of anything; and of how long a client may leave unread what it is
+sent: until the transport has room again, all that an application sends waits, with the place of its
+request or stream.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
+
+from mien.serve.settings import Limits
+
+log = logging.getLogger("mien.serve")
 
 MOST_PIECES = 4000
 """Chunks, headers and requests in what is read at once, up to 256 kB: each calls Python once."""
@@ -26,17 +37,61 @@ class TooMuchError(Exception):
     """Ends the parsing; the client gets 400."""
 
 
-class BoundedProtocol(HttpToolsProtocol):
+class _Impatient(asyncio.Protocol):
+    """Ends a connection whose client does not take what waits for it.
+
+    It is mixed into a protocol of uvicorn.
+
+    Args:
+        arguments: As uvicorn gives them.
+        limits: `answer_seconds` and `upload_rate` say how long it waits.
+        options: As uvicorn gives them.
+    """
+
+    def __init__(self, *arguments: Any, limits: Limits, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._limits = limits
+        self._deadline: asyncio.TimerHandle | None = None
+        self.transport: asyncio.Transport
+
+    def pause_writing(self) -> None:
+        """Note that what is sent waits for the client."""
+        super().pause_writing()
+        waiting_bytes = self.transport.get_write_buffer_size()
+        longest_s = self._limits.answer_seconds + waiting_bytes / self._limits.upload_rate
+        loop = asyncio.get_running_loop()
+        self._deadline = loop.call_later(longest_s, self._give_up, longest_s)
+
+    def resume_writing(self) -> None:
+        """Note that the client has taken nearly all."""
+        self._wait_no_more()
+        super().resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Note that nobody is there any more."""
+        self._wait_no_more()
+        super().connection_lost(exc)
+
+    def _wait_no_more(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _give_up(self, waited_s: float) -> None:
+        log.info("A connection is ended: its client left an answer unread for %.1f s", waited_s)
+        # Only closed, it would be kept open until the client has taken all.
+        self.transport.abort()
+
+
+class BoundedProtocol(_Impatient, HttpToolsProtocol):
     """HTTP/1.1 parsed in C (httptools), whose callers cannot stop the event loop for long.
 
     uvicorn's other parser, h11, takes half a minute for a body of a few megabytes in chunks of one
     byte, in which nobody else is served; this one would take in headers without end.
     """
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self._pieces = 0
-        self._head_bytes = 0
+    _pieces = 0
+    _head_bytes = 0
 
     def data_received(self, data: bytes) -> None:
         """Parse what has come."""
@@ -73,7 +128,7 @@ class BoundedProtocol(HttpToolsProtocol):
             raise TooMuchError
 
 
-class BoundedWebSocket(WebSocketsSansIOProtocol):
+class BoundedWebSocket(_Impatient, WebSocketsSansIOProtocol):
     """WebSockets whose clients cannot stop the event loop for long with very small frames."""
 
     _frames = 0
@@ -106,9 +161,12 @@ class BoundedWebSocket(WebSocketsSansIOProtocol):
         super().handle_bytes(event)
 
     def handle_ping(self) -> None:
-        """Note a ping."""
+        """Note a ping, and answer it unless the answer would wait with many others."""
         self._frames += 1
-        super().handle_ping()
+        if self.writable.is_set():
+            super().handle_ping()
+        else:
+            self.conn.data_to_send()  # Of several pings, one may be answered (RFC 6455, 5.5.3).
 
     def handle_pong(self, event: Frame) -> None:
         """Note a pong."""
