@@ -1,6 +1,7 @@
 """What one hostile client can cost the others: each has a limit, or is told before it costs."""
 
 import asyncio
+import gc
 import io
 import sqlite3
 import threading
@@ -300,6 +301,84 @@ def test_what_nobody_waits_for_any_more_is_not_done(recognition_of):
 
     asyncio.run(play())
     assert done == []
+
+
+class Leaving(Request):
+    """A request whose pictures come whole, and whose client leaves when it is told to."""
+
+    def __init__(self, app, path, pictures):
+        super().__init__(app, path, FORM)
+        self.left = asyncio.Event()
+        part = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\na\r\n'
+        self.message["body"] = part * pictures + b"--x--\r\n"
+        self.body.set()
+
+    async def _receive(self):
+        if self.received:
+            await self.left.wait()
+            return {"type": "http.disconnect"}
+        return await super()._receive()
+
+
+class Decoding:
+    """Stands for the decoder, which is at the first picture until it is released."""
+
+    def __init__(self):
+        self.pictures = 0
+        self.first = Blocking()
+
+    def __call__(self, *_, **__):
+        self.pictures += 1
+        self.first(None)
+        raise Problem("unreadable", "This is no picture.")
+
+
+@pytest.fixture
+def decoding(monkeypatch):
+    decoding = Decoding()
+    monkeypatch.setattr("mien.serve.routes.images.decode_picture", decoding)
+    return decoding
+
+
+@pytest.mark.parametrize(("path", "pictures"), [("/v1/images", 3), ("/v1/images/annotated", 1)])
+def test_who_left_before_its_turn_has_no_place_and_no_turn(settings_of, decoding, path, pictures):
+    app = create_app(settings_of({"uploads": 1}, threads=1))
+
+    async def play():
+        recognition = app.state.context.recognition
+        before = Blocking()
+        running = asyncio.create_task(recognition.run("192.0.2.2", "image", before))
+        await asyncio.to_thread(before.begun.wait, 60)
+        leaving = Leaving(app, path, pictures)
+        leaving.left.set()
+        await asyncio.wait_for(leaving.answered, 60)
+        next_one = Request(app, path, FORM)
+        next_one.body.set()
+        await next_one.answered
+        assert next_one.status == 422  # It had the place, and no picture.
+        before.released.set()
+        await running
+        await recognition.run("192.0.2.2", "image", lambda _: None)
+
+    run_in(app, play)
+    assert decoding.pictures == 0
+
+
+def test_who_left_between_its_pictures_gets_no_further_turn(settings_of, decoding, caplog):
+    app = create_app(settings_of({"uploads": 1}, threads=1))
+
+    async def play():
+        leaving = Leaving(app, "/v1/images", 3)
+        await asyncio.to_thread(decoding.first.begun.wait, 60)
+        leaving.left.set()
+        await asyncio.wait_for(leaving.answered, 60)
+        decoding.first.released.set()
+        await app.state.context.recognition.run("192.0.2.2", "image", lambda _: None)
+
+    run_in(app, play)
+    gc.collect()  # A fault that nobody asked for would be logged.
+    assert decoding.pictures == 1
+    assert "never retrieved" not in caplog.text
 
 
 def test_a_client_that_goes_away_in_the_middle_is_no_fault_of_the_server(settings_of, caplog):

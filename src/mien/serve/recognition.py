@@ -172,8 +172,7 @@ class Recognition:
         def end(running: asyncio.Future[Any]) -> None:
             client.running -= 1
             lane.is_busy = False
-            if not work.done.done():
-                _pass_on(running, work.done)
+            _pass_on(running, work.done)
             self._dispatch()
 
         lane.start(measured).add_done_callback(end)
@@ -182,7 +181,11 @@ class Recognition:
 def _pass_on(source: asyncio.Future[Any], target: asyncio.Future[Any]) -> None:
     if source.cancelled():
         target.cancel()
-    elif (error := source.exception()) is not None:
+        return
+    error = source.exception()
+    if target.done():
+        return  # Who asked has gone away.
+    if error is not None:
         target.set_exception(error)
     else:
         target.set_result(source.result())

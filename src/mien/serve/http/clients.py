@@ -1,16 +1,21 @@
-"""Who a request comes from, and what one client may have at once."""
+"""Who a request comes from, whether it still waits, and what one client may have at once."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from ipaddress import IPv6Address, ip_address
+from typing import TypeVar
 
-from starlette.types import Scope
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import Receive, Scope
 
 from mien.serve.http.problems import Problem
+
+_Result = TypeVar("_Result")
 
 _CLIENTS_REMEMBERED = 10_000
 
@@ -27,6 +32,34 @@ def client_of(scope: Scope) -> str:
             return str(address.ipv4_mapped)
         return address.exploded[:19]
     return str(host)
+
+
+async def while_there(request: Request, work: Awaitable[_Result]) -> _Result:
+    """Wait for `work` as long as the client waits, too.
+
+    Args:
+        request: One whose body has come in.
+        work: What its answer needs; cancelled if the client leaves.
+
+    Raises:
+        ClientDisconnect: if it left.
+    """
+    working = asyncio.ensure_future(work)
+    leaving = asyncio.create_task(_until_left(request.receive))
+    try:
+        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise ClientDisconnect
+        return working.result()
+    finally:
+        working.cancel()
+        leaving.cancel()
+        await asyncio.gather(working, leaving, return_exceptions=True)
+
+
+async def _until_left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 class RateLimit:

@@ -14,7 +14,7 @@ from mien.media.draw import draw_faces
 from mien.recognizer import Recognizer
 from mien.record.table import row_of
 from mien.serve.context import Context
-from mien.serve.http.clients import client_of
+from mien.serve.http.clients import client_of, while_there
 from mien.serve.http.openapi import responses
 from mien.serve.http.problems import Problem
 from mien.serve.pictures.decode import decode_picture
@@ -50,18 +50,9 @@ async def recognise_images(
     """
     limits = context.settings.limits
     check_reading(context, reading)
-    images: list[PictureResult] = []
-    problems: list[Problem] = []
     async with receive_pictures(request, limits, most=limits.images_per_request) as uploads:
-        for index, upload in enumerate(uploads):
-            try:
-                images.append(await _recognise(request, context, upload, index, reading))
-            except Problem as problem:
-                problem.extra["file"] = index
-                problems.append(problem)
-                images.append(PictureResult(name=upload.name, problem=problem.document))
-    if len(problems) == len(images):
-        raise problems[0]
+        client = client_of(request.scope)
+        images = await while_there(request, _recognise_all(client, context, uploads, reading))
     context.metrics.faces.inc(sum(len(image.faces) for image in images))
     return PicturesResult(model=context.recognizer.artifact.sha256, images=images)
 
@@ -84,13 +75,31 @@ async def annotate_image(
     async with receive_pictures(request, limits, most=1) as (upload,):
         upload.check(limits)
         call = partial(_annotate, upload, context.settings, reading)
-        jpeg, faces = await context.recognition.run(client_of(request.scope), "image", call)
+        annotating = context.recognition.run(client_of(request.scope), "image", call)
+        jpeg, faces = await while_there(request, annotating)
     context.metrics.faces.inc(faces)
     return Response(jpeg, media_type="image/jpeg")
 
 
+async def _recognise_all(
+    client: str, context: Context, uploads: list[Upload], reading: str | None
+) -> list[PictureResult]:
+    images: list[PictureResult] = []
+    problems: list[Problem] = []
+    for index, upload in enumerate(uploads):
+        try:
+            images.append(await _recognise(client, context, upload, index, reading))
+        except Problem as problem:
+            problem.extra["file"] = index
+            problems.append(problem)
+            images.append(PictureResult(name=upload.name, problem=problem.document))
+    if len(problems) == len(images):
+        raise problems[0]
+    return images
+
+
 async def _recognise(
-    request: Request, context: Context, upload: Upload, index: int, reading: str | None
+    client: str, context: Context, upload: Upload, index: int, reading: str | None
 ) -> PictureResult:
     settings = context.settings
     upload.check(settings.limits)
@@ -106,7 +115,7 @@ async def _recognise(
             faces=[FaceRecord.model_validate(row) for row in rows],
         )
 
-    return await context.recognition.run(client_of(request.scope), "image", call)
+    return await context.recognition.run(client, "image", call)
 
 
 def _annotate(
