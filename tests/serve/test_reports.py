@@ -1,9 +1,14 @@
+import asyncio
 import os
+import socket
+from types import SimpleNamespace
 
 import numpy as np
+import pytest
 
 from mien.core.types import Box, FaceEmotion
 from mien.record.table import columns_of, csv_line, row_of
+from mien.serve import create_app
 
 CSV = {"Content-Type": "text/csv"}
 
@@ -51,19 +56,110 @@ def test_its_size_is_limited(client_of):
 
 
 def test_what_a_killed_server_left_is_removed(client_of, tmp_path, monkeypatch):
+    fcntl = pytest.importorskip("fcntl", reason="locks no folders")
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     left, under_way = tmp_path / "mien-report-left", tmp_path / "mien-report-under-way"
     for folder in (left, under_way):
         folder.mkdir()
         (folder / "session.csv").write_text("a")
-    os.utime(left, (1, 1))
     for number in range(9):
         # Found in the folder, and yet not there: as if another worker removed it in between.
         (tmp_path / f"mien-report-gone-{number}").symlink_to(tmp_path / "nothing")
-    client = client_of()
+    lock = os.open(under_way, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        client = client_of()
+        for _ in range(1000):
+            client.get("/healthz")  # Lets the server work on.
+            if not left.exists():
+                break
+        assert not left.exists()
+        assert under_way.exists()
+    finally:
+        os.close(lock)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_a_server_that_is_killed_while_it_receives_a_record_leaves_it_to_the_next(start, tmp_path):
+    def records():
+        return list((tmp_path / "tmp").glob("mien-report-*/session.csv"))
+
+    server = start()
+    head = "POST /v1/reports HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/csv\r\n"
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        connection.sendall(f"{head}Content-Length: 100\r\n\r\nframe,".encode())
+        for _ in range(1000):
+            server.ask("/healthz")
+            if records():
+                break
+        server.kill()
+    assert records()
+    again = start()
     for _ in range(1000):
-        client.get("/healthz")  # Lets the server work on.
-        if not left.exists():
+        again.ask("/healthz")
+        if not records():
             break
-    assert not left.exists()
-    assert under_way.exists()
+    assert not records()
+
+
+class Sending:
+    """A record that has come whole over plain ASGI, and whose client leaves when it is told to."""
+
+    def __init__(self, app, content):
+        self.left = asyncio.Event()
+        self.messages = [{"type": "http.request", "body": content.encode(), "more_body": False}]
+        scope = {
+            "type": "http",
+            "http_version": "1.1",
+            "method": "POST",
+            "path": "/v1/reports",
+            "raw_path": b"/v1/reports",
+            "query_string": b"",
+            "headers": [(b"host", b"localhost"), (b"content-type", b"text/csv")],
+            "client": ("192.0.2.1", 1),
+            "server": ("localhost", 8000),
+            "scheme": "http",
+        }
+        self.answered = asyncio.create_task(app(scope, self._receive, self._send))
+
+    async def _receive(self):
+        if not self.messages:
+            await self.left.wait()
+            return {"type": "http.disconnect"}
+        return self.messages.pop()
+
+    async def _send(self, message):
+        pass
+
+    async def leave(self):
+        self.left.set()
+        await asyncio.wait_for(self.answered, 60)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a process that is a script")
+def test_no_report_is_made_for_who_has_left(settings_of, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    begun = tmp_path / "begun"
+    endless = tmp_path / "endless"
+    endless.write_text(f"#!/bin/sh\necho $$ >> {begun}\nexec tail -f /dev/null\n")
+    endless.chmod(0o700)
+    monkeypatch.setattr("mien.serve.routes.reports.sys", SimpleNamespace(executable=str(endless)))
+    app = create_app(settings_of())
+
+    async def play():
+        async with app.router.lifespan_context(app):
+            first = Sending(app, record(2))
+            async with asyncio.timeout(60):
+                while not begun.exists():
+                    await asyncio.to_thread(begun.exists)
+            second = Sending(app, record(2))
+            await second.leave()
+            assert not first.answered.done()
+            assert len(list(tmp_path.glob("mien-report-*"))) == 1
+            await first.leave()
+
+    asyncio.run(play())
+    (process,) = begun.read_text().split()
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(process), 0)
+    assert not list(tmp_path.glob("mien-report-*"))

@@ -5,21 +5,30 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 from fastapi import APIRouter, Depends, Request, Response
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
 
+from mien.serve.http.clients import while_there
 from mien.serve.http.openapi import responses
 from mien.serve.http.problems import Problem
 from mien.serve.routes.dependencies import ServerContext, require_access
+
+try:
+    import fcntl
+except ImportError:  # Windows locks no folders.
+    fcntl = None  # type: ignore[assignment]
 
 log = logging.getLogger("mien.serve")
 
@@ -27,7 +36,8 @@ router = APIRouter(prefix="/v1", tags=["reports"], dependencies=[Depends(require
 
 _FOLDER_PREFIX = "mien-report-"
 _LONGEST_S = 300.0
-# Longer than a report that is received, waits for others and is made can take.
+_LOOK_S = 0.2
+# Where no lock tells: longer than a report that is received, waits for others and is made can take.
 _STALE_S = 4 * 3600.0
 # One at a time: a large record keeps a core busy for a while.
 _writer = ThreadPoolExecutor(1, thread_name_prefix="report")
@@ -55,46 +65,97 @@ async def make_report(request: Request, context: ServerContext) -> Response:
     declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if declared != "text/csv":
         raise Problem("wrong-type", f"The record is sent as {declared[:80]!r}; expected text/csv.")
-    with tempfile.TemporaryDirectory(prefix=_FOLDER_PREFIX) as folder:
-        record, page = Path(folder) / "session.csv", Path(folder) / "report.html"
+    with _folder_of_ours() as folder:
+        record, page = folder / "session.csv", folder / "report.html"
         with record.open("wb") as file:
             async for piece in request.stream():
                 await run_in_threadpool(file.write, piece)
         memory_mb = context.settings.limits.video_memory_mb
-        run = partial(_write_page, record, page, memory_mb)
-        content = await asyncio.get_running_loop().run_in_executor(_writer, run)
+        content = await _page_of(request, record, page, memory_mb)
     headers = {"Content-Disposition": 'attachment; filename="mien-report.html"'}
     return Response(content, headers=headers, media_type="text/html")
 
 
 async def keep_tidy() -> None:
-    """Remove, now and then, what killed servers left of reports that they were making."""
+    """Remove, at once and now and then, what killed servers left of reports that they made."""
     while True:
-        await asyncio.to_thread(_remove_stale_folders)
+        await asyncio.to_thread(_remove_left_folders)
         await asyncio.sleep(_LONGEST_S)
 
 
-def _remove_stale_folders() -> None:
+@contextlib.contextmanager
+def _folder_of_ours() -> Iterator[Path]:
+    """Give a temporary folder that `keep_tidy` knows to be in use while this process lives."""
+    folder = Path(tempfile.mkdtemp(prefix=_FOLDER_PREFIX))
+    with contextlib.ExitStack() as stack:
+        if fcntl is not None:
+            fcntl.flock(stack.enter_context(_opened(folder)), fcntl.LOCK_EX)
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        yield folder
+
+
+def _remove_left_folders() -> None:
     for folder in Path(tempfile.gettempdir()).glob(f"{_FOLDER_PREFIX}*"):
-        # Another worker may have removed it just now.
-        with contextlib.suppress(FileNotFoundError):
-            if time.time() - folder.stat().st_mtime > _STALE_S:
-                shutil.rmtree(folder, ignore_errors=True)
+        # Another worker may remove it just now; of another user's, nothing is removed.
+        with contextlib.suppress(OSError):
+            if fcntl is None:
+                if time.time() - folder.stat().st_mtime > _STALE_S:
+                    shutil.rmtree(folder, ignore_errors=True)
+                continue
+            # Before it is locked, there is nothing in it.
+            if any(folder.iterdir()):
+                with _opened(folder) as lock:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(folder, ignore_errors=True)
 
 
-def _write_page(record: Path, page: Path, memory_mb: int) -> bytes:
+@contextlib.contextmanager
+def _opened(folder: Path) -> Iterator[int]:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+async def _page_of(request: Request, record: Path, page: Path, memory_mb: int) -> bytes:
+    """Write a record's page when its turn has come, unless the client leaves before."""
+    left = threading.Event()
+    writing = _writer.submit(_write_page, record, page, memory_mb, left)
+    try:
+        return await while_there(request, asyncio.wrap_future(writing))
+    finally:
+        left.set()
+        if not writing.cancel():
+            # The folder is removed next: nobody may be at work in it.
+            await asyncio.to_thread(wait, [writing])
+
+
+def _write_page(record: Path, page: Path, memory_mb: int, left: threading.Event) -> bytes:
     """Write a record's page in a process of its own, which a hostile one cannot outgrow."""
     words = ["-m", "mien.serve.jobs.report_process", str(record), str(page), str(memory_mb)]
-    try:
-        ended = subprocess.run([sys.executable, *words], capture_output=True, timeout=_LONGEST_S)
-    except subprocess.TimeoutExpired:
-        raise Problem("too-long", f"The report took more than {_LONGEST_S:g} s.") from None
-    if ended.returncode != 0:
-        log.warning("The report's process ended with %d: %r", ended.returncode, ended.stderr[-500:])
+    begun_s = time.monotonic()
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, *words], stdout=pipe, stderr=pipe) as process:
+        while True:
+            try:
+                faults, errors = process.communicate(timeout=_LOOK_S)
+                break
+            except subprocess.TimeoutExpired:
+                if left.is_set():
+                    process.kill()
+                    raise ClientDisconnect from None
+                if time.monotonic() - begun_s > _LONGEST_S:
+                    process.kill()
+                    raise Problem(
+                        "too-long", f"The report took more than {_LONGEST_S:g} s."
+                    ) from None
+    if process.returncode != 0:
+        log.warning("The report's process ended with %d: %r", process.returncode, errors[-500:])
         # A process that is killed had too much, too.
-        if ended.returncode < 0 or b"MemoryError" in ended.stderr:
+        if process.returncode < 0 or b"MemoryError" in errors:
             raise Problem("unreadable", "The record needs too much memory.")
         raise Problem("failed", "This is a fault of the server.")
-    if fault := ended.stdout.decode():
+    if fault := faults.decode():
         raise Problem("unreadable", fault.replace(str(record), "The table").strip())
     return page.read_bytes()
