@@ -99,7 +99,7 @@ def test_pages_of_other_sites_are_refused(client, origin, status, stream_of):
 def test_cors_is_off_unless_an_origin_is_allowed(client, client_of, stream_of):
     headers = {"Origin": "https://app.example"}
     assert "access-control-allow-origin" not in client.get("/v1/model", headers=headers).headers
-    allowing = client_of(allowed_origins=("https://app.example",))
+    allowing = client_of(allowed_origins=("https://App.example/",))
     answer = allowing.get("/v1/model", headers=headers)
     assert answer.headers["access-control-allow-origin"] == "https://app.example"
     assert allowing.post("/v1/images", headers=headers).status_code == 415
@@ -117,7 +117,7 @@ def test_a_loopback_server_goes_by_its_own_names_only(client, client_of, stream_
         stream_of(client, headers={"Host": "rebound.example"}),
     ):
         pass
-    named = client_of(allowed_hosts=("mien.example",))
+    named = client_of(allowed_hosts=("Mien.example:8443",))
     assert named.get("/v1/model", headers={"Host": "mien.example"}).status_code == 200
 
 

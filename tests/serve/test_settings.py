@@ -2,14 +2,17 @@
 
 import inspect
 import re
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
 
 from mien.cli import main
+from mien.core.errors import SettingError
 from mien.serve.settings import ENVIRONMENT_PREFIX, Limits, Settings
 
 PAGE = Path(__file__).parents[2] / "docs/deploy.md"
+OF_A_TABLE = defaultdict(str, gate="__…")
 COMPUTED = {"threads": "one a core", "state_file": "in the user's cache"}
 
 
@@ -40,7 +43,7 @@ def rows(model, name_of):
 
 @pytest.mark.parametrize(
     ("model", "name_of"),
-    [(Settings, lambda name: ENVIRONMENT_PREFIX + name.upper()), (Limits, str)],
+    [(Settings, lambda name: ENVIRONMENT_PREFIX + name.upper() + OF_A_TABLE[name]), (Limits, str)],
     ids=["settings", "limits"],
 )
 def test_the_page_lists_every_setting_as_it_is(model, name_of):
@@ -70,3 +73,79 @@ def test_an_option_that_is_empty_or_nought_is_not_taken_for_none(words, found, t
         main(["serve", "--offline", "--host", "0.0.0.0", *words])
     assert stopped.value.code == 2
     assert found.format(empty=empty) in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "expected"),
+    [
+        ("MIEN_SERVE_GATE", "min_confidence=0.5", "MIEN_SERVE_GATE__MIN_CONFIDENCE=0.5"),
+        ("MIEN_SERVE_LIMITS", "streams=3", "MIEN_SERVE_LIMITS__STREAMS=10"),
+        ("MIEN_SERVE_LIMITS", "", "MIEN_SERVE_LIMITS__STREAMS=10"),
+    ],
+)
+def test_a_variable_for_all_limits_is_told_how_one_is_set(monkeypatch, variable, text, expected):
+    monkeypatch.setenv(variable, text)
+    with pytest.raises(SettingError) as refused:
+        Settings.from_environment({"limits": {"streams": "2"}, "gate": {"min_side_px": 20.0}})
+    assert f"Found {variable}={text}; expected a variable for each" in str(refused.value)
+    assert str(refused.value).endswith(f" {expected}.")
+
+
+@pytest.mark.parametrize(
+    ("token", "position"),
+    [
+        ("a-tökén-of-some-length", 4),
+        ("a-token-of-some-length ", 23),
+        (" a-token-of-some-length", 1),
+        ("a-token-of\nsome-length", 11),
+    ],
+)
+def test_a_token_that_no_client_could_show_is_refused(token, position):
+    with pytest.raises(SettingError, match=f"Character {position} of the token") as refused:
+        Settings.parse({"token": token})
+    assert token not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("Mien.Example.org:8443", "mien.example.org"),
+        ("[FD00::1]:8443", "fd00::1"),
+        ("fd00::1", "fd00::1"),
+        ("192.0.2.1:80", "192.0.2.1"),
+        ("*", "*"),
+    ],
+)
+def test_a_host_is_allowed_with_its_port_and_in_capitals(written, meant):
+    assert Settings.parse({"allowed_hosts": [written]}).allowed_hosts == (meant,)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("https://Example.org/", "https://example.org"),
+        ("HTTPS://example.org:443", "https://example.org"),
+        ("http://localhost:3000/", "http://localhost:3000"),
+        ("http://[::1]:3000", "http://[::1]:3000"),
+    ],
+)
+def test_an_origin_is_allowed_as_people_write_it(written, meant):
+    assert Settings.parse({"allowed_origins": [written]}).allowed_origins == (meant,)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        *(
+            {"allowed_hosts": [host]}
+            for host in ("https://example.org", "example.org/mien", "é.de")
+        ),
+        *({"allowed_origins": [origin]} for origin in ("example.org", "https://example.org/app")),
+        *({"allowed_origins": [origin]} for origin in ("*", "null", "https://")),
+    ],
+    ids=lambda values: "".join(*values.values()),
+)
+def test_what_can_be_no_host_or_origin_is_refused(values):
+    ((found,),) = values.values()
+    with pytest.raises(SettingError, match=re.escape(f"{found!r}; expected")):
+        Settings.parse(values)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -18,11 +17,13 @@ from pydantic import (
     PositiveInt,
     SecretStr,
     ValidationError,
+    field_validator,
 )
 
 from mien.core.errors import SettingError
 from mien.engine.settings import EngineSettings, make_settings
 from mien.faces.models import cache_folder
+from mien.serve.addresses import is_loopback, normal_host, normal_origin
 
 ENVIRONMENT_PREFIX = "MIEN_SERVE_"
 """`MIEN_SERVE_PORT` sets `Settings.port`, `MIEN_SERVE_LIMITS__STREAMS` sets `Limits.streams`."""
@@ -152,14 +153,24 @@ class Settings(BaseModel):
     shutdown_seconds: NonNegativeFloat = 30.0
     limits: Limits = Limits()
 
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _normal_hosts(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(normal_host, names))
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _normal_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(normal_origin, origins))
+
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Self:
         """Check `values` and make settings of them.
 
         Raises:
-            SettingError: if a name is unknown, a value is of the wrong type or out of range, the
-                token is too short, or there is none although the server would be reachable from
-                other machines.
+            SettingError: if a name is unknown, a value is of the wrong type or out of range, a host
+                or an origin cannot be one, the token is too short or cannot be sent, or there is
+                none although the server would be reachable from other machines.
         """
         try:
             settings = cls.model_validate(dict(values))
@@ -211,10 +222,17 @@ class Settings(BaseModel):
         return is_loopback(self.host)
 
     def _check_token(self) -> None:
-        if self.token is not None and len(self.token.get_secret_value()) < _SHORTEST_TOKEN:
+        token = None if self.token is None else self.token.get_secret_value()
+        if token is not None and len(token) < _SHORTEST_TOKEN:
             raise SettingError(
-                f"The token has {len(self.token.get_secret_value())} characters; expected at least "
-                f"{_SHORTEST_TOKEN}. Make one with  openssl rand -hex 24"
+                f"The token has {len(token)} characters; expected at least {_SHORTEST_TOKEN}. Make "
+                "one with  openssl rand -hex 24"
+            )
+        if token is not None and (wrong := _NO_PART_OF_A_TOKEN.search(token)):
+            raise SettingError(
+                f"Character {wrong.start() + 1} of the token cannot be sent in an HTTP header, or "
+                "would get lost there; expected ASCII letters, digits and signs, and no space at "
+                "either end. Make one with  openssl rand -hex 24"
             )
         if self.token is None and not self.is_loopback and not self.allow_anyone:
             raise SettingError(
@@ -257,19 +275,11 @@ def read_limits(assignments: list[str]) -> dict[str, str]:
     return limits
 
 
-def is_loopback(host: str) -> bool:
-    """Whether `host` is a name or address of this machine that no other machine can reach."""
-    name = host.strip("[]").lower()
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        return ip_address(name).is_loopback
-    except ValueError:
-        return False
-
-
+# Around a header's value, HTTP does not count spaces.
+_NO_PART_OF_A_TOKEN = re.compile(r"[^ -~]|^ | $")
 _LISTS = ("allowed_hosts", "allowed_origins")
-_TABLES = ("limits", "gate")
+# What is set entry by entry, and an example of one.
+_TABLES = {"limits": "STREAMS=10", "gate": "MIN_CONFIDENCE=0.5"}
 # Kubernetes sets these for a Service called mien-serve; the port is then an address: tcp://….
 _KUBERNETES_VARIABLE = re.compile(r"service_|port_|port=\w+://")
 
@@ -283,6 +293,11 @@ def _nested(variables: Mapping[str, str]) -> dict[str, Any]:
         name = variable.removeprefix(ENVIRONMENT_PREFIX).lower()
         if _KUBERNETES_VARIABLE.match(f"{name}={text}"):
             continue
+        if name in _TABLES:
+            raise SettingError(
+                f"Found {variable}={text}; expected a variable for each limit, such as "
+                f"{ENVIRONMENT_PREFIX}{name.upper()}__{_TABLES[name]}."
+            )
         table, sign, entry = name.partition("__")
         if sign and table in _TABLES:
             tables.setdefault(table, {})[entry] = text

@@ -7,8 +7,9 @@ import hmac
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 
+from mien.serve.addresses import host_name, is_loopback
 from mien.serve.http.problems import Problem
-from mien.serve.settings import Settings, is_loopback
+from mien.serve.settings import Settings
 
 
 class Gate:
@@ -19,7 +20,7 @@ class Gate:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._hosts = frozenset(name.lower() for name in settings.allowed_hosts)
+        self._hosts = frozenset(settings.allowed_hosts)
         self._origins = frozenset(settings.allowed_origins)
         self._any_host = "*" in self._hosts or not (settings.is_loopback or self._hosts)
         token = settings.token
@@ -36,7 +37,7 @@ class Gate:
         Raises:
             Problem: `host-refused`.
         """
-        host = _without_port(headers.get("host", ""))
+        host = host_name(headers.get("host", ""))
         if not (self._any_host or is_loopback(host) or host in self._hosts):
             raise Problem(
                 "host-refused",
@@ -82,9 +83,3 @@ def bearer_token(headers: Headers) -> str | None:
     """Return the token that a request shows as `Authorization: Bearer …`; None for none."""
     scheme, _, token = headers.get("authorization", "").partition(" ")
     return token if scheme.lower() == "bearer" else None
-
-
-def _without_port(host: str) -> str:
-    if host.startswith("["):
-        return host.partition("]")[0].lstrip("[").lower()
-    return host.partition(":")[0].lower()
