@@ -3,6 +3,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -412,3 +413,24 @@ def test_a_state_file_of_the_version_before_is_taken_over(tmp_path):
     assert store.jobs_of("192.0.2.1") == []
     new = store.add_job("192.0.2.1", waiting_limit=1, client_limit=1)
     assert [job.id for job in Store(path, "three").jobs_of("192.0.2.1")] == [new]
+
+
+def test_a_state_file_that_was_removed_is_made_anew(client, settings_of, video_of):
+    path = settings_of().state_file
+    other = Store(path, "another worker")
+    path.unlink()
+    assert client.get("/v1/videos").json() == {"jobs": []}
+    assert path.stat().st_mode & 0o077 == 0  # Nobody else may read it.
+    path.unlink()
+    assert client.post("/v1/tickets").status_code == 200
+    job = upload(client, video_of(3)).json()["id"]
+    assert wait_for(client, job, "done")["frames_done"] == 3
+    # Workers that knew the file before, and one that did not, tell the same clients apart.
+    for store in (other, Store(path, "a new worker")):
+        assert [found.id for found in store.jobs_of("testclient")] == [job]
+
+
+def test_a_state_file_is_made_anew_with_its_folder(tmp_path):
+    store = Store(tmp_path / "state" / "state.db", "one")
+    shutil.rmtree(tmp_path / "state")
+    assert store.count_jobs() == {}

@@ -92,11 +92,10 @@ class Store:
     def __init__(self, path: Path, worker: str) -> None:
         self._path = path
         self._worker = worker
+        # Of a file that is new: all workers tell clients apart by the same one.
+        self._key = secrets.token_bytes(32)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch(mode=0o600)
             with self._connect() as database:
-                self._make_tables(database)
                 (self._key,) = database.execute("SELECT key FROM keys").fetchone()
         except (OSError, sqlite3.Error) as error:
             raise DataError(
@@ -277,11 +276,21 @@ class Store:
 
     @contextmanager
     def _connect(self, begin: str = "BEGIN IMMEDIATE") -> Iterator[sqlite3.Connection]:
-        """Open the file for one transaction: to write, or with `BEGIN` to read beside others."""
+        """Open the file for one transaction: to write, or with `BEGIN` to read beside others.
+
+        Somebody may have removed it meanwhile: then it is made anew.
+        """
+        if not self._path.exists():
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._path.touch(mode=0o600)
         database = sqlite3.connect(self._path, timeout=10, isolation_level=None)
         try:
             # Deleted results are overwritten, not only unlinked.
             database.execute("PRAGMA secure_delete = ON")
+            if _version(database) != _SCHEMA_VERSION:
+                database.execute("BEGIN IMMEDIATE")
+                self._make_tables(database)
+                database.execute("COMMIT")
             database.execute(begin)
             yield database
             database.execute("COMMIT")
@@ -289,9 +298,9 @@ class Store:
             database.close()
 
     def _make_tables(self, database: sqlite3.Connection) -> None:
-        (version,) = database.execute("PRAGMA user_version").fetchone()
+        version = _version(database)
         if version == _SCHEMA_VERSION:
-            return
+            return  # Another worker was faster.
         if version == 2:
             database.execute("ALTER TABLE jobs ADD COLUMN owner BLOB NOT NULL DEFAULT x''")
             database.execute("CREATE TABLE keys (key BLOB NOT NULL)")
@@ -303,8 +312,13 @@ class Store:
         else:
             for statement in _SCHEMA.split(";\n"):
                 database.execute(statement)
-        database.execute("INSERT INTO keys VALUES (?)", (secrets.token_bytes(32),))
+        database.execute("INSERT INTO keys VALUES (?)", (self._key,))
         database.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+
+
+def _version(database: sqlite3.Connection) -> int:
+    (version,) = database.execute("PRAGMA user_version").fetchone()
+    return int(version)
 
 
 def _job(row: tuple[Any, ...]) -> Job:
