@@ -70,6 +70,17 @@ def test_a_body_that_is_no_form_is_a_problem(client, headers):
     assert answer.headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.parametrize("headers", ["X-A: b\r\n" * 100, f"X-A: {'b' * 10_000}\r\n"])
+def test_headers_without_end_in_a_form_are_refused(client, headers, astronaut_jpeg):
+    part = f'--x\r\n{headers}Content-Disposition: form-data; name="files"; filename="a"\r\n\r\n'
+    answer = client.post(
+        "/v1/images",
+        content=part.encode() + astronaut_jpeg + b"\r\n--x--\r\n",
+        headers={"Content-Type": "multipart/form-data; boundary=x"},
+    )
+    assert answer.status_code == 400
+
+
 def scope_of(path, headers, client):
     return {
         "type": "http",
