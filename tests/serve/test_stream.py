@@ -101,13 +101,21 @@ def test_a_text_ends_the_stream(client, stream_of):
     assert closed.value.code == 1008
 
 
-@pytest.mark.parametrize("limit", ["stream_idle_seconds", "stream_seconds"])
-def test_a_stream_does_not_last_for_ever(client_of, limit, stream_of):
+@pytest.mark.parametrize(
+    ("limit", "problem", "code"),
+    [("stream_idle_seconds", "upload-too-slow", 1008), ("stream_seconds", "too-long", 1000)],
+)
+def test_a_stream_does_not_last_for_ever_and_says_whether_to_connect_again(
+    client_of, limit, problem, code, stream_of
+):
     with stream_of(client_of({limit: 0.05})) as stream:
         stream.receive_json()
-        assert "s" in stream.receive_json()["problem"]["detail"]
-        with pytest.raises(WebSocketDisconnect):
+        last = stream.receive_json()
+        assert last["problem"]["type"] == f"urn:mien:problem:{problem}"
+        assert "frame" not in last
+        with pytest.raises(WebSocketDisconnect) as closed:
             stream.receive_json()
+    assert closed.value.code == code
 
 
 def test_streams_beyond_the_limit_are_sent_away_and_places_come_free(client_of, stream_of):

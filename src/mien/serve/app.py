@@ -43,6 +43,7 @@ Errors are problem documents (RFC 9457, `application/problem+json`); 429 and 503
 Live streams go over the WebSocket `/v1/stream`, which OpenAPI cannot describe: send JPEG, PNG or
 WebP frames as binary messages, and read JSON messages. The newest frame wins:
 one that comes while another waits takes its place, and the next message counts it in `dropped`.
+Where a stream ends with the problem `too-long` (close code 1000) or with code 1012, connect again.
 
 ```sh
 curl -F files=@people.jpg http://127.0.0.1:8000/v1/images
