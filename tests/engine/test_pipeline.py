@@ -55,6 +55,17 @@ def test_boxes_are_carried_between_detections_and_say_so(
     assert square_detector.calls == len(pictures)
 
 
+@pytest.mark.parametrize("detect_every_ms", [1000, 3000])
+def test_faces_are_carried_for_as_long_as_no_detection_is_due(
+    recognizer, square_detector, listed_source, picture_of, detect_every_ms
+):
+    pictures = [picture_of(20 + index) for index in range(200)]
+    settings = EngineSettings(detect_every_ms=detect_every_ms)
+    results = list(EmotionStream(listed_source(pictures), recognizer, settings))
+    assert [[face.track_id for face in faces] for faces in results] == [[1]] * len(pictures)
+    assert square_detector.calls <= 8000 / detect_every_ms + 1
+
+
 def test_a_face_is_classified_afresh_every_100_ms_and_smoothed(
     recognizer, listed_source, picture_of
 ):

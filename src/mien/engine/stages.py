@@ -37,6 +37,9 @@ Where there is no frame in between, the whole picture is, at the detector's own 
 
 _LARGE_PART = 1 / 12  # a face is large from this part of the picture's longer side
 _FORGET_MS = 1000.0
+_KEEP_MS = 500.0  # a face that no detector confirms is shown for so long at least,
+_KEEP_DETECTIONS = 3  # and for so many detections
+_LOST_MS = 2000.0  # for so much longer its place is guessed
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,8 +78,13 @@ class FaceLocator:
         self._crop = recognizer.crop
         self._detect_every_ms = settings.detect_every_ms
         self._turns = Turns(settings.classify_every_ms)
-        # Who seeks faces in every frame wants none to be seen before it is found.
-        self._tracker = FaceTracker(hands_out_at_once=settings.detect_every_ms == 0)
+        keep_ms = max(_KEEP_MS, _KEEP_DETECTIONS * settings.detect_every_ms)
+        self._tracker = FaceTracker(
+            keep_ms=keep_ms,
+            lost_ms=keep_ms + _LOST_MS,
+            # Who seeks faces in every frame wants none to be seen before it is found.
+            hands_out_at_once=settings.detect_every_ms == 0,
+        )
         self._previous_ms = -np.inf
         self._detected_ms = -np.inf
         self._swept_ms = -np.inf

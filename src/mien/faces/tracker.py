@@ -65,7 +65,8 @@ class FaceTracker:
     """Follows any number of faces through one video.
 
     Args:
-        keep_ms: How long a face that can be followed is handed out after its last detection.
+        keep_ms: How long a face that can be followed is handed out after its last detection; more
+            than the time between two detections.
         lost_ms: How long after its last detection a hidden face's place is guessed.
         return_ms: How long a face that left is remembered by its look.
         hands_out_at_once: Hand out a face that comes in as soon as it is found, for those who blur
