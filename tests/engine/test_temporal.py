@@ -18,7 +18,7 @@ from mien.core.temporal import (
     load_temporal,
     write_temporal,
 )
-from mien.engine.settings import make_settings
+from mien.engine.settings import EngineSettings, make_settings
 from mien.engine.temporal import TemporalMemory
 from mien.engine.tracks import Observation
 from mien.faces.gate import Quality
@@ -154,6 +154,9 @@ def test_a_network_that_its_sidecar_does_not_know_is_refused(network):
 def test_it_takes_the_place_of_smoothing(network):
     settings = make_settings(temporal=network.onnx_path)
     assert (settings.temporal, settings.smooth_ms) == (network.onnx_path, 0)
+    assert EngineSettings(temporal=network.onnx_path) == settings
+    with pytest.raises(SettingError, match="takes the place of the smoothing"):
+        EngineSettings(temporal=network.onnx_path, smooth_ms=50)
     assert make_settings(temporal="none") == make_settings()
     assert make_settings(temporal="shipped").temporal == bundled_temporal()
     with pytest.raises(SettingError, match="choose --temporal or --smooth"):

@@ -27,12 +27,12 @@ class EngineSettings:
         classify_every_ms: Every face is classified again this often at least; 0 in every frame.
         smooth_ms: Time constant of the average over time; 0 turns it off, hysteresis included.
         gate: What makes a face uncertain.
-        temporal: The file of a network over time, which then takes the place of the smoothing;
-            None for none. `smooth_ms` is then 0.
+        temporal: The file of a network over time, which takes the place of the smoothing; None for
+            none. The default of `smooth_ms` becomes 0 with it.
 
     Raises:
-        SettingError: if a time is below 0 or not a number, or there is a network over time and
-            smoothing as well.
+        SettingError: if a time is below 0 or not a number, or another `smooth_ms` than 0 or the
+            default is given beside a network over time.
     """
 
     detect_every_ms: float = 150.0
@@ -46,6 +46,8 @@ class EngineSettings:
             value = getattr(self, name)
             if not isinstance(value, Real) or not math.isfinite(value) or value < 0:
                 raise SettingError(f"{name} is {value!r}; expected 0 or more milliseconds.")
+        if self.temporal is not None and self.smooth_ms == SMOOTH_MS:
+            object.__setattr__(self, "smooth_ms", 0.0)
         if self.temporal is not None and self.smooth_ms > 0:
             raise SettingError(
                 f"A network over time ({self.temporal}) takes the place of the smoothing "
@@ -80,7 +82,7 @@ def make_settings(
                 f"({smooth_ms:g} ms): choose --temporal or --smooth."
             )
         path = bundled_temporal() if str(temporal) == SHIPPED_TEMPORAL else Path(temporal)
-        settings = replace(settings, smooth_ms=0.0, temporal=path)
+        settings = replace(settings, temporal=path)
     if smooth_ms is not None:
         settings = replace(settings, smooth_ms=smooth_ms)
     if gate:
