@@ -370,3 +370,14 @@ def test_the_last_picture_of_a_folder_stays_as_long_as_the_others(
     assert sorted(began_s) == [50, 100, 150]
     assert began_s[150] - began_s[100] == pytest.approx(1, abs=0.1)
     assert screen.ended_s - began_s[150] == pytest.approx(1, abs=0.1)
+
+
+def test_space_keeps_the_picture_that_is_seen(recognizer, in_empty_folder, screen):
+    folder = in_empty_folder / "pictures"
+    folder.mkdir()
+    for level in (50, 100):
+        cv2.imwrite(str(folder / f"{level:03}.png"), np.full((240, 320, 3), level, np.uint8))
+    screen.keys = [(0.2, " "), (5.0, "q")]
+    run_live(folder, recognizer, say=print)
+    assert {int(picture[-1, -1, 0]) for _, picture in screen.shown} == {50}
+    assert screen.ended_s == pytest.approx(5, abs=0.1)

@@ -180,13 +180,23 @@ class _Show:
         with Window(_WINDOW_TITLE) as window, self._recording:
             for faces in self._stream.polled(_POLL_S):
                 if faces is not None:
-                    if on_time and window.wait(self._seconds_until(faces.timestamp_ms)):
+                    if on_time and not self._wait_for(faces, window):
                         return
                     self._take(faces)
                     self._draw(window)
                 if window.wait(0) or not self._obey(window):
                     return
             self._stay(window, on_time=on_time)
+
+    def _wait_for(self, faces: FrameFaces, window: Window) -> bool:
+        """Leave the frame before until this one's time has come; False if the user quits.
+
+        The keys are about the frame that is to be seen, which may stay for long.
+        """
+        while (seconds := self._seconds_until(faces.timestamp_ms)) > 0:
+            if window.wait(min(seconds, _POLL_S)) or not self._obey(window):
+                return False
+        return True
 
     def _stay(self, window: Window, *, on_time: bool) -> None:
         """Leave the last frame for as long as one lasts, a lone picture until the user quits."""
