@@ -480,8 +480,13 @@ def test_threads_that_do_not_start_are_done_without(launch):
 
 def test_a_server_with_a_token_asks_for_it(launch, guarded_server):
     address, token = guarded_server
+    attempts = (
+        ("shortened-when-copied…", "has one"),
+        ("another-token-than-this", "“…”"),
+        (f" {token} ", "does not know"),
+    )
     with launch(address=address) as page:
-        for attempt, hint in (("another-token-than-this", "has one"), (token, "does not know")):
+        for attempt, hint in attempts:
             page.wait_for_selector(f"#token-hint:has-text('{hint}')")
             page.fill("#token-value", attempt)
             page.keyboard.press("Enter")

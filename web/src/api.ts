@@ -3,8 +3,8 @@
 import type { ModelInfo } from "./readings";
 import { type Remedy, UserError } from "./types";
 
-/** Asks the user for the server's token; null if they do not give one. */
-export type AskToken = (wasWrong: boolean) => Promise<string | null>;
+/** Asks the user for the server's token, and says why; null if they do not give one. */
+export type AskToken = (why: string) => Promise<string | null>;
 
 /** Bytes that have come, and that will come in all; 0 where nobody knows. */
 export type Progress = (loaded: number, total: number) => void;
@@ -118,12 +118,25 @@ export class Api {
       if (this.#token !== null) headers.set("Authorization", `Bearer ${this.#token}`);
       const answer = await send(url, { ...init, headers }, patienceMs, read);
       if (answer !== REFUSED) return answer;
-      const token = await this.askToken(this.#token !== null);
-      if (token === null) throw new TokenWanted();
-      this.#token = token;
+      this.#token = await this.#askedToken();
+    }
+  }
+
+  /** Asks until there is a token that can be sent; whether it is the right one, the server knows. */
+  async #askedToken(): Promise<string> {
+    let why = this.#token === null ? "Whoever runs it has one for you." : "The server does not know that token.";
+    for (;;) {
+      const token = (await this.askToken(why))?.trim();
+      if (!token) throw new TokenWanted();
+      const [odd] = token.match(NOT_IN_TOKENS) ?? [];
+      if (odd === undefined) return token;
+      why = `A token has no “${odd}”: letters from A to Z, digits and plain signs. Was it copied whole?`;
     }
   }
 }
+
+// What a header cannot carry, or not everywhere.
+const NOT_IN_TOKENS = /[^ -~]/u;
 
 /** Reads an answer; `alive` is called while more of it comes. */
 type Read<Answer> = (response: Response, alive: () => void) => Promise<Answer>;

@@ -1,14 +1,12 @@
 // Questions to the user.
 
 /** Asks for the server's token, which is kept in memory only; null if there is none. */
-export async function askToken(wasWrong: boolean): Promise<string | null> {
+export async function askToken(why: string): Promise<string | null> {
   const dialog = dialogOf("token");
   const input = dialog.querySelector<HTMLInputElement>("#token-value")!;
-  dialog.querySelector("#token-hint")!.textContent = wasWrong
-    ? "The server does not know that token."
-    : "Whoever runs it has one for you.";
+  dialog.querySelector("#token-hint")!.textContent = why;
   const answer = await answerOf(dialog);
-  return answer === "ok" && input.value ? input.value : null;
+  return answer === "ok" ? input.value : null;
 }
 
 /** Asks whether to do something; true for yes. */

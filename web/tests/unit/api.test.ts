@@ -51,6 +51,24 @@ describe("the server's API", () => {
     expect(await answer).toEqual({ ok: 1 });
   });
 
+  it("sends no token that no header carries, and says what is odd about it", async () => {
+    const sent: (string | null)[] = [];
+    vi.stubGlobal("fetch", async (_: URL, init: RequestInit) => {
+      sent.push(new Headers(init.headers).get("Authorization"));
+      return sent.at(-1) === "Bearer right" ? json({ ok: 1 }) : json({}, 401);
+    });
+    const typed = ["short…", "wrong", " right\n"];
+    const asked: string[] = [];
+    const api = new Api(async (why) => {
+      asked.push(why);
+      return typed.shift()!;
+    });
+    expect(await api.json("v1/videos")).toEqual({ ok: 1 });
+    expect(sent).toEqual([null, "Bearer wrong", "Bearer right"]);
+    const words = ["has one for you", "“…”", "does not know"];
+    expect(asked.map((why, i) => why.includes(words[i]!))).toEqual([true, true, true]);
+  });
+
   it("gives up an answer of which no more comes", async () => {
     const broken = (_: URL, { signal }: RequestInit) => {
       const response = slowly('{"ok":1}', 10, true);
