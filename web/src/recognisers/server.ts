@@ -13,7 +13,7 @@ import {
 } from "../types";
 import { wordsOf } from "../view/words";
 
-// The server's detector reduces pictures to this size anyway.
+// Frames that go over a network are reduced to this longer side, as the server's detector does anyway.
 const LONGEST_SIDE = 640;
 const JPEG_QUALITY = 0.9;
 
@@ -27,10 +27,29 @@ interface FlatResult {
   readonly faces: readonly FlatFace[];
 }
 
+/** What the server takes of a frame. */
+interface FrameLimits {
+  readonly frame_bytes: number;
+  readonly frame_pixels: number;
+}
+
+/** RFC 9457, as the server sends it. */
+interface ProblemDocument {
+  readonly type: string;
+  readonly title: string;
+  readonly detail: string;
+}
+
 type Message =
-  | { type: "ready" }
+  | { type: "ready"; limits: FrameLimits }
   | ({ type: "result"; frame: number } & FlatResult)
-  | { type: "problem"; frame?: number; problem: { title: string; detail: string } };
+  | { type: "problem"; frame: number; problem: ProblemDocument }
+  /** Of no frame: it ends the stream. */
+  | { type: "problem"; frame?: undefined; problem: ProblemDocument };
+
+// Why a server ends a stream that it would open anew: it lasted long enough, or no frame came for long.
+// The others, `bad-request` and `too-large`, are about what was sent, and would come again.
+const MERELY_OVER: readonly string[] = ["urn:mien:problem:too-long", "urn:mien:problem:upload-too-slow"];
 
 interface Job {
   readonly id: string;
@@ -38,7 +57,7 @@ interface Job {
   readonly frames_done: number;
   readonly frames_total: number | null;
   readonly warning: string | null;
-  readonly problem: { title: string; detail: string } | null;
+  readonly problem: ProblemDocument | null;
 }
 
 const POLL_MS = 400;
@@ -67,10 +86,12 @@ export class ServerRecogniser implements Recogniser {
   readonly depth = 2;
   readonly description: string;
   readonly warning = "";
+  readonly isBroken = false;
   readonly #canvas = new OffscreenCanvas(1, 1);
   #socket: WebSocket | null = null;
   // In the order of sending, which is the server's numbering.
   #sent = 0;
+  #limits: FrameLimits = { frame_bytes: 0, frame_pixels: 0 };
   #waiting = new Map<number, Waiting>();
   #silence = 0;
   // Changes with every connection that is given up: what is still to come of it does not count.
@@ -131,6 +152,8 @@ export class ServerRecogniser implements Recogniser {
     if (!socket || socket.readyState !== WebSocket.OPEN) {
       throw new ConnectionLost();
     }
+    // The server would close the connection without a word.
+    if (jpeg.size > this.#limits.frame_bytes) throw tooLarge(jpeg.size, this.#limits.frame_bytes);
     const index = this.#sent++;
     socket.send(jpeg);
     return new Promise((done, failed) => {
@@ -243,11 +266,11 @@ export class ServerRecogniser implements Recogniser {
   }
 
   #receive(message: Message): void {
-    if (message.type === "ready") return;
-    if (message.frame === undefined) {
-      if (message.type === "problem") this.#drop(asError(message.problem));
+    if (message.type === "ready") {
+      this.#limits = message.limits;
       return;
     }
+    if (message.frame === undefined) return this.#drop(asEnd(message.problem));
     // Frames before this one were passed over for newer ones.
     for (const [index, waiting] of this.#waiting) {
       if (index > message.frame) continue;
@@ -291,9 +314,13 @@ export class ServerRecogniser implements Recogniser {
   }
 
   async #encode(picture: Picture, width: number, height: number): Promise<Blob> {
-    const scale = Math.min(LONGEST_SIDE / Math.max(width, height), 1);
-    this.#canvas.width = Math.max(Math.round(width * scale), 1);
-    this.#canvas.height = Math.max(Math.round(height * scale), 1);
+    const scale = Math.min(
+      isThisMachine() ? 1 : LONGEST_SIDE / Math.max(width, height),
+      Math.sqrt(this.#limits.frame_pixels / (width * height)),
+      1,
+    );
+    this.#canvas.width = Math.max(Math.floor(width * scale), 1);
+    this.#canvas.height = Math.max(Math.floor(height * scale), 1);
     const context = this.#canvas.getContext("2d", { alpha: false })!;
     context.drawImage(picture, 0, 0, this.#canvas.width, this.#canvas.height);
     picture.close();
@@ -323,7 +350,25 @@ async function pause(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
-function asError(problem: { title: string; detail: string }): UserError {
+/** Whether the page's server is this very machine, to which frames go as they are. */
+function isThisMachine(): boolean {
+  return /^((.*\.)?localhost|127\..*|\[::1\])$/.test(new URL(document.baseURI).hostname);
+}
+
+function tooLarge(bytes: number, mostBytes: number): UserError {
+  return new UserError(
+    "The server takes no frames of this size.",
+    `One has ${bytes.toLocaleString("en")} bytes; at most ${mostBytes.toLocaleString("en")} there.`,
+    ["use-device"],
+  );
+}
+
+/** Why the server ended a stream. */
+function asEnd(problem: ProblemDocument): UserError {
+  return MERELY_OVER.includes(problem.type) ? new ConnectionLost() : asError(problem);
+}
+
+function asError(problem: ProblemDocument): UserError {
   return new UserError(`${problem.title}.`, problem.detail, ["retry", "use-device"]);
 }
 

@@ -206,6 +206,9 @@ describe("the kept files of a network", () => {
 class FakeSocket {
   static readonly OPEN = 1;
   static last: FakeSocket;
+  static get limits() {
+    return { frame_bytes: 2_000_000, frame_pixels: 1920 * 1080 };
+  }
   readyState = 0;
   sent = 0;
   onmessage: (event: { data: string }) => void = () => {};
@@ -215,7 +218,7 @@ class FakeSocket {
     FakeSocket.last = this;
     queueMicrotask(() => {
       this.readyState = FakeSocket.OPEN;
-      this.tell({ type: "ready" });
+      this.tell({ type: "ready", limits: FakeSocket.limits });
     });
   }
 
@@ -247,10 +250,18 @@ class RefusedSocket {
 }
 
 class FakeCanvas {
+  static last: FakeCanvas;
   width = 1;
   height = 1;
   getContext = () => ({ drawImage() {} });
-  convertToBlob = async () => new Blob();
+
+  constructor() {
+    FakeCanvas.last = this;
+  }
+
+  async convertToBlob() {
+    return new Blob();
+  }
 }
 
 describe("a stream", () => {
@@ -279,6 +290,7 @@ describe("a stream", () => {
   });
   afterEach(() => {
     vi.unstubAllGlobals();
+    vi.restoreAllMocks();
     vi.useRealTimers();
   });
 
@@ -353,6 +365,59 @@ describe("a stream", () => {
     for (let attempt = 0; attempt < 4; attempt++) {
       expect(await failureOf(recogniser.begin())).toBeInstanceOf(ConnectionLost);
     }
+  });
+
+  it.each(["too-long", "upload-too-slow"])(
+    "that the server ends is a lost connection where it would open another one (%s)",
+    async (name) => {
+      const recogniser = server();
+      await recogniser.begin();
+      const frame = failureOf(recogniser.recogniseFrame(picture, 0, 0));
+      await vi.advanceTimersByTimeAsync(0);
+      const problem = { type: `urn:mien:problem:${name}`, title: "It is over", detail: "" };
+      FakeSocket.last.tell({ type: "problem", problem });
+      expect(await frame).toBeInstanceOf(ConnectionLost);
+    },
+  );
+
+  it.each(["bad-request", "too-large", "one-of-a-newer-server"])(
+    "that the server ends for what was sent says so in its words (%s)",
+    async (name) => {
+      const recogniser = server();
+      await recogniser.begin();
+      const frame = failureOf(recogniser.recogniseFrame(picture, 0, 0));
+      await vi.advanceTimersByTimeAsync(0);
+      const problem = { type: `urn:mien:problem:${name}`, title: "Not this", detail: "It is wrong." };
+      FakeSocket.last.tell({ type: "problem", problem });
+      const error = await frame;
+      expect(error).not.toBeInstanceOf(ConnectionLost);
+      expect(error).toMatchObject({ message: "Not this.", advice: "It is wrong." });
+    },
+  );
+
+  it.each([
+    ["http://mien.test/", 1920 * 1080, [640, 360]],
+    ["http://127.0.0.1:8000/", 1920 * 1080, [1280, 720]],
+    ["http://localhost:8000/", 640 * 360, [640, 360]],
+    ["https://mien.test/", 320 * 180, [320, 180]],
+  ])("gets frames as the way there and the server take them (%s, %i)", async (page, pixels, size) => {
+    vi.stubGlobal("document", { baseURI: page });
+    vi.spyOn(FakeSocket, "limits", "get").mockReturnValue({ frame_bytes: 9, frame_pixels: pixels });
+    const recogniser = server();
+    await recogniser.begin();
+    void recogniser.recogniseFrame({ ...picture, width: 1280, height: 720 }, 0, 0);
+    await vi.advanceTimersByTimeAsync(0);
+    expect([FakeCanvas.last.width, FakeCanvas.last.height]).toEqual(size);
+  });
+
+  it("gets no frame that it would only be closed for", async () => {
+    vi.spyOn(FakeSocket, "limits", "get").mockReturnValue({ frame_bytes: 9, frame_pixels: 9e6 });
+    vi.spyOn(FakeCanvas.prototype, "convertToBlob").mockResolvedValue(new Blob(["0123456789"]));
+    const recogniser = server();
+    await recogniser.begin();
+    const error = await failureOf(recogniser.recogniseFrame(picture, 0, 0));
+    expect(error).toMatchObject({ advice: "One has 10 bytes; at most 9 there." });
+    expect(FakeSocket.last.sent).toBe(0);
   });
 
   it("that never answers is a lost connection", async () => {
