@@ -2,7 +2,9 @@
 
 import json
 import re
+import shutil
 import socket
+import subprocess
 from contextlib import contextmanager, suppress
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -319,11 +321,11 @@ def test_a_network_over_time_can_calm_labels_on_this_device(launch, tmp_path):
     assert all(sum(row.whole_probabilities) == pytest.approx(1, abs=1e-4) for row in calmed)
 
 
-def write_clip(path, frame_count):
+def write_clip(path, frame_count, codec="VP80"):
     """Write a video of 30 frames a second, in each of which the astronaut stands."""
     capture = cv2.VideoCapture(str(DEMO))
     frames = [cv2.resize(capture.read()[1], (320, 180)) for _ in range(60)]
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"VP80"), 30, (320, 180))
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec), 30, (320, 180))
     for index in range(frame_count):
         # There and back, so that nothing jumps.
         writer.write(frames[abs((index + 59) % 118 - 59)])
@@ -359,6 +361,97 @@ def test_a_video_that_cannot_be_read_is_offered_to_the_server(launch):
         assert "cannot read" in wait_for_text(page, "#message-text", ".")
         page.click("#remedies >> text=Recognise on the server")
         wait_for_text(page, "#message-text", "no MP4, MOV")
+
+
+def is_painted(page):
+    """Whether there is anything in the canvas of still pictures."""
+    return page.evaluate(
+        "() => { const canvas = document.querySelector('#photo');"
+        " return canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height)"
+        ".data.some(value => value > 0); }"
+    )
+
+
+@pytest.mark.parametrize("has_sound", [False, True], ids=["silent", "with sound"])
+def test_a_video_that_the_browser_cannot_decode_is_offered_to_the_server(
+    launch, has_sound, astronaut_bgr, tmp_path
+):
+    # OpenCV's usual MP4: a browser opens it, and knows how long it is.
+    clip = tmp_path / "clip.mp4"
+    write_clip(clip, 20, "mp4v")
+    if has_sound:
+        ffmpeg = shutil.which("ffmpeg") or pytest.skip("needs ffmpeg")
+        sound = ("-f", "lavfi", "-i", "sine=duration=1", "-c:v", "copy", "-c:a", "aac")
+        heard = tmp_path / "heard.mp4"
+        subprocess.run([ffmpeg, "-v", "error", "-i", clip, *sound, heard], check=True)
+        clip = heard
+    cv2.imwrite(str(tmp_path / "photo.png"), astronaut_bgr)
+    with launch() as page:
+        open_photo(page, tmp_path / "photo.png")
+        page.set_input_files("#file", clip)
+        assert "cannot read" in wait_for_text(page, "#message-text", ".")
+        page.click("#remedies >> text=Recognise on the server")
+        wait_for_text(page, "#status", "^All 20 frames")
+        assert page.is_hidden("#player")
+        # The photo from before is not taken for the video.
+        assert page.is_visible("#unshown")
+        assert not is_painted(page)
+        assert page.is_hidden("#snapshot")
+
+
+@pytest.mark.parametrize("way", ["WebCodecs", "seeking"])
+def test_a_video_that_is_damaged_is_offered_to_the_server(launch, way, tmp_path):
+    write_clip(tmp_path / "clip.webm", 100)
+    content = np.fromfile(tmp_path / "clip.webm", np.uint8)
+    rng = np.random.default_rng(0)
+    places = rng.integers(len(content) // 2, len(content) - 2000, 2000)
+    content[places] = rng.integers(0, 256, len(places))
+    content.tofile(tmp_path / "damaged.webm")
+    script = "delete globalThis.VideoDecoder" if way == "seeking" else None
+    with launch(script=script) as page:
+        page.set_input_files("#file", tmp_path / "damaged.webm")
+        assert "cannot read" in wait_for_text(page, "#message-text", ".")
+        assert page.is_visible("#remedies >> text=Recognise on the server")
+
+
+def test_a_photo_that_the_browser_cannot_show_has_its_boxes_over_no_other(
+    launch, astronaut_bgr, crowd_bgr, tmp_path
+):
+    pillow_heif = pytest.importorskip("pillow_heif", reason="needs mien[heic]")
+    cv2.imwrite(str(tmp_path / "crowd.png"), crowd_bgr)
+    rgb = cv2.cvtColor(astronaut_bgr, cv2.COLOR_BGR2RGB)
+    pillow_heif.from_bytes("RGB", rgb.shape[1::-1], rgb.tobytes()).save(tmp_path / "phone.heic")
+    with launch() as page:
+        choose_mode(page, "server")
+        open_photo(page, tmp_path / "crowd.png")
+        page.set_input_files("#file", tmp_path / "phone.heic")
+        wait_for_text(page, "#status", "2 of 2 photos")
+        page.wait_for_selector("#unshown")
+        # Its face is known all the same.
+        wait_for_text(page, "#announcement", "^phone.heic")
+        assert VERDICT.fullmatch(page.inner_text("#verdict"))
+        assert not is_painted(page)
+        assert page.is_hidden("#snapshot")
+        page.click("#strip button:first-child")
+        page.wait_for_selector("#snapshot")
+        assert page.is_hidden("#unshown")
+        picture = cv2.imread(str(download(page, "#snapshot", tmp_path)))
+    assert picture.shape == crowd_bgr.shape
+
+
+def test_a_report_that_cannot_be_made_is_tried_again_while_the_camera_runs(launch, tmp_path):
+    with launch() as page:
+        start_camera(page)
+        page.route("**/v1/reports", lambda route: route.abort())
+        page.click("[data-export=report]")
+        wait_for_text(page, "#message-text", "does not answer")
+        # Results that come do not take the message away.
+        rows_come(page)
+        assert "does not answer" in page.inner_text("#message-text")
+        page.unroute("**/v1/reports")
+        report = download(page, "#remedies >> text=Try again", tmp_path)
+        assert "happy" in report.read_text(encoding="utf-8").lower()
+        assert page.is_hidden("#message")
 
 
 def test_the_report_is_a_page_of_its_own(launch, tmp_path):

@@ -8,6 +8,7 @@ import { beginGap, endGap, FaceLog, facesAt, type Source } from "./record/record
 import { ConnectionLost, ServerRecogniser } from "./recognisers/server";
 import { type Camera, isFrontCamera, NoCamera, openCamera } from "./sources/camera";
 import { openClip } from "./sources/clip";
+import { canPlay } from "./sources/player";
 import { Speed } from "./speed";
 import { type Mode, type Recogniser, type Result, UserError } from "./types";
 import type { Screen } from "./view/screen";
@@ -234,7 +235,7 @@ export class Page {
       const { video } = this.screen;
       video.srcObject = stream;
       this.isMirrored = isFrontCamera(stream);
-      this.screen.showVideo(true);
+      this.screen.showVideo();
       this.screen.setMirrored(this.isMirrored);
       await video.play();
       this.dispatch({ type: "camera-open", wish });
@@ -275,7 +276,7 @@ export class Page {
     this.video = null;
     this.#known = null;
     this.screen.setMirrored(false);
-    this.screen.clear();
+    this.screen.expectStill();
   }
 
   async #readVideo(file: File, wish: number): Promise<void> {
@@ -283,7 +284,7 @@ export class Page {
     const reading = (this.#reading = new AbortController());
     const { video } = this.screen;
     this.video = null;
-    this.screen.clear();
+    this.screen.expectStill();
     const source = this.record.begin(file.name, this.#samples.has(file));
     // What is known of it already is kept until all is known anew.
     const before = this.#known;
@@ -292,8 +293,7 @@ export class Page {
     if (video.src) URL.revokeObjectURL(video.src);
     video.src = URL.createObjectURL(file);
     try {
-      this.canPlay = await canPlay(video);
-      reading.signal.throwIfAborted();
+      this.canPlay = await canPlay(video, reading.signal);
       const read = await (this.#recogniser instanceof ServerRecogniser
         ? this.#readOnServer(this.#recogniser, file, source, wish, reading.signal)
         : this.#readHere(file, source, wish, reading.signal));
@@ -301,7 +301,7 @@ export class Page {
       if (before) this.record.replace(before, source);
       this.#known = source;
       this.video = read;
-      this.screen.showVideo(this.canPlay);
+      if (this.canPlay) this.screen.showVideo();
       this.dispatch({ type: "video-read", wish, done: read.frameCount, warning: read.warning });
     } catch (error) {
       const isStopped = reading.signal.aborted;
@@ -318,13 +318,12 @@ export class Page {
 
   async #readHere(file: File, source: Source, wish: number, signal: AbortSignal): Promise<ReadVideo> {
     const recogniser = this.#recogniser!;
-    const clip = await openClip(file, this.screen.video);
+    const clip = await openClip(file, this.canPlay ? this.screen.video : null, signal);
     try {
       signal.throwIfAborted();
       await recogniser.begin(false);
       signal.throwIfAborted();
       this.#identities.restart(false);
-      this.screen.showVideo(false);
       const { durationMs, frameCount } = clip;
       this.video = { source, durationMs, frameCount, warning: null };
       const underWay: Promise<void>[] = [];
@@ -364,7 +363,8 @@ export class Page {
     wish: number,
     signal: AbortSignal,
   ): Promise<ReadVideo> {
-    this.screen.showVideo(true);
+    if (this.canPlay) this.screen.showVideo();
+    else this.screen.showNoStill();
     const progress = (done: number, total: number | null) =>
       this.dispatch({ type: "video-progress", wish, done, total });
     const { faces, frames, warning } = await recogniser.recogniseVideo(file, progress, signal);
@@ -429,11 +429,4 @@ export function problemOf(error: unknown): Problem {
 
 function stopStream(stream: MediaStream): void {
   for (const track of stream.getTracks()) track.stop();
-}
-
-function canPlay(video: HTMLVideoElement): Promise<boolean> {
-  return new Promise((resolve) => {
-    video.addEventListener("loadeddata", () => resolve(video.videoWidth > 0), { once: true });
-    video.addEventListener("error", () => resolve(false), { once: true });
-  });
 }

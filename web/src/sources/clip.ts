@@ -5,6 +5,7 @@
 
 import type { InputVideoTrack } from "mediabunny";
 import { type Picture, UserError } from "../types";
+import { seek } from "./player";
 
 /** A video whose frames can be gone through. */
 export interface Clip {
@@ -15,8 +16,16 @@ export interface Clip {
   close(): void;
 }
 
-/** Opens a video; `player` shows it where the browser has no WebCodecs. */
-export async function openClip(file: File, player: HTMLVideoElement): Promise<Clip> {
+/**
+ * Opens a video.
+ *
+ * @param player shows it where the browser has no WebCodecs for it; null where it cannot.
+ */
+export async function openClip(
+  file: File,
+  player: HTMLVideoElement | null,
+  signal: AbortSignal,
+): Promise<Clip> {
   const { ALL_FORMATS, BlobSource, Input } = await import("mediabunny");
   const input = new Input({ formats: ALL_FORMATS, source: new BlobSource(file) });
   try {
@@ -24,13 +33,24 @@ export async function openClip(file: File, player: HTMLVideoElement): Promise<Cl
     if (!track) throw unreadable("It has no pictures.");
     const times = await frameTimesMs(track);
     const durationMs = (await track.computeDuration()) * 1000 - (times[0] ?? 0);
-    const frames = (await canDecode(track))
-      ? () => decoded(track)
-      : () => stepped(player, times, durationMs);
+    const isDecoded = await canDecode(track);
+    if (!isDecoded && !player) throw unreadable("It cannot decode it.");
+    const frames = () =>
+      inWords(isDecoded ? decoded(track) : stepped(player!, times, durationMs, signal));
     return { frameCount: times.length, durationMs, frames, close: () => input.dispose() };
   } catch (error) {
     input.dispose();
     throw error instanceof UserError ? error : unreadable("");
+  }
+}
+
+/** Frames whose failing is worded for people. */
+async function* inWords(frames: ReturnType<Clip["frames"]>): ReturnType<Clip["frames"]> {
+  try {
+    yield* frames;
+  } catch (error) {
+    console.warn("A video broke off:", error);
+    throw unreadable("From some frame on, it cannot decode it.");
   }
 }
 
@@ -73,23 +93,15 @@ async function* stepped(
   player: HTMLVideoElement,
   times: readonly number[],
   durationMs: number,
+  signal: AbortSignal,
 ): ReturnType<Clip["frames"]> {
   const firstMs = times[0] ?? 0;
   for (const [i, timeMs] of times.entries()) {
     const nextMs = times[i + 1] ?? firstMs + durationMs;
     // In the middle of a frame's time, rounding cannot show its neighbour.
-    await seek(player, (timeMs + nextMs) / 2000);
+    await seek(player, (timeMs + nextMs) / 2000, signal);
     yield { picture: await createImageBitmap(player), timestampMs: timeMs - firstMs };
   }
-}
-
-/** Lets a player show what it shows at a time, in seconds. */
-function seek(player: HTMLVideoElement, time: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    player.addEventListener("seeked", () => resolve(), { once: true });
-    player.addEventListener("error", () => reject(unreadable("")), { once: true });
-    player.currentTime = time;
-  });
 }
 
 function unreadable(detail: string): UserError {

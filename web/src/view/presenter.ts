@@ -183,7 +183,8 @@ export class Presenter {
     byId("camera").hidden = !isCamera || cameras < 2;
     byId("mirror").hidden = !isCamera;
     byId("mirror").setAttribute("aria-pressed", String(this.page.isMirrored));
-    byId("snapshot").hidden = stage.kind === "welcome" || (isCamera && stage.phase === "opening");
+    byId("snapshot").hidden = !this.screen.hasPicture || (isCamera && stage.phase === "opening");
+    byId("unshown").hidden = !this.screen.isUnshowable;
     byId("full").hidden = !document.fullscreenEnabled;
     byId("full").setAttribute("aria-pressed", String(document.fullscreenElement !== null));
     setLabel("stop", isCamera ? "Stop the camera" : "Close");
@@ -264,17 +265,22 @@ export class Presenter {
   #showPhoto(file: File): void {
     if (this.#photoOnScreen !== file) {
       this.#photoOnScreen = file;
-      this.screen.showVideo(false);
-      this.screen.clear();
+      this.screen.expectStill();
       decodePhoto(file).then(
         (picture) => {
           if (this.#photoOnScreen === file) this.screen.drawStill(picture);
           picture.close();
+          this.invalidate();
         },
-        () => {}, // Whoever recognises it says so.
+        // Whoever recognises it says what to do.
+        () => {
+          if (this.#photoOnScreen === file) this.screen.showNoStill();
+          this.invalidate();
+        },
       );
     }
-    const result = this.page.photoResult(file);
+    const isThere = this.screen.hasPicture || this.screen.isUnshowable;
+    const result = isThere ? this.page.photoResult(file) : null;
     if (this.screen.result === result) return;
     this.screen.showFaces(result);
     this.invalidate();

@@ -8,6 +8,8 @@ import { drawFaces, type Overlay } from "./overlay";
 export class Screen {
   /** What is shown of faces. */
   result: Result | null = null;
+  // "none": it is known that this browser cannot show the picture.
+  #still: "coming" | "shown" | "none" = "coming";
   // The person's number; of faces that have none, minus the place in the list.
   #focus = 0;
   #motion = new Motion();
@@ -18,10 +20,36 @@ export class Screen {
     private readonly overlay: Overlay,
   ) {}
 
-  /** Shows the video element, or the still picture over it. */
-  showVideo(isShown: boolean): void {
-    this.video.hidden = !isShown;
-    this.still.hidden = isShown;
+  /** Whether there is a picture to see. */
+  get hasPicture(): boolean {
+    return this.video.hidden ? this.#still === "shown" : this.video.videoWidth > 0;
+  }
+
+  /** Whether there is none, as this browser cannot show it. */
+  get isUnshowable(): boolean {
+    return this.video.hidden && this.#still === "none";
+  }
+
+  /** Shows the video element in the place of a still picture. */
+  showVideo(): void {
+    this.video.hidden = false;
+    this.still.hidden = true;
+  }
+
+  /** Empties the screen for the still picture that is to come: faces belong to one picture only. */
+  expectStill(): void {
+    this.clear();
+    this.video.hidden = true;
+    this.still.hidden = false;
+    this.#still = "coming";
+    const { width, height } = this.still;
+    this.still.getContext("2d")!.clearRect(0, 0, width, height);
+  }
+
+  /** Leaves the screen empty, as this browser cannot show the picture. */
+  showNoStill(): void {
+    this.expectStill();
+    this.#still = "none";
   }
 
   setMirrored(mirrored: boolean): void {
@@ -36,6 +64,7 @@ export class Screen {
       Object.assign(this.still, { width, height });
     }
     this.still.getContext("2d")!.drawImage(picture, 0, 0, width, height);
+    this.#still = "shown";
   }
 
   /** Shows a result of a live picture: its boxes move on until the next one. */
@@ -78,8 +107,9 @@ export class Screen {
     return this.result ? this.overlay.faceAt(this.result, clientX, clientY) : undefined;
   }
 
-  /** The picture with its boxes, as a file; not mirrored. */
-  snapshot(): Promise<Blob | null> {
+  /** The picture with its boxes, as a file; not mirrored. Null where there is none. */
+  async snapshot(): Promise<Blob | null> {
+    if (!this.hasPicture) return null;
     const source = this.video.hidden ? this.still : this.video;
     const canvas = document.createElement("canvas");
     canvas.width = "videoWidth" in source ? source.videoWidth : source.width;

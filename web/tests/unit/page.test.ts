@@ -34,7 +34,7 @@ function withCamera(recogniser = RECOGNISER) {
     requestVideoFrameCallback: (callback: FrameRequestCallback) => (take = callback),
   };
   const screen = {
-    ...{ video, clear: nothing, showVideo: nothing, setMirrored: nothing },
+    ...{ video, clear: nothing, showVideo: nothing, expectStill: nothing, setMirrored: nothing },
     showLive: ({ faces }: Result) => (shown = faces.map((face) => face.track_id)),
   };
   const engines = { open: async () => recogniser, labels: async () => ["happy"], close: nothing };
@@ -185,7 +185,9 @@ function withVideo(answers: ((signal: AbortSignal) => Promise<unknown>)[]) {
     ...{ pause: nothing, load: nothing, removeAttribute: nothing },
     addEventListener: (event: string, call: () => void) => event === "loadeddata" && call(),
   };
-  const screen = { video, clear: nothing, showVideo: nothing, setMirrored: nothing };
+  const screen = {
+    ...{ video, clear: nothing, showVideo: nothing, expectStill: nothing, setMirrored: nothing },
+  };
   const recogniser = Object.create(ServerRecogniser.prototype) as ServerRecogniser;
   Object.defineProperties(recogniser, {
     recogniseVideo: {
