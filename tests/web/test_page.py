@@ -650,6 +650,65 @@ def test_a_server_that_comes_back_is_found_again(launch, serve):
         assert page.is_hidden("#loading")
 
 
+def test_a_server_that_ends_long_streams_is_asked_for_another_one(launch, serve):
+    with launch(address=serve("--limit", "stream_seconds=1")) as page:
+        choose_mode(page, "server")
+        start_camera(page)
+        wait_for_text(page, "#record-size", "with [3-9] gaps")
+        rows_come(page)
+        assert page.is_hidden("#message")
+
+
+MUTE = """muted => {
+    const [track] = document.querySelector("#video").srcObject.getVideoTracks();
+    Object.defineProperty(track, "muted", { configurable: true, get: () => muted });
+    track.dispatchEvent(new Event(muted ? "mute" : "unmute"));
+}"""
+
+
+@pytest.mark.parametrize("mode", ["device", "server"])
+def test_a_camera_that_gives_no_picture_is_told_and_goes_on_with_one(launch, mode):
+    with launch() as page:
+        choose_mode(page, mode)
+        start_camera(page)
+        page.evaluate(MUTE, True)
+        wait_for_text(page, "#status", "The camera gives no picture")
+        # A pause and its end change nothing of that.
+        page.click("#pause")
+        wait_for_text(page, "#status", "^Paused.$")
+        page.click("#pause")
+        wait_for_text(page, "#status", "The camera gives no picture")
+        rows = page.inner_text("#record-size")
+        page.evaluate(MUTE, False)
+        wait_for_text(page, "#status", "Running.*while the camera gave no picture")
+        assert page.inner_text("#record-size") != rows
+        wait_for_text(page, "#record-size", "with 1 gap")
+        assert page.inner_text("#who") == "Person 1"
+        assert page.is_hidden("#message")
+
+
+@pytest.mark.parametrize("mode", ["device", "server"])
+def test_a_camera_has_the_limits_of_its_own_size_in_both_places(
+    launch, mode, astronaut_bgr, tmp_path
+):
+    # Its face has 30 pixels, and 15 in a picture reduced to 640: the limit is at 20.
+    picture = np.full((720, 1280, 3), 140, np.uint8)
+    picture[300:460, 560:720] = cv2.resize(astronaut_bgr, (160, 160), interpolation=cv2.INTER_AREA)
+    camera_file = tmp_path / "camera.y4m"
+    frame = b"FRAME\n" + cv2.cvtColor(picture, cv2.COLOR_BGR2YUV_I420).tobytes()
+    camera_file.write_bytes(b"YUV4MPEG2 W1280 H720 F20:1 Ip A1:1 C420jpeg\n" + 20 * frame)
+    camera = ["--use-fake-device-for-media-stream"]
+    camera.append(f"--use-file-for-fake-video-capture={camera_file}")
+    with launch(camera=False, arguments=camera) as page:
+        choose_mode(page, mode)
+        start_camera(page)
+        page.click("#pause")
+        table = list(read_record(download(page, "[data-export=csv]", tmp_path)))
+    for face in table:
+        assert 20 < max(face.box.width, face.box.height) < 40
+        assert "min_side_px" not in {limit.limit for limit in face.missed_limits}
+
+
 IN_HASTE = """
     // Where the session is in haste, what takes seconds takes half a second.
     const later = setTimeout;

@@ -6,6 +6,7 @@
 // it as further events. Such a report says which wish it answers: an answer to a wish that nobody has
 // any more, such as the picture of a camera after a photo was opened, is passed over.
 
+import type { GapReason } from "./record/record";
 import type { Mode, Remedy } from "./types";
 
 /** A file, as far as this module looks at it. */
@@ -17,7 +18,12 @@ export interface NamedFile {
 /** What is on the stage. */
 export type Stage<F extends NamedFile = File> =
   | { readonly kind: "welcome" }
-  | { readonly kind: "camera"; readonly phase: "opening" | "open" | "paused" | "asleep" }
+  | {
+      readonly kind: "camera";
+      readonly phase: "opening" | "open" | "paused" | "asleep";
+      /** Whether the camera gives no picture, though it is there. */
+      readonly isSilent: boolean;
+    }
   | {
       readonly kind: "video";
       readonly file: F;
@@ -81,6 +87,7 @@ export type Event<F extends NamedFile = File> =
   | { readonly type: "tab-shown" }
   // Reports on what was to be done.
   | { readonly type: "camera-open"; readonly wish: number }
+  | { readonly type: "camera-silence"; readonly wish: number; readonly isSilent: boolean }
   | { readonly type: "source-failed"; readonly wish: number; readonly problem: Problem }
   | { readonly type: "engine-progress"; readonly wish: number; readonly loaded: number; readonly total: number }
   | { readonly type: "engine-open"; readonly wish: number; readonly description: string; readonly warning: string }
@@ -92,8 +99,6 @@ export type Event<F extends NamedFile = File> =
   | { readonly type: "video-read"; readonly wish: number; readonly done: number; readonly warning: string | null }
   | { readonly type: "photo-progress"; readonly wish: number; readonly done: number; readonly total: number }
   | { readonly type: "photo-done"; readonly wish: number; readonly index: number; readonly problem: Problem | null };
-
-export type GapReason = "hidden" | "connection" | "paused";
 
 /** Something that is to be done. */
 export type Effect<F extends NamedFile = File> =
@@ -179,7 +184,9 @@ function report<F extends NamedFile>(state: State<F>, event: Report<F>): Step<F>
   if (event.wish !== wish) return [state, []];
   switch (event.type) {
     case "camera-open":
-      return whenOpen({ ...state, stage: { kind: "camera", phase: "open" } });
+      return cameraOpen(state);
+    case "camera-silence":
+      return cameraSilence(state, event.isSilent);
     case "source-failed":
       return sourceFailed(state, event.problem);
     case "engine-progress":
@@ -212,10 +219,24 @@ function startCamera<F extends NamedFile>(state: State<F>): Step<F> {
   const next: State<F> = {
     ...state,
     sourceWish: wish,
-    stage: { kind: "camera", phase: "opening" },
+    stage: { kind: "camera", phase: "opening", isSilent: false },
     problem: null,
   };
   return withEngine(next, [...leave(state), { do: "open-camera", wish }]);
+}
+
+function cameraOpen<F extends NamedFile>(state: State<F>): Step<F> {
+  if (state.stage.kind !== "camera") return [state, []];
+  return whenOpen({ ...state, stage: { ...state.stage, phase: "open" } });
+}
+
+/** A camera may fall silent for a while: a phone gives it to another app, or its driver stalls. */
+function cameraSilence<F extends NamedFile>(state: State<F>, isSilent: boolean): Step<F> {
+  const { stage } = state;
+  if (stage.kind !== "camera" || stage.isSilent === isSilent) return [state, []];
+  const next: State<F> = { ...state, stage: { ...stage, isSilent } };
+  if (stage.phase !== "open") return [next, []];
+  return isSilent ? [next, [{ do: "stop-live", gap: "camera" }]] : withEngine(next, []);
 }
 
 function openFiles<F extends NamedFile>(state: State<F>, files: readonly F[]): Step<F> {
@@ -282,26 +303,26 @@ function leave<F extends NamedFile>({ stage }: State<F>): Effect<F>[] {
 
 function pause<F extends NamedFile>(state: State<F>): Step<F> {
   if (state.stage.kind !== "camera" || state.stage.phase !== "open") return [state, []];
-  const next: State<F> = { ...state, stage: { kind: "camera", phase: "paused" } };
+  const next: State<F> = { ...state, stage: { ...state.stage, phase: "paused" } };
   return [next, [{ do: "stop-live", gap: "paused" }]];
 }
 
 function resume<F extends NamedFile>(state: State<F>): Step<F> {
   if (state.stage.kind !== "camera" || state.stage.phase !== "paused") return [state, []];
-  return withEngine({ ...state, stage: { kind: "camera", phase: "open" }, problem: null }, []);
+  return withEngine({ ...state, stage: { ...state.stage, phase: "open" }, problem: null }, []);
 }
 
 // --- A tab that nobody looks at gets no frames ---
 
 function tabHidden<F extends NamedFile>(state: State<F>): Step<F> {
   if (state.stage.kind !== "camera" || state.stage.phase !== "open") return [state, []];
-  const next: State<F> = { ...state, stage: { kind: "camera", phase: "asleep" } };
+  const next: State<F> = { ...state, stage: { ...state.stage, phase: "asleep" } };
   return [next, [{ do: "stop-live", gap: "hidden" }]];
 }
 
 function tabShown<F extends NamedFile>(state: State<F>): Step<F> {
   if (state.stage.kind === "camera" && state.stage.phase === "asleep") {
-    return withEngine({ ...state, stage: { kind: "camera", phase: "open" } }, []);
+    return withEngine({ ...state, stage: { ...state.stage, phase: "open" } }, []);
   }
   // Who comes back does not want to wait for the next attempt.
   return state.engine.kind === "lost" ? withEngine(state, []) : [state, []];
@@ -331,7 +352,7 @@ function withEngine<F extends NamedFile>(state: State<F>, before: readonly Effec
 function whenOpen<F extends NamedFile>(state: State<F>): Step<F> {
   const { engine, stage, sourceWish, engineWish } = state;
   if (engine.kind !== "open") return [state, []];
-  if (stage.kind === "camera" && stage.phase === "open") {
+  if (stage.kind === "camera" && stage.phase === "open" && !stage.isSilent) {
     return [state, [{ do: "begin-live", wish: engineWish }]];
   }
   if (stage.kind === "video" && stage.phase === "waiting") {
@@ -358,7 +379,13 @@ function engineFailed<F extends NamedFile>(state: State<F>, problem: Problem): S
   const next: State<F> = { ...state, engine: { kind: "closed" } };
   // Nobody has asked for anything yet: it is told when they do.
   if (state.stage.kind === "welcome") return [next, []];
-  return [{ ...next, problem }, [{ do: "stop-live", gap: "connection" }]];
+  const gap = state.mode === "server" ? "connection" : "recognition";
+  return [{ ...next, problem }, interrupted(state, gap)];
+}
+
+/** What must be done where nothing recognises any more. */
+function interrupted<F extends NamedFile>({ stage }: State<F>, gap: GapReason): Effect<F>[] {
+  return stage.kind === "camera" ? [{ do: "stop-live", gap }] : [];
 }
 
 function engineLost<F extends NamedFile>(state: State<F>): Step<F> {
@@ -367,7 +394,7 @@ function engineLost<F extends NamedFile>(state: State<F>): Step<F> {
   const ms = Math.min(FIRST_RETRY_MS * 2 ** (attempt - 1), LONGEST_RETRY_MS);
   const next: State<F> = { ...state, engine: { kind: "lost", attempt } };
   const { engineWish: wish } = state;
-  return [next, [{ do: "stop-live", gap: "connection" }, { do: "retry-in", ms, wish }]];
+  return [next, [...interrupted(state, "connection"), { do: "retry-in", ms, wish }]];
 }
 
 function worksAgain<F extends NamedFile>(state: State<F>): Step<F> {

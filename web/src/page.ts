@@ -4,7 +4,7 @@ import type { Engines } from "./engines";
 import { Live } from "./live";
 import { type Effect, type Event, initialState, type Problem, type State, step } from "./machine";
 import { Identities } from "./record/identities";
-import { beginGap, endGap, FaceLog, facesAt, type Source } from "./record/record";
+import { beginGap, endGap, FaceLog, facesAt, type GapReason, type Source } from "./record/record";
 import { ConnectionLost, ServerRecogniser } from "./recognisers/server";
 import { type Camera, isFrontCamera, NoCamera, openCamera } from "./sources/camera";
 import { openClip } from "./sources/clip";
@@ -189,11 +189,12 @@ export class Page {
     this.#live.start(recogniser);
   }
 
-  #stopLive(gap: "hidden" | "connection" | "paused" | null): void {
+  #stopLive(gap: GapReason | null): void {
     this.#beginning.abort();
     this.#live.stop();
-    // A connection is known to be lost only some time after the last that came over it.
-    const startMs = gap === "connection" ? (this.#heardMs ?? this.nowMs) : this.nowMs;
+    // What fails by itself is known to have failed only some time after the last that came of it.
+    const isWanted = gap === "paused" || gap === "hidden";
+    const startMs = isWanted ? this.nowMs : (this.#heardMs ?? this.nowMs);
     this.#heardMs = null;
     if (this.#cameraSource && gap) beginGap(this.#cameraSource, gap, startMs);
     if (gap === "paused") this.screen.video.pause();
@@ -231,8 +232,12 @@ export class Page {
     try {
       const stream = await this.#chosenCamera(wish);
       if (wish !== this.state.sourceWish) return stopStream(stream);
-      stream.getVideoTracks()[0]!.onended = () => this.#cameraLost(wish);
       const { video } = this.screen;
+      const [track] = stream.getVideoTracks();
+      track!.onended = () => this.#cameraLost(wish);
+      track!.onmute = () => this.dispatch({ type: "camera-silence", wish, isSilent: true });
+      track!.onunmute = () => this.#cameraBack(wish);
+      if (track!.muted) this.dispatch({ type: "camera-silence", wish, isSilent: true });
       video.srcObject = stream;
       this.isMirrored = isFrontCamera(stream);
       this.screen.showVideo();
@@ -254,6 +259,14 @@ export class Page {
       this.camera = { ...this.camera, deviceId: "" };
       return openCamera(this.camera);
     }
+  }
+
+  #cameraBack(wish: number): void {
+    if (wish !== this.state.sourceWish) return;
+    this.dispatch({ type: "camera-silence", wish, isSilent: false });
+    const { stage } = this.state;
+    // A phone pauses the player as well.
+    if (stage.kind === "camera" && stage.phase !== "paused") void this.screen.video.play();
   }
 
   #cameraLost(wish: number): void {

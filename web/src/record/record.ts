@@ -7,9 +7,11 @@ const MOST_ROWS = 400_000;
 /** This part of the oldest makes room at once: one by one, all others would move each time. */
 const PART_DROPPED = 0.1;
 
+export type GapReason = "hidden" | "connection" | "recognition" | "camera" | "paused";
+
 /** A time in which nothing was recorded. */
 export interface Gap {
-  readonly reason: "hidden" | "connection" | "paused";
+  readonly reason: GapReason;
   readonly startMs: number;
   readonly endMs: number | null;
 }
@@ -111,7 +113,7 @@ export class FaceLog {
 }
 
 /** Notes that nothing is recorded from now on. */
-export function beginGap(source: Source, reason: Gap["reason"], nowMs: number): void {
+export function beginGap(source: Source, reason: GapReason, nowMs: number): void {
   if (source.gaps.at(-1)?.endMs === null) return;
   source.gaps.push({ reason, startMs: nowMs, endMs: null });
 }

@@ -1,7 +1,7 @@
 // What the page says of its state, in plain words.
 
 import type { NamedFile, State } from "../machine";
-import type { FaceLog, Gap } from "../record/record";
+import type { FaceLog, Gap, GapReason } from "../record/record";
 import type { Mode } from "../types";
 
 /** What the readings of mien's own networks say, in words for everyone. */
@@ -43,9 +43,10 @@ export function statusOf(state: State<NamedFile>, speed: string, gaps: readonly 
     case "welcome":
       return "";
     case "camera":
-      if (stage.phase === "opening") return "Opening the camera …";
       if (stage.phase === "paused") return "Paused.";
       if (stage.phase === "asleep") return "Waiting until somebody looks.";
+      if (stage.isSilent) return "The camera gives no picture. Does another app use it?";
+      if (stage.phase === "opening") return "Opening the camera …";
       return speed ? `${speed} ${place}.${gapNote(gaps)}` : "";
     case "video":
       if (stage.phase === "failed") return "";
@@ -81,12 +82,18 @@ function videoNote(done: number, total: number | null, warning: string | null): 
   return warning ? `${note} ${warning}` : note;
 }
 
+const WHY_NOTHING: Readonly<Record<Exclude<GapReason, "paused">, string>> = {
+  hidden: "this tab was hidden",
+  connection: "the server was gone",
+  recognition: "recognition did not work",
+  camera: "the camera gave no picture",
+};
+
 function gapNote(gaps: readonly Gap[]): string {
   const last = gaps.at(-1);
   if (!last || last.endMs === null || last.reason === "paused") return "";
   const seconds = Math.max(Math.round((last.endMs - last.startMs) / 1000), 1);
-  const why = last.reason === "hidden" ? "this tab was hidden" : "the server was gone";
-  return ` Nothing was recorded for ${seconds} s while ${why}.`;
+  return ` Nothing was recorded for ${seconds} s while ${WHY_NOTHING[last.reason]}.`;
 }
 
 /** What the record holds. */

@@ -70,10 +70,38 @@ describe("the camera", () => {
     ];
     for (const event of late) {
       const [next, effects] = step(state, event);
-      expect(next.stage).toEqual({ kind: "camera", phase: "paused" });
+      expect(next.stage).toMatchObject({ kind: "camera", phase: "paused" });
       expect(statusOf(next, "Running a little slowly", [])).toBe("Paused.");
       expect(effects).toEqual([]);
     }
+  });
+
+  it("that falls silent is waited for, with a gap, and goes on when it is back", () => {
+    const silence = (isSilent: boolean) => ({ type: "camera-silence", wish: 1, isSilent }) as const;
+    const silent = after(...RUNNING, silence(true));
+    expect(silent.effects).toEqual([{ do: "stop-live", gap: "camera" }]);
+    expect(statusOf(silent.state, "", [])).toContain("gives no picture");
+    // It is paused and wanted again meanwhile.
+    const wanted = [{ type: "pause" }, { type: "resume" }, silence(true)] as const;
+    expect(after(...RUNNING, silence(true), ...wanted).effects).toEqual([]);
+    expect(step(silent.state, silence(false))[1]).toEqual([{ do: "begin-live", wish: 1 }]);
+    const paused = after(...RUNNING, { type: "pause" }, silence(true), silence(false));
+    expect(paused.effects).toEqual([]);
+    expect(paused.state.stage).toMatchObject({ phase: "paused" });
+  });
+
+  it("that is silent from its start on says so, and runs once it is not", () => {
+    const [start, open, engine] = RUNNING;
+    const silent = { type: "camera-silence", wish: 1, isSilent: true } as const;
+    const { state, effects } = after(start!, silent, engine!, open!);
+    expect(statusOf(state, "", [])).toContain("gives no picture");
+    expect(effects).toEqual([]);
+    expect(step(state, { ...silent, isSilent: false })[1]).toEqual([{ do: "begin-live", wish: 1 }]);
+  });
+
+  it("has a gap where recognition on this device fails", () => {
+    const { effects } = after(...RUNNING, { type: "engine-failed", wish: 1, problem: PROBLEM });
+    expect(effects).toEqual([{ do: "stop-live", gap: "recognition" }]);
   });
 
   it("says why it could not be opened, and the welcome is back", () => {
@@ -97,7 +125,7 @@ describe("a tab", () => {
       { type: "tab-hidden" },
       { type: "tab-shown" },
     );
-    expect(state.stage).toEqual({ kind: "camera", phase: "paused" });
+    expect(state.stage).toMatchObject({ kind: "camera", phase: "paused" });
     expect(effects).toEqual([]);
   });
 });
