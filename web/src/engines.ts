@@ -16,15 +16,25 @@ export class Engines {
   // SHA-256 of the network over time that the device has; null for smoothing.
   #calmedBy: string | null | undefined = null;
 
-  constructor(private readonly api: Api) {}
+  constructor(
+    private readonly api: Api,
+    /** Told what the network is, once that is known. */
+    private readonly described: (model: ModelInfo) => void,
+  ) {}
 
   /** What the network is, and what it needs. */
   model(): Promise<ModelInfo> {
-    this.#model ??= this.api.model().catch((error: unknown) => {
+    this.#model ??= this.#describe().catch((error: unknown) => {
       this.#model = null;
       throw error;
     });
     return this.#model;
+  }
+
+  async #describe(): Promise<ModelInfo> {
+    const model = await this.api.model();
+    this.described(model);
+    return model;
   }
 
   /** Chooses a reading of the network, for what is opened from now on. */

@@ -85,6 +85,8 @@ export type Event<F extends NamedFile = File> =
   | { readonly type: "dismiss" }
   | { readonly type: "tab-hidden" }
   | { readonly type: "tab-shown" }
+  /** Something went wrong that this machine does not do, such as saving a report. */
+  | { readonly type: "outside-failed"; readonly problem: Problem }
   // Reports on what was to be done.
   | { readonly type: "camera-open"; readonly wish: number }
   | { readonly type: "camera-silence"; readonly wish: number; readonly isSilent: boolean }
@@ -114,6 +116,9 @@ export type Effect<F extends NamedFile = File> =
   | { readonly do: "recognise-photo"; readonly file: F; readonly index: number; readonly wish: number }
   | { readonly do: "retry-in"; readonly ms: number; readonly wish: number }
   | { readonly do: "pick-files" }
+  | { readonly do: "save-report" }
+  /** Asks the server once more what its network is. */
+  | { readonly do: "greet" }
   | { readonly do: "clear-record" };
 
 export type Step<F extends NamedFile> = readonly [State<F>, readonly Effect<F>[]];
@@ -163,6 +168,8 @@ export function step<F extends NamedFile>(state: State<F>, event: Event<F>): Ste
       return tabHidden(state);
     case "tab-shown":
       return tabShown(state);
+    case "outside-failed":
+      return [{ ...state, problem: event.problem }, []];
     default:
       return report(state, event);
   }
@@ -425,6 +432,16 @@ function recogniseAnew<F extends NamedFile>(state: State<F>, mode: Mode): Step<F
   return withEngine(next, [{ do: "stop-live", gap: null }, { do: "close-engine" }]);
 }
 
+/** What failed is tried once more; what is done stays as it is. */
+function unfinished<F extends NamedFile>(stage: Stage<F>): Stage<F> {
+  if (stage.kind === "video") return stage.phase === "failed" ? again(stage) : stage;
+  if (stage.kind !== "photos") return stage;
+  const photos = stage.photos.map((photo): Photo<F> =>
+    photo.phase === "failed" ? { ...photo, phase: "waiting" } : photo,
+  );
+  return { ...stage, photos };
+}
+
 /** Videos and photos are recognised once more in another place. */
 function again<F extends NamedFile>(stage: Stage<F>): Stage<F> {
   if (stage.kind === "video") return { ...stage, phase: "waiting", done: 0, total: null, warning: null };
@@ -440,6 +457,10 @@ function remedy<F extends NamedFile>(state: State<F>, chosen: Remedy): Step<F> {
       return startCamera(calm);
     case "open-file":
       return [calm, [{ do: "pick-files" }]];
+    case "save-report":
+      return [calm, [{ do: "save-report" }]];
+    case "greet":
+      return [calm, [{ do: "greet" }]];
     case "new-record":
       return [calm, [{ do: "clear-record" }]];
     case "use-device":
@@ -447,7 +468,7 @@ function remedy<F extends NamedFile>(state: State<F>, chosen: Remedy): Step<F> {
     case "use-server":
       return state.mode === "server" ? [calm, []] : recogniseAnew(calm, "server");
     case "retry":
-      return withEngine({ ...calm, stage: again(state.stage) }, []);
+      return withEngine({ ...calm, stage: unfinished(state.stage) }, []);
   }
 }
 

@@ -10,7 +10,7 @@ import { toCsv, toJson } from "./record/table";
 import { openSample, showSamples } from "./samples";
 import { keepUpToDate } from "./service_worker_client";
 import { listCameras, otherCamera } from "./sources/camera";
-import type { Mode } from "./types";
+import type { Mode, Remedy } from "./types";
 import { byId } from "./view/elements";
 import { Overlay } from "./view/overlay";
 import { Presenter } from "./view/presenter";
@@ -21,11 +21,16 @@ const described = document.querySelector<HTMLMetaElement>("[name=mien-model]");
 const hasServer = !described;
 
 const api = new Api(askToken, described?.content);
-const engines = new Engines(api);
+const engines = new Engines(api, (model) => presenter.showModel(model));
 const fileInput = byId<HTMLInputElement>("file");
 const video = byId<HTMLVideoElement>("video");
 const screen = new Screen(video, byId("photo"), new Overlay(byId("overlay")));
-const page = new Page(engines, screen, () => presenter.invalidate(), () => fileInput.click(), "device");
+const elsewhere = {
+  pickFiles: () => fileInput.click(),
+  saveReport: () => void saveRecord("report"),
+  greet: () => void greet(),
+};
+const page = new Page(engines, screen, () => presenter.invalidate(), elsewhere, "device");
 const presenter = new Presenter(page, screen, hasServer);
 
 const KEEP_AFTER_MS = 3000;
@@ -110,7 +115,7 @@ document.addEventListener("paste", (event) => {
 showSamples((name) => {
   openSample(name).then(
     (file) => page.openSample(file),
-    (error: unknown) => presenter.complain(problemOf(error)),
+    (error: unknown) => complain(error),
   );
 });
 
@@ -130,8 +135,14 @@ async function saveRecord(kind: string): Promise<void> {
     if (kind === "report") save(await api.postCsv("v1/reports", csv), fileName("html"));
     else page.record.markSaved();
   } catch (error) {
-    presenter.complain(problemOf(error));
+    // Trying again is to save again, not to recognise again.
+    complain(error, kind === "report" ? ["save-report"] : []);
   }
+}
+
+/** Says what went wrong outside the page's state machine, and what may help. */
+function complain(error: unknown, remedies: readonly Remedy[] = []): void {
+  page.dispatch({ type: "outside-failed", problem: { ...problemOf(error), remedies } });
 }
 
 async function clearRecord(): Promise<void> {
@@ -168,11 +179,10 @@ video.addEventListener("playing", () => void showCameras());
 async function greet(): Promise<void> {
   try {
     const model = await engines.model();
-    presenter.showModel(model);
     // So that the first result comes at once; who saves data loads it when it is wanted.
     if (!savesData() && model.page_detector) page.dispatch({ type: "preload" });
   } catch (error) {
-    presenter.complain(problemOf(error));
+    complain(error, ["greet"]);
   }
 }
 

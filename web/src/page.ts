@@ -27,6 +27,13 @@ export interface ReadVideo {
   readonly warning: string | null;
 }
 
+/** What is done for the page elsewhere, when somebody presses the button of a message. */
+export interface Elsewhere {
+  pickFiles(): void;
+  saveReport(): void;
+  greet(): void;
+}
+
 export class Page {
   state: State;
   readonly record = new FaceLog();
@@ -61,7 +68,7 @@ export class Page {
     private readonly screen: Screen,
     /** Called when the state has changed, or what is shown of a face. */
     private readonly changed: () => void,
-    private readonly pickFiles: () => void,
+    private readonly elsewhere: Elsewhere,
     mode: Mode,
   ) {
     this.state = initialState(mode);
@@ -143,7 +150,11 @@ export class Page {
       case "retry-in":
         return void setTimeout(() => this.dispatch({ type: "retry-due", wish: effect.wish }), effect.ms);
       case "pick-files":
-        return this.pickFiles();
+        return this.elsewhere.pickFiles();
+      case "save-report":
+        return this.elsewhere.saveReport();
+      case "greet":
+        return this.elsewhere.greet();
       case "clear-record":
         return this.clearRecord();
     }

@@ -63,6 +63,8 @@ export type Remedy =
   | "use-device"
   | "use-server"
   | "retry"
+  | "save-report"
+  | "greet"
   | "new-record";
 
 /** Something that the user should be told, in words meant for them. */

@@ -26,6 +26,8 @@ const REMEDIES: Readonly<Record<Remedy, string>> = {
   "use-device": "Recognise on this device",
   "use-server": "Recognise on the server",
   retry: "Try again",
+  "save-report": "Try again",
+  greet: "Try again",
   "new-record": "New record",
 };
 
@@ -103,11 +105,6 @@ export class Presenter {
       select.value = srcObject.getVideoTracks()[0]?.getSettings().deviceId ?? "";
     }
     this.invalidate();
-  }
-
-  /** Says what went wrong outside the state machine. */
-  complain(problem: Problem): void {
-    this.#showProblem(problem);
   }
 
   #show(): void {

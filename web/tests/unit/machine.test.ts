@@ -181,6 +181,23 @@ describe("the server", () => {
   });
 });
 
+describe("what fails outside", () => {
+  const problem = { text: "No report.", remedies: ["save-report"] } as const;
+
+  it("is told until it is done, whatever comes meanwhile, and is done by itself", () => {
+    const { state } = after(
+      ...RUNNING,
+      { type: "outside-failed", problem },
+      { type: "live-result", wish: 1 },
+      { type: "engine-open", wish: 1, ...OPEN },
+    );
+    expect(state.problem).toEqual(problem);
+    const [next, effects] = step(state, { type: "remedy", remedy: "save-report" });
+    expect(next.problem).toBeNull();
+    expect(effects).toEqual([{ do: "save-report" }]);
+  });
+});
+
 describe("loading", () => {
   it("tells how far it is, can be stopped and tried again", () => {
     const loading: Event<F>[] = [

@@ -7,6 +7,8 @@ import { ConnectionLost, ServerRecogniser } from "../../src/recognisers/server";
 import type { FaceRecord, Recogniser, Result } from "../../src/types";
 import type { Screen } from "../../src/view/screen";
 
+const ELSEWHERE = { pickFiles() {}, saveReport() {}, greet() {} };
+
 class Stream {
   getVideoTracks = () => [{ getSettings: () => ({}), onended: null }];
   getTracks = () => [{ stop() {} }];
@@ -42,7 +44,7 @@ function withCamera(recogniser = RECOGNISER) {
     engines as unknown as Engines,
     screen as unknown as Screen,
     nothing,
-    nothing,
+    ELSEWHERE,
     "device",
   );
   const numbers = async () => {
@@ -202,7 +204,7 @@ function withVideo(answers: ((signal: AbortSignal) => Promise<unknown>)[]) {
     engines as unknown as Engines,
     screen as unknown as Screen,
     nothing,
-    nothing,
+    ELSEWHERE,
     "server",
   );
 }
