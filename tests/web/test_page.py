@@ -571,6 +571,53 @@ def test_threads_that_do_not_start_are_done_without(launch):
         assert "Threads do not start" in page.text_content("#figures")
 
 
+BREAKS = """
+    // The first worker breaks at its first picture, and stays so.
+    let isDead = false;
+    let tick;
+    const every = setInterval;
+    globalThis.setInterval = (call, ms) => {
+        tick = call;
+        return every(call, ms);
+    };
+    let made = 0;
+    const Real = Worker;
+    globalThis.Worker = class extends Real {
+        isFirst = made++ === 0;
+        postMessage(request, transfer) {
+            const isFine = !this.isFirst || (!request.picture && !isDead);
+            if (isFine) super.postMessage(request, transfer);
+            else if ("HOW" === "fails") super.postMessage({ ...request, picture: null });
+            else {
+                this.terminate();
+                isDead = true;
+                // Nothing comes of it any more; the patience with that is over at once.
+                for (let i = 0; i < 20; i++) setTimeout(() => tick());
+            }
+        }
+    };
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "how"),
+    [
+        ("[data-sample=photograph]", "fails"),
+        ("[data-sample=clip]", "fails"),
+        ("#start", "fails"),
+        ("[data-sample=photograph]", "dies"),
+    ],
+    ids=["photo", "video", "camera", "photo, silently"],
+)
+def test_recognition_that_broke_on_this_device_works_when_tried_again(launch, source, how):
+    with launch(script=BREAKS.replace("HOW", how)) as page:
+        page.click(source)
+        assert "on this device failed" in wait_for_text(page, "#message-text", ".")
+        page.click("#remedies >> text=Try again")
+        wait_for_text(page, "#verdict", VERDICT.pattern)
+        assert page.is_hidden("#message")
+
+
 def test_a_server_with_a_token_asks_for_it(launch, guarded_server):
     address, token = guarded_server
     attempts = (

@@ -14,7 +14,8 @@ export class Engines {
   #reading: string | null = null;
   #isOverTime = false;
   // SHA-256 of the network over time that the device has; null for smoothing.
-  #calmedBy: string | null | undefined = null;
+  #calmedBy: string | null = null;
+  #mayUseGpu = true;
 
   constructor(
     private readonly api: Api,
@@ -66,7 +67,14 @@ export class Engines {
     const loading = (this.#loading = new AbortController());
     const fetchFile = (file: NetworkFile, told: Progress) => this.api.bytes(file, told, loading.signal);
     const temporal = this.#isOverTime ? temporalOf(model, this.#reading) : null;
-    const device = this.#device ?? (await DeviceRecogniser.open(fetchFile, model, progress));
+    if (this.#device?.isBroken) {
+      // A browser that lost its graphics card may lose it again.
+      if (this.#device.isOnGpu) this.#mayUseGpu = false;
+      this.#device = null;
+      this.#calmedBy = null;
+    }
+    const device =
+      this.#device ?? (await DeviceRecogniser.open(fetchFile, model, this.#mayUseGpu, progress));
     if (loading.signal.aborted && device !== this.#device) {
       device.close();
       throw loading.signal.reason;
@@ -81,10 +89,7 @@ export class Engines {
       loading.signal.throwIfAborted();
       // Said before it is done: whoever wants another one next asks after this.
       this.#calmedBy = wanted;
-      await device.calmBy(file).catch((error: unknown) => {
-        this.#calmedBy = undefined;
-        throw error;
-      });
+      await device.calmBy(file);
     }
     return device;
   }

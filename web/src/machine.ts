@@ -94,6 +94,8 @@ export type Event<F extends NamedFile = File> =
   | { readonly type: "engine-progress"; readonly wish: number; readonly loaded: number; readonly total: number }
   | { readonly type: "engine-open"; readonly wish: number; readonly description: string; readonly warning: string }
   | { readonly type: "engine-failed"; readonly wish: number; readonly problem: Problem }
+  /** What recognises broke at a video or a photo, which fails by itself. */
+  | { readonly type: "engine-broken"; readonly wish: number }
   | { readonly type: "engine-lost"; readonly wish: number }
   | { readonly type: "live-result"; readonly wish: number }
   | { readonly type: "retry-due"; readonly wish: number }
@@ -181,6 +183,7 @@ const ABOUT_ENGINE: ReadonlySet<Event["type"]> = new Set([
   "engine-progress",
   "engine-open",
   "engine-failed",
+  "engine-broken",
   "engine-lost",
   "live-result",
   "retry-due",
@@ -202,6 +205,8 @@ function report<F extends NamedFile>(state: State<F>, event: Report<F>): Step<F>
       return engineOpen(state, event.description, event.warning);
     case "engine-failed":
       return engineFailed(state, event.problem);
+    case "engine-broken":
+      return [{ ...state, engine: { kind: "closed" } }, []];
     case "engine-lost":
       return engineLost(state);
     case "live-result":
@@ -510,7 +515,9 @@ function photoDone<F extends NamedFile>(state: State<F>, index: number, problem:
     stage: { ...stage, photos, done: 0, total: 0 },
     problem: problem ?? state.problem,
   };
-  return [next, nextPhoto(next)];
+  const effects = nextPhoto(next);
+  // Where one photo broke what recognises, the others get another one.
+  return effects.length > 0 ? withEngine(next, []) : [next, []];
 }
 
 /** The photo that is looked at goes first. */

@@ -336,6 +336,7 @@ export class Page {
       reading.abort();
       if (this.#known === source) this.#known = null;
       this.video = null;
+      this.#tellIfBroken();
       this.dispatch({ type: "source-failed", wish, problem: problemOf(error) });
     }
   }
@@ -417,8 +418,15 @@ export class Page {
       this.dispatch({ type: "photo-done", wish, index, problem: null });
     } catch (error) {
       if (signal.aborted) return;
+      this.#tellIfBroken();
       this.dispatch({ type: "photo-done", wish, index, problem: problemOf(error) });
     }
+  }
+
+  /** Says that what recognises has to be opened anew, if a video or a photo broke it. */
+  #tellIfBroken(): void {
+    const { engineWish: wish } = this.state;
+    if (this.#recogniser?.isBroken) this.dispatch({ type: "engine-broken", wish });
   }
 
   /** While there is something to watch, the screen stays on. */

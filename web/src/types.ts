@@ -93,6 +93,8 @@ export interface Recogniser {
   readonly description: string;
   /** What works, but not as well as it might; in words for the user. */
   readonly warning: string;
+  /** Whether it failed for good: another one has to be opened. */
+  readonly isBroken: boolean;
   /** Begins a new video: numbers and averages start afresh. Frames that are live do not wait. */
   begin(isLive: boolean): Promise<void>;
   /** Recognises a frame of the session; null where it was passed over for a newer one. */

@@ -5,7 +5,7 @@ import type { ModelInfo } from "../readings";
 import { decodePhoto } from "../sources/photo";
 import { type Picture, type Recogniser, type Result, UserError } from "../types";
 import { keepFiles } from "../service_worker_client";
-import type { Answer, Request } from "./device.worker";
+import type { Answer, OpenRequest, Request } from "./device.worker";
 import DeviceWorker from "./device.worker?worker";
 import { mostThreads } from "./runtime";
 
@@ -23,6 +23,10 @@ export type Fetch = (file: NetworkFile, progress: Progress) => Promise<ArrayBuff
 
 // Threads may never start (on iOS, their workers can hang): then one has to do.
 const OPEN_MS = 20_000;
+// A browser that has no memory left may end a worker without a word. A photo's part can take long on a
+// phone; the time in which the computer sleeps is one tick.
+const TICK_MS = 10_000;
+const MOST_SILENT_TICKS = 6;
 
 // The smallest module with a SIMD instruction: a function that returns a v128.
 const SIMD_PROBE = Uint8Array.of(
@@ -36,26 +40,50 @@ export class DeviceRecogniser implements Recogniser {
   readonly depth = 2;
   description = "";
   warning = "";
+  isBroken = false;
+  isOnGpu = false;
   readonly #worker = new DeviceWorker();
   readonly #waiting = new Map<number, Waiting>();
   #next = 0;
+  #silence = 0;
 
   private constructor() {
-    this.#worker.onmessage = ({ data }: MessageEvent<Answer>) => {
-      if ("progress" in data) {
-        const { done, total } = data.progress;
-        return this.#waiting.get(data.id)?.progress?.(done, total);
-      }
-      this.#waiting.get(data.id)?.done(data);
-      this.#waiting.delete(data.id);
-    };
-    this.#worker.onerror = (event) => this.#failAll(failure(event.message ?? ""));
+    this.#worker.onmessage = ({ data }: MessageEvent<Answer>) => this.#receive(data);
+    this.#worker.onerror = (event) => this.#break(event.message ?? "");
+  }
+
+  #receive(answer: Answer): void {
+    const waiting = this.#waiting.get(answer.id);
+    if ("failure" in answer) return this.#break(answer.failure);
+    if ("progress" in answer) waiting?.progress?.(answer.progress.done, answer.progress.total);
+    else {
+      this.#waiting.delete(answer.id);
+      waiting?.done(answer);
+    }
+    this.#expectAnswer();
+  }
+
+  /** Waits anew for a sign of life, if an answer is due. */
+  #expectAnswer(): void {
+    self.clearInterval(this.#silence);
+    if (this.#waiting.size === 0) return;
+    let ticks = 0;
+    this.#silence = self.setInterval(() => {
+      if (++ticks === MOST_SILENT_TICKS) this.#break("It does not answer any more.");
+    }, TICK_MS);
+  }
+
+  /** Ends what failed once: a lost graphics card, or WebAssembly that broke off, never works again. */
+  #break(detail: string): void {
+    this.isBroken = true;
+    this.#end(failure(detail));
   }
 
   /** Fetches the networks and opens them. */
   static async open(
     fetchFile: Fetch,
     model: ModelInfo,
+    mayUseGpu: boolean,
     progress: Progress,
   ): Promise<DeviceRecogniser> {
     check(model);
@@ -70,34 +98,29 @@ export class DeviceRecogniser implements Recogniser {
     );
     const [detector, network] = await Promise.all(fetched);
     const files = { detector: detector!, network: network! };
-    const threads = mostThreads();
-    const opened = await DeviceRecogniser.#tryOpen(model, files, threads);
+    const request = { type: "open", model, files, mayUseGpu } as const;
+    const opened = await DeviceRecogniser.#tryOpen({ ...request, threads: mostThreads() });
     if (opened) return opened;
-    const slower = await DeviceRecogniser.#tryOpen(model, files, 1);
+    const slower = await DeviceRecogniser.#tryOpen({ ...request, threads: 1 });
     if (!slower) throw failure("The networks could not be opened in time.");
     slower.warning = "Threads do not start in this browser, so it is slower than it could be.";
     return slower;
   }
 
   /** Null where several threads did not start in time. */
-  static async #tryOpen(
-    model: ModelInfo,
-    files: { detector: ArrayBuffer; network: ArrayBuffer },
-    threads: number,
-  ): Promise<DeviceRecogniser | null> {
+  static async #tryOpen(request: Omit<OpenRequest, "id">): Promise<DeviceRecogniser | null> {
+    const { threads } = request;
     const recogniser = new DeviceRecogniser();
     let timer = 0;
     const late = new Promise<"late">((resolve) => {
       if (threads > 1) timer = self.setTimeout(() => resolve("late"), OPEN_MS);
     });
     try {
-      const answer = await Promise.race([
-        recogniser.#ask({ type: "open", model, files, threads }),
-        late,
-      ]);
+      const answer = await Promise.race([recogniser.#ask(request), late]);
       if (answer !== "late") {
         if ("opened" in answer) {
           recogniser.description = answer.opened.description;
+          recogniser.isOnGpu = answer.opened.isOnGpu;
           void keepFiles(answer.opened.files);
         }
         return recogniser;
@@ -145,30 +168,28 @@ export class DeviceRecogniser implements Recogniser {
   }
 
   close(): void {
-    this.#worker.terminate();
-    this.#failAll(new UserError("Recognition was stopped."));
+    this.#end(new UserError("Recognition was stopped."));
   }
 
   async #result(request: Unnumbered, picture: Picture, progress?: Progress): Promise<Result> {
     const answer = await this.#ask(request, [picture], progress);
     if ("result" in answer) return answer.result;
-    throw failure("");
+    throw new UserError("Recognition was stopped.");
   }
 
   #ask(request: Unnumbered, transfer: Transferable[] = [], progress?: Progress): Promise<Answer> {
+    if (this.isBroken) return Promise.reject(failure(""));
     const id = this.#next++;
     return new Promise((resolve, reject) => {
-      this.#waiting.set(id, {
-        done: (answer) =>
-          "failure" in answer ? reject(failure(answer.failure)) : resolve(answer),
-        failed: reject,
-        progress,
-      });
+      this.#waiting.set(id, { done: resolve, failed: reject, progress });
       this.#worker.postMessage({ ...request, id }, transfer);
+      this.#expectAnswer();
     });
   }
 
-  #failAll(error: Error): void {
+  #end(error: Error): void {
+    this.#worker.terminate();
+    self.clearInterval(this.#silence);
     for (const { failed } of this.#waiting.values()) failed(error);
     this.#waiting.clear();
   }

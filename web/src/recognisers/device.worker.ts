@@ -13,23 +13,33 @@ import { TemporalMemory } from "../vision/temporal";
 import { FrameReader } from "../vision/view";
 import { hasGpu, loadRuntime, type Runtime } from "./runtime";
 
+export interface OpenRequest {
+  id: number;
+  type: "open";
+  model: ModelInfo;
+  files: Files;
+  threads: number;
+  mayUseGpu: boolean;
+}
+
 /** What the page sends. */
 export type Request =
-  | { id: number; type: "open"; model: ModelInfo; files: Files; threads: number }
+  | OpenRequest
   | { id: number; type: "read-as"; reading: string | null }
   /** The network over time that calms labels from the next video on; null for smoothing. */
   | { id: number; type: "calm-by"; temporal: ArrayBuffer | null }
   | { id: number; type: "begin"; isLive: boolean }
   | { id: number; type: "frame"; picture: Picture; frame: number; timestampMs: number }
   | { id: number; type: "photo"; picture: Picture }
-  /** Breaks off the photo with that number; it is not answered itself. */
+  /** Breaks off the photo with that number, which is answered so; it is not answered itself. */
   | { id: number; type: "stop-photo" };
 
 /** What it gets: one answer to each request; to a photo, how far it is before. */
 export type Answer =
-  | { id: number; opened: { description: string; files: readonly string[] } }
+  | { id: number; opened: { description: string; files: readonly string[]; isOnGpu: boolean } }
   | { id: number; result: Result }
   | { id: number; progress: { done: number; total: number } }
+  | { id: number; stopped: true }
   | { id: number; failure: string };
 
 let model: ModelInfo;
@@ -42,6 +52,9 @@ const reader = new FrameReader();
 let queue: Promise<unknown> = Promise.resolve();
 const stopped = new Set<number>();
 
+/** A photo was broken off, as it was asked for. */
+class Stopped extends Error {}
+
 self.onmessage = ({ data }: MessageEvent<Request>) => {
   if (data.type === "stop-photo") return void stopped.add(data.id);
   // Frames must be followed in their order, though a step waits for a network.
@@ -49,6 +62,9 @@ self.onmessage = ({ data }: MessageEvent<Request>) => {
     try {
       self.postMessage(await answer(data));
     } catch (error) {
+      if (error instanceof Stopped) {
+        return self.postMessage({ id: data.id, stopped: true } satisfies Answer);
+      }
       const failure = error instanceof Error ? error.message : String(error);
       self.postMessage({ id: data.id, failure } satisfies Answer);
     }
@@ -59,7 +75,7 @@ async function answer(request: Exclude<Request, { type: "stop-photo" }>): Promis
   const { id } = request;
   switch (request.type) {
     case "open":
-      return { id, opened: await open(request.model, request.files, request.threads) };
+      return { id, opened: await open(request) };
     case "read-as":
       networks.readAs(request.reading);
       return { id, result: { width: 0, height: 0, faces: [] } };
@@ -78,11 +94,13 @@ async function answer(request: Exclude<Request, { type: "stop-photo" }>): Promis
   }
 }
 
-async function open(info: ModelInfo, files: Files, threads: number) {
-  model = info;
-  runtime = (await openOnGpu(files, threads)) ?? (await openOn("wasm", files, threads));
+async function open(request: OpenRequest) {
+  const { files, threads, mayUseGpu } = request;
+  model = request.model;
+  const onGpu = mayUseGpu ? await openOnGpu(files, threads) : null;
+  runtime = onGpu ?? (await openOn("wasm", files, threads));
   begin(true);
-  return { description: runtime.description, files: runtime.files };
+  return { description: runtime.description, files: runtime.files, isOnGpu: onGpu !== null };
 }
 
 async function openOnGpu(files: Files, threads: number): Promise<Runtime | null> {
@@ -134,7 +152,7 @@ async function photo(picture: Picture, id: number): Promise<Result> {
     self.postMessage({ id, progress: { done, total } } satisfies Answer);
     // A message that stops it comes in between two tasks.
     await new Promise((resolve) => setTimeout(resolve));
-    if (stopped.delete(id)) throw new Error("It was stopped.");
+    if (stopped.delete(id)) throw new Stopped();
   });
   const when = { frame: 0, timestamp_ms: 0, track_id: 0, detected: true, smooth_ms: 0, temporal_sha256: null };
   const faces = (await judgeFaces(networks, view, found)).map((face) =>

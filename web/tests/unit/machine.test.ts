@@ -253,6 +253,26 @@ describe("photos", () => {
     expect(effects).toEqual([{ do: "recognise-photo", file: OTHER, index: 1, wish: 1 }]);
   });
 
+  it("are tried again where they failed, and only there", () => {
+    const failed = after(
+      ...three,
+      { type: "photo-done", wish: 1, index: 0, problem: null },
+      { type: "photo-done", wish: 1, index: 1, problem: PROBLEM },
+    );
+    const [state, effects] = step(failed.state, { type: "remedy", remedy: "retry" });
+    expect(state.stage).toMatchObject({ photos: [{ phase: "done" }, { phase: "waiting" }] });
+    expect(effects).toEqual([{ do: "recognise-photo", file: OTHER, index: 1, wish: 1 }]);
+  });
+
+  it("that break what recognises get the others another one", () => {
+    const broken = after(...three, { type: "engine-broken", wish: 1 });
+    const [state, effects] = step(broken.state, { type: "photo-done", wish: 1, index: 0, problem: PROBLEM });
+    expect(effects).toEqual([{ do: "open-engine", mode: "device", wish: 2 }]);
+    const [next, then] = step(state, { type: "engine-open", wish: 2, ...OPEN });
+    expect(then).toEqual([{ do: "recognise-photo", file: OTHER, index: 1, wish: 1 }]);
+    expect(next.problem).toEqual(PROBLEM);
+  });
+
   it("tell how far the search for small faces is", () => {
     const { state } = after(...three, { type: "photo-progress", wish: 1, done: 4, total: 11 });
     expect(countOf(state)).toBe("4 of 11 parts");
@@ -345,6 +365,28 @@ describe("a video", () => {
     const [there] = step(failed.state, { type: "remedy", remedy: "use-server" });
     const [, effects] = step(there, { type: "engine-open", wish: there.engineWish, ...OPEN });
     expect(effects).toEqual([{ do: "read-video", file: VIDEO, wish: there.sourceWish }]);
+  });
+
+  it("that was read is not read again where something else is tried again", () => {
+    const { state, effects } = after(
+      ...reading,
+      { type: "video-read", wish: 1, done: 464, warning: null },
+      { type: "remedy", remedy: "retry" },
+    );
+    expect(state.stage).toMatchObject({ phase: "read" });
+    expect(effects).toEqual([]);
+  });
+
+  it("that broke what recognises is read by another one when it is tried again", () => {
+    const failed = after(
+      ...reading,
+      { type: "engine-broken", wish: 1 },
+      { type: "source-failed", wish: 1, problem: PROBLEM },
+    );
+    const [state, effects] = step(failed.state, { type: "remedy", remedy: "retry" });
+    expect(effects).toEqual([{ do: "open-engine", mode: "device", wish: 2 }]);
+    const [, then] = step(state, { type: "engine-open", wish: 2, ...OPEN });
+    expect(then).toEqual([{ do: "read-video", file: VIDEO, wish: 1 }]);
   });
 
   it("is not disturbed by a tab that is hidden", () => {
