@@ -774,12 +774,21 @@ def test_a_server_that_says_nothing_is_told_and_can_be_asked_again(launch):
         page.route("**/v1/model", lambda route: silent.append(route))
         page.evaluate("sessionStorage.haste = 'yes'")
         page.reload()
+        wait_for_text(page, "#message-text", "does not answer")
+        # Whoever asks again before anything is shown is told again.
+        page.click("#remedies >> text=Try again")
+        page.wait_for_selector("#message", state="hidden")
+        wait_for_text(page, "#message-text", "does not answer")
         page.click("[data-sample=photograph]")
-        assert "does not answer" in wait_for_text(page, "#message-text", ".")
+        page.wait_for_selector("#message", state="hidden")
+        wait_for_text(page, "#message-text", "does not answer")
         page.unroute("**/v1/model")
         page.evaluate("delete sessionStorage.haste")
         page.click("#remedies >> text=Try again")
         wait_for_text(page, "#status", "Recognised")
+        # What is known of the network only now is shown as well.
+        assert page.inner_text("#model").startswith("Network 0")
+        assert page.locator("#readings option").count() == 2
     assert silent
 
 
