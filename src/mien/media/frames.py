@@ -28,9 +28,9 @@ from mien.media.capture import (
     open_standard_input,
     open_url,
 )
-from mien.media.interlaced import has_pyav
 from mien.media.picture_files import PICTURE_SUFFIXES, is_hidden, is_picture, read_image
 from mien.media.pictures import Picture, is_pillow, load_picture
+from mien.media.pyav import has_pyav
 from mien.media.source import Frame, FrameSource, OpenedSource
 
 __all__ = [

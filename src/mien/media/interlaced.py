@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from mien.core.errors import SourceError
 from mien.media.image import rotate
+from mien.media.pyav import has_pyav, open_to_read
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -36,15 +37,6 @@ _MOST_STILLS = 8
 _SAMPLED = 8  # of the rows and columns, to find pictures alike
 _SAME_MS = 1.0  # two readers round differently
 _SEEK_MARGIN_S = 2.0  # decoding begins so much earlier: a place is found to within some frames
-
-
-def has_pyav() -> bool:
-    """Return whether PyAV is installed."""
-    try:
-        import av  # noqa: F401
-    except ImportError:
-        return False
-    return True
 
 
 def with_interlaced(
@@ -176,10 +168,7 @@ class InterlacedVideo:
     @contextmanager
     def _opened(self, from_ms: float) -> Iterator[tuple[InputContainer, VideoStream]]:
         """Open the file a little before a time."""
-        import av
-
-        # Absolute: FFmpeg takes 12:30:00.mp4 for an address.
-        with av.open(self._path.absolute()) as file:
+        with open_to_read(self._path) as file:
             stream = file.streams.video[0]
             before_s = from_ms / 1000 - _SEEK_MARGIN_S
             if before_s > 0 and stream.time_base is not None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from mien.media.pyav import open_to_read
+
 _HOURS_MINUTES_SECONDS = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
 
 
@@ -23,7 +25,7 @@ def picture_ms(address: str, timeout_s: float) -> float | None:
     except ImportError:
         return None
     try:
-        with av.open(address, timeout=timeout_s) as file:
+        with open_to_read(address, timeout_s) as file:
             picture = file.streams.video[0]
             start, length, base = picture.start_time, picture.duration, picture.time_base
             kind, end = file.format.name, picture.metadata.get("DURATION", "")

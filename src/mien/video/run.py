@@ -16,9 +16,9 @@ from mien.engine.settings import EngineSettings
 from mien.media.blur import blur_faces
 from mien.media.draw import draw_faces
 from mien.media.frames import FrameSource, damage_of, file_read, open_frames, path_of
-from mien.media.interlaced import has_pyav
 from mien.media.layout import Spots
 from mien.media.picture_files import is_picture, passed_over_line
+from mien.media.pyav import has_pyav
 from mien.media.sink import VideoSink
 from mien.recognizer import Recognizer
 from mien.record.summary import Summary

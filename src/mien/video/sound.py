@@ -15,6 +15,7 @@ from mien.core.errors import OutputError, SourceError
 from mien.core.files import take_place
 from mien.core.signals import signals_held_back
 from mien.media.image import fit_between_bars, with_even_sides
+from mien.media.pyav import open_to_read
 from mien.media.sink import temporary_video
 
 if TYPE_CHECKING:
@@ -206,7 +207,7 @@ class _Sound:
         import av
 
         try:
-            source = av.open(path.absolute())
+            source = open_to_read(path)
         except (OSError, av.FFmpegError) as error:
             raise SourceError(f"The sound of {path} cannot be read: {error.strerror}.") from None
         if not source.streams.audio or not source.streams.video:
