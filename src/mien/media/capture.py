@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import stat
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -90,10 +91,13 @@ class _CaptureSource(OpenedSource):
         self.frame_count = frame_count
         self.is_live = is_live
         self._capture = capture
+        self._in_use = threading.Lock()  # OpenCV crashes where one thread closes what another reads
+        self._is_closed = False
         self._path = path
         self._decoder_threads = decoder_threads
         self._address = address
         self._pixel_shape = pixel_shape
+        self._turned_degrees = int(capture.get(cv2.CAP_PROP_ORIENTATION_META)) % 360
         self._counts_frames = counts_frames
         self._states_times = states_times
         self._failures_at_end = failures_at_end
@@ -112,17 +116,23 @@ class _CaptureSource(OpenedSource):
                 self.first_ms = in_file.first_ms
             yield Frame(index, timestamp_ms, _with_square_pixels(image_bgr, self._pixel_shape))
             index += 1
-        self._check_end(index, timestamp_ms)
+        if not self._is_closed:
+            self._check_end(index, timestamp_ms)
 
     def close(self) -> None:
-        self._capture.release()
+        self._is_closed = True
+        # Whoever is reading, perhaps from a stream that stalls, releases it when the read is over.
+        if self._in_use.acquire(blocking=False):
+            try:
+                self._capture.release()
+            finally:
+                self._in_use.release()
 
     def _pictures(self) -> Iterator[TimedPicture]:
         if self._path is None:
             yield from self._read()
             return
-        turned_degrees = int(self._capture.get(cv2.CAP_PROP_ORIENTATION_META)) % 360
-        video = InterlacedVideo(self._path, turned_degrees, self._decoder_threads)
+        video = InterlacedVideo(self._path, self._turned_degrees, self._decoder_threads)
         spots = 0
         for picture in with_interlaced(self._read(), video):
             if video.is_known:
@@ -134,7 +144,12 @@ class _CaptureSource(OpenedSource):
     def _read(self) -> Iterator[TimedPicture]:
         failures = 0
         while failures < self._failures_at_end:
-            read, image = self._capture.read()
+            with self._in_use:
+                read, image = self._capture.read()
+                stated_ms = self._stated_ms() if read else None
+            if self._is_closed:
+                self.close()
+                return
             if not read:
                 failures += 1
                 continue
@@ -143,7 +158,7 @@ class _CaptureSource(OpenedSource):
                 failures = 0
             image_bgr = np.asarray(image, dtype=np.uint8)
             self._compare(image_bgr)
-            yield image_bgr, self._stated_ms()
+            yield image_bgr, stated_ms
 
     def _compare(self, image_bgr: NDArray[np.uint8]) -> None:
         """Count the frames for as long as all are one and the same picture."""
