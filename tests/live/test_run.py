@@ -22,6 +22,7 @@ from mien.live.recording import Recording
 from mien.live.run import LiveOutputs, file_name, run_live
 from mien.media.frames import Frame, open_frames
 from mien.record.read import read_record
+from mien.record.report import write_report
 
 
 @pytest.fixture
@@ -356,6 +357,27 @@ def test_a_picture_stays_until_the_user_quits(recognizer, in_empty_folder, scree
     # Its keys work as long as it is there.
     (_, before), *_, (_, after) = screen.shown
     assert (before != after).any()
+
+
+def test_what_r_records_is_a_video_with_its_own_record(
+    recognizer, in_empty_folder, screen, astronaut_bgr, write_video
+):
+    source = write_video(in_empty_folder / "clip.mp4", [astronaut_bgr] * 100)
+    screen.keys = [(2.0, "r"), (3.0, "r"), (3.2, "q")]
+    run_live(source, recognizer, say=print, outputs=LiveOutputs(csv=Path("all.csv"), raw=True))
+    (video,) = (in_empty_folder / "results" / "live").glob("clip_*.mp4")
+    record = video.with_suffix(".csv")
+    rows = list(read_record(record))
+    with open_frames(video) as frames:
+        written = list(frames)
+    assert len(written) == pytest.approx(25, abs=3)
+    found = [(row.frame, row.timestamp_ms) for row in rows]
+    assert found == [(frame.index, pytest.approx(frame.timestamp_ms)) for frame in written]
+    headers = [path.read_text().splitlines()[0] for path in (record, Path("all.csv"))]
+    assert headers[0] == headers[1]
+    assert "raw_happy" in headers[0]
+    write_report(record, Path("page.html"), faces_from=video)
+    assert "data:image/jpeg" in Path("page.html").read_text(encoding="utf-8")
 
 
 def test_the_last_picture_of_a_folder_stays_as_long_as_the_others(

@@ -6,6 +6,7 @@ import itertools
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -18,6 +19,7 @@ class Recording:
     """Writes `NAME_DATE-TIME.mp4` and `.csv` while it is told to; a context manager.
 
     Each recording has files of its own: one that would take the place of another gets a number.
+    Both count frames and time from its first frame.
 
     Args:
         folder: Where the files go; it is made where it is missing.
@@ -26,6 +28,7 @@ class Recording:
         labels: What the network tells apart.
         smooth_ms: What the probabilities were smoothed with.
         temporal: Whether a network over time says what the faces show.
+        raw: Whether the probabilities before smoothing stand in the record as well.
         say: Called with a line for each recording that is done.
     """
 
@@ -38,6 +41,7 @@ class Recording:
         labels: tuple[str, ...],
         smooth_ms: float,
         temporal: bool = False,
+        raw: bool = False,
         say: Callable[[str], None],
     ) -> None:
         self._folder = folder
@@ -46,11 +50,12 @@ class Recording:
         self._labels = labels
         self._smooth_ms = smooth_ms
         self._temporal = temporal
+        self._raw = raw
         self._say = say
         self._open: ExitStack | None = None
         self._video: VideoSink | None = None
         self._record: RecordWriter | None = None
-        self._begun_ms: float | None = None
+        self._begun: tuple[int, float] | None = None  # number and time of the first frame
 
     def follow(self, *, is_wanted: bool) -> None:
         """Begin or end the recording, if it is not yet as wanted."""
@@ -63,15 +68,19 @@ class Recording:
         """Append a frame, whose picture is annotated, if the recording is on."""
         if self._video is None or self._record is None:
             return
-        if self._begun_ms is None:
-            self._begun_ms = faces.timestamp_ms
-        self._video.write_at(faces.image_bgr, faces.timestamp_ms - self._begun_ms)
-        self._record.write(faces)
+        if self._begun is None:
+            self._begun = faces.frame.index, faces.timestamp_ms
+        first, begun_ms = self._begun
+        self._video.write_at(faces.image_bgr, faces.timestamp_ms - begun_ms)
+        self._record.write(
+            replace(face, frame=face.frame - first, timestamp_ms=face.timestamp_ms - begun_ms)
+            for face in faces
+        )
 
     def close(self) -> None:
         """End the recording; once more does nothing."""
         opened, video = self._open, self._video
-        self._open = self._video = self._record = self._begun_ms = None
+        self._open = self._video = self._record = self._begun = None
         if opened is None:
             return
         opened.close()
@@ -90,7 +99,7 @@ class Recording:
         self._record = self._open.enter_context(
             RecordWriter(
                 self._labels,
-                RecordOutputs(csv=self._folder / f"{stem}.csv"),
+                RecordOutputs(csv=self._folder / f"{stem}.csv", raw=self._raw),
                 smooth_ms=self._smooth_ms,
                 temporal=self._temporal,
             )

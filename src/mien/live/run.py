@@ -113,7 +113,7 @@ def run_live(
         say("Reading video stream ...")
         try:
             if video is None:
-                _Show(stream, view, narrator, record, settings, say).run(fast=fast)
+                _Show(stream, view, narrator, record, settings, outputs, say).run(fast=fast)
             else:
                 _write(stream, view, narrator, record, video, say)
         except KeyboardInterrupt:
@@ -155,6 +155,7 @@ class _Show:
         narrator: _Narrator,
         record: RecordWriter,
         settings: EngineSettings,
+        outputs: LiveOutputs,
         say: Callable[[str], None],
     ) -> None:
         self._stream = stream
@@ -168,6 +169,7 @@ class _Show:
             labels=stream.recognizer.classifier.labels,
             smooth_ms=settings.smooth_ms,
             temporal=settings.temporal is not None,
+            raw=outputs.raw,
             say=say,
         )
         self._faces: FrameFaces | None = None
