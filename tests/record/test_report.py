@@ -334,7 +334,9 @@ def test_faces_are_shown_only_if_asked_for(record, tmp_path, astronaut_bgr, writ
 
 def test_faces_of_another_video_are_refused(record, tmp_path, astronaut_bgr, write_video, page_of):
     short = write_video(tmp_path / "short.mp4", [astronaut_bgr[:200, :200]] * 100)
-    with pytest.raises(DataError, match=r"short\.mp4 has no frame \d+, in which the record has"):
+    with pytest.raises(
+        DataError, match=r"short\.mp4 has no frame at 00:00:0\d\.\d, where the record has"
+    ):
         page_of(record, tmp_path, faces_from=short)
     small = write_video(tmp_path / "small.mp4", [astronaut_bgr[:16, :16]] * 250)
     with pytest.raises(DataError, match=r"outside of frame \d+ of .*, which is 16 x 16 pixels"):

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mien.core.errors import DataError
 from mien.core.types import Box, FaceEmotion
-from mien.media.frames import open_frames
+from mien.media.frames import Frame, FrameSource, open_frames
 from mien.record.page import colour, face_tag, fill_page, share_bar
 from mien.record.person import Answer, Moment, Person, apportion
 from mien.record.read import nothing_to_show, read_record
@@ -33,6 +33,8 @@ NOTES = (
 
 _FEWEST_STEPS = 4
 """From fewer steps between rows nothing is said of how often frames were looked at."""
+
+_ROUNDED_MS = 1.0  # times in a record, and in videos, are rounded
 
 _COLUMNS = 300  # slices of a chart, at most: more than two pixels each on any screen
 _CHART_HEIGHT = 160
@@ -292,25 +294,34 @@ def _cut_moments(
     video: Path, people: list[Person], rotate_degrees: int
 ) -> dict[tuple[int, Box], str]:
     """An `<img>` of the face at each of the people's moments, by frame and box."""
-    wanted: dict[int, list[Moment]] = {}
-    for person in people:
-        for moment in person.moments:
-            wanted.setdefault(moment.frame, []).append(moment)
+    moments = [moment for person in people for moment in person.moments]
+    moments.sort(key=lambda moment: moment.timestamp_ms)
     pictures: dict[tuple[int, Box], str] = {}
-    last = max(wanted, default=-1)
     with open_frames(video, rotate_degrees=rotate_degrees) as frames:
-        for frame in frames:
-            for moment in wanted.pop(frame.index, []):
-                name = f"frame {frame.index} of {video}"
-                pictures[moment.frame, moment.box] = face_tag(frame.image_bgr, moment.box, name)
-            if frame.index >= last:
-                break
-    if wanted:
-        raise DataError(
-            f"{video} has no frame {min(wanted)}, in which the record has a face: expected the "
-            "video that the record was made of."
-        )
+        for moment, frame in _with_frames(moments, frames):
+            if abs(frame.timestamp_ms - moment.timestamp_ms) > 1000 / frames.fps + _ROUNDED_MS:
+                raise DataError(
+                    f"{video} has no frame at {_clock(moment.timestamp_ms)}, where the record has "
+                    "a face: expected the video that the record was made of."
+                )
+            name = f"frame {frame.index} of {video}"
+            pictures[moment.frame, moment.box] = face_tag(frame.image_bgr, moment.box, name)
     return pictures
+
+
+def _with_frames(moments: list[Moment], frames: FrameSource) -> Iterator[tuple[Moment, Frame]]:
+    """Yield moments, in the order of time, each with the frame that is nearest to it.
+
+    Of a camera, the annotated video lacks the frames that were dropped: their numbers differ.
+    """
+    coming = iter(frames)
+    nearest = after = next(coming, None)
+    for moment in moments:
+        # No further than necessary: the video may break off where its record ends.
+        while after is not None and after.timestamp_ms < moment.timestamp_ms - _ROUNDED_MS:
+            nearest, after = after, next(coming, None)
+        around = [frame for frame in (nearest, after) if frame is not None]
+        yield moment, min(around, key=lambda frame: abs(frame.timestamp_ms - moment.timestamp_ms))
 
 
 def _y(share: float) -> str:
