@@ -1,7 +1,10 @@
 import itertools
+from fractions import Fraction
 
+import numpy as np
 import pytest
 
+from mien.media.frames import open_frames
 from mien.media.timeline import FileTimeline, LiveTimeline
 
 
@@ -11,13 +14,39 @@ from mien.media.timeline import FileTimeline, LiveTimeline
         pytest.param([0, 40, 360, 29_960], [0, 40, 360, 29_960], id="uneven"),
         pytest.param([840, 880, 920], [0, 40, 80], id="from the middle"),
         pytest.param([0, 0, 0, 0], [0, 40, 80, 120], id="without times"),
-        pytest.param([0, 40, 40, 81], [0, 40, 80, 81], id="one time twice"),
+        pytest.param([0, 40, 40, 81], [0, 40, 44, 81], id="one time twice"),
+        pytest.param([0, 40, 40, 41, 42, 81], [0, 40, 44, 48, 52, 81], id="behind a repeated one"),
+        pytest.param([0, 80, 40, 120, 160], [0, 80, 84, 120, 160], id="a little earlier"),
+        pytest.param([0, None, 80, None, 160], [0, 40, 80, 120, 160], id="every other one without"),
+        pytest.param([0, 0, 40, 80, 120], [0, 40, 44, 80, 120], id="the first time twice"),
+        pytest.param([0, 40, *[40] * 5, 300], [0, 40, 44, 48, 88, 128, 168, 300], id="stand still"),
+        pytest.param([0, 4000, 0, 40, 80], [0, 4000, 4040, 4080, 4120], id="begins anew"),
     ],
 )
 def test_times_of_a_file_never_run_backwards(positions, times):
     timeline = FileTimeline(25)
     assert [timeline.place(position) for position in positions] == pytest.approx(times)
     assert timeline.first_ms == positions[0]
+
+
+def test_a_file_some_of_whose_times_are_repeated_ends_when_it_says(tmp_path):
+    av = pytest.importorskip("av", reason="needs mien[video]")
+    stated_ms = [40 * (number - (number % 10 == 9)) for number in range(100)]
+    path = tmp_path / "repeated.mkv"
+    with av.open(path, "w") as file:
+        video = file.add_stream("mjpeg", rate=25)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuvj420p"
+        for number, ms in enumerate(stated_ms):
+            picture = np.full((48, 64, 3), 2 * number, np.uint8)
+            for packet in video.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")):
+                packet.pts = packet.dts = ms
+                packet.time_base = Fraction(1, 1000)
+                file.mux(packet)
+        file.mux(video.encode(None))
+    with open_frames(path) as frames:
+        found_ms = [frame.timestamp_ms for frame in frames]
+    assert np.all(np.diff(found_ms) > 0)
+    assert found_ms == pytest.approx(stated_ms, abs=40 / 8)
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,7 @@ class _CaptureSource(OpenedSource):
             if self.is_live:
                 timestamp_ms = live.place(stated_ms, time.monotonic() * 1000)
             else:
-                timestamp_ms = in_file.place(stated_ms or 0.0)
+                timestamp_ms = in_file.place(stated_ms)
                 self.first_ms = in_file.first_ms
             yield Frame(index, timestamp_ms, _with_square_pixels(image_bgr, self._pixel_shape))
             index += 1

@@ -5,6 +5,10 @@ from __future__ import annotations
 LONGEST_STEP_MS = 10_000.0
 """No frame of a live source comes later than this: reading it would have failed before."""
 
+_REPEATED_STEP = 0.1  # of a frame's length
+_MOST_REPEATED = 2  # frames in a row whose times do not go on; with more of them they stand still
+_FAR_BEHIND_MS = 1000.0
+
 _WATCH_MS = 10_000.0
 _WRONG_WATCHES = 2  # one may be the seconds that a stream hands over when it is opened
 _RIGHT_PACE = 0.8, 1.25  # its time over the clock's
@@ -13,8 +17,12 @@ _RIGHT_PACE = 0.8, 1.25  # its time over the clock's
 class FileTimeline:
     """The times of a file's frames, from 0 at the first one.
 
+    What the file states counts. A frame whose time is that of the one before, or a little earlier,
+    comes a little after it, so that those behind keep their times.
+
     Args:
-        fps: The file's frames a second, which count where it states no times.
+        fps: The file's frames a second, which count where it states no times, where they stand
+            still, or are far behind, as where it begins anew.
 
     Attributes:
         first_ms: What the file states for the first one; 0 until it came.
@@ -24,21 +32,34 @@ class FileTimeline:
         self.first_ms = 0.0
         self._frame_ms = 1000 / fps
         self._last_ms: float | None = None
+        self._latest_ms = 0.0  # of what was stated, from 0 at the first frame
+        self._repeated = _MOST_REPEATED  # frames since then; there may be no times at all
 
-    def place(self, position_ms: float) -> float:
+    def place(self, position_ms: float | None) -> float:
         """Return the time of the next frame, in milliseconds.
 
         Args:
-            position_ms: What the file states.
+            position_ms: What the file states; None where it states nothing.
         """
         if self._last_ms is None:
-            self.first_ms = position_ms
+            self.first_ms = position_ms or 0.0
             self._last_ms = 0.0
-        elif position_ms - self.first_ms > self._last_ms:
-            self._last_ms = position_ms - self.first_ms
         else:
-            self._last_ms += self._frame_ms
+            self._last_ms = self._next_ms(position_ms, self._last_ms)
         return self._last_ms
+
+    def _next_ms(self, position_ms: float | None, last_ms: float) -> float:
+        if position_ms is None:
+            return last_ms + self._frame_ms
+        stated_ms = position_ms - self.first_ms
+        self._repeated = 0 if stated_ms > self._latest_ms else self._repeated + 1
+        self._latest_ms = max(stated_ms, self._latest_ms)
+        if stated_ms > last_ms:
+            return stated_ms
+        stands_still = self._repeated > _MOST_REPEATED
+        if stands_still or stated_ms < last_ms - _FAR_BEHIND_MS:
+            return last_ms + self._frame_ms
+        return last_ms + _REPEATED_STEP * self._frame_ms
 
 
 class LiveTimeline:
