@@ -1,9 +1,11 @@
 import json
+import os
 import re
 import signal
 import subprocess
 import sys
 import textwrap
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -300,6 +302,43 @@ def test_parquet_is_written_beside_csv_on_standard_output(tmp_path, result, capf
     assert list(tmp_path.iterdir()) == [path]
     with pytest.raises(OutputError, match="Parquet cannot go to standard output"):
         RecordWriter(EMOTIONS, RecordOutputs(parquet=STANDARD_OUTPUT), smooth_ms=0)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no pipes of that kind")
+def test_parquet_is_written_beside_csv_in_a_pipe(tmp_path, result):
+    pytest.importorskip("pyarrow", reason="needs mien[parquet]")
+    pipe, path = tmp_path / "pipe.csv", tmp_path / "r.parquet"
+    os.mkfifo(pipe)
+    read = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text()), daemon=True)
+    reader.start()
+    with RecordWriter(EMOTIONS, RecordOutputs(csv=pipe, parquet=path), smooth_ms=0) as writer:
+        writer.write([result(0), result(0, 2)])
+    reader.join()
+    assert read[0].count("\n") == 3
+    assert [face.track_id for face in read_record(path)] == [1, 2]
+    assert sorted(tmp_path.iterdir()) == [pipe, path]
+
+
+@pytest.mark.skipif(not Path("/dev/null").exists(), reason="Windows has no /dev/null")
+def test_parquet_is_written_beside_csv_to_a_device(tmp_path, result):
+    pytest.importorskip("pyarrow", reason="needs mien[parquet]")
+    path = tmp_path / "r.parquet"
+    outputs = RecordOutputs(csv=Path("/dev/null"), parquet=path)
+    with RecordWriter(EMOTIONS, outputs, smooth_ms=0) as writer:
+        writer.write([result(0)])
+    assert [face.track_id for face in read_record(path)] == [1]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps files that are open")
+@pytest.mark.parametrize("change", [Path.unlink, lambda path: os.truncate(path, 0)])
+def test_a_csv_that_is_gone_before_parquet_is_made_of_it_is_told(tmp_path, result, change):
+    pytest.importorskip("pyarrow", reason="needs mien[parquet]")
+    csv, path = tmp_path / "r.csv", tmp_path / "r.parquet"
+    writer = RecordWriter(EMOTIONS, RecordOutputs(csv=csv, parquet=path), smooth_ms=0)
+    change(csv)
+    with pytest.raises(OutputError, match=r"r\.parquet cannot .*r\.csv, which it is made of, was"):
+        writer.close()
 
 
 HOSTILE = ("=cmd()", "<img src=x onerror=alert(1)>", "x", "raw_sad", "-1", "'=a,b", "Ärger", "怒り")

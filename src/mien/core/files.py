@@ -120,8 +120,11 @@ def hash_file(path: Path) -> str:
 
 
 def is_special(path: Path) -> bool:
-    """Whether a path is a pipe or a device, which is written to and never replaced."""
-    return path.exists() and not path.is_file() and not path.is_dir()
+    """Whether a path is known to be a pipe or a device, which is written to and never replaced."""
+    try:
+        return path.exists() and not path.is_file() and not path.is_dir()
+    except OSError:
+        return False
 
 
 def temporary_beside(path: Path, suffix: str | None = None) -> Path:

@@ -47,8 +47,7 @@ def csv_to_parquet(csv: Path, parquet: Path) -> None:
     import pyarrow.csv as pa_csv
     import pyarrow.parquet as pa_parquet
 
-    with csv.open(encoding="utf-8", newline="") as file:
-        names = next(csv_module.reader(file))
+    names = _header_of(csv, parquet)
     schema = schema_of(map(plain_text, names))
     types = dict(zip(names, schema.types, strict=True))
     try:
@@ -71,7 +70,20 @@ def csv_to_parquet(csv: Path, parquet: Path) -> None:
     except (pa.ArrowException, OSError) as error:
         number = getattr(error, "errno", None)
         reason = os.strerror(number) if number else error
-        raise OutputError(f"The record {parquet} cannot be written: {reason}.") from None
+        raise OutputError(
+            f"The record {parquet} cannot be written: {reason}. The rows are in {csv}."
+        ) from None
+
+
+def _header_of(csv: Path, parquet: Path) -> list[str]:
+    try:
+        with csv.open(encoding="utf-8", newline="") as file:
+            return next(csv_module.reader(file))
+    except (OSError, StopIteration):
+        raise OutputError(
+            f"The record {parquet} cannot be written: {csv}, which it is made of, was emptied or "
+            "removed meanwhile. Write both anew."
+        ) from None
 
 
 def _plain(batch: Any, schema: Any) -> Any:

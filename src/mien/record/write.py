@@ -35,7 +35,8 @@ class TableWriter:
     CSV and JSON lines grow as they go, in place and by whole lines: a reader, or a kill, finds all
     rows but those of the last half second. Parquet cannot: it is made from the CSV at the end, and
     appears as a whole; if that fails, or the disk is full before, the rows stay in CSV. Files that
-    were there are replaced. No path, no file.
+    were there are replaced. No path, no file. A pipe or a device is written to as standard output
+    is.
 
     Args:
         columns: The names of the columns, in order.
@@ -45,7 +46,8 @@ class TableWriter:
 
     Raises:
         OutputError: if a file cannot be written.
-        BrokenPipeError: if whoever reads standard output wants no more, here and in `append`.
+        BrokenPipeError: if whoever reads standard output or a pipe wants no more, here and in
+            `append`.
         MissingExtraError: if Parquet is asked for and pyarrow is missing.
     """
 
@@ -68,7 +70,8 @@ class TableWriter:
                     "--jsonl - instead."
                 )
             require_pyarrow()
-            if csv is None or csv == STANDARD_OUTPUT:
+            # What went to a pipe or a device cannot be read again.
+            if csv is None or csv == STANDARD_OUTPUT or is_special(csv):
                 self._csv_path = self._temporary_csv = _csv_beside(parquet)
         self._files: list[_LineFile] = []
         try:
@@ -111,10 +114,7 @@ class TableWriter:
         if self._is_broken:
             return  # A table of the rows until then would hide why it ends, and the disk is full.
         if files and self._parquet is not None and self._csv_path is not None:
-            try:
-                csv_to_parquet(self._csv_path, self._parquet)
-            except OutputError as error:
-                raise OutputError(f"{error} The rows are in {self._csv_path}.") from None
+            csv_to_parquet(self._csv_path, self._parquet)
             if self._temporary_csv is not None:
                 self._temporary_csv.unlink()
 
