@@ -1,9 +1,11 @@
+import threading
+
 import cv2
 import numpy as np
 import pytest
 
 from mien.core.errors import SourceError
-from mien.media.image import to_bgr_u8
+from mien.media.image import quiet_opencv, to_bgr_u8
 
 
 @pytest.mark.parametrize(
@@ -44,3 +46,23 @@ def test_what_is_no_picture_is_named(image):
 def test_what_imread_returns_for_a_wrong_path_is_explained(tmp_path):
     with pytest.raises(SourceError, match=r"did cv2\.imread find the file"):
         to_bgr_u8(cv2.imread(str(tmp_path / "absent.png")))
+
+
+def test_threads_that_silence_opencv_at_the_same_time_leave_its_log_as_it_was():
+    level = cv2.utils.logging.getLogLevel()
+    assert level != cv2.utils.logging.LOG_LEVEL_SILENT
+    has_entered, may_leave = threading.Event(), threading.Event()
+
+    def stay_for_longer():
+        with quiet_opencv():
+            has_entered.set()
+            may_leave.wait()
+
+    longer = threading.Thread(target=stay_for_longer)
+    with quiet_opencv():
+        longer.start()
+        has_entered.wait()
+    assert cv2.utils.logging.getLogLevel() == cv2.utils.logging.LOG_LEVEL_SILENT
+    may_leave.set()
+    longer.join()
+    assert cv2.utils.logging.getLogLevel() == level

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -134,12 +135,39 @@ def opencv_name(path: Path) -> str:
     return name
 
 
+class _OpencvLog:
+    """OpenCV's log, which all threads share."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._silencers = 0
+        self._level_before = 0
+
+    def silence(self) -> None:
+        with self._lock:
+            if self._silencers == 0:
+                self._level_before = cv2.utils.logging.getLogLevel()
+                cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+            self._silencers += 1
+
+    def restore(self) -> None:
+        with self._lock:
+            self._silencers -= 1
+            if self._silencers == 0:
+                cv2.utils.logging.setLogLevel(self._level_before)
+
+
+_log = _OpencvLog()
+
+
 @contextlib.contextmanager
 def quiet_opencv() -> Iterator[None]:
-    """Keep OpenCV from writing to standard error what a `SourceError` says better."""
-    level = cv2.utils.logging.getLogLevel()
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    """Keep OpenCV from writing to standard error what a `SourceError` says better.
+
+    The log is silent until the last of the threads that are in here has left.
+    """
+    _log.silence()
     try:
         yield
     finally:
-        cv2.utils.logging.setLogLevel(level)
+        _log.restore()
