@@ -55,6 +55,18 @@ def test_a_path_is_read(tmp_path, kind):
     assert is_red_over_blue(load_picture(kind(path)))
 
 
+@pytest.mark.parametrize("source", ["~/a picture.png", "URL"])
+def test_a_picture_is_found_as_a_source_of_frames_is(tmp_path, monkeypatch, source):
+    for variable in ("HOME", "USERPROFILE"):  # the latter is Windows' own
+        monkeypatch.setenv(variable, str(tmp_path))
+    path = tmp_path / "a picture.png"
+    cv2.imwrite(str(path), RED_OVER_BLUE[..., ::-1])
+    source = path.as_uri() if source == "URL" else source
+    assert is_red_over_blue(load_picture(source))
+    with open_frames(source) as frames:
+        assert is_red_over_blue(next(iter(frames)).image_bgr)
+
+
 class Tensor:
     def __array__(self, dtype=None, copy=None):
         raise NotImplementedError
@@ -70,6 +82,9 @@ class Tensor:
         pytest.param(Tensor(), "Found Tensor.*numpy.asarray", id="tensor"),
         pytest.param(io.BytesIO(b""), "Found BytesIO; expected", id="open file"),
         pytest.param(None, "Found None", id="none"),
+        pytest.param(
+            "https://me:secret@host/a.png", "address https://host/a.png; expected", id="address"
+        ),
         pytest.param("absent.png", "absent.png cannot be read", id="absent"),
         pytest.param(Image.new("F", (4, 4)), "of the mode 'F'", id="fractions of Pillow"),
         pytest.param(Image.new("RGB", (0, 4)), "0 by 4 pixels", id="no columns"),

@@ -14,8 +14,6 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypeAlias
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +26,7 @@ from mien.media.capture import (
     open_standard_input,
     open_url,
 )
+from mien.media.local_path import local_path
 from mien.media.picture_files import PICTURE_SUFFIXES, is_hidden, is_picture, read_image
 from mien.media.pictures import Picture, is_pillow, load_picture
 from mien.media.pyav import has_pyav
@@ -50,7 +49,6 @@ FOLDER_FPS = 1.0
 """The pictures of a folder follow one another at this pace."""
 
 _CAMERA_FILE = re.compile(r"/dev/video(\d+)")
-_URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
 _MOST_TOLD = 5  # pictures that could not be read
 _MOVING_PICTURES = frozenset({".apng", ".gif"})
 _TELLING_ALIKE = 25
@@ -114,11 +112,7 @@ def path_of(source: object) -> Path | None:
     text = str(source)
     if camera_index(source) is not None or text == "-":
         return None
-    address = urlsplit(text) if text.lower().startswith("file://") else None
-    if address is not None and address.netloc in ("", "localhost"):
-        return Path(url2pathname(address.path))
-    # Path.expanduser() fails for a file called ~a.mp4.
-    return None if _URL.match(text) else Path(os.path.expanduser(text))  # noqa: PTH111
+    return local_path(text)
 
 
 def file_read(source: object) -> Path | None:

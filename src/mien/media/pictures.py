@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
 import numpy as np
@@ -11,7 +10,9 @@ from numpy.typing import NDArray
 
 from mien.core.errors import SourceError
 from mien.media.image import to_bgr_u8
+from mien.media.local_path import local_path
 from mien.media.picture_files import read_image
+from mien.media.source import without_secrets
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -28,13 +29,21 @@ _EXPECTED = (
 def load_picture(picture: Picture) -> NDArray[np.uint8]:
     """Return any picture as (H, W, 3) uint8 in BGR; turned as its EXIF orientation says.
 
+    A path may begin with `~`, and be a `file://` address.
+
     Raises:
         SourceError: if it is something else, or cannot be read.
     """
     if isinstance(picture, np.ndarray) or picture is None:
         return to_bgr_u8(picture)
     if isinstance(picture, str | os.PathLike):
-        return read_image(Path(picture))
+        path = local_path(picture)
+        if path is None:
+            raise SourceError(
+                f"Found the address {without_secrets(str(picture))}; {_EXPECTED}. Download it, or "
+                "read it with  mien.open_frames"
+            )
+        return read_image(path)
     if is_pillow(picture):
         return _from_pillow(picture)
     raise SourceError(f"Found {type(picture).__name__}; {_EXPECTED}.{_hint(picture)}")
