@@ -509,6 +509,21 @@ def test_what_names_a_camera(source, index):
     assert camera_index(source) == index
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such links")
+def test_a_link_to_a_camera_is_that_camera(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    link = tmp_path / "usb-Some_Camera-index0"
+    link.symlink_to("/dev/video4021")
+    for source in (str(link), link, f"~/{link.name}"):
+        assert camera_index(source) == 4021
+        with pytest.raises(SourceError, match="There is no camera 4021, another") as raised:
+            open_frames(source)
+        assert "For the file" not in str(raised.value)
+    other = tmp_path / "link.mp4"
+    other.symlink_to(tmp_path / "clip.mp4")
+    assert camera_index(other) is None
+
+
 def test_a_folder_that_is_called_as_a_camera_is_numbered_is_a_folder(tmp_path, monkeypatch):
     (tmp_path / "2024").mkdir()
     cv2.imwrite(str(tmp_path / "2024" / "a.png"), np.zeros((5, 6, 3), np.uint8))

@@ -64,10 +64,11 @@ def open_frames(
     """Open a source of frames.
 
     Args:
-        source: A camera's index (`0`, `"0"`, `"/dev/video0"`; None is camera 0), a video file, a
-            picture (a file, an array or Pillow's), a folder of pictures (in the order of their
-            names), a stream's address (`rtsp://…`, `http://…`) or `-` for a video on standard
-            input. Digits in a text mean a camera, in a path a file or folder.
+        source: A camera's index (`0`, `"0"`, `"/dev/video0"` or a link to it as in
+            `/dev/v4l/by-id`; None is camera 0), a video file, a picture (a file, an array or
+            Pillow's), a folder of pictures (in the order of their names), a stream's address
+            (`rtsp://…`, `http://…`) or `-` for a video on standard input. Digits in a text mean a
+            camera, in a path a file or folder.
         rotate_degrees: Turn every frame clockwise by 0, 90, 180 or 270 degrees, besides what the
             source's metadata says: for a camera that was mounted askew, or a file without metadata.
         decoder_threads: How many threads decode a video, 1 or more: with 1, the one that iterates.
@@ -99,12 +100,18 @@ def camera_index(source: object) -> int | None:
     if source is None:
         return 0
     text = str(source)
-    if device := _CAMERA_FILE.fullmatch(text):
-        return int(device.group(1))
     # A folder of a year's pictures may be called as a camera is numbered: a path is no camera.
-    if not (text.isascii() and text.isdigit()) or isinstance(source, os.PathLike):
-        return None
-    return int(text)
+    if text.isascii() and text.isdigit() and not isinstance(source, os.PathLike):
+        return int(text)
+    device = _CAMERA_FILE.fullmatch(_device_of(text))
+    return int(device.group(1)) if device else None
+
+
+def _device_of(text: str) -> str:
+    """The device that a stable name, such as /dev/v4l/by-id/usb-…, leads to; else `text`."""
+    path = local_path(text)
+    # Of a name that cannot be one, islink() does not raise.
+    return os.path.realpath(path) if path is not None and os.path.islink(path) else text  # noqa: PTH114
 
 
 def path_of(source: object) -> Path | None:
@@ -211,7 +218,8 @@ def _open(source: Source, decoder_threads: int | None) -> OpenedSource:
         try:
             return open_camera(camera)
         except SourceError as error:
-            if os.path.exists(str(source)):  # noqa: PTH110 - never raises
+            text = str(source)
+            if text.isdigit() and os.path.exists(text):  # noqa: PTH110 - never raises
                 advice = f"For the file or folder of that name write ./{source}"
                 raise SourceError(f"{error} {advice}.") from None
             raise
