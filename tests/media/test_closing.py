@@ -3,6 +3,14 @@
 import subprocess
 import sys
 
+import cv2
+import numpy as np
+import pytest
+
+from mien.core.errors import SourceError
+from mien.engine.reconnect import make_lasting
+from mien.media.frames import open_frames
+
 CLOSES_IN_A_STALL = """
 import http.server, queue, threading
 import cv2, numpy as np
@@ -60,3 +68,34 @@ def test_a_stream_that_is_closed_while_it_stalls_and_then_goes_on_is_let_go_in_p
         timeout=60,
     )
     assert (done.returncode, done.stdout.strip()) == (0, "True 0"), done.stderr
+
+
+@pytest.mark.parametrize("first", [2, 10], ids=["in part", "whole"])
+def test_a_file_that_has_been_read_is_not_called_damaged(tmp_path, write_video, first):
+    grey = np.full((48, 64, 3), 90, np.uint8)
+    path = write_video(tmp_path / "clip.mp4", [grey] * 10)
+    with open_frames(path) as frames:
+        for frame in frames:
+            if frame.index == first:
+                break
+        with pytest.raises(SourceError, match=r"clip\.mp4 has been read already.*Open it again"):
+            list(frames)
+    with pytest.raises(SourceError, match=r"clip\.mp4 is closed: open it again"):
+        list(frames)
+
+
+def test_a_stream_that_is_closed_is_called_neither_lost_nor_without_frames(serve_http):
+    noise = np.random.default_rng(0).integers(0, 255, (40, 48, 64, 3), np.uint8)
+    jpegs = b"".join(cv2.imencode(".jpg", picture)[1].tobytes() for picture in noise)
+    address = serve_http(jpegs, "video/x-motion-jpeg", "camera.mjpeg")
+    told = []
+    with make_lasting(open_frames(address), address, told.append) as lasting:
+        assert lasting.is_live
+        frames = iter(lasting)
+        next(frames)
+        lasting.close()
+        assert not list(frames)
+    for closed in (lasting, lasting._source):
+        with pytest.raises(SourceError, match=r"camera\.mjpeg is closed: open it again"):
+            list(closed)
+    assert not told

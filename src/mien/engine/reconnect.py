@@ -52,8 +52,11 @@ class LastingSource:
         """The frames, of one connection after another.
 
         Raises:
-            SourceError: if the source is lost and every attempt to open it again fails.
+            SourceError: if the source is lost and every attempt to open it again fails; at once, if
+                it is closed.
         """
+        if self._closed.is_set():
+            raise SourceError(f"{self.name} is closed: open it again to read it.")
         count = 0
         last_ms = offset_ms = 0.0
         seen_s = time.monotonic()  # when the last frame came
@@ -73,6 +76,8 @@ class LastingSource:
                     count += 1
                 return
             except SourceError as error:
+                if self._closed.is_set():
+                    return
                 if not is_lost:
                     is_lost = True
                     if self._on_lost is not None:

@@ -92,7 +92,7 @@ class _CaptureSource(OpenedSource):
         self.is_live = is_live
         self._capture = capture
         self._in_use = threading.Lock()  # OpenCV crashes where one thread closes what another reads
-        self._is_closed = False
+        self._is_closed = self._is_begun = False
         self._path = path
         self._decoder_threads = decoder_threads
         self._address = address
@@ -105,6 +105,7 @@ class _CaptureSource(OpenedSource):
         self._frames_differ = False
 
     def _frames(self) -> Iterator[Frame]:
+        self._begin()
         index = 0
         timestamp_ms = 0.0
         in_file, live = FileTimeline(self.fps), LiveTimeline()
@@ -127,6 +128,17 @@ class _CaptureSource(OpenedSource):
                 self._capture.release()
             finally:
                 self._in_use.release()
+
+    def _begin(self) -> None:
+        if self._is_closed:
+            raise SourceError(f"{self.name} is closed: open it again to read it.")
+        # A camera or stream goes on; what else is read begins where it was left.
+        if self._is_begun and not self.is_live:
+            raise SourceError(
+                f"{self.name} has been read already, at least in part: a source can be iterated "
+                "over once. Open it again, or keep its frames with list(frames)."
+            )
+        self._is_begun = True
 
     def _pictures(self) -> Iterator[TimedPicture]:
         if self._path is None:

@@ -36,11 +36,12 @@ class FrameSource(Protocol):
     """An opened source: iterate over it once, then close it (or use it in a `with`).
 
     Iterating raises SourceError where a camera or stream stops giving frames, a file breaks off, or
-    pictures of a folder could not be read; all other frames have been handed out by then. An MP4,
-    MOV or AVI file is taken to break off where it ends much earlier than the number of its frames
-    says, a Matroska or WebM file where bytes are missing (one whose length is open, as browsers and
-    live recordings leave it, cannot be checked), a file at an address where it ends much earlier
-    than its length says. Of MPEG-TS and other files nothing tells.
+    pictures of a folder could not be read; all other frames have been handed out by then. It raises
+    one at once where the source is closed, or is a video that has been read. An MP4, MOV or AVI
+    file is taken to break off where it ends much earlier than the number of its frames says, a
+    Matroska or WebM file where bytes are missing (one whose length is open, as browsers and live
+    recordings leave it, cannot be checked), a file at an address where it ends much earlier than
+    its length says. Of MPEG-TS and other files nothing tells.
 
     Attributes:
         name: What to call it in a message or a file name, such as `camera 0` or `clip.mp4`.
