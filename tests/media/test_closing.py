@@ -89,13 +89,14 @@ def test_a_stream_that_is_closed_is_called_neither_lost_nor_without_frames(serve
     jpegs = b"".join(cv2.imencode(".jpg", picture)[1].tobytes() for picture in noise)
     address = serve_http(jpegs, "video/x-motion-jpeg", "camera.mjpeg")
     told = []
-    with make_lasting(open_frames(address), address, told.append) as lasting:
+    stream = open_frames(address)
+    with make_lasting(stream, address, told.append) as lasting:
         assert lasting.is_live
         frames = iter(lasting)
         next(frames)
         lasting.close()
         assert not list(frames)
-    for closed in (lasting, lasting._source):
+    for closed in (lasting, stream):
         with pytest.raises(SourceError, match=r"camera\.mjpeg is closed: open it again"):
             list(closed)
     assert not told
