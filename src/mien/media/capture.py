@@ -19,7 +19,6 @@ from mien.media.edit_list import holds_sample_count
 from mien.media.ending import Seen, why_address_is_short, why_file_is_short
 from mien.media.image import opencv_name, quiet_opencv
 from mien.media.interlaced import InterlacedVideo, TimedPicture, with_interlaced
-from mien.media.resized import with_resized
 from mien.media.source import Frame, OpenedSource, without_secrets
 from mien.media.timeline import LONGEST_STEP_MS, FileTimeline, LiveTimeline
 from mien.media.web_file import is_web_file
@@ -44,7 +43,6 @@ _END_TIMEOUT_S = 2.0
 # connection would be waited for as often.
 _FAILURES_AT_END = 500
 _NO_TIMESTAMP = -(2.0**62)  # FFmpeg's AV_NOPTS_VALUE is -2^63
-_WHOLE_FRAME = ord("I")  # as against one that builds on others
 _MOTION_JPEG = cv2.VideoWriter.fourcc(*"MJPG")
 # A pixel's width over its height. What is stated beyond these is an error; what is within a
 # hundredth of a square is one to the eye.
@@ -103,7 +101,6 @@ class _CaptureSource(OpenedSource):
         self._counts_frames = counts_frames
         self._states_times = states_times
         self._failures_at_end = failures_at_end
-        self._begins_group, self._was_whole = False, True
         self._first_bgr: NDArray[np.uint8] | None = None
         self._frames_differ = False
 
@@ -149,8 +146,7 @@ class _CaptureSource(OpenedSource):
             return
         video = InterlacedVideo(self._path, self._turned_degrees, self._decoder_threads)
         spots = 0
-        pictures = with_resized(self._read(), video, lambda: self._begins_group)
-        for picture in with_interlaced(pictures, video):
+        for picture in with_interlaced(self._read(), video):
             if video.is_known:
                 self._stop_comparing()
             self.damaged_spots += video.damaged_spots - spots
@@ -163,8 +159,6 @@ class _CaptureSource(OpenedSource):
             with self._in_use:
                 read, image = self._capture.read()
                 stated_ms = self._stated_ms() if read else None
-                is_whole = int(self._capture.get(cv2.CAP_PROP_FRAME_TYPE)) == _WHOLE_FRAME
-            self._begins_group, self._was_whole = is_whole and not self._was_whole, is_whole
             if self._is_closed:
                 self.close()
                 return

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 TimedPicture: TypeAlias = "tuple[NDArray[np.uint8], float | None]"
 """A picture and the time in milliseconds that its source states, None for none."""
 
-SAME_MS = 1.0
-"""Times that differ by less are the same: two readers round differently."""
-
 _WEAVE = {"mode": "send_frame", "deint": "interlaced"}
 """bwdif makes one picture of the two fields of each frame; progressive ones it leaves alone."""
 _ALIKE_AT_START = 2
@@ -38,6 +35,7 @@ _ALIKE_LATER = 3
 _MOST_STILLS = 8
 """After so many stills PyAV is asked no more: a recording of slides is one after another."""
 _SAMPLED = 8  # of the rows and columns, to find pictures alike
+_SAME_MS = 1.0  # two readers round differently
 _SEEK_MARGIN_S = 2.0  # decoding begins so much earlier: a place is found to within some frames
 
 
@@ -70,7 +68,7 @@ def with_interlaced(
             still, wanted, stills = _Still(video, waiting[0][1]), 1, stills + 1
         turns_ms = None if still is None else still.turns_until(picture[1])
         if turns_ms is not None:
-            yield from (one for one in waiting if (one[1] or 0.0) < turns_ms - SAME_MS)
+            yield from (one for one in waiting if (one[1] or 0.0) < turns_ms - _SAME_MS)
             yield from video.pictures(turns_ms)
             return
         yield from waiting
@@ -92,7 +90,7 @@ class _Still:
 
     def turns_until(self, time_ms: float | None) -> float | None:
         """Return the time of the first interlaced frame up to a time; None if there is none."""
-        while self._next is not None and self._next[0] < (time_ms or 0.0) + SAME_MS:
+        while self._next is not None and self._next[0] < (time_ms or 0.0) + _SAME_MS:
             if self._next[1]:
                 return self._next[0]
             self._next = next(self._frames, None)
@@ -135,33 +133,10 @@ class InterlacedVideo:
             with self._opened(from_ms) as (file, stream):
                 stream.codec_context.thread_count = 1  # by which few are soonest read
                 for frame in file.decode(stream):
-                    time_ms = _time_ms(frame.time, stream)
-                    if time_ms > from_ms - SAME_MS:
+                    time_ms = _time_ms(frame, stream)
+                    if time_ms > from_ms - _SAME_MS:
                         self.is_known = True
                         yield time_ms, bool(frame.interlaced_frame)
-        except (OSError, IndexError, av.FFmpegError):
-            return
-
-    def key_sizes(self) -> Iterator[tuple[float, tuple[int, int]]]:
-        """Yield of each key frame its time, as in `kinds`, and its width and height as stored.
-
-        It ends where PyAV cannot read the file, and yields nothing for want of PyAV.
-        """
-        if not has_pyav():
-            return
-        import av
-
-        try:
-            with self._opened(0.0) as (file, stream):
-                context = stream.codec_context
-                context.thread_count = 1  # The size is known as soon as the packet was taken.
-                for packet in file.demux(stream):
-                    if not packet.is_keyframe or packet.pts is None or packet.time_base is None:
-                        continue
-                    with suppress(av.error.InvalidDataError):
-                        packet.decode()
-                        seconds = float(packet.pts * packet.time_base)
-                        yield _time_ms(seconds, stream), (context.width, context.height)
         except (OSError, IndexError, av.FFmpegError):
             return
 
@@ -180,8 +155,8 @@ class InterlacedVideo:
             with self._opened(from_ms) as (file, stream):
                 self._set_threads(stream)
                 for frame in self._woven(self._decoded(file, stream)):
-                    time_ms = _time_ms(frame.time, stream)
-                    if time_ms > from_ms - SAME_MS:
+                    time_ms = _time_ms(frame, stream)
+                    if time_ms > from_ms - _SAME_MS:
                         image_bgr = np.asarray(frame.to_ndarray(), dtype=np.uint8)
                         yield rotate(image_bgr, self._rotate_degrees), time_ms
         except av.FFmpegError as error:
@@ -249,12 +224,12 @@ class InterlacedVideo:
             yield from frames
 
 
-def _time_ms(seconds: float | None, stream: VideoStream) -> float:
-    """The time of a frame since the beginning of its track, in milliseconds; 0 without a time."""
-    if seconds is None:
+def _time_ms(frame: VideoFrame, stream: VideoStream) -> float:
+    """The time of a frame since the beginning of its track, in milliseconds."""
+    if frame.time is None:
         return 0.0
     start, base = stream.start_time, stream.time_base
-    return 1000 * (seconds - (0.0 if start is None or base is None else float(start * base)))
+    return 1000 * (frame.time - (0.0 if start is None or base is None else float(start * base)))
 
 
 def _kind_of(frame: VideoFrame) -> tuple[int | str, ...]:
