@@ -204,21 +204,14 @@ def test_an_interlaced_file_gives_every_frame_with_its_time(
     assert damage_of(frames) is None
 
 
-@pytest.mark.parametrize(
-    ("first", "still"),
-    [(30, (10, 14)), (90, (10, 14)), (30, (0, 30)), (90, (70, 90)), (90, (80, 95)), (1, (0, 1))],
-    ids=["soon", "later", "behind a leader", "behind a still", "within a still", "second frame"],
-)
-def test_a_recording_that_turns_interlaced_is_read_to_its_end(tmp_path, first, still):
-    """As television does, where a film gives way to a studio."""
+def write_turning_film(path, pictures, first):
+    """Write a transport stream whose frames are interlaced from the one with number `first` on."""
     av = pytest.importorskip("av", reason="needs mien[video]")
-    pictures = grey_pictures(first + 30)
-    pictures[slice(*still)] = [pictures[still[0]]] * (still[1] - still[0])
-    with av.open(tmp_path / "film.ts", "w") as file:
+    with av.open(path, "w") as file:
         stream = file.add_stream("libx264", rate=25)
         stream.height, stream.width = pictures[0].shape[:2]
         stream.pix_fmt = "yuv420p"
-        for part, options in ((range(first), {}), (range(first, first + 30), INTERLACED)):
+        for part, options in ((range(first), {}), (range(first, len(pictures)), INTERLACED)):
             encoder = av.CodecContext.create("libx264", "w")
             encoder.height, encoder.width, encoder.pix_fmt = 48, 64, "yuv420p"
             encoder.time_base, encoder.framerate = Fraction(1, 25), Fraction(25)
@@ -232,6 +225,19 @@ def test_a_recording_that_turns_interlaced_is_read_to_its_end(tmp_path, first, s
             for packet in encoder.encode(None):
                 packet.stream = stream
                 file.mux(packet)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("first", "still"),
+    [(30, (10, 14)), (90, (10, 14)), (30, (0, 30)), (90, (70, 90)), (90, (80, 95)), (1, (0, 1))],
+    ids=["soon", "later", "behind a leader", "behind a still", "within a still", "second frame"],
+)
+def test_a_recording_that_turns_interlaced_is_read_to_its_end(tmp_path, first, still):
+    """As television does, where a film gives way to a studio."""
+    pictures = grey_pictures(first + 30)
+    pictures[slice(*still)] = [pictures[still[0]]] * (still[1] - still[0])
+    write_turning_film(tmp_path / "film.ts", pictures, first)
     with open_frames(tmp_path / "film.ts") as frames:
         found = list(frames)
     greys = [float(frame.image_bgr.mean()) for frame in found]
@@ -317,6 +323,26 @@ def test_the_two_fields_of_a_frame_become_one_picture_without_a_comb(tmp_path):
     stored = np.abs(np.diff(pictures[5][..., 0].astype(int), axis=0))
     assert len(combs) == 10
     assert max(comb.mean() for comb in combs) < stored.mean() / 4
+
+
+def test_a_recording_whose_clock_begins_anew_once_it_is_interlaced_is_read_whole(tmp_path):
+    film = write_turning_film(tmp_path / "film.ts", grey_pictures(60), 30)
+    twice = tmp_path / "twice.ts"
+    twice.write_bytes(2 * film.read_bytes())
+    with open_frames(twice) as frames:
+        times_ms = [frame.timestamp_ms for frame in frames]
+    assert len(times_ms) == 120
+    assert times_ms == sorted(set(times_ms))
+
+
+def test_an_interlaced_file_that_is_closed_gives_no_further_frames(tmp_path):
+    path = write_film(tmp_path / "tape.mp4", grey_pictures(30), **INTERLACED)
+    with open_frames(path) as opened:
+        frames = iter(opened)
+        for _ in range(5):
+            next(frames)
+        opened.close()
+        assert not list(frames)
 
 
 @pytest.fixture

@@ -97,7 +97,9 @@ class _CaptureSource(OpenedSource):
         self._decoder_threads = decoder_threads
         self._address = address
         self._pixel_shape = pixel_shape
-        self._turned_degrees = int(capture.get(cv2.CAP_PROP_ORIENTATION_META)) % 360
+        self._turned_degrees = (
+            0 if path is None else int(capture.get(cv2.CAP_PROP_ORIENTATION_META)) % 360
+        )
         self._counts_frames = counts_frames
         self._states_times = states_times
         self._failures_at_end = failures_at_end
@@ -147,6 +149,8 @@ class _CaptureSource(OpenedSource):
         video = InterlacedVideo(self._path, self._turned_degrees, self._decoder_threads)
         spots = 0
         for picture in with_interlaced(self._read(), video):
+            if self._is_closed:
+                return
             if video.is_known:
                 self._stop_comparing()
             self.damaged_spots += video.damaged_spots - spots

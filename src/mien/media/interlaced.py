@@ -154,9 +154,11 @@ class InterlacedVideo:
         try:
             with self._opened(from_ms) as (file, stream):
                 self._set_threads(stream)
+                is_there = False  # Behind that place, the file's clock may begin anew.
                 for frame in self._woven(self._decoded(file, stream)):
                     time_ms = _time_ms(frame, stream)
-                    if time_ms > from_ms - _SAME_MS:
+                    is_there = is_there or time_ms > from_ms - _SAME_MS
+                    if is_there:
                         image_bgr = np.asarray(frame.to_ndarray(), dtype=np.uint8)
                         yield rotate(image_bgr, self._rotate_degrees), time_ms
         except av.FFmpegError as error:
