@@ -47,10 +47,10 @@ def csv_to_parquet(csv: Path, parquet: Path) -> None:
     import pyarrow.csv as pa_csv
     import pyarrow.parquet as pa_parquet
 
-    names = _header_of(csv, parquet)
-    schema = schema_of(map(plain_text, names))
-    types = dict(zip(names, schema.types, strict=True))
     try:
+        names = _header_of(csv, parquet)
+        schema = schema_of(map(plain_text, names))
+        types = dict(zip(names, schema.types, strict=True))
         temporary = temporary_beside(file_of(parquet))
         try:
             reader = pa_csv.open_csv(
@@ -79,7 +79,7 @@ def _header_of(csv: Path, parquet: Path) -> list[str]:
     try:
         with csv.open(encoding="utf-8", newline="") as file:
             return next(csv_module.reader(file))
-    except (OSError, StopIteration):
+    except (FileNotFoundError, StopIteration):
         raise OutputError(
             f"The record {parquet} cannot be written: {csv}, which it is made of, was emptied or "
             "removed meanwhile. Write both anew."
