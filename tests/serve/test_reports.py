@@ -1,4 +1,5 @@
 import asyncio
+import errno
 import os
 import socket
 from types import SimpleNamespace
@@ -58,7 +59,8 @@ def test_its_size_is_limited(client_of):
 def test_what_a_killed_server_left_is_removed(client_of, tmp_path, monkeypatch):
     fcntl = pytest.importorskip("fcntl", reason="locks no folders")
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    left, under_way = tmp_path / "mien-report-left", tmp_path / "mien-report-under-way"
+    # They are looked at in the order of their names.
+    under_way, left = tmp_path / "mien-report-a-under-way", tmp_path / "mien-report-left"
     for folder in (left, under_way):
         folder.mkdir()
         (folder / "session.csv").write_text("a")
@@ -77,6 +79,20 @@ def test_what_a_killed_server_left_is_removed(client_of, tmp_path, monkeypatch):
         assert under_way.exists()
     finally:
         os.close(lock)
+
+
+def test_where_no_folder_can_be_locked_reports_are_made_and_leave_nothing(
+    client_of, tmp_path, monkeypatch
+):
+    pytest.importorskip("fcntl", reason="locks no folders")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+    def refuse(*_):
+        raise OSError(errno.EBADF, "as NFS does")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    assert client_of().post("/v1/reports", content=record(9), headers=CSV).status_code == 200
+    assert not list(tmp_path.glob("mien-report-*"))
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")

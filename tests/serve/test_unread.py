@@ -14,6 +14,9 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="a server in a proces
 
 TRIES = 5000
 PING = b"\x89\xfd\0\0\0\0" + bytes(125)
+PINGS = 200  # at once; from 500 on they would end the stream
+ROUNDS = 500
+assert ROUNDS * PINGS * len(PING) > 12_000_000, "more than the system keeps for both ends"
 UPGRADE = (
     b"GET /v1/stream HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
@@ -36,6 +39,8 @@ def reader_of_nothing(server):
     """A connection for which the system keeps as little as it can."""
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        # What is sent goes at once, not with what comes next.
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.settimeout(60)
         connection.connect(("127.0.0.1", server.port))
         yield connection
@@ -77,9 +82,9 @@ def test_who_does_not_read_its_pictures_loses_its_place(start_impatient, astrona
 
 
 def ping(server, connection):
-    """Send some pings, fewer than would end the stream; return whether it still goes on."""
+    """Send some pings; return whether the stream still goes on."""
     try:
-        connection.sendall(PING * 100)
+        connection.sendall(PING * PINGS)
     except ConnectionError:
         return False
     return server.ask("/healthz")[0] == 200
@@ -96,7 +101,7 @@ def test_who_does_not_read_its_stream_loses_its_place(start_impatient):
 
 
 def test_pongs_that_nobody_reads_are_not_kept(start):
-    server = start(f"--limit=requests_per_minute={10**6}")
+    server = start(f"--limit=requests_per_minute={10**6}", "--limit=answer_seconds=3600")
     status = Path(f"/proc/{server.process.pid}/status")
     if not status.exists():
         pytest.skip("needs /proc")
@@ -108,10 +113,24 @@ def test_pongs_that_nobody_reads_are_not_kept(start):
         connection.sendall(UPGRADE)
         until(lambda: says(server, "mien_streams 1.0"))
         before_mb = largest_memory_mb()
-        for _ in range(1000):
+        for _ in range(ROUNDS):
             assert ping(server, connection)
-    assert 1000 * 100 * len(PING) > 12_000_000
     assert largest_memory_mb() < before_mb + 4
+
+
+def test_the_last_of_many_pings_is_answered_when_there_is_room(start):
+    server = start(f"--limit=requests_per_minute={10**6}", "--limit=answer_seconds=3600")
+    with reader_of_nothing(server) as connection:
+        connection.sendall(UPGRADE)
+        until(lambda: says(server, "mien_streams 1.0"))
+        for _ in range(ROUNDS):
+            assert ping(server, connection)
+        connection.sendall(b"\x89\x88\0\0\0\0the last")
+        received = b""
+        while b"\x8a\x08the last" not in received:
+            piece = connection.recv(65536)
+            assert piece
+            received = received[-20:] + piece
 
 
 def test_who_reads_slowly_has_the_time_that_the_bytes_take(start, large):

@@ -31,6 +31,7 @@ MOST_FRAMES = 500
 
 _WEBSOCKET_PIECE_BYTES = 4096
 _POLICY_VIOLATION = 1008  # RFC 6455, section 7.4.1.
+_PONG = b"\x8a"  # the first byte of a pong in one frame
 
 
 class TooMuchError(Exception):
@@ -132,6 +133,7 @@ class BoundedWebSocket(_Impatient, WebSocketsSansIOProtocol):
     """WebSockets whose clients cannot stop the event loop for long with very small frames."""
 
     _frames = 0
+    _late_pong = b""
 
     def data_received(self, data: bytes) -> None:
         """Parse what has come, bit by bit."""
@@ -161,12 +163,23 @@ class BoundedWebSocket(_Impatient, WebSocketsSansIOProtocol):
         super().handle_bytes(event)
 
     def handle_ping(self) -> None:
-        """Note a ping, and answer it unless the answer would wait with many others."""
+        """Note a ping; answer it, or where the answer would wait with many others, the last one.
+
+        One pong may stand for all before it (RFC 6455, 5.5.3).
+        """
         self._frames += 1
-        if self.writable.is_set():
-            super().handle_ping()
-        else:
-            self.conn.data_to_send()  # Of several pings, one may be answered (RFC 6455, 5.5.3).
+        answers = self.conn.data_to_send()
+        if self.writable.is_set() or any(frame[:1] != _PONG for frame in answers):
+            self.transport.write(b"".join(answers))
+        elif answers:
+            self._late_pong = answers[-1]
+
+    def resume_writing(self) -> None:
+        """Note that the client has taken nearly all, and answer its last ping."""
+        super().resume_writing()
+        pong, self._late_pong = self._late_pong, b""
+        if pong and not self.transport.is_closing():
+            self.transport.write(pong)
 
     def handle_pong(self, event: Frame) -> None:
         """Note a pong."""

@@ -37,7 +37,8 @@ router = APIRouter(prefix="/v1", tags=["reports"], dependencies=[Depends(require
 _FOLDER_PREFIX = "mien-report-"
 _LONGEST_S = 300.0
 _LOOK_S = 0.2
-# Where no lock tells: longer than a report that is received, waits for others and is made can take.
+# Where no lock tells, and of an empty folder: longer than a report that is received, waits for
+# others and is made can take.
 _STALE_S = 4 * 3600.0
 # One at a time: a large record keeps a core busy for a while.
 _writer = ThreadPoolExecutor(1, thread_name_prefix="report")
@@ -89,24 +90,36 @@ def _folder_of_ours() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix=_FOLDER_PREFIX))
     with contextlib.ExitStack() as stack:
         if fcntl is not None:
-            fcntl.flock(stack.enter_context(_opened(folder)), fcntl.LOCK_EX)
+            lock = stack.enter_context(_opened(folder))
+            # NFS, for one, locks no folders: there, age tells.
+            with contextlib.suppress(OSError):
+                fcntl.flock(lock, fcntl.LOCK_EX)
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         yield folder
 
 
 def _remove_left_folders() -> None:
-    for folder in Path(tempfile.gettempdir()).glob(f"{_FOLDER_PREFIX}*"):
+    for folder in sorted(Path(tempfile.gettempdir()).glob(f"{_FOLDER_PREFIX}*")):
         # Another worker may remove it just now; of another user's, nothing is removed.
         with contextlib.suppress(OSError):
-            if fcntl is None:
-                if time.time() - folder.stat().st_mtime > _STALE_S:
-                    shutil.rmtree(folder, ignore_errors=True)
-                continue
-            # Before it is locked, there is nothing in it.
-            if any(folder.iterdir()):
-                with _opened(folder) as lock:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    shutil.rmtree(folder, ignore_errors=True)
+            if _is_left(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_left(folder: Path) -> bool:
+    """Whether nobody makes a report in a folder any more."""
+    if fcntl is not None:
+        with _opened(folder) as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # Before it is locked, there is nothing in it.
+                if any(folder.iterdir()):
+                    return True
+            except BlockingIOError:
+                return False
+            except OSError as error:
+                log.debug("%s cannot be locked: %s", folder, error)
+    return time.time() - folder.stat().st_mtime > _STALE_S
 
 
 @contextlib.contextmanager
