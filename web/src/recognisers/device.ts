@@ -183,7 +183,8 @@ export class DeviceRecogniser implements Recogniser {
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { done: resolve, failed: reject, progress });
       this.#worker.postMessage({ ...request, id }, transfer);
-      this.#expectAnswer();
+      // Opening fetches ONNX Runtime, which may take long and gives no sign of life.
+      if (request.type !== "open") this.#expectAnswer();
     });
   }
 

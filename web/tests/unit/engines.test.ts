@@ -12,17 +12,24 @@ const MODEL = {
   input: {},
 } as unknown as ModelInfo;
 
-/** A worker whose graphics card is lost at the first picture. */
+interface Asked {
+  readonly type: string;
+  readonly mayUseGpu?: boolean;
+}
+
+/** A worker whose graphics card is lost at the first picture, and which may never answer. */
 class FakeWorker {
-  static asked: { type: string; mayUseGpu?: boolean }[] = [];
+  static isSilentAt: (request: Asked) => boolean;
+  static asked: Asked[] = [];
   onmessage: (event: { data: object }) => void = () => {};
   isEnded = false;
   #isOnGpu = false;
 
-  postMessage(request: { id: number; type: string; mayUseGpu?: boolean }) {
+  postMessage(request: Asked & { id: number }) {
     FakeWorker.asked.push(request);
     queueMicrotask(() => {
-      if (!this.isEnded) this.onmessage({ data: { id: request.id, ...this.#answer(request) } });
+      if (this.isEnded || FakeWorker.isSilentAt(request)) return;
+      this.onmessage({ data: { id: request.id, ...this.#answer(request) } });
     });
   }
 
@@ -30,7 +37,7 @@ class FakeWorker {
     this.isEnded = true;
   }
 
-  #answer({ type, mayUseGpu }: { type: string; mayUseGpu?: boolean }) {
+  #answer({ type, mayUseGpu }: Asked) {
     if (type === "open") {
       this.#isOnGpu = mayUseGpu!;
       return { opened: { description: "", files: [], isOnGpu: mayUseGpu } };
@@ -40,19 +47,47 @@ class FakeWorker {
   }
 }
 
+function openDevice() {
+  const api = { model: async () => MODEL, bytes: async () => new ArrayBuffer(0) };
+  const engines = new Engines(api as unknown as Api, () => {});
+  return () => engines.open("device", () => {});
+}
+
 beforeEach(() => {
   FakeWorker.asked = [];
+  FakeWorker.isSilentAt = () => false;
   vi.stubGlobal("self", globalThis);
   vi.stubGlobal("navigator", {});
   vi.stubGlobal("Worker", FakeWorker);
 });
-afterEach(() => vi.unstubAllGlobals());
+afterEach(() => {
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
+
+const frame = { width: 640, height: 480 } as Picture;
+
+it("may take long to open, as it is fetched over a slow line", async () => {
+  vi.useFakeTimers();
+  FakeWorker.isSilentAt = ({ type }) => type === "open";
+  const settled = vi.fn();
+  openDevice()().then(settled, settled);
+  await vi.advanceTimersByTimeAsync(3_600_000);
+  expect(settled).not.toHaveBeenCalled();
+});
+
+it("that does not answer any more is given up", async () => {
+  vi.useFakeTimers();
+  const device = await openDevice()();
+  FakeWorker.isSilentAt = ({ type }) => type === "frame";
+  const advice = "It does not answer any more.";
+  const failed = expect(device.recogniseFrame(frame, 0, 0)).rejects.toMatchObject({ advice });
+  await vi.advanceTimersByTimeAsync(60_000);
+  await failed;
+});
 
 it("is opened anew without the graphics card that was lost, and only then", async () => {
-  const api = { model: async () => MODEL, bytes: async () => new ArrayBuffer(0) };
-  const engines = new Engines(api as unknown as Api, () => {});
-  const open = () => engines.open("device", () => {});
-  const frame = { width: 640, height: 480 } as Picture;
+  const open = openDevice();
   const first = await open();
   expect(await open()).toBe(first);
   // One that waits fails with the one that broke it.
