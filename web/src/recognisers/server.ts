@@ -152,8 +152,6 @@ export class ServerRecogniser implements Recogniser {
     if (!socket || socket.readyState !== WebSocket.OPEN) {
       throw new ConnectionLost();
     }
-    // The server would close the connection without a word.
-    if (jpeg.size > this.#limits.frame_bytes) throw tooLarge(jpeg.size, this.#limits.frame_bytes);
     const index = this.#sent++;
     socket.send(jpeg);
     return new Promise((done, failed) => {
@@ -313,17 +311,32 @@ export class ServerRecogniser implements Recogniser {
     return { width, height, faces: grouped };
   }
 
+  /** The frame as a JPEG that the server takes: for a larger one it would close the connection. */
   async #encode(picture: Picture, width: number, height: number): Promise<Blob> {
+    const { frame_bytes: mostBytes, frame_pixels: mostPixels } = this.#limits;
     const scale = Math.min(
       isThisMachine() ? 1 : LONGEST_SIDE / Math.max(width, height),
-      Math.sqrt(this.#limits.frame_pixels / (width * height)),
+      Math.sqrt(mostPixels / (width * height)),
       1,
     );
-    this.#canvas.width = Math.max(Math.floor(width * scale), 1);
-    this.#canvas.height = Math.max(Math.floor(height * scale), 1);
+    try {
+      const jpeg = await this.#jpegOf(picture, width * scale, height * scale);
+      if (jpeg.size <= mostBytes) return jpeg;
+      // A little less than in proportion, as small pictures have more bytes to each pixel.
+      const smaller = 0.9 * scale * Math.sqrt(mostBytes / jpeg.size);
+      const second = await this.#jpegOf(picture, width * smaller, height * smaller);
+      if (second.size <= mostBytes) return second;
+      throw tooLarge(second.size, mostBytes);
+    } finally {
+      picture.close();
+    }
+  }
+
+  #jpegOf(picture: Picture, width: number, height: number): Promise<Blob> {
+    this.#canvas.width = Math.max(Math.floor(width), 1);
+    this.#canvas.height = Math.max(Math.floor(height), 1);
     const context = this.#canvas.getContext("2d", { alpha: false })!;
     context.drawImage(picture, 0, 0, this.#canvas.width, this.#canvas.height);
-    picture.close();
     return this.#canvas.convertToBlob({ type: "image/jpeg", quality: JPEG_QUALITY });
   }
 }

@@ -410,6 +410,24 @@ describe("a stream", () => {
     expect([FakeCanvas.last.width, FakeCanvas.last.height]).toEqual(size);
   });
 
+  it("gets a frame of too many bytes in a smaller size", async () => {
+    const limits = { frame_bytes: 100_000, frame_pixels: 9e6 };
+    vi.spyOn(FakeSocket, "limits", "get").mockReturnValue(limits);
+    vi.spyOn(FakeCanvas.prototype, "convertToBlob").mockImplementation(async function (this: FakeCanvas) {
+      return new Blob([new Uint8Array(this.width * this.height)]);
+    });
+    const recogniser = server();
+    await recogniser.begin();
+    const frame = recogniser.recogniseFrame(picture, 0, 0);
+    await vi.advanceTimersByTimeAsync(0);
+    const face = { ...RESULT, frame: 0, width: 328, height: 246, faces: [{ x: 164, width: 82 }] };
+    FakeSocket.last.tell(face);
+    // Its faces are in the pixels of the frame as it was.
+    const faces = [{ x: 320, width: 160 }];
+    expect(await frame).toMatchObject({ width: 640, height: 480, faces });
+    expect([FakeCanvas.last.width, FakeCanvas.last.height]).toEqual([328, 246]);
+  });
+
   it("gets no frame that it would only be closed for", async () => {
     vi.spyOn(FakeSocket, "limits", "get").mockReturnValue({ frame_bytes: 9, frame_pixels: 9e6 });
     vi.spyOn(FakeCanvas.prototype, "convertToBlob").mockResolvedValue(new Blob(["0123456789"]));
