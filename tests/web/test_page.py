@@ -729,7 +729,8 @@ def test_a_camera_that_gives_no_picture_is_told_and_goes_on_with_one(launch, mod
         page.evaluate(MUTE, False)
         wait_for_text(page, "#status", "Running.*while the camera gave no picture")
         assert page.inner_text("#record-size") != rows
-        wait_for_text(page, "#record-size", "with 1 gap")
+        # The pause has its own, between two without a picture.
+        wait_for_text(page, "#record-size", "with 3 gaps")
         assert page.inner_text("#who") == "Person 1"
         assert page.is_hidden("#message")
 

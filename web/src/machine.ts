@@ -247,8 +247,14 @@ function cameraSilence<F extends NamedFile>(state: State<F>, isSilent: boolean):
   const { stage } = state;
   if (stage.kind !== "camera" || stage.isSilent === isSilent) return [state, []];
   const next: State<F> = { ...state, stage: { ...stage, isSilent } };
-  if (stage.phase !== "open") return [next, []];
-  return isSilent ? [next, [{ do: "stop-live", gap: "camera" }]] : withEngine(next, []);
+  if (stage.phase === "paused" || stage.phase === "asleep") return [next, []];
+  if (isSilent) return [next, silenceOf(next)];
+  return stage.phase === "open" ? withEngine(next, []) : [next, []];
+}
+
+/** What must be done where it is the camera that gives nothing to recognise. */
+function silenceOf<F extends NamedFile>({ stage }: State<F>): Effect<F>[] {
+  return stage.kind === "camera" && stage.isSilent ? [{ do: "stop-live", gap: "camera" }] : [];
 }
 
 function openFiles<F extends NamedFile>(state: State<F>, files: readonly F[]): Step<F> {
@@ -321,7 +327,8 @@ function pause<F extends NamedFile>(state: State<F>): Step<F> {
 
 function resume<F extends NamedFile>(state: State<F>): Step<F> {
   if (state.stage.kind !== "camera" || state.stage.phase !== "paused") return [state, []];
-  return withEngine({ ...state, stage: { ...state.stage, phase: "open" }, problem: null }, []);
+  const next: State<F> = { ...state, stage: { ...state.stage, phase: "open" }, problem: null };
+  return withEngine(next, silenceOf(next));
 }
 
 // --- A tab that nobody looks at gets no frames ---
@@ -334,7 +341,8 @@ function tabHidden<F extends NamedFile>(state: State<F>): Step<F> {
 
 function tabShown<F extends NamedFile>(state: State<F>): Step<F> {
   if (state.stage.kind === "camera" && state.stage.phase === "asleep") {
-    return withEngine({ ...state, stage: { ...state.stage, phase: "open" } }, []);
+    const next: State<F> = { ...state, stage: { ...state.stage, phase: "open" } };
+    return withEngine(next, silenceOf(next));
   }
   // Who comes back does not want to wait for the next attempt.
   return state.engine.kind === "lost" ? withEngine(state, []) : [state, []];
@@ -395,9 +403,10 @@ function engineFailed<F extends NamedFile>(state: State<F>, problem: Problem): S
   return [{ ...next, problem }, interrupted(state, gap)];
 }
 
-/** What must be done where nothing recognises any more. */
+/** What must be done where nothing recognises any more, unless there is nothing to recognise anyway. */
 function interrupted<F extends NamedFile>({ stage }: State<F>, gap: GapReason): Effect<F>[] {
-  return stage.kind === "camera" ? [{ do: "stop-live", gap }] : [];
+  if (stage.kind !== "camera" || stage.isSilent) return [];
+  return stage.phase === "paused" || stage.phase === "asleep" ? [] : [{ do: "stop-live", gap }];
 }
 
 function engineLost<F extends NamedFile>(state: State<F>): Step<F> {

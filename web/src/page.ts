@@ -289,6 +289,8 @@ export class Page {
 
   #closeSource(): void {
     this.#reading.abort();
+    // What is not even wanted is not missing.
+    if (this.#cameraSource) endGap(this.#cameraSource, this.nowMs);
     const { video } = this.screen;
     if (video.srcObject instanceof MediaStream) stopStream(video.srcObject);
     video.srcObject = null;

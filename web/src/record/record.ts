@@ -112,9 +112,11 @@ export class FaceLog {
   }
 }
 
-/** Notes that nothing is recorded from now on. */
+/** Notes that nothing is recorded from now on, or from now on for another reason. */
 export function beginGap(source: Source, reason: GapReason, nowMs: number): void {
-  if (source.gaps.at(-1)?.endMs === null) return;
+  const last = source.gaps.at(-1);
+  if (last?.endMs === null && last.reason === reason) return;
+  endGap(source, nowMs);
   source.gaps.push({ reason, startMs: nowMs, endMs: null });
 }
 

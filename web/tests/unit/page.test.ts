@@ -117,7 +117,10 @@ describe("a camera", () => {
     vi.stubGlobal("MediaStream", Stream);
     vi.stubGlobal("VideoFrame", class {});
   });
-  afterEach(() => vi.unstubAllGlobals());
+  afterEach(() => {
+    vi.unstubAllGlobals();
+    vi.restoreAllMocks();
+  });
 
   it.each(["OverconstrainedError", "NotFoundError"])(
     "that was chosen and is gone gives way to another, and is forgotten (%s)",
@@ -162,7 +165,55 @@ describe("a camera", () => {
     await settled();
     expect(page.state.engine.kind).toBe("lost");
     expect(page.cameraSource!.gaps).toEqual([{ reason: "connection", startMs: 2000, endMs: null }]);
-    vi.restoreAllMocks();
+  });
+
+  it.each([
+    ["mute, stop, start", "camera 1-2"],
+    ["fail, stop, start", "recognition 1-2"],
+    ["mute, hide, unmute, show", "camera 1-2, hidden 2-4"],
+    ["mute, pause, unmute, resume", "camera 1-2, paused 2-4"],
+    ["pause, mute, resume, unmute", "paused 1-3, camera 3-4"],
+    ["hide, mute, show, unmute", "hidden 1-3, camera 3-4"],
+    ["stop, mute, start, unmute", "camera 3-4"],
+    ["pause, fail, resume", "paused 1-3"],
+    ["mute, fail, retry, unmute", "camera 1-4"],
+  ])("has gaps for what nothing was recorded for, one second each: %s", async (names, gaps) => {
+    let nowMs = 0;
+    vi.spyOn(performance, "now").mockImplementation(() => nowMs);
+    const track = { getSettings: () => ({}), muted: false, onmute() {}, onunmute() {} };
+    const mute = (muted: boolean) => () => {
+      Object.assign(track, { muted });
+      if (page.state.stage.kind === "camera") track[muted ? "onmute" : "onunmute"]();
+    };
+    open = async () => Object.assign(new Stream(), { getVideoTracks: () => [track] });
+    const { page, numbers } = withCamera();
+    const problem = { text: "No.", remedies: [] };
+    const actions: Record<string, () => void> = {
+      start: () => page.dispatch({ type: "start-camera" }),
+      stop: () => {
+        page.dispatch({ type: "stop" });
+        mute(false)();
+      },
+      pause: () => page.dispatch({ type: "pause" }),
+      resume: () => page.dispatch({ type: "resume" }),
+      hide: () => page.dispatch({ type: "tab-hidden" }),
+      show: () => page.dispatch({ type: "tab-shown" }),
+      retry: () => page.dispatch({ type: "remedy", remedy: "retry" }),
+      fail: () => page.dispatch({ type: "engine-failed", wish: page.state.engineWish, problem }),
+      mute: mute(true),
+      unmute: mute(false),
+    };
+    for (const name of ["start", ...names.split(", ")]) {
+      await numbers();
+      actions[name]!();
+      await settled();
+      nowMs += 1000;
+    }
+    expect(await numbers()).toHaveLength(1);
+    const had = page.cameraSource!.gaps.map(
+      ({ reason, startMs, endMs }) => `${reason} ${startMs / 1000}-${endMs! / 1000}`,
+    );
+    expect(had.join(", ")).toBe(gaps);
   });
 
   it("that is stopped while its stream begins fails at nothing", async () => {

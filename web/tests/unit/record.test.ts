@@ -145,11 +145,15 @@ describe("the record", () => {
 
   it("has gaps that begin and end", () => {
     const source = new FaceLog().begin("camera");
-    beginGap(source, "hidden", 1000);
+    beginGap(source, "connection", 1000);
     beginGap(source, "connection", 2000);
+    beginGap(source, "hidden", 3000);
     endGap(source, 5000);
     endGap(source, 6000);
-    expect(source.gaps).toEqual([{ reason: "hidden", startMs: 1000, endMs: 5000 }]);
+    expect(source.gaps).toEqual([
+      { reason: "connection", startMs: 1000, endMs: 3000 },
+      { reason: "hidden", startMs: 3000, endMs: 5000 },
+    ]);
   });
 });
 
