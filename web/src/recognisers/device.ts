@@ -183,8 +183,9 @@ export class DeviceRecogniser implements Recogniser {
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { done: resolve, failed: reject, progress });
       this.#worker.postMessage({ ...request, id }, transfer);
-      // Opening fetches ONNX Runtime, which may take long and gives no sign of life.
-      if (request.type !== "open") this.#expectAnswer();
+      // Opening fetches ONNX Runtime, which may take long and gives no sign of life. What is asked
+      // while an answer is due gives it no more time.
+      if (request.type !== "open" && this.#waiting.size === 1) this.#expectAnswer();
     });
   }
 
