@@ -94,7 +94,7 @@ export type Event<F extends NamedFile = File> =
   | { readonly type: "engine-progress"; readonly wish: number; readonly loaded: number; readonly total: number }
   | { readonly type: "engine-open"; readonly wish: number; readonly description: string; readonly warning: string }
   | { readonly type: "engine-failed"; readonly wish: number; readonly problem: Problem }
-  /** What recognises broke at a video or a photo, which fails by itself. */
+  /** What recognises broke at a video or a photo, which fails by itself, unless it was closed. */
   | { readonly type: "engine-broken"; readonly wish: number }
   | { readonly type: "engine-lost"; readonly wish: number }
   | { readonly type: "live-result"; readonly wish: number }
@@ -206,7 +206,7 @@ function report<F extends NamedFile>(state: State<F>, event: Report<F>): Step<F>
     case "engine-failed":
       return engineFailed(state, event.problem);
     case "engine-broken":
-      return [{ ...state, engine: { kind: "closed" } }, []];
+      return engineBroken(state);
     case "engine-lost":
       return engineLost(state);
     case "live-result":
@@ -401,6 +401,16 @@ function engineFailed<F extends NamedFile>(state: State<F>, problem: Problem): S
   if (state.stage.kind === "welcome") return [next, []];
   const gap = state.mode === "server" ? "connection" : "recognition";
   return [{ ...next, problem }, interrupted(state, gap)];
+}
+
+function engineBroken<F extends NamedFile>(state: State<F>): Step<F> {
+  const { engine, stage } = state;
+  // Several may tell of one, when the next is being opened already.
+  if (engine.kind !== "open") return [state, []];
+  const next: State<F> = { ...state, engine: { kind: "closed" } };
+  // A camera from which it gets nothing yet has nothing to fail at, and waits for it.
+  const isIdle = stage.kind === "camera" && (stage.phase === "opening" || stage.isSilent);
+  return isIdle ? withEngine(next, []) : [next, []];
 }
 
 /** What must be done where nothing recognises any more, unless there is nothing to recognise anyway. */

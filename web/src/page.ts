@@ -333,12 +333,12 @@ export class Page {
       const isStopped = reading.signal.aborted;
       // What was read until it was stopped stays in the record, where nothing else of it is there.
       if (!isStopped || before || source.rows.length === 0) this.record.remove(source);
+      this.#tellIfBroken();
       if (isStopped) return;
       // Frames that are still under way are not to come into the record any more.
       reading.abort();
       if (this.#known === source) this.#known = null;
       this.video = null;
-      this.#tellIfBroken();
       this.dispatch({ type: "source-failed", wish, problem: problemOf(error) });
     }
   }
@@ -419,8 +419,8 @@ export class Page {
       this.#photos.set(file, { source, result });
       this.dispatch({ type: "photo-done", wish, index, problem: null });
     } catch (error) {
-      if (signal.aborted) return;
       this.#tellIfBroken();
+      if (signal.aborted) return;
       this.dispatch({ type: "photo-done", wish, index, problem: problemOf(error) });
     }
   }

@@ -156,6 +156,7 @@ export class DeviceRecogniser implements Recogniser {
 
   async recognisePhoto(file: Blob, progress: Progress, signal: AbortSignal): Promise<Result> {
     const picture = await decodePhoto(file);
+    if (signal.aborted) picture.close();
     signal.throwIfAborted();
     const id = this.#next;
     const stop = () => this.#worker.postMessage({ type: "stop-photo", id } satisfies Request);
@@ -172,9 +173,14 @@ export class DeviceRecogniser implements Recogniser {
   }
 
   async #result(request: Unnumbered, picture: Picture, progress?: Progress): Promise<Result> {
-    const answer = await this.#ask(request, [picture], progress);
-    if ("result" in answer) return answer.result;
-    throw new UserError("Recognition was stopped.");
+    try {
+      const answer = await this.#ask(request, [picture], progress);
+      if ("result" in answer) return answer.result;
+      throw new UserError("Recognition was stopped.");
+    } finally {
+      // Where it was sent to the worker, nothing of it is left here.
+      picture.close();
+    }
   }
 
   #ask(request: Unnumbered, transfer: Transferable[] = [], progress?: Progress): Promise<Answer> {

@@ -65,7 +65,7 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-const frame = { width: 640, height: 480 } as Picture;
+const frame = { width: 640, height: 480, close() {} } as Picture;
 
 it("may take long to open, as it is fetched over a slow line", async () => {
   vi.useFakeTimers();
@@ -96,7 +96,10 @@ it("is opened anew without the graphics card that was lost, and only then", asyn
   // One that waits fails with the one that broke it.
   const frames = [0, 1].map((i) => first.recogniseFrame(frame, i, i));
   for (const each of frames) await expect(each).rejects.toThrow("on this device failed");
-  await expect(first.recogniseFrame(frame, 2, 2)).rejects.toThrow("on this device failed");
+  const close = vi.fn();
+  const late = first.recogniseFrame({ ...frame, close }, 2, 2);
+  await expect(late).rejects.toThrow("on this device failed");
+  expect(close).toHaveBeenCalled();
   const second = await open();
   expect(await second.recogniseFrame(frame, 0, 0)).toMatchObject({ faces: [] });
   expect(await open()).toBe(second);

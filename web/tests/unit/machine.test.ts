@@ -273,6 +273,16 @@ describe("photos", () => {
     expect(next.problem).toEqual(PROBLEM);
   });
 
+  it("that are left before they break what recognises leave another one to what comes next", () => {
+    const left = after(...three, { type: "stop" }, { type: "engine-broken", wish: 1 }).state;
+    const next = { type: "open-files", files: [OTHER] } as const;
+    expect(step(left, next)[1]).toEqual([{ do: "open-engine", mode: "device", wish: 2 }]);
+    // A camera that is opening already gets it at once; to hear of the break twice changes nothing.
+    const camera = after(...three, { type: "start-camera" }, { type: "engine-broken", wish: 1 });
+    expect(camera.effects).toEqual([{ do: "open-engine", mode: "device", wish: 2 }]);
+    expect(step(camera.state, { type: "engine-broken", wish: 2 })).toEqual([camera.state, []]);
+  });
+
   it("tell how far the search for small faces is", () => {
     const { state } = after(...three, { type: "photo-progress", wish: 1, done: 4, total: 11 });
     expect(countOf(state)).toBe("4 of 11 parts");

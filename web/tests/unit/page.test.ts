@@ -54,7 +54,9 @@ function withCamera(recogniser = RECOGNISER) {
     await settled();
     return shown;
   };
-  return { page, numbers };
+  /** Sets what recognises once it is opened anew. */
+  const next = (another: Recogniser) => void (recogniser = another);
+  return { page, numbers, next };
 }
 
 describe("the number of a person", () => {
@@ -227,6 +229,51 @@ describe("a camera", () => {
     fail(new ConnectionLost());
     await settled();
     expect(page.state.engine.kind).toBe("open");
+  });
+});
+
+describe("a photo", () => {
+  beforeEach(() => {
+    vi.stubGlobal("MediaStream", Stream);
+    vi.stubGlobal("navigator", {});
+  });
+  afterEach(() => vi.unstubAllGlobals());
+
+  it("that is closed before it breaks what recognises leaves the next to another one", async () => {
+    let lose = () => {};
+    const breaking = {
+      ...{ ...RECOGNISER, isBroken: false },
+      recognisePhoto: () =>
+        new Promise((_, reject) => {
+          lose = () => {
+            breaking.isBroken = true;
+            reject(new Error("The device is lost."));
+          };
+        }),
+    };
+    const photos: string[] = [];
+    const sound = {
+      ...RECOGNISER,
+      recognisePhoto: async ({ name }: File) => {
+        photos.push(name);
+        return { width: 640, height: 480, faces: [] };
+      },
+    };
+    const { page, next } = withCamera(breaking as unknown as Recogniser);
+    const open = (name: string) => {
+      const file = new File(["x"], name, { type: "image/jpeg" });
+      page.dispatch({ type: "open-files", files: [file] });
+    };
+    open("a.jpg");
+    await settled();
+    page.dispatch({ type: "stop" });
+    lose();
+    await settled();
+    next(sound as unknown as Recogniser);
+    open("b.jpg");
+    await settled();
+    expect(photos).toEqual(["b.jpg"]);
+    expect(page.state.problem).toBeNull();
   });
 });
 
