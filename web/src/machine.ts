@@ -503,7 +503,7 @@ function sourceFailed<F extends NamedFile>(state: State<F>, problem: Problem): S
   if (stage.kind === "video") {
     return [{ ...state, problem, stage: { ...stage, phase: "failed" } }, []];
   }
-  const next: State<F> = { ...state, problem, stage: { kind: "welcome" } };
+  const next: State<F> = { ...state, problem, sourceWish: state.sourceWish + 1, stage: { kind: "welcome" } };
   return [next, leave(state)];
 }
 

@@ -105,9 +105,12 @@ describe("the camera", () => {
   });
 
   it("says why it could not be opened, and the welcome is back", () => {
-    const { state } = after(RUNNING[0]!, { type: "source-failed", wish: 1, problem: PROBLEM });
+    const failed = { type: "source-failed", wish: 1, problem: PROBLEM } as const;
+    const { state } = after(RUNNING[0]!, failed);
     expect(state.stage.kind).toBe("welcome");
     expect(state.problem).toEqual(PROBLEM);
+    // Its player fails with it, and has nothing to say.
+    expect(step(state, { ...failed, problem: { text: "Interrupted.", remedies: [] } })).toEqual([state, []]);
   });
 });
 
