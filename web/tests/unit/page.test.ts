@@ -26,6 +26,9 @@ const RECOGNISER = {
 
 const settled = () => new Promise((resolve) => setTimeout(resolve));
 
+/** The attempt to connect once more comes after the test, which must leave it nothing to do. */
+const leave = (page: Page) => page.dispatch({ type: "stop" });
+
 /** A page, and the number that it gives to who is in the next frame. */
 function withCamera(recogniser = RECOGNISER) {
   let take: FrameRequestCallback = () => {};
@@ -85,6 +88,7 @@ describe("the number of a person", () => {
     expect(await numbers()).toEqual([]);
     page.dispatch({ type: "retry-due", wish: page.state.engineWish });
     expect(await numbers()).toEqual([1]);
+    leave(page);
   });
 
   it("is another after a stop, and for another camera", async () => {
@@ -167,6 +171,7 @@ describe("a camera", () => {
     await settled();
     expect(page.state.engine.kind).toBe("lost");
     expect(page.cameraSource!.gaps).toEqual([{ reason: "connection", startMs: 2000, endMs: null }]);
+    leave(page);
   });
 
   it.each([
