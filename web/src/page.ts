@@ -392,6 +392,7 @@ export class Page {
   ): Promise<ReadVideo> {
     if (this.canPlay) this.screen.showVideo();
     else this.screen.showNoStill();
+    this.changed();
     const progress = (done: number, total: number | null) =>
       this.dispatch({ type: "video-progress", wish, done, total });
     const { faces, frames, warning } = await recogniser.recogniseVideo(file, progress, signal);

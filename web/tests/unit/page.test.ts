@@ -283,7 +283,10 @@ describe("a photo", () => {
 });
 
 /** A page whose server's answers about a video are given one after the other. */
-function withVideo(answers: ((signal: AbortSignal) => Promise<unknown>)[]) {
+function withVideo(
+  answers: ((signal: AbortSignal) => Promise<unknown>)[],
+  { showVideo, changed } = { showVideo() {}, changed() {} },
+) {
   const nothing = () => {};
   const video = {
     ...{ srcObject: null, src: "", videoWidth: 640, duration: 1, hidden: false },
@@ -291,7 +294,7 @@ function withVideo(answers: ((signal: AbortSignal) => Promise<unknown>)[]) {
     addEventListener: (event: string, call: () => void) => event === "loadeddata" && call(),
   };
   const screen = {
-    ...{ video, clear: nothing, showVideo: nothing, expectStill: nothing, setMirrored: nothing },
+    ...{ video, clear: nothing, showVideo, expectStill: nothing, setMirrored: nothing },
   };
   const recogniser = Object.create(ServerRecogniser.prototype) as ServerRecogniser;
   Object.defineProperties(recogniser, {
@@ -306,7 +309,7 @@ function withVideo(answers: ((signal: AbortSignal) => Promise<unknown>)[]) {
   return new Page(
     engines as unknown as Engines,
     screen as unknown as Screen,
-    nothing,
+    changed,
     ELSEWHERE,
     "server",
   );
@@ -392,6 +395,16 @@ describe("a video that is read once more", () => {
     expect(held.size).toBe(1);
     page.dispatch({ type: "stop" });
     expect(held.size).toBe(0);
+  });
+
+  it("is shown before the server has it", async () => {
+    const told: string[] = [];
+    const showVideo = () => void told.push("video");
+    const page = withVideo([hanging], { showVideo, changed: () => void told.push("change") });
+    open(page);
+    await settled();
+    // Whoever shows the state hears of it, though the state is the same.
+    expect(told.slice(-2)).toEqual(["video", "change"]);
   });
 
   it("says what the server says is missing of it", async () => {
