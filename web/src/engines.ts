@@ -68,8 +68,7 @@ export class Engines {
     const fetchFile = (file: NetworkFile, told: Progress) => this.api.bytes(file, told, loading.signal);
     const temporal = this.#isOverTime ? temporalOf(model, this.#reading) : null;
     if (this.#device?.isBroken) {
-      // A browser that lost its graphics card may lose it again.
-      if (this.#device.isOnGpu) this.#mayUseGpu = false;
+      this.#mayUseGpu = this.#device.nextMayUseGpu;
       this.#device = null;
       this.#calmedBy = null;
     }

@@ -21,7 +21,8 @@ interface Waiting {
 /** Fetches a file, and tells how far it is. */
 export type Fetch = (file: NetworkFile, progress: Progress) => Promise<ArrayBuffer>;
 
-// Threads may never start (on iOS, their workers can hang): then one has to do.
+// Threads may never start (on iOS, their workers can hang), nor a graphics card: then one thread has to
+// do, without it.
 const OPEN_MS = 20_000;
 // A browser that has no memory left may end a worker without a word. A photo's part can take long on a
 // phone; the time in which the computer sleeps is one tick.
@@ -41,7 +42,8 @@ export class DeviceRecogniser implements Recogniser {
   description = "";
   warning = "";
   isBroken = false;
-  isOnGpu = false;
+  /** Whether the one after this one may try the graphics card, should this one break. */
+  nextMayUseGpu = true;
   readonly #worker = new DeviceWorker();
   readonly #waiting = new Map<number, Waiting>();
   #next = 0;
@@ -101,15 +103,16 @@ export class DeviceRecogniser implements Recogniser {
     const request = { type: "open", model, files, mayUseGpu } as const;
     const opened = await DeviceRecogniser.#tryOpen({ ...request, threads: mostThreads() });
     if (opened) return opened;
-    const slower = await DeviceRecogniser.#tryOpen({ ...request, threads: 1 });
+    const slower = await DeviceRecogniser.#tryOpen({ ...request, threads: 1, mayUseGpu: false });
     if (!slower) throw failure("The networks could not be opened in time.");
-    slower.warning = "Threads do not start in this browser, so it is slower than it could be.";
+    slower.warning =
+      "Threads do not start in this browser, or its graphics card does not: it is slower than it could be.";
     return slower;
   }
 
-  /** Null where several threads did not start in time. */
+  /** Null where several threads, or the graphics card beside them, did not start in time. */
   static async #tryOpen(request: Omit<OpenRequest, "id">): Promise<DeviceRecogniser | null> {
-    const { threads } = request;
+    const { threads, mayUseGpu } = request;
     const recogniser = new DeviceRecogniser();
     let timer = 0;
     const late = new Promise<"late">((resolve) => {
@@ -120,7 +123,8 @@ export class DeviceRecogniser implements Recogniser {
       if (answer !== "late") {
         if ("opened" in answer) {
           recogniser.description = answer.opened.description;
-          recogniser.isOnGpu = answer.opened.isOnGpu;
+          // A browser that lost its graphics card may lose it again.
+          recogniser.nextMayUseGpu = mayUseGpu && !answer.opened.isOnGpu;
           void keepFiles(answer.opened.files);
         }
         return recogniser;

@@ -67,6 +67,23 @@ afterEach(() => {
 
 const frame = { width: 640, height: 480, close() {} } as Picture;
 
+it("is opened without a graphics card that hangs, and does not try it again", async () => {
+  vi.useFakeTimers();
+  vi.stubGlobal("navigator", { hardwareConcurrency: 8 });
+  vi.stubGlobal("crossOriginIsolated", true);
+  FakeWorker.isSilentAt = ({ type, mayUseGpu }) => (type === "open" ? mayUseGpu! : type === "frame");
+  const open = openDevice();
+  const opened = open();
+  await vi.advanceTimersByTimeAsync(20_000);
+  const device = await opened;
+  expect(device.warning).toContain("slower than it could be");
+  const failed = expect(device.recogniseFrame(frame, 0, 0)).rejects.toThrow("on this device failed");
+  await vi.advanceTimersByTimeAsync(60_000);
+  await failed;
+  // It is there at once.
+  await open();
+});
+
 it("may take long to open, as it is fetched over a slow line", async () => {
   vi.useFakeTimers();
   FakeWorker.isSilentAt = ({ type }) => type === "open";
