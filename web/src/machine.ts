@@ -249,6 +249,8 @@ function cameraSilence<F extends NamedFile>(state: State<F>, isSilent: boolean):
   const next: State<F> = { ...state, stage: { ...stage, isSilent } };
   if (stage.phase === "paused" || stage.phase === "asleep") return [next, []];
   if (isSilent) return [next, silenceOf(next)];
+  // What failed or was stopped has its message, and begins only when somebody wants it again.
+  if (state.engine.kind === "closed") return [next, interrupted(next, whyNothing(state.mode))];
   return stage.phase === "open" ? withEngine(next, []) : [next, []];
 }
 
@@ -399,8 +401,12 @@ function engineFailed<F extends NamedFile>(state: State<F>, problem: Problem): S
   const next: State<F> = { ...state, engine: { kind: "closed" } };
   // Nobody has asked for anything yet: it is told when they do.
   if (state.stage.kind === "welcome") return [next, []];
-  const gap = state.mode === "server" ? "connection" : "recognition";
-  return [{ ...next, problem }, interrupted(state, gap)];
+  return [{ ...next, problem }, interrupted(state, whyNothing(state.mode))];
+}
+
+/** Why nothing is recorded where nothing recognises. */
+function whyNothing(mode: Mode): GapReason {
+  return mode === "server" ? "connection" : "recognition";
 }
 
 function engineBroken<F extends NamedFile>(state: State<F>): Step<F> {

@@ -90,6 +90,23 @@ describe("the camera", () => {
     expect(paused.state.stage).toMatchObject({ phase: "paused" });
   });
 
+  it("that is back begins nothing that failed or was stopped", () => {
+    const silence = (isSilent: boolean) => ({ type: "camera-silence", wish: 1, isSilent }) as const;
+    const failed = { type: "engine-failed", wish: 1, problem: PROBLEM } as const;
+    const ends: Event<F>[][] = [
+      [...RUNNING, silence(true), failed],
+      [RUNNING[0]!, silence(true), RUNNING[1]!, { type: "stop-loading" }],
+    ];
+    for (const events of ends) {
+      const { state } = after(...events);
+      const [back, effects] = step(state, silence(false));
+      expect(effects).toEqual([{ do: "stop-live", gap: "recognition" }]);
+      expect([back.engine.kind, back.problem]).toEqual(["closed", state.problem]);
+      const [, again] = step(back, { type: "remedy", remedy: "retry" });
+      expect(again).toEqual([{ do: "open-engine", mode: "device", wish: back.engineWish + 1 }]);
+    }
+  });
+
   it("that is silent from its start on says so, and runs once it is not", () => {
     const [start, open, engine] = RUNNING;
     const silent = { type: "camera-silence", wish: 1, isSilent: true } as const;

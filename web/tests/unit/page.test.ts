@@ -184,6 +184,7 @@ describe("a camera", () => {
     ["stop, mute, start, unmute", "camera 3-4"],
     ["pause, fail, resume", "paused 1-3"],
     ["mute, fail, retry, unmute", "camera 1-4"],
+    ["mute, fail, unmute, retry", "camera 1-3, recognition 3-4"],
   ])("has gaps for what nothing was recorded for, one second each: %s", async (names, gaps) => {
     let nowMs = 0;
     vi.spyOn(performance, "now").mockImplementation(() => nowMs);
