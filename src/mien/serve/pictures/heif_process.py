@@ -23,7 +23,7 @@ from mien.media.picture_files import decode_by_opencv, decode_heic
 from mien.serve.child import be_modest
 
 MEMORY_MB = 2000
-"""The most that a decoder may take: one of 50 million pixels takes some 500, of 10 bits 1,100."""
+"""The most that a decoder may take: more than pictures of 50 million pixels need."""
 
 
 def main() -> None:
