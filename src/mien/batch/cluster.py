@@ -22,6 +22,7 @@ from mien.batch.actor import Actor
 from mien.batch.schedule import Task
 from mien.batch.temporary import temporary_folder
 from mien.batch.worker import PartReply, WorkerSetup
+from mien.core.cores import usable_cores
 from mien.core.errors import MissingExtraError, SettingError
 from mien.core.signals import signals_held_back
 
@@ -87,7 +88,7 @@ class Cluster:
         remark: Callable[[str], None],
     ) -> None:
         self._remark = remark
-        self.size = actors or _cores()
+        self.size = actors or usable_cores()
         self._ray = _import_ray(address)
         self._address = address
         self._actors = actors
@@ -340,13 +341,6 @@ def _import_ray(address: str) -> Any:
     except ImportError:
         raise MissingExtraError("ray", "batch") from None
     return ray
-
-
-def _cores() -> int:
-    """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _short_folder() -> Path | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from mien.core.cores import usable_cores
 from mien.core.errors import SourceError
 from mien.engine.pipeline import EmotionStream
 from mien.faces.tracker import FaceTracker
@@ -62,7 +62,7 @@ def measure(
         SourceError: if the video cannot be read or is too short.
     """
     timings: list[Timing] = []
-    for threads in sorted({1, os.cpu_count() or 1}):
+    for threads in sorted({1, usable_cores()}):
         with _opencv_threads(threads):
             steps = _measure_steps(path, make_recognizer(threads), frames)
             # The engine's own threads share the cores: one each for OpenCV and ONNX Runtime.

@@ -20,6 +20,7 @@ from pydantic import (
     field_validator,
 )
 
+from mien.core.cores import usable_cores
 from mien.core.errors import SettingError
 from mien.engine.settings import EngineSettings, make_settings
 from mien.faces.models import cache_folder
@@ -107,25 +108,27 @@ class Settings(BaseModel):
         host: Address to listen on.
         port: Port to listen on.
         workers: Processes that share the port.
-        threads: Threads that recognise, in each worker.
-        artifact: The network; None for the one that ships with mien.
-        reading: Name of one of the artifact's readings, for requests that name none; None for its
-            default.
+        threads: Threads that recognise, in each worker; cores are those that the container or
+            `taskset` leaves to the process.
+        artifact: The network's file; without one, the network that ships with mien.
+        reading: Name of one of the artifact's readings, for requests that name none; without one,
+            its default.
         detector: auto, yunet, haar, mediapipe or mtcnn.
         provider: What ONNX Runtime runs on, `cpu`, `cuda`, …: its execution providers.
-        smooth_ms: Time constant of the average over time of videos and streams; 0 turns it off,
-            None is `mien.EngineSettings`' own.
+        smooth_ms: Time constant of the average over time of videos and streams; 0 turns it off;
+            without one, that of `mien.EngineSettings`.
         temporal: The file of a network over time in the place of the smoothing of videos and
-            streams; `shipped` for the one that ships with mien, `none`, or None, for none.
+            streams; `shipped` for the one that ships with mien.
         gate: Limits beyond which a label is uncertain, by their names in `mien.QualityGate`, such
             as `MIEN_SERVE_GATE__MIN_CONFIDENCE=0.5`; those that are not named keep their defaults.
-        token: What clients must show as `Authorization: Bearer …`; None for no such check.
+        token: What clients must show as `Authorization: Bearer …`; without one, all may ask.
         allow_anyone: Listen beyond this machine although there is no token.
-        allowed_hosts: Names under which the server may be addressed, beside its own; `*` for any.
+        allowed_hosts: Names under which the server may be addressed, beside its own, separated
+            by commas; `*` for any.
         allowed_origins: Origins of other sites whose pages may use the API, such as
-            `https://example.org`.
+            `https://example.org`, separated by commas.
         state_file: SQLite file with the jobs and their results; shared by all workers.
-        static_folder: The built page; None for the one inside the package.
+        static_folder: The built page; without one, that inside the package.
         shutdown_seconds: How long a server that is told to stop goes on with requests, and then so
             long again with a video.
         limits: See `Limits`.
@@ -136,7 +139,7 @@ class Settings(BaseModel):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     workers: PositiveInt = 1
-    threads: PositiveInt = Field(default_factory=lambda: os.cpu_count() or 1)
+    threads: PositiveInt = Field(default_factory=usable_cores)
     artifact: Path | None = None
     reading: str | None = None
     detector: str = "auto"
