@@ -89,6 +89,9 @@ def test_a_release_links_the_readme_to_its_repository(tmp_path):
     )
     metadata = (tmp_path / done.stdout.strip() / "METADATA").read_text(encoding="utf-8")
     assert f"Project-URL: Repository, {address}" in metadata
+    # What others made is in the wheel, and so are their licences.
+    for name in ("inter_semibold", "face_detection_yunet_2023mar"):
+        assert f"License-File: src/mien/assets/{name}.LICENSE" in metadata
     readme = metadata.partition("\n\n")[2]
     links = re.findall(r"\]\(([^)]+)\)", readme)
     assert links

@@ -5,12 +5,16 @@ import { defineConfig, type Plugin } from "vite";
 
 const STATIC = join(import.meta.dirname, "../src/mien/serve/static");
 const MODEL_CARD = join(import.meta.dirname, "../docs/model-card.md");
+const PACKAGES = join(import.meta.dirname, "node_modules");
+// Of packages that bring no file of it.
+const OWN_LICENSES = join(import.meta.dirname, "licenses");
+const LICENSE_FILES = /^(licen[cs]e|notice)|^swagger-ui-es-bundle\.js\.license/i;
 const COMPRESS_FROM_BYTES = 100_000;
 // The highest quality, 11, makes the files an eighth smaller, and the build far slower.
 const COMPRESSION = { [constants.BROTLI_PARAM_QUALITY]: 9, [constants.BROTLI_PARAM_LGWIN]: 24 };
 const IS_COMPRESSED = /\.(mp4|jpg|png)$/;
 // Of these a browser needs one or none: they are kept when they are first used.
-const NOT_AT_ONCE = /ort-wasm|\.mp4$|^assets\/docs|^docs\.html$|^service_worker\.js$|^index\.html$/;
+const NOT_AT_ONCE = /ort-wasm|\.mp4$|^assets\/docs|^docs\.html$|^licenses\.txt$|^service_worker\.js$|^index\.html$/;
 
 /** Tells the service worker which files there are. */
 function listFiles(): Plugin {
@@ -31,6 +35,28 @@ function listFiles(): Plugin {
         .replace(/["'`]__PRECACHED__["'`]/, JSON.stringify(atOnce))
         .replace(/["'`]__ALL__["'`]/, JSON.stringify(files.filter(isOurs)));
       writeFileSync(worker, script);
+    },
+  };
+}
+
+/** Writes the licences of the packages that the built page holds. */
+function writeLicenses(): Plugin {
+  return {
+    name: "write-licenses",
+    apply: "build",
+    generateBundle() {
+      const read = (...names: string[]) => readFileSync(join(...names), "utf8");
+      const { dependencies } = JSON.parse(read(import.meta.dirname, "package.json"));
+      const parts = Object.keys(dependencies).map((name) => {
+        const { version, license } = JSON.parse(read(PACKAGES, name, "package.json"));
+        const files = readdirSync(join(PACKAGES, name)).filter((file) => LICENSE_FILES.test(file));
+        const texts = files.map((file) => read(PACKAGES, name, file));
+        if (!texts.length) texts.push(read(OWN_LICENSES, `${name}.txt`));
+        const title = `${name} ${version} (${license}), https://www.npmjs.com/package/${name}`;
+        return [title, ...texts].join("\n\n");
+      });
+      const source = parts.join(`\n\n${"=".repeat(72)}\n\n`);
+      this.emitFile({ type: "asset", fileName: "licenses.txt", source });
     },
   };
 }
@@ -80,7 +106,7 @@ export default defineConfig({
   worker: { format: "es" },
   // Found late, in the worker, they would make the development server load the page anew.
   optimizeDeps: { include: ["onnxruntime-web/wasm", "onnxruntime-web/jspi"] },
-  plugins: [listFiles(), compressBigFiles()],
+  plugins: [writeLicenses(), listFiles(), compressBigFiles()],
   server: {
     fs: { allow: [".."] },
     proxy: { "/v1": { target: "http://127.0.0.1:8000", ws: true } },

@@ -1,7 +1,12 @@
 """What `mien serve` sends of the built page, and what it says where there is none."""
 
+import json
+from pathlib import Path
+
 import brotli
 import pytest
+
+from mien.serve.routes.page import is_built
 
 WEBASSEMBLY = b"\0asm" + bytes(300_000)
 
@@ -81,3 +86,16 @@ def test_without_a_page_it_says_what_to_run_and_serves_the_rest(
         stream.receive_json()
         stream.send_bytes(astronaut_jpeg)
         assert stream.receive_json()["faces"]
+
+
+@pytest.mark.skipif(not is_built(), reason="the page is not built: run  make web")
+def test_the_built_page_comes_with_the_licences_of_what_it_is_made_of(client_of):
+    client = client_of()
+    assert "licenses.txt" in client.get("/").text
+    said = client.get("/licenses.txt").text
+    manifest = Path(__file__).parents[2] / "web/package.json"
+    shipped = json.loads(manifest.read_text(encoding="utf-8"))["dependencies"]
+    for name, version in shipped.items():
+        title, text = said.split(f"{name} {version} (", 1)[1].split("\n", 1)
+        assert f"https://www.npmjs.com/package/{name}" in title
+        assert len(text.partition("=" * 72)[0]) > 1000
