@@ -1,5 +1,5 @@
 # Each target does its own set-up in $(VENV): Python 3.11 (or later) and make are all it needs.
-PYTHON ?= $(shell command -v python3.11 || command -v python3 || command -v python)
+PYTHON ?= $(shell command -v python3.11 || command -v python3.13 || command -v python3.12 || command -v python3 || command -v python)
 VENV ?= .venv
 BIN = $(VENV)/bin
 # Versions for Python 3.11 to 3.13, each with its hash. `make LOCK= test` takes the newest instead.
@@ -20,7 +20,7 @@ test: $(VENV)/.everything  ## Run the tests.
 test-all: $(VENV)/.everything  ## Get the page, YuNet and a browser where they can be had, and run every test.
 	@if command -v npm >/dev/null; then $(MAKE) web; fi
 	@test -n "$$MIEN_YUNET" || $(BIN)/mien models download || true
-	@command -v chromium chromium-browser google-chrome >/dev/null || echo "No Chromium: the page's tests need one (on Debian and Ubuntu  apt install chromium)."
+	@command -v chromium chromium-browser google-chrome google-chrome-stable >/dev/null || echo "No Chromium: the page's tests need one (on Debian and Ubuntu  apt install chromium)."
 	@$(BIN)/python -m pytest -m "slow or not slow" $(TEST_ARGS)
 
 coverage: $(VENV)/.everything  ## Run the tests and see that they reach enough of the code.
@@ -51,8 +51,9 @@ web:  ## Build the web page into the package (needs Node.js 20.19 or later).
 	@npm --prefix web run --silent build -- --logLevel warn
 
 clean:  ## Remove the environment, builds and caches; data and results stay.
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
-	find src tests scripts -type d -name __pycache__ -prune -exec rm -rf {} +
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage
+	rm -rf src/mien/serve/static web/node_modules
+	find src tests scripts benchmarks -type d -name __pycache__ -prune -exec rm -rf {} +
 
 $(VENV)/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
@@ -69,8 +70,12 @@ $(VENV)/.run-column: $(VENV)/.python pyproject.toml
 	@touch $@
 
 $(VENV)/.everything: $(VENV)/.python pyproject.toml $(LOCK)
+	@test -z "$(LOCK)" || $(BIN)/python -c 'import sys; sys.exit(sys.version_info >= (3, 14))' || { \
+	  echo "TensorFlow had no packages for Python 3.14 when requirements.lock was made. Name an older one:"; \
+	  echo "  make clean, then make $(firstword $(MAKECMDGOALS)) PYTHON=/path/to/python3.13"; \
+	  exit 1; }
 	@echo "Installing mien with the extras train and dev into $(VENV) (once; TensorFlow takes a minute or two) ..."
-	@if [ -n "$(LOCK)" ] && $(BIN)/python -c 'import sys; sys.exit(sys.version_info >= (3, 14))'; then \
+	@if [ -n "$(LOCK)" ]; then \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $(LOCK) && \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .; \
 	else \

@@ -81,11 +81,12 @@ def finish():
     from pathlib import Path
     frames = len(times) - WARM_UP
     packages = [Path(folder) for folder in site.getsitepackages()]
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     size = sum(f.stat().st_size for p in packages for f in p.rglob("*") if f.is_file())
     print("RESULT" + json.dumps({
         "fps": frames / (times[-1] - times[WARM_UP - 1]),
         "cpu_ms": 1000 * (busy[-1] - busy[WARM_UP - 1]) / frames,
-        "memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "memory_mb": peak / (2**20 if sys.platform == "darwin" else 2**10),
         "faces": sum(counts[WARM_UP:]) / frames,
         "installed_mb": size / 1e6,
     }), flush=True)

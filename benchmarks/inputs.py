@@ -6,6 +6,8 @@ import argparse
 import shutil
 from pathlib import Path
 
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
 
 def existing(text: str) -> Path:
     """Return a path that must exist; for argparse, whose defaults given as text are checked too."""
@@ -18,7 +20,7 @@ def existing(text: str) -> Path:
 
 def find_chromium() -> str:
     """Return the browser's path; leave the program where there is none."""
-    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    browser = next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
     if browser is None:
-        raise SystemExit("There is no Chromium: install chromium, or google-chrome.")
+        raise SystemExit(f"There is no Chromium; expected one of {', '.join(CHROMIUM_NAMES)}.")
     return browser

@@ -17,7 +17,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # The curves are drawn once the page has fetched them; its clock runs ahead meanwhile.
 VIRTUAL_MILLISECONDS = 30_000
 MOST_ATTEMPTS = 60

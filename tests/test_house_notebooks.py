@@ -22,6 +22,11 @@ def test_a_notebook_is_committed_without_outputs(path):
     assert not any(cell["outputs"] or cell["execution_count"] for cell in code)
 
 
+@pytest.mark.parametrize("text", SHORTER)
+def test_what_is_made_shorter_stands_in_a_notebook(text):
+    assert any(text in json.dumps(json.loads(path.read_text("utf-8"))) for path in NOTEBOOKS)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs(path, reader_folder, monkeypatch):
