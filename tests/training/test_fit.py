@@ -16,9 +16,9 @@ keras = pytest.importorskip("keras", reason="needs mien[train]")
 
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from mien.core.errors import DataError, ModelError
+from mien.core.errors import DataError, ModelError, OutputError
 from mien.data.synthetic import synthetic_dataset, write_csv
-from mien.models.keras_file import load_network
+from mien.models.keras_file import load_network, save_network
 from mien.training.curves import chosen_epoch
 from mien.training.fit import train
 from mien.training.job import TrainingJob
@@ -26,6 +26,7 @@ from mien.training.pause import pause_run, take_up_run
 from mien.training.recipe import load_recipe
 from mien.training.run_folder import RunFolder
 from mien.training.snapshots import newest_snapshot
+from mien.training.tensorboard_log import TensorBoardLog
 
 RECIPE = """
 title = "A toy"
@@ -267,6 +268,52 @@ def test_a_run_killed_in_mid_epoch_ends_like_an_uninterrupted_one(
     )
     for found, wanted in zip(ended, expected, strict=True):
         np.testing.assert_allclose(found, wanted, rtol=1e-2, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("what", "last_file"),
+    [
+        ("The best weights", "experiment.toml"),
+        ("The snapshot", "state/best_validation_accuracy.weights.h5"),
+    ],
+)
+def test_a_full_disk_is_told_and_the_run_goes_on_when_there_is_room(
+    toy: tuple[Path, Path],
+    uninterrupted: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    what: str,
+    last_file: str,
+) -> None:
+    recipe, faces = toy
+    run, logs = tmp_path / "run", tmp_path / "logs"
+    room = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(
+        shutil,
+        "disk_usage",
+        lambda _path: room._replace(free=1000 if (run / last_file).exists() else 10**9),
+    )
+    told = rf"{what} of epoch 1 cannot be written to .* 0 MB were free\). Make room and give the"
+    with pytest.raises(OutputError, match=told):
+        train_toy(recipe, faces, run, logs)
+    monkeypatch.undo()
+    train_toy(recipe, faces, run, logs)
+    losses, wanted = (read_history(each)["val_loss"] for each in (run, uninterrupted / "run"))
+    np.testing.assert_allclose(losses, wanted, rtol=1e-3)
+
+
+def test_a_full_disk_of_the_log_or_of_the_network_is_told(tmp_path: Path, full_disk) -> None:
+    model = keras.Sequential([keras.layers.Input((50,)), keras.layers.Dense(50)])
+    model.compile("adam", loss="mse")
+    log = TensorBoardLog(tmp_path / "logs")
+    log.set_model(model)
+    log.on_train_begin()
+    with pytest.raises(OutputError, match="The TensorBoard log of epoch 1 "), full_disk(100):
+        log.on_epoch_end(0, {"loss": 1.0})
+    path = tmp_path / "final_emotion_model.keras"
+    with pytest.raises(OutputError, match=rf"{path.name} cannot be written: "), full_disk(100):
+        save_network(model, path)
+    assert not list(tmp_path.glob("*.keras"))
 
 
 def test_a_paused_run_goes_on_elsewhere(

@@ -12,17 +12,26 @@ from numpy.typing import NDArray
 
 import mien.models.normalization  # noqa: F401  (registers mien's own layers with Keras)
 from mien.core.artifact import MOST_LABELS
-from mien.core.errors import ModelError
+from mien.core.errors import ModelError, OutputError
 from mien.core.labels import EMOTIONS
 from mien.core.preprocess import FACE_SIZE
 from mien.models.heads import FEATURES, HEADS, LABEL_HEAD, VOTE_HEAD
 
 
 def save_network(network: keras.Model, path: Path) -> None:
-    """Write a network of `mien.models.build.to_plain_float32` to a `.keras` file, whole or not."""
+    """Write a network of `mien.models.build.to_plain_float32` to a `.keras` file, whole or not.
+
+    Raises:
+        OutputError: if it cannot be written.
+    """
     partial = path.with_name(f"partial_{path.name}")
-    network.save(partial)
-    partial.replace(path)
+    try:
+        network.save(partial)
+        partial.replace(path)
+    except (OSError, RuntimeError) as error:
+        # h5py raises both where a disk is full.
+        partial.unlink(missing_ok=True)
+        raise OutputError(f"{path} cannot be written: {error}.") from error
 
 
 def load_network(path: Path) -> keras.Model:

@@ -7,13 +7,15 @@ overwrite the best file, and its write is not atomic. `RunState` saves all of it
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import errno
 import io
 import json
 import math
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +30,75 @@ from mien.training.run_folder import RunFolder
 from mien.training.snapshots import epochs_of, new_snapshot, newest_snapshot
 from mien.training.weight_average import WeightAverage
 
+_OVERHEAD_BYTES = 1_000_000
+"""What a file of weights takes besides its numbers, and more."""
+
+
+@contextlib.contextmanager
+def writing(what: str, epoch: int, folder: Path, least_bytes: int = 0) -> Iterator[None]:
+    """Say what an epoch could not write, and how to go on, where the disk is full.
+
+    Args:
+        what: What is written, such as "The log".
+        epoch: From 0.
+        folder: Where to.
+        least_bytes: The room that is asked for before: HDF5 may end the process where the disk is
+            full in the middle of a file.
+
+    Raises:
+        OutputError: where there is less room, and for an error of the system or of h5py.
+    """
+    there = next(each for each in (folder, *folder.parents) if each.exists())
+    free_mb = shutil.disk_usage(there).free / 1e6
+    try:
+        if free_mb < least_bytes / 1e6:
+            raise OSError(errno.ENOSPC, f"{least_bytes / 1e6:,.0f} MB are needed")
+        yield
+    except (OSError, RuntimeError) as error:
+        # h5py raises both where a disk is full.
+        said = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise OutputError(
+            f"{what} of epoch {epoch + 1} cannot be written to {folder} "
+            f"({said.splitlines()[0]}; {free_mb:,.0f} MB were free). Make room and give the same "
+            "command: the run goes on from the epoch before."
+        ) from error
+
+
+def _bytes_of(variables: Sequence[keras.Variable]) -> int:
+    return _OVERHEAD_BYTES + 4 * sum(math.prod(variable.shape) for variable in variables)
+
+
+class BestAccuracy(keras.callbacks.ModelCheckpoint):
+    """Keep the weights of the epoch with the highest validation accuracy.
+
+    What is half-written of an epoch that breaks off is written anew when that epoch is repeated.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Write to `path`, a file whose name ends with `.weights.h5`."""
+        super().__init__(
+            # Keras puts the epoch and figures where a name has braces; this one is kept as it is.
+            str(path).replace("{", "{{").replace("}", "}}"),
+            monitor="val_accuracy",
+            mode="max",
+            save_best_only=True,
+            save_weights_only=True,
+        )
+        self._folder = path.parent
+        # It saves after epochs only, but could after steps: each would wait for its figures.
+        self.async_safe = True
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Write the weights if this epoch has the highest accuracy so far."""
+        with writing("The best weights", epoch, self._folder, _bytes_of(self.model.weights)):
+            super().on_epoch_end(epoch, logs)
+
+
 # Keras resets these in on_train_begin; without them a resumed run would choose another epoch.
 _STATE_OF_CALLBACK: dict[type[keras.callbacks.Callback], tuple[str, ...]] = {
     keras.callbacks.EarlyStopping: ("wait", "best", "best_epoch", "stopped_epoch"),
     keras.callbacks.ReduceLROnPlateau: ("wait", "best", "cooldown_counter"),
-    keras.callbacks.ModelCheckpoint: ("best",),
+    BestAccuracy: ("best",),
     WeightAverage: (),
 }
 _ARRAYS_OF_CALLBACK: dict[type[keras.callbacks.Callback], str] = {
@@ -115,17 +181,12 @@ class RunState(keras.callbacks.Callback):
         }
         for name, value in record.items():
             self.history.setdefault(name, []).append(value)
-        try:
+        # The weights, their average and the best ones.
+        variables = [*self.model.weights * 3, *self.model.optimizer.variables]
+        with writing("The snapshot", epoch, self._directory, _bytes_of(variables)):
             with new_snapshot(self._directory, epoch + 1) as folder:
                 self._write(folder)
             self._write_table()
-        except (OSError, RuntimeError) as error:
-            # h5py raises both where a disk is full.
-            raise OutputError(
-                f"The snapshot of epoch {epoch + 1} cannot be written to {self._directory} "
-                f"({_one_line(error)}; {_free_mb(self._directory)} MB are free). Make room and "
-                "give the same command: the run goes on from the epoch before."
-            ) from error
 
     def _write(self, folder: Path) -> None:
         self.model.save_weights(folder / "model.weights.h5")
@@ -189,14 +250,6 @@ def _plain(value: Any) -> Any:
 def _state_of(snapshot: Path) -> dict[str, Any]:
     state: dict[str, Any] = json.loads((snapshot / "state.json").read_text(encoding="utf-8"))
     return state
-
-
-def _one_line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
-
-
-def _free_mb(directory: Path) -> int:
-    return shutil.disk_usage(directory).free // 1_000_000
 
 
 class FiniteLoss(keras.callbacks.Callback):

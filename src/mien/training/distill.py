@@ -6,6 +6,7 @@ their probabilities over all teachers and over some augmented views of it (arXiv
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.classifier.reading import read
+from mien.core.files import write_atomically
 from mien.core.labels import EMOTIONS
 from mien.core.preprocess import scale_pixels
 from mien.models.keras_file import heads_of, load_network
@@ -64,8 +66,7 @@ def ask_teachers(
             heads = teacher.predict(faces, batch_size=256, verbose=0)
             total += read(heads, reading, heads_of(teacher))
     probabilities = (total / (views * len(teachers))).astype(np.float32)
-    cache.parent.mkdir(parents=True, exist_ok=True)
-    partial = cache.with_suffix(".partial.npy")
-    np.save(partial, probabilities)
-    partial.replace(cache)
+    content = io.BytesIO()
+    np.save(content, probabilities)
+    write_atomically(cache, content.getvalue())
     return probabilities

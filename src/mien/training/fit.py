@@ -23,7 +23,13 @@ from mien.models.build import build_network, join_heads, load_pretrained, take_s
 from mien.models.keras_file import load_network
 from mien.training.architecture import write_architecture_report
 from mien.training.batches import FaceBatches
-from mien.training.callbacks import EpochOfBatches, FiniteLoss, ProgressLine, RunState
+from mien.training.callbacks import (
+    BestAccuracy,
+    EpochOfBatches,
+    FiniteLoss,
+    ProgressLine,
+    RunState,
+)
 from mien.training.config import (
     SHIPPED,
     SplitConfig,
@@ -367,19 +373,9 @@ def make_callbacks(job: TrainingJob) -> list[keras.callbacks.Callback]:
     thousand faces it is far less noisy than the accuracy.
     """
     training = job.experiment.training
-    best_accuracy = keras.callbacks.ModelCheckpoint(
-        # Keras puts the epoch and figures where a name has braces; this one is to be kept as it is.
-        str(job.run.best_accuracy_weights).replace("{", "{{").replace("}", "}}"),
-        monitor="val_accuracy",
-        mode="max",
-        save_best_only=True,
-        save_weights_only=True,
-    )
-    # It saves after epochs only, but could after steps: each would wait for its figures.
-    best_accuracy.async_safe = True
     callbacks: list[keras.callbacks.Callback] = [
         FiniteLoss(),  # the first: of an epoch that has none nothing is kept
-        best_accuracy,
+        BestAccuracy(job.run.best_accuracy_weights),
         keras.callbacks.EarlyStopping(
             monitor="val_loss",
             min_delta=training.early_stopping_min_delta,

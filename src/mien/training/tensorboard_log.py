@@ -18,6 +18,8 @@ from tensorboard.plugins.histogram.summary_v2 import histogram_pb
 from tensorboard.plugins.scalar.summary_v2 import scalar_pb
 from tensorboard.summary.writer.record_writer import RecordWriter
 
+from mien.training.callbacks import writing
+
 _VALIDATION = "val_"
 
 
@@ -50,8 +52,9 @@ class TensorBoardLog(keras.callbacks.Callback):
             histogram_pb(f"{weight.path}/histogram", keras.ops.convert_to_numpy(weight))
             for weight in self.model.weights
         )
-        self._append("train", epoch, [*_scalars(training), *histograms])
-        self._append("validation", epoch, _scalars(validation))
+        with writing("The TensorBoard log", epoch, self._folder):
+            self._append("train", epoch, [*_scalars(training), *histograms])
+            self._append("validation", epoch, _scalars(validation))
 
     def _append(self, part: str, epoch: int, summaries: Iterable[Any]) -> None:
         path = self._folder / part / self._file_name
