@@ -73,3 +73,13 @@ def test_the_name_may_be_as_long_as_a_name_can_be(tmp_path):
     path = tmp_path / ("ä" * 125 + ".json")
     write_atomically(path, "x")
     assert path.read_text() == "x"
+
+
+def test_a_full_disk_is_told_with_the_file_and_leaves_the_old_one(tmp_path, full_disk):
+    path = tmp_path / "report.json"
+    path.write_text("old")
+    told = pytest.raises(OutputError, match=r"report\.json cannot be written: File too large")
+    with told, full_disk(9):
+        write_atomically(path, "x" * 10)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]

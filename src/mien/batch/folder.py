@@ -133,8 +133,8 @@ class BatchFolder:
                 self._remove_tables()
                 for part in part_files(self.path):
                     part.unlink()
-            if different or not settings.exists():
-                write_atomically(settings, json.dumps(self._asked, indent=2) + "\n")
+        if different or not settings.exists():
+            write_atomically(settings, json.dumps(self._asked, indent=2) + "\n")
         self._parts = {part: read_results(part) for part in part_files(self.path)}
         self._drop_unwanted(sources, redo=redo)
         there = {result.source for result in self.results() if result.state != SET_ASIDE}

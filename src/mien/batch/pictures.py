@@ -229,7 +229,4 @@ def _write_copy(
     if blur:
         blur_faces(image_bgr, (face.box for face in faces))
     draw_faces(image_bgr, faces)
-    try:
-        write_atomically(path, cv2.imencode(".png", image_bgr)[1].tobytes())
-    except OSError as error:
-        raise OutputError(f"The picture {path} cannot be written: {error.strerror}.") from None
+    write_atomically(path, cv2.imencode(".png", image_bgr)[1].tobytes())

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mien.batch.folder import part_files, read_asked, read_results
 from mien.batch.worker import DONE, FAILED, SET_ASIDE, SourceResult
-from mien.core.errors import DataError, OutputError
+from mien.core.errors import DataError
 from mien.core.files import write_atomically
 from mien.record.page import fill_page, share_bar
 from mien.record.parquet import require_pyarrow
@@ -48,10 +48,7 @@ def write_batch_report(folder: Path, out: Path) -> None:
     results = [result for part in part_files(folder) for result in read_results(part)]
     if not results:
         raise DataError(f"{folder} holds no source that is done: start `mien batch` again.")
-    try:
-        write_atomically(out, batch_page(folder.resolve().name, asked, results))
-    except OSError as error:
-        raise OutputError(f"The page {out} cannot be written: {error.strerror}.") from None
+    write_atomically(out, batch_page(folder.resolve().name, asked, results))
 
 
 def batch_page(name: str, asked: dict[str, Any], results: Sequence[SourceResult]) -> str:

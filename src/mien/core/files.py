@@ -61,19 +61,31 @@ def write_atomically(path: Path, content: bytes | str) -> None:
             device it is written as it is.
         content: What to write; a string is written as UTF-8 with its line ends as they are, and
             what cannot be (bytes of a file's name) as `\udc…`.
+
+    Raises:
+        OutputError: if it cannot be written.
+        BrokenPipeError: if nobody reads the pipe any more.
     """
     data = content.encode(errors="backslashreplace") if isinstance(content, str) else content
-    if is_special(path):
-        path.write_bytes(data)
-        return
-    target = file_of(path)
-    temporary = temporary_beside(target)
+    try:
+        if is_special(path):
+            path.write_bytes(data)
+        else:
+            _replace(file_of(path), data)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror}.") from error
+
+
+def _replace(path: Path, data: bytes) -> None:
+    temporary = temporary_beside(path)
     try:
         with temporary.open("wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        take_place(temporary, target)
+        take_place(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.core.errors import SourceError
+from mien.core.errors import OutputError, SourceError
 from mien.core.files import write_atomically
 from mien.data.clips import Clip, ClipSet, unit_of
 from mien.data.dataset import Skipped
@@ -125,7 +125,7 @@ def _keep(cache: Path, content: Arrays) -> None:
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **content)
     # In a folder that cannot be written to clips are read each time.
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OutputError):
         write_atomically(cache, buffer.getvalue())
 
 

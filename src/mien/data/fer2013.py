@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.core.errors import DataError
+from mien.core.errors import DataError, OutputError
 from mien.core.files import write_atomically
 from mien.data.classes import FER2013_CLASSES, ClassTable
 from mien.data.csv_file import Columns, has_fer2013_header, parse_csv
@@ -76,7 +76,7 @@ def _parse_and_cache(cache: Path, path: Path) -> Columns:
     np.savez(buffer, state=state, **arrays)
     content = buffer.getvalue()
     # A data set in a folder that cannot be written to is parsed each time.
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OutputError):
         write_atomically(cache, _checksum(content) + content)
     return columns
 

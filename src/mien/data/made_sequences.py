@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.classifier.classifier import Classifier
-from mien.core.errors import DataError
+from mien.core.errors import DataError, OutputError
 from mien.core.files import write_atomically
 from mien.data.disturb import Disturbance
 from mien.data.face_sequences import FaceSequence, describe_crops
@@ -106,7 +106,7 @@ def disturb_faces(
         buffer = io.BytesIO()
         np.savez(buffer, features=arrays[0], probabilities=arrays[1], quality=arrays[2])
         # In a folder that cannot be written to they are drawn each time.
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OutputError):
             write_atomically(cache, buffer.getvalue())
     return DisturbedFaces(arrays[0], arrays[1], arrays[2], truth, classifier.labels)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mien.core.errors import DataError, OutputError
+from mien.core.errors import DataError
 from mien.core.files import refuse_overwriting, write_atomically
 from mien.media.frames import check_rotation
 from mien.record.collection_report import Collection, collection_page
@@ -61,8 +61,5 @@ def write_report(
                 "recorded has a summary over time. Leave --summary out."
             )
         write_summary(summary_json, summary)
-    try:
-        write_atomically(out, page)
-    except OSError as error:
-        raise OutputError(f"The page {out} cannot be written: {error.strerror}.") from None
+    write_atomically(out, page)
     return summary

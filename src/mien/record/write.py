@@ -198,10 +198,7 @@ def write_summary(path: Path, summary: Summary) -> None:
     Raises:
         OutputError: if the file cannot be written.
     """
-    try:
-        write_atomically(path, json.dumps(summary.document(), indent=2) + "\n")
-    except OSError as error:
-        raise OutputError(f"The summary {path} cannot be written: {error.strerror}.") from None
+    write_atomically(path, json.dumps(summary.document(), indent=2) + "\n")
 
 
 class _LineFile:
