@@ -201,7 +201,8 @@ def test_clips_train_it_and_it_is_compared_on_them(workplace, tmp_path, write_cl
     with pytest.raises(SystemExit) as stopped:
         main(["evaluate", "--model", str(network), "--data", str(clips)])
     assert not stopped.value.code
-    printed = capsys.readouterr().out
+    printed, remarks = capsys.readouterr()
+    assert "of the 4 clips chose its epoch: the figures are too good" in remarks
     for way in ("mean of frames", "most confident frame", "smoother, best at", "network over time"):
         assert way in printed
     # Those that it learnt from are not scored.
@@ -220,7 +221,16 @@ def test_clips_train_it_and_it_is_compared_on_them(workplace, tmp_path, write_cl
     assert report["sequences"] == 3
     # Two of them are happy, and a smile is all that they show.
     assert report["of_clips"]["mean of frames"]["accuracy"]["value"] == pytest.approx(2 / 3)
-    capsys.readouterr()
+    # Where the folds keep clips for a test, those alone are scored.
+    rows = [f"{path.name},happy,test" for path in other.glob("*_HAP_*")]
+    rows += [f"{path.name},neutral,validation" for path in other.glob("*_NEU_*")]
+    (other / "folds.csv").write_text("\n".join(["path,emotion,fold", *rows]))
+    with pytest.raises(SystemExit) as stopped:
+        main(["evaluate", "--model", str(network), "--data", str(other / "folds.csv")])
+    assert not stopped.value.code
+    assert "3 of the 5 clips are for a test, by the folds" in capsys.readouterr().err
+    report = json.loads((tmp_path / "run" / "over_time.json").read_text())
+    assert report["sequences"] == 2
     with pytest.raises(SystemExit) as stopped:
         main(["evaluate", "--model", str(network)])
     assert stopped.value.code

@@ -10,7 +10,7 @@ import numpy as np
 
 from mien.core.errors import DataError
 from mien.data.clips import Clip, ClipSet, unit_of
-from mien.data.usage import TRAINING, USAGE_OF_NAME, VALIDATION
+from mien.data.usage import TEST_USAGES, TRAINING, USAGE_OF_NAME, VALIDATION
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,14 @@ def split_clips(
     sides = ClipSides(training, validation, held_out)
     _check_apart(clips, sides)
     return sides
+
+
+def clips_for_test(clips: ClipSet) -> tuple[Clip, ...]:
+    """Return the clips that a manifest's folds keep for a test; none where no fold does."""
+    uses = {
+        fold: USAGE_OF_NAME.get(fold.casefold()) for fold in {clip.fold for clip in clips.clips}
+    }
+    return tuple(clip for clip in clips.clips if uses[clip.fold] in TEST_USAGES)
 
 
 def _check_folds(clips: ClipSet) -> None:

@@ -23,6 +23,7 @@ import mien.models.temporal  # noqa: F401  (registers its layers with Keras)
 from mien.core.errors import DataError, ModelError
 from mien.core.files import refuse_overwriting
 from mien.core.labels import EMOTIONS
+from mien.data.clip_split import clips_for_test
 from mien.data.clips import holds_clips, load_clips
 from mien.data.face_sequences import FaceSequence
 from mien.data.fer2013 import load_dataset
@@ -43,7 +44,7 @@ from mien.training.face_sequences import (
     load_faces_or_clips,
 )
 from mien.training.faces import LabelledFaces, held_out_faces, split_faces
-from mien.training.provenance import LARGEST_TEST_PART, known_clips
+from mien.training.provenance import LARGEST_TEST_PART, choosing_clips, known_clips
 from mien.training.run_folder import RunFolder, write_json
 from mien.training.sequence_batches import observed_of
 
@@ -143,11 +144,11 @@ def score_over_time(
 
     Args:
         network_path: The `.keras` file in its run's folder.
-        data: Clips (see `mien.data.clips`), but for those that it has learnt; FER2013's test faces,
-            of which sequences are made, and the look is counted; or the faces that it was trained
-            on, of which those are taken that chose its epoch, or the fold that was held out. FER+'s
-            votes (`fer2013new.csv`) are used where they lie beside faces. None for FER2013's test
-            faces.
+        data: Clips (see `mien.data.clips`): those that the folds keep for a test, or all where none
+            are, but for those that it has learnt; FER2013's test faces, of which sequences are
+            made, and the look is counted; or the faces that it was trained on, of which those are
+            taken that chose its epoch, or the fold that was held out. FER+'s votes
+            (`fer2013new.csv`) are used where they lie beside faces. None for FER2013's test faces.
         out: Folder for `over_time.json`; None for the run's.
         ledger: The ledger of looks at FER2013's test faces.
         say: Called with each line of the report.
@@ -343,14 +344,25 @@ def _sequences_of_clips(
     remark: Callable[[str], None],
 ) -> Sequence[FaceSequence]:
     clips = load_clips(data)
-    known = known_clips(run)
-    scored = [clip for clip in clips.clips if clip.key not in known]
-    if learnt := len(clips.clips) - len(scored):
+    candidates = clips_for_test(clips) or clips.clips
+    if len(candidates) < len(clips.clips):
+        remark(
+            f"{len(candidates):,} of the {len(clips.clips):,} clips are for a test, by the folds"
+        )
+    known, choosing = known_clips(run), choosing_clips(run)
+    scored = [clip for clip in candidates if clip.key not in known]
+    if learnt := len(candidates) - len(scored):
         remark(f"{learnt:,} of the clips are left out, as it has learnt them; {len(scored):,} left")
+    if chose := sum(clip.key in choosing for clip in scored):
+        remark(
+            f"{chose:,} of the {len(scored):,} clips chose its epoch: the figures are too good. "
+            "Before the training, put clips of others aside (a column fold: train, validation, "
+            "test)"
+        )
     (sequences,) = clip_sequences(clips, [scored], recognizer, remark)
     if not sequences:
         raise DataError(
-            f"{data} has no clip that can be scored: of {len(clips.clips) + len(clips.skipped):,} "
+            f"{data} has no clip that can be scored: of {len(candidates) + len(clips.skipped):,} "
             f"it has learnt {learnt:,}, and the others were left out."
         )
     return sequences

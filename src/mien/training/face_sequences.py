@@ -48,12 +48,14 @@ class SequenceSplit:
         validation: Sequences.
         held_out: Those of the fold that is held out; None without folds.
         known_clips: The keys of the clips that are not to judge the network any more.
+        choosing_clips: The keys of the other clips that choose its epoch.
     """
 
     training: DisturbedFaces | Sequence[FaceSequence]
     validation: Sequence[FaceSequence]
     held_out: Sequence[FaceSequence] | None
     known_clips: tuple[str, ...] = ()
+    choosing_clips: tuple[str, ...] = ()
 
 
 def load_faces_or_clips(data: Path, votes_file: Path) -> LabelledFaces | ClipSet:
@@ -142,11 +144,13 @@ def _split_of_clips(
     if not training or not validation or (split.folds and not held_out):
         raise DataError(f"{clips.source} has no usable clip on one side of the split.")
     known = sides.training + (sides.validation if split.folds else ())
+    choosing = () if split.folds else sides.validation
     return SequenceSplit(
         training,
         validation,
         held_out if split.folds else None,
         tuple(sorted({clip.key for clip in known})),
+        tuple(sorted({clip.key for clip in choosing})),
     )
 
 

@@ -126,6 +126,15 @@ def known_clips(run: RunFolder) -> frozenset[str]:
     return frozenset(_read(run).get("known_clips", ()))
 
 
+def choosing_clips(run: RunFolder) -> frozenset[str]:
+    """Return the keys of the other clips that have chosen a run's epoch; older runs do not tell.
+
+    Raises:
+        ModelError: if its `data.json` cannot be read.
+    """
+    return frozenset(_read(run).get("choosing_clips", ()))
+
+
 def check_data(data: LabelledFaces | ClipSet, run: RunFolder) -> None:
     """See that a run was trained on these faces or clips; older runs do not tell theirs.
 

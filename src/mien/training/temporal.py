@@ -111,8 +111,9 @@ def _train(job: TrainingJob) -> Path:
     network.get_layer("seen").adapt(_features_of(split.training))
     # Whatever may be missing was looked for before an earlier run is thrown away.
     prepare_run_folder(job)
-    told = {"known_clips": list(split.known_clips)} if split.known_clips else {}
-    write_json(run.data, {**describe_data(source), **known, **told})
+    told = {"known_clips": list(split.known_clips), "choosing_clips": list(split.choosing_clips)}
+    of_clips = told if isinstance(source, ClipSet) else {}
+    write_json(run.data, {**describe_data(source), **known, **of_clips})
     if not isinstance(source, ClipSet):
         if source.votes is None and job.votes_file.is_file():
             job.say(f"{job.votes_file} holds votes for other faces: not used")
