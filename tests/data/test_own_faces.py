@@ -61,6 +61,16 @@ def test_folders_for_each_use_and_a_folder_for_each_person(tmp_path):
     assert rows["test"][1] not in ("anna", "ben", "")
 
 
+def test_a_person_for_training_and_for_a_test_is_told(tmp_path):
+    write(tmp_path / "train/happy/anna/1.png", FACES[0])
+    write(tmp_path / "test/happy/ben/1.png", FACES[1])
+    write(tmp_path / "test/happy/alone.png", FACES[2])
+    assert load_dataset(tmp_path).told_of_shared_groups() is None
+    write(tmp_path / "test/sad/anna/1.png", FACES[3])
+    told = "1 of the 3 groups for a test are for training or validation too, such as 'anna'"
+    assert load_dataset(tmp_path).told_of_shared_groups().startswith(told)
+
+
 def test_a_person_in_the_name_of_a_file(tmp_path):
     for name in ("anna_1", "anna_2", "ben_1"):
         write(tmp_path / "happy" / f"{name}.png", FACES[0])

@@ -72,6 +72,15 @@ def test_a_person_with_most_of_the_faces_stays_for_training(seed):
     assert not set(persons[training]) & set(persons[validation])
 
 
+def test_faces_of_one_person_alone_are_refused_and_the_remedy_works():
+    faces, persons = faces_of_persons([20])
+    labels = np.arange(20) % 2
+    with pytest.raises(DataError, match=r"All 20 faces are of one group, 'person 0'.*--groups"):
+        split_train_validation(labels, faces, 0.2, 0, persons)
+    each = np.array([f"picture {number}" for number in range(20)])
+    assert len(split_train_validation(labels, faces, 0.2, 0, each)[1]) == 4
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_a_class_that_one_person_shows_stays_for_training(seed):
     faces, persons = faces_of_persons([10] * 5)

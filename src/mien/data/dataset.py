@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.data.classes import FER2013_CLASSES, ClassTable
+from mien.data.usage import TEST_USAGES, TRAINING, VALIDATION
 
 LEFT_OUT_BY_RECIPE = "left out by the recipe"
 """Why a face is skipped that could be read."""
@@ -87,6 +88,20 @@ class Dataset:
         return (
             f"{count:,} of {len(self.faces_u8) + count:,} pictures were skipped: "
             f"{'; '.join(reasons)}"
+        )
+
+    def told_of_shared_groups(self) -> str | None:
+        """Say in a line which groups are for a test and for training too; None if none is."""
+        if self.usage is None or self.groups is None:
+            return None
+        tested = set(self.groups[np.isin(self.usage, TEST_USAGES)].tolist())
+        shared = tested & set(self.groups[np.isin(self.usage, (TRAINING, VALIDATION))].tolist())
+        if not shared:
+            return None
+        return (
+            f"{len(shared):,} of the {len(tested):,} groups for a test are for training or "
+            f"validation too, such as {min(shared)!r}: figures of that test are too good for "
+            "people whom the network has not seen"
         )
 
     @property

@@ -50,6 +50,13 @@ def split_train_validation(
     if groups is not None:
         # Of few groups, one at least; copies make one of two.
         together = _together(groups_of_copies(faces_u8), groups)
+        if len(together) and not together.any():
+            raise DataError(
+                f"All {len(labels):,} faces are of one group, {str(groups[0])!r}, or copies of its "
+                "faces, so that none is left to choose the epoch by: bring faces of another; or "
+                "let each picture stand for itself (of a folder with --groups '.+', of a table "
+                "without --groups), and the figures will say nothing of other people."
+            )
         most = min(len(np.unique(together)), int(np.bincount(labels).max()))
         folds = max(2, min(round(1 / validation_fraction), most))
         in_fold = _cut(labels, together, folds, seed, "groups")
@@ -124,7 +131,7 @@ def _cut(
     if count < folds:
         raise DataError(
             f"Found {count} {called}; expected at least {folds}, one for each fold: give fewer "
-            "folds, or a larger validation_fraction."
+            f"folds, or bring more {called}."
         )
     if np.bincount(labels).max() < folds:
         raise DataError(

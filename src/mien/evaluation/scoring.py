@@ -315,6 +315,8 @@ def _remark_on_faces(
     """Say what of the faces a reader of the figures should know."""
     if (skipped := dataset.told_of_skipped()) is not None:
         remark(skipped)
+    if (shared := dataset.told_of_shared_groups()) is not None:
+        remark(shared)
     if is_trained_on(dataset, data, run):
         remark(
             f"The network learnt from {data}: these are no figures of a test. Before the training, "

@@ -42,6 +42,7 @@ class LabelledFaces:
         kept_for_validation: (N,) bool, where the data say themselves which faces are; else None.
         source: The file or folder that was read.
         told_of_skipped: What could not be read in it, in a line; None if all could.
+        told_of_shared_groups: Which groups are for a test too, in a line; None if none is.
     """
 
     faces_u8: NDArray[np.uint8]
@@ -52,6 +53,7 @@ class LabelledFaces:
     kept_for_validation: NDArray[np.bool_] | None = None
     source: Path | None = None
     told_of_skipped: str | None = None
+    told_of_shared_groups: str | None = None
 
     def take(self, indices: NDArray[Any]) -> LabelledFaces:
         """Return the faces at `indices`, or where a mask is true."""
@@ -141,6 +143,7 @@ def load_faces(
         kept_for_validation=kept_for_validation,
         source=dataset.source,
         told_of_skipped=dataset.told_of_skipped(),
+        told_of_shared_groups=dataset.told_of_shared_groups(),
     )
 
 

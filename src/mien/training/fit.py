@@ -137,6 +137,7 @@ def _train(job: TrainingJob, *, augment_on_device: bool) -> Path:
     job.say(_describe_split(found.faces, *parts, experiment.split))
     remarks = (
         found.faces.told_of_skipped,
+        found.faces.told_of_shared_groups,
         missing_classes(found.validation, "choose the epoch"),
         None if held_out is None else missing_classes(held_out, "are held out"),
         *_shortened(experiment.training),

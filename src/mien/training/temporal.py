@@ -117,7 +117,12 @@ def _train(job: TrainingJob) -> Path:
     if not isinstance(source, ClipSet):
         if source.votes is None and job.votes_file.is_file():
             job.say(f"{job.votes_file} holds votes for other faces: not used")
-        for remark in (source.told_of_skipped, told_of_test_faces(source)):
+        remarks = (
+            source.told_of_skipped,
+            source.told_of_shared_groups,
+            told_of_test_faces(source),
+        )
+        for remark in remarks:
             if remark is not None:
                 job.say(remark)
     write_json(run.environment, describe_environment(network))
