@@ -73,6 +73,18 @@ def test_a_manifest_names_parts_of_files(tmp_path):
         split_clips(load_clips(manifest), 0.5, seed=0)
 
 
+def test_a_manifest_as_spreadsheets_and_windows_write_it(tmp_path):
+    touch(tmp_path, "Actor 1/a.mp4", "b.mp4")
+    manifest = tmp_path / "clips.csv"
+    for separator in ";\t":
+        rows = ['"path", "Emotion"', '"Actor 1\\a.mp4", happy, , ', "", "b.mp4, sad"]
+        manifest.write_text("\n".join(rows).replace(", ", f"{separator} "))
+        assert holds_clips(manifest)
+        clips = load_clips(manifest)
+        assert [CLIP_CLASSES.names[clip.label] for clip in clips.clips] == ["happy", "sad"]
+        assert all(clip.path.is_file() for clip in clips.clips)
+
+
 @pytest.mark.parametrize(
     ("row", "message"),
     [

@@ -102,6 +102,23 @@ def test_rows_and_paths_as_spreadsheets_and_windows_write_them(tmp_path):
     assert [reason for _, reason in faces.skipped] == ["no such file"] * 2
 
 
+def test_a_header_with_quotes_and_spaces_is_read_as_its_rows_are(tmp_path):
+    write(tmp_path / "a.png", FACES[0])
+    table = tmp_path / "faces.csv"
+    table.write_text('"label", "image"\n"happy", "a.png"\n')
+    assert load_dataset(table).labels.tolist() == [3]
+
+
+def test_a_column_of_labels_that_is_called_otherwise_is_told_with_the_names_that_are_known(
+    tmp_path,
+):
+    table = tmp_path / "faces.csv"
+    table.write_text("image,labels\na.png,joy\n")
+    told = r"found the columns 'image', 'labels'; expected .* one of emotion, label, class, express"
+    with pytest.raises(DataError, match=told):
+        infer_classes(table)
+
+
 def test_a_table_with_semicolons_names_paths_and_other_columns(tmp_path):
     write(tmp_path / "pictures/a.png", cv2.resize(FACES[0], (120, 90)))
     write(tmp_path / "pictures/b.jpg", cv2.cvtColor(FACES[1], cv2.COLOR_GRAY2BGR))

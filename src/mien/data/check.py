@@ -52,7 +52,7 @@ def check_faces(
 
 def _names_own_classes(path: Path) -> bool:
     if path.is_file():
-        names = set(label_cells(path))
+        names = set(label_cells(path) or ())
         own = any(FER2013_CLASSES.label_of(name) is None for name in names)
         return own or (bool(names) and not has_fer2013_header(path))
     return path.is_dir()

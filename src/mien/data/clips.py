@@ -2,7 +2,7 @@
 
 | what | how a clip's emotion and subject are known |
 |---|---|
-| manifest | CSV: `path,emotion` and perhaps `start_ms,end_ms`, `subject`, `fold` |
+| manifest | a table: `path,emotion` and perhaps `start_ms,end_ms`, `subject`, `fold` |
 | RAVDESS | `02-01-06-01-02-01-12.mp4`: the third number, and the last one, the actor |
 | CREMA-D | `1001_DFA_ANG_XX.flv`: the third word, and the first one, the actor |
 | folder per emotion | the folder; a folder inside it names the subject |
@@ -13,19 +13,19 @@ RAVDESS is Livingstone and Russo 2018 (doi 10.1371/journal.pone.0196391), CREMA-
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 from mien.core.errors import DataError
 from mien.data.classes import FER2013_CLASSES, LEFT_OUT, ClassTable, unknown_names
 from mien.data.dataset import Skipped
-from mien.data.own_table import LONGEST_CELL
+from mien.data.table_file import named_file, open_table
 from mien.media.picture_files import is_picture
 
 VIDEO_SUFFIXES = frozenset(
@@ -128,8 +128,8 @@ def holds_clips(path: Path) -> bool:
         return any(_videos(path)) and not any(map(is_picture, path.rglob("*")))
     if path.suffix.lower() != ".csv" or not path.is_file():
         return False
-    rows = _rows(path, most=1)
-    return bool(rows) and Path(rows[0].get("path") or "").suffix.lower() in VIDEO_SUFFIXES
+    _, rows = _read_manifest(path, most=1)
+    return bool(rows) and Path(rows[0].get("path", "")).suffix.lower() in VIDEO_SUFFIXES
 
 
 def load_clips(path: Path, classes: ClassTable = CLIP_CLASSES) -> ClipSet:
@@ -202,30 +202,20 @@ def _read_name(path: Path, folder: Path) -> tuple[str | None, str, str]:
     return emotion, inside[0] if inside else "", ""
 
 
-def _rows(path: Path, most: int | None = None) -> list[dict[str, str]]:
-    # Faces in a column of pixels are told from clips here, too.
-    csv.field_size_limit(LONGEST_CELL)
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, skipinitialspace=True)
-            rows: list[dict[str, str]] = []
-            for row in reader:
-                if most is not None and len(rows) == most:
-                    break
-                rows.append({(k or "").strip().casefold(): v or "" for k, v in row.items()})
-            return rows
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} is not a CSV file in UTF-8: {error}.") from None
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}.") from None
+def _read_manifest(path: Path, most: int | None = None) -> tuple[list[str], list[dict[str, str]]]:
+    """Return the names of a table's columns, in small letters, and its first rows by these."""
+    with open_table(path) as (header, rows):
+        names = [name.casefold() for name in header]
+        empty = dict.fromkeys(names, "")
+        return names, [empty | dict(zip(names, row, strict=False)) for row in islice(rows, most)]
 
 
 def _of_manifest(path: Path, classes: ClassTable) -> tuple[list[Clip], list[Skipped]]:
-    rows = _rows(path)
-    if rows and not {"path", "emotion"} <= rows[0].keys():
+    columns, rows = _read_manifest(path)
+    if not {"path", "emotion"} <= set(columns):
         raise DataError(
-            f"{path}, line 1: found the columns {', '.join(rows[0])}; expected path,emotion, and "
-            "perhaps start_ms,end_ms, subject and fold."
+            f"{path}, line 1: found the columns {', '.join(columns) or 'none'}; expected "
+            "path,emotion, and perhaps start_ms,end_ms, subject and fold."
         )
     names = [row["emotion"].strip() for row in rows]
     if any(classes.label_of(name) is None for name in names):
@@ -251,7 +241,7 @@ def _of_manifest(path: Path, classes: ClassTable) -> tuple[list[Clip], list[Skip
             continue
         subject = row.get("subject", "").strip() or subjects[row["path"].strip()]
         fold = row.get("fold", "").strip()
-        file = path.parent / row["path"].strip()
+        file = named_file(path, row["path"])
         clips.append(Clip(file, called, label, subject, fold, start_ms, end_ms))
     return clips, skipped
 

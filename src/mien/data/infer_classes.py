@@ -10,7 +10,7 @@ from mien.core.labels import EMOTIONS
 from mien.data.classes import FER2013_CLASSES, MOST_CLASSES, ClassTable, plain_name
 from mien.data.dataset import Dataset
 from mien.data.fer2013 import load_dataset
-from mien.data.own_table import label_cells
+from mien.data.own_table import label_cells, no_labels
 from mien.data.picture_folder import class_folders
 
 
@@ -29,6 +29,8 @@ def infer_classes(path: Path) -> ClassTable:
     if not path.exists():
         raise DataError(f"There is no {path}: expected a folder of faces or a CSV file.")
     names = class_folders(path) if path.is_dir() else label_cells(path)
+    if names is None:
+        raise no_labels(path)
     # One name of each class, however else it is written: capitals and composition do not matter.
     found = sorted({plain_name(name): name.strip() for name in sorted(names)}.values())
     found = [name for name in found if name]

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import math
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -17,16 +14,13 @@ from mien.core.errors import DataError, SourceError
 from mien.data.classes import LEFT_OUT, ClassTable, unknown_names
 from mien.data.dataset import LEFT_OUT_BY_RECIPE, Dataset, Skipped, group_name
 from mien.data.picture_folder import read_face, square_face, why_skipped
+from mien.data.table_file import named_file, open_table
 from mien.data.usage import USAGE_OF_NAME
 
 LABEL_COLUMNS = ("emotion", "label", "class", "expression")
 PATH_COLUMNS = ("path", "file", "filename", "image", "picture")
 USAGE_COLUMNS = ("usage", "split", "set", "subset")
 PIXEL_COLUMN = "pixels"
-
-_SEPARATORS = ",;\t"
-LONGEST_CELL = 1 << 24
-"""Characters of a cell of a table: those of a large picture, which Python's limit is below."""
 
 
 def read_table(path: Path, classes: ClassTable, groups: str = "") -> Dataset:
@@ -48,46 +42,32 @@ def read_table(path: Path, classes: ClassTable, groups: str = "") -> Dataset:
         DataError: if the file cannot be read, a column is missing, a class or a use is unknown, or
             the pixels of a row are no square picture; the message says in which row.
     """
-    with _open_table(path, groups) as (columns, cells):
+    with open_table(path) as (names, cells):
+        columns = _Columns(path, names, groups)
         rows = list(cells)
     return _read_rows(path, columns, rows, classes)
 
 
-def label_cells(path: Path) -> list[str]:
-    """Return what a table calls the class of each of its faces; nothing if it has no labels.
+def label_cells(path: Path) -> list[str] | None:
+    """Return what a table calls the class of each of its faces; None if it has no such column.
 
     Raises:
         DataError: if the file cannot be read.
     """
-    with _open_table(path, groups="") as (columns, rows):
+    with open_table(path) as (names, rows):
+        columns = _Columns(path, names, groups="")
         if columns.label is None:
-            return []
+            return None
         return [row[columns.label] for row in rows if len(row) == columns.count]
 
 
-@contextmanager
-def _open_table(path: Path, groups: str) -> Iterator[tuple[_Columns, Iterator[list[str]]]]:
-    """Open a table to read its rows but the empty ones; what is wrong with the file is said."""
-    csv.field_size_limit(LONGEST_CELL)
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            header = file.readline()
-            separator = max(_SEPARATORS, key=header.count)
-            names = [name.strip() for name in next(csv.reader([header], delimiter=separator), [])]
-            columns = _Columns(path, names, groups)
-            rows = csv.reader(file, delimiter=separator, skipinitialspace=True)
-            yield columns, (_without_empty_end(row, columns.count) for row in rows if any(row))
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not in UTF-8 ({error}): save it so.") from None
-    except csv.Error as error:
-        raise DataError(f"{path} is not a CSV file: {error}.") from None
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}.") from None
-
-
-def _without_empty_end(row: list[str], count: int) -> list[str]:
-    """Return a row without the empty cells that commas at its end make, as spreadsheets write."""
-    return row[:count] if not any(row[count:]) else row
+def no_labels(path: Path) -> DataError:
+    """Say that a table has no column of labels, and which columns it has."""
+    with open_table(path) as (names, _):
+        return DataError(
+            f"{path}, line 1: found the columns {_shown(names)}; expected what each face shows in "
+            f"one of {', '.join(LABEL_COLUMNS)}: rename a column, or give a file with labels."
+        )
 
 
 class _Columns:
@@ -101,7 +81,7 @@ class _Columns:
         self.usage = _first(plain, USAGE_COLUMNS)
         self.group = _first(plain, (groups.casefold(),)) if groups else None
         self.count = len(names)
-        found = f"{path}, line 1: found the columns {', '.join(map(repr, names)) or 'none'}"
+        found = f"{path}, line 1: found the columns {_shown(names)}"
         if self.pixels is None and self.path is None:
             raise DataError(
                 f"{found}; expected 'pixels', or the path of a picture in one of "
@@ -111,6 +91,10 @@ class _Columns:
             raise DataError(
                 f"{found}; expected {groups!r} among them, which is to name the groups."
             )
+
+
+def _shown(names: list[str]) -> str:
+    return ", ".join(map(repr, names)) or "none"
 
 
 def _first(names: list[str], wanted: tuple[str, ...]) -> int | None:
@@ -191,9 +175,7 @@ def _groups(columns: _Columns, kept: _Kept) -> NDArray[np.str_] | None:
 
 def _picture(path: Path, columns: _Columns, row: list[str]) -> Path:
     assert columns.path is not None
-    name = row[columns.path].strip()
-    # Tables from Windows name folders with backslashes.
-    return path.parent / (name if os.name == "nt" else name.replace("\\", "/"))
+    return named_file(path, row[columns.path])
 
 
 def _face(path: Path, columns: _Columns, row: list[str], where: str) -> NDArray[np.uint8]:

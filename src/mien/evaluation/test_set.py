@@ -19,6 +19,7 @@ from mien.core.errors import DataError, SettingError
 from mien.core.labels import EMOTIONS
 from mien.data.dataset import Dataset
 from mien.data.ferplus import are_votes_for
+from mien.data.own_table import LABEL_COLUMNS
 from mien.data.test_faces import are_near_copies, estimate_training_faces, find_test_faces
 from mien.data.usage import TEST_USAGES
 from mien.training.config import SHIPPED, load_experiment
@@ -176,8 +177,9 @@ def faces_to_score(dataset: Dataset) -> ScoredFaces:
     """
     if dataset.labels is None:
         raise DataError(
-            f"{dataset.source} has no labels; scoring needs a column 'emotion'. "
-            "`mien predict` writes probabilities without them."
+            f"{dataset.source} has no labels; scoring needs a column of them, called "
+            f"{', '.join(LABEL_COLUMNS[:-1])} or {LABEL_COLUMNS[-1]}. `mien predict` writes "
+            "probabilities without them."
         )
     chosen = np.ones(len(dataset.labels), np.bool_)
     is_public = None

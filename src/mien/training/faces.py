@@ -16,6 +16,7 @@ from mien.data.classes import FER2013_CLASSES, ClassTable
 from mien.data.fer2013 import load_dataset
 from mien.data.ferplus import are_votes_for, load_votes
 from mien.data.near_copies import NEAR_COPY_CORRELATION, near_copies
+from mien.data.own_table import no_labels
 from mien.data.split import (
     fold_of_faces,
     groups_of_copies,
@@ -119,9 +120,7 @@ def load_faces(
     """
     dataset = load_dataset(training_data, classes, groups=groups)
     if dataset.labels is None:
-        raise DataError(
-            f"{dataset.source} has no column 'emotion'; training needs labels: give train.csv."
-        )
+        raise no_labels(dataset.source)
     wanted = np.full(len(dataset.labels), fill_value=True)
     kept_for_validation = None
     if dataset.usage is not None:
