@@ -1,6 +1,7 @@
 """Clips as data: names, manifests, splits, and what the engine sees in them."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -48,6 +49,25 @@ def test_names_of_ravdess_and_crema_d_and_folders_are_understood(tmp_path):
     assert holds_clips(tmp_path)
     calm = ClassTable(CLIP_CLASSES.names, {**CLIP_CLASSES.other_names, "calm": "neutral"})
     assert found(load_clips(tmp_path, calm))["Actor_12/02-01-02-01-02-01-12.mp4"][0] == "neutral"
+
+
+def test_a_picture_beside_clips_makes_them_no_faces_and_a_video_beside_faces_no_clips(tmp_path):
+    clips, faces = tmp_path / "clips", tmp_path / "faces"
+    touch(clips, "Actor_12/02-01-06-01-02-01-12.mp4", "cover.jpg", "._a.jpg", "._b.jpg")
+    touch(faces, "happy/1.png", "happy/2.png", "sad/1.png", "making_of.mp4")
+    assert holds_clips(clips)
+    assert not holds_clips(faces)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows makes links for administrators only")
+def test_a_link_that_leads_upwards_brings_no_clip_twice(tmp_path):
+    touch(tmp_path, "clips/happy/ann/a.mp4", "clips/sad/b.mp4", "more/c.mp4")
+    (tmp_path / "clips/happy/ann/up").symlink_to("..")
+    (tmp_path / "clips/sad/all").symlink_to("..")
+    (tmp_path / "clips/sad/more").symlink_to(tmp_path / "more")
+    (tmp_path / "more" / "back").symlink_to(tmp_path / "clips" / "sad")
+    names = [clip.name for clip in load_clips(tmp_path / "clips").clips]
+    assert names == ["happy/ann/a.mp4", "sad/b.mp4", "sad/more/c.mp4"]
 
 
 def test_a_manifest_names_parts_of_files(tmp_path):

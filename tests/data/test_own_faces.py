@@ -45,6 +45,18 @@ def test_other_names_digits_and_names_that_are_left_out(tmp_path):
     }
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows makes links for administrators only")
+def test_neither_links_upwards_nor_what_systems_leave_behind_are_faces(tmp_path):
+    write(tmp_path / "happy/1.png", FACES[0])
+    write(tmp_path / "sad/1.png", FACES[1])
+    (tmp_path / "happy/back").symlink_to("..")
+    for name in ("Thumbs.db", "desktop.ini", "._1.png"):
+        (tmp_path / "happy" / name).write_bytes(b"no picture")
+    faces = load_dataset(tmp_path)
+    assert faces.labels.tolist() == [3, 4]
+    assert not faces.skipped
+
+
 def test_folders_for_each_use_and_a_folder_for_each_person(tmp_path):
     write(tmp_path / "train/happy/anna/1.png", FACES[0])
     write(tmp_path / "train/happy/anna/2.png", FACES[1])

@@ -17,7 +17,6 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -26,6 +25,7 @@ from mien.core.errors import DataError
 from mien.data.classes import FER2013_CLASSES, LEFT_OUT, ClassTable, unknown_names
 from mien.data.dataset import Skipped
 from mien.data.table_file import named_file, open_table
+from mien.data.walk import files_below
 from mien.media.picture_files import is_picture
 
 VIDEO_SUFFIXES = frozenset(
@@ -123,13 +123,16 @@ class ClipSet:
 
 
 def holds_clips(path: Path) -> bool:
-    """Whether a path is a manifest of clips, or a folder with videos and without pictures."""
+    """Whether a path is a manifest of clips, or a folder with videos and no more pictures."""
     if path.is_dir():
-        return any(_videos(path)) and not any(map(is_picture, path.rglob("*")))
+        files = list(files_below(path))
+        videos = sum(map(_is_video, files))
+        # A set of clips may have a cover, or a picture beside each clip.
+        return 0 < videos >= sum(map(is_picture, files))
     if path.suffix.lower() != ".csv" or not path.is_file():
         return False
     _, rows = _read_manifest(path, most=1)
-    return bool(rows) and Path(rows[0].get("path", "")).suffix.lower() in VIDEO_SUFFIXES
+    return bool(rows) and _is_video(Path(rows[0].get("path", "")))
 
 
 def load_clips(path: Path, classes: ClassTable = CLIP_CLASSES) -> ClipSet:
@@ -163,19 +166,13 @@ def unit_of(clip: Clip) -> str:
     return clip.subject or str(clip.path)
 
 
-def _videos(folder: Path) -> Iterator[Path]:
-    for entry in sorted(folder.iterdir()):
-        if entry.name.startswith("."):
-            continue  # Notebooks and macOS leave hidden copies behind.
-        if entry.is_dir():
-            yield from _videos(entry)
-        elif entry.suffix.lower() in VIDEO_SUFFIXES:
-            yield entry
+def _is_video(path: Path) -> bool:
+    return path.suffix.lower() in VIDEO_SUFFIXES
 
 
 def _of_folder(folder: Path, classes: ClassTable) -> tuple[list[Clip], list[Skipped]]:
     clips, skipped = [], []
-    for path in _videos(folder):
+    for path in filter(_is_video, files_below(folder)):
         name = path.relative_to(folder).as_posix()
         emotion, subject, problem = _read_name(path, folder)
         label = None if emotion is None else classes.label_of(emotion)

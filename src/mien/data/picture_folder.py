@@ -21,6 +21,7 @@ from mien.core.preprocess import FACE_SIZE
 from mien.data.classes import LEFT_OUT, ClassTable, unknown_names
 from mien.data.dataset import LEFT_OUT_BY_RECIPE, Dataset, Skipped, group_name
 from mien.data.usage import USAGE_OF_NAME
+from mien.data.walk import files_below, visible
 from mien.media.image import scale_square
 from mien.media.picture_files import read_image
 
@@ -134,7 +135,7 @@ def _pictures(folder: Path, classes: ClassTable, groups: str) -> Iterator[_Pictu
     for usage, directory in of_class:
         label = classes.label_of(directory.name)
         assert label is not None
-        for path in _files(directory):
+        for path in filter(Path.is_file, files_below(directory)):
             below = path.relative_to(directory)
             yield _Picture(path, label, usage, _group_of(below, pattern, path))
 
@@ -146,7 +147,7 @@ def class_folders(folder: Path) -> list[str]:
 
 def _folders_of_classes(folder: Path) -> list[tuple[str, Path]]:
     """Return the folder of each class with the use of its faces; "" where no use is named."""
-    directories = [entry for entry in _visible(folder) if entry.is_dir()]
+    directories = [entry for entry in visible(folder) if entry.is_dir()]
     uses = {entry: USAGE_OF_NAME.get(entry.name.strip().casefold()) for entry in directories}
     of_uses = [entry.name for entry, usage in uses.items() if usage]
     if of_uses and len(of_uses) < len(uses):
@@ -157,7 +158,7 @@ def _folders_of_classes(folder: Path) -> list[tuple[str, Path]]:
             "or one for each class: rename or move the others."
         )
     if of_uses:
-        of_use = [(str(usage), entry) for use, usage in uses.items() for entry in _visible(use)]
+        of_use = [(str(usage), entry) for use, usage in uses.items() for entry in visible(use)]
     else:
         of_use = [("", entry) for entry in directories]
     return [(usage, entry) for usage, entry in of_use if entry.is_dir()]
@@ -187,16 +188,3 @@ def _group_of(below: Path, pattern: re.Pattern[str] | None, path: Path) -> str:
 def _group(picture: _Picture, folder: Path) -> str:
     # A picture without a group stands alone, by a name that holds wherever the folder lies.
     return picture.group or picture.path.relative_to(folder).as_posix()
-
-
-def _files(directory: Path) -> Iterator[Path]:
-    for entry in _visible(directory):
-        if entry.is_dir():
-            yield from _files(entry)
-        elif entry.is_file():
-            yield entry
-
-
-def _visible(folder: Path) -> list[Path]:
-    # Notebooks and macOS leave hidden copies behind.
-    return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
