@@ -217,6 +217,12 @@ def test_a_table_of_classes_that_cannot_be_is_refused(names, others, part):
         ClassTable(names, others)
 
 
+def test_classes_that_are_called_by_numbers_are_found_by_their_names_alone():
+    classes = ClassTable(("1", "2", "3"))
+    assert [classes.label_of(name) for name in ("1", "2", "3")] == [0, 1, 2]
+    assert classes.label_of("0") is None
+
+
 def test_the_check_says_what_there_is_and_what_to_mind(tmp_path):
     for number in range(22):
         write(tmp_path / f"train/wut/anna/{number}.png", FACES[number])

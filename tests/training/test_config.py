@@ -35,11 +35,12 @@ def test_one_experiment_is_selected() -> None:
         ("zoom_fraction", "zoom", "augmentation.zoom"),
         ("[augmentation]", "[training]\nearly_epochs = 5\n\n[augmentation]", 'family = "residual"'),
         ("[augmentation]", "[training]\nseed = -1\n\n[augmentation]", "training.seed"),
+        ("[augmentation]", f"[split]\nseed = {2**32}\n\n[augmentation]", "split.seed"),
         ("[network]", "[network", "not a TOML file"),
     ],
     ids=[
         *("unknown key", "wrong type", "out of range", "lengths", "unknown nested key"),
-        *("faces too small for the network", "seed", "syntax"),
+        *("faces too small for the network", "seed", "seed of the split", "syntax"),
     ],
 )
 def test_a_slip_is_named(tmp_path: Path, before: str, after: str, named: str) -> None:

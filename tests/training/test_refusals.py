@@ -1,5 +1,6 @@
 """What would end in a traceback, or in harm, is one clear line before it."""
 
+import errno
 import json
 import os
 import subprocess
@@ -69,6 +70,13 @@ def test_the_newest_two_snapshots_are_kept_and_if_both_are_damaged_that_is_said(
         newest_snapshot(tmp_path)
 
 
+def test_beyond_9999_epochs_the_newest_snapshot_is_still_the_newest(tmp_path):
+    for epoch in (9998, 9999, 10_000, 10_001):
+        write_snapshot(tmp_path, epoch)
+    assert {path.name for path in tmp_path.iterdir()} == {"epoch_10000", "epoch_10001"}
+    assert epochs_of(newest_snapshot(tmp_path)) == 10_001
+
+
 def test_a_snapshot_of_an_earlier_version_has_no_list(tmp_path):
     folder = tmp_path / "epoch_0007"
     folder.mkdir()
@@ -123,6 +131,16 @@ def test_a_lock_that_was_removed_meanwhile_is_none(tmp_path, monkeypatch):
         assert os.path.samestat(lock_file.stat(), os.fstat(taken[1]))
         with pytest.raises(ModelError, match="being trained by another process"), locked(run):
             pass
+
+
+def test_where_no_lock_can_be_had_a_run_is_trained_all_the_same(tmp_path, monkeypatch):
+    def refuse(_descriptor):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(lock, "_lock", refuse)
+    with locked(RunFolder(tmp_path / "runs" / "toy")):
+        pass
+    assert not list((tmp_path / "runs").iterdir())
 
 
 def faces_of(path, count):

@@ -26,7 +26,8 @@ class ClassTable:
     """The classes of a network, and the other names that data sets give them.
 
     Capitals, spaces around a name and the way that Unicode composes its letters do not matter. A
-    whole number names the class of that index, unless the table says otherwise.
+    whole number names the class of that index, unless the table says otherwise; where a class is
+    itself called by a number, it names none.
 
     Attributes:
         names: Two to sixteen, in the order of the network's outputs.
@@ -67,8 +68,9 @@ class ClassTable:
 
     @cached_property
     def _labels(self) -> dict[str, int]:
-        labels = {str(index): index for index in range(len(self.names))}
-        labels |= {plain_name(name): index for index, name in enumerate(self.names)}
+        labels = {plain_name(name): index for index, name in enumerate(self.names)}
+        if not any(name.isdecimal() for name in labels):
+            labels |= {str(index): index for index in range(len(self.names))}
         labels |= {plain_name(o): self.names.index(n) for o, n in self.other_names.items()}
         return labels | {plain_name(name): LEFT_OUT for name in self.left_out}
 

@@ -120,7 +120,7 @@ class SplitConfig(_Table):
 
     validation_fraction: float = Field(default=0.1, gt=0, lt=1)
     training_part: float = Field(default=1.0, gt=0, le=1)
-    seed: int = Field(default=2013, ge=0)
+    seed: int = Field(default=2013, ge=0, lt=2**32)
     near_copies_apart: bool = False
     folds: int = Field(default=0, ge=0, le=50)
     fold: int = Field(default=0, ge=0)

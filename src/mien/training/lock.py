@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -11,10 +12,15 @@ from pathlib import Path
 from mien.core.errors import ModelError
 from mien.training.run_folder import RunFolder
 
+_TAKEN = frozenset({errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES})
+"""How systems say that another process has a lock; other errors say that there can be none."""
+
 
 @contextlib.contextmanager
 def locked(run: RunFolder) -> Iterator[None]:
     """Keep other processes from training the same run; a killed one leaves no lock behind.
+
+    On a file system that knows no locks (some network drives), nothing keeps them from it.
 
     Raises:
         ModelError: if another process trains it.
@@ -36,7 +42,9 @@ def _open_locked(path: Path, run: RunFolder) -> int:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT)
         try:
             _lock(descriptor)
-        except OSError:
+        except OSError as error:
+            if error.errno not in _TAKEN:
+                return descriptor
             os.close(descriptor)
             raise ModelError(
                 f"{run.path} is being trained by another process: wait for it, or stop it."

@@ -1,7 +1,7 @@
 """Snapshots of a run on disk: whole and synced, the newest two, damaged ones passed over.
 
-A snapshot is a folder `epoch_0007/`. It is written under another name, with a list of the SHA-256
-of its files, synced to the disk, and renamed.
+A snapshot is a folder `epoch_0007/`, with more digits from epoch 10,000 on. It is written under
+another name, with a list of the SHA-256 of its files, synced to the disk, and renamed.
 """
 
 from __future__ import annotations
@@ -100,7 +100,8 @@ def epochs_of(snapshot: Path | None) -> int:
 
 
 def _snapshots(directory: Path) -> list[Path]:
-    return sorted(directory.glob("epoch_[0-9][0-9][0-9][0-9]"))
+    found = (path for path in directory.glob("epoch_*") if path.name[len("epoch_") :].isdecimal())
+    return sorted(found, key=epochs_of)
 
 
 def _is_whole(snapshot: Path) -> bool:
