@@ -9,7 +9,7 @@ pytest.importorskip("tf2onnx", reason="needs mien[train]")
 
 from mien.core.errors import ModelError
 from mien.data.synthetic import synthetic_dataset, write_csv
-from mien.export.publish import train_and_publish
+from mien.export.publish import _name_of_logs, train_and_publish
 from mien.training.recipe import load_recipe, shipped_recipe
 
 RECIPE = """
@@ -50,6 +50,15 @@ def test_a_network_no_better_than_chance_is_exported_and_takes_no_other_ones_pla
         assert (tmp_path / "runs" / "trial" / "emotion.onnx").is_file()
         assert not (tmp_path / "results" / "emotion.onnx").exists()
         assert said[-1].endswith("is left as it was: this network is no better than chance")
+
+
+def test_folders_of_runs_that_are_called_alike_have_logs_of_their_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert _name_of_logs(Path("results/runs")) == _name_of_logs(tmp_path / "results/runs") == ""
+    assert _name_of_logs(Path("results/my_runs")) == "my_runs"
+    others = {_name_of_logs(tmp_path / folder / "runs") for folder in ("", "a", "b")}
+    assert len(others) == 3
+    assert all(name.startswith("runs_") for name in others)
 
 
 def test_missing_weights_of_a_later_run_are_said_before_the_first(tmp_path: Path):

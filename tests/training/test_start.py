@@ -19,7 +19,13 @@ from mien.models.build import build_network, to_plain_float32
 from mien.models.config import ResidualConfig
 from mien.models.heads import LABEL_HEAD
 from mien.models.keras_file import save_network
-from mien.training.config import Experiment, SplitConfig, load_experiment, selected_experiment
+from mien.training.config import (
+    SHIPPED,
+    Experiment,
+    SplitConfig,
+    load_experiment,
+    selected_experiment,
+)
 from mien.training.faces import LabelledFaces, load_faces
 from mien.training.provenance import describe_data, has_learnt, told_of_test_faces
 from mien.training.run_folder import RunFolder
@@ -139,16 +145,28 @@ def test_runs_that_leave_out_other_near_copies_of_a_fold_are_refused(tmp_path: P
     check_split("other", SplitConfig(near_copies_apart=True), SplitConfig())
 
 
-def test_it_is_said_who_has_learnt_near_copies_that_a_run_leaves_out(tmp_path: Path) -> None:
+def test_it_is_said_who_has_learnt_near_copies_that_a_run_leaves_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     faces = faces_in(tmp_path / "train.csv")
     with_copies = finished_run(tmp_path, "with", "")
     without = finished_run(tmp_path, "without", "near_copies_apart = true", start="with")
-    apart = SplitConfig(near_copies_apart=True)
+    apart = experiment_with(SplitConfig(near_copies_apart=True))
     told = told_of_near_copies(apart, ancestors_of([without]), faces)
     assert told is not None
     assert told.startswith("with learnt near-copies of these validation faces")
-    assert told_of_near_copies(SplitConfig(), [with_copies], faces) is None
+    assert told_of_near_copies(experiment_with(SplitConfig()), [with_copies], faces) is None
     assert told_of_near_copies(apart, [without], faces) is None
+    # Those from which the network that ships started and learnt had FER2013's near-copies.
+    from_shipped = experiment_with(apart.split, start_from=SHIPPED)
+    assert told_of_near_copies(from_shipped, [], faces) is None
+    monkeypatch.setattr("mien.training.start.FER2013_SPLIT", faces.split_fingerprint())
+    told = told_of_near_copies(from_shipped, [], faces)
+    assert told is not None
+    assert told.startswith("the network that ships learnt near-copies")
+    shipped = load_experiment(selected_experiment(RECIPE.parent))
+    before = load_experiment(RECIPE.with_name(f"{shipped.training.start_from}.toml"))
+    assert not before.split.near_copies_apart
 
 
 def test_a_run_may_not_have_known_the_same_pictures_in_another_order(tmp_path: Path) -> None:

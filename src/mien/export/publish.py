@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +21,9 @@ from mien.training.recipe import Recipe
 from mien.training.run_folder import RunFolder
 from mien.training.snapshots import newest_of
 from mien.training.temporal import is_temporal, train_temporal
+
+_RUNS = Path("results/runs")
+"""Where runs lie unless their folder is named."""
 
 _NOT_EXPORTED = (
     "There is no artifact yet: run the same command where TensorFlow is, without KERAS_BACKEND."
@@ -62,8 +66,7 @@ def train_and_publish(
         DataError: if the faces cannot be read or have no labels.
         MissingExtraError: if published weights are wanted that are not installed.
     """
-    # Of two folders of runs, the same experiment has two logs.
-    logs = results / "logs" / ("" if runs.name == "runs" else runs.name)
+    logs = results / "logs" / _name_of_logs(runs)
 
     def job_of(one: Recipe, *, restart: bool) -> TrainingJob:
         return TrainingJob(
@@ -109,6 +112,19 @@ def train_and_publish(
         else:
             say(f"{results} is left as it was: this network is no better than chance")
     return artifact
+
+
+def _name_of_logs(runs: Path) -> str:
+    """Return the folder of a folder of runs among the logs: the same experiment has one in each.
+
+    The default one has no folder, those beside it their names; others may be called the same.
+    """
+    place, default = runs.resolve(), _RUNS.resolve()
+    if place == default:
+        return ""
+    if place.parent == default.parent:
+        return place.name
+    return f"{place.name}_{hashlib.sha256(str(place).encode(errors='replace')).hexdigest()[:8]}"
 
 
 def _begins(run: RunFolder, *, restart: bool) -> bool:

@@ -193,7 +193,7 @@ def _find(job: TrainingJob) -> _Found:
     check_enough(training, validation)
     if begins:
         take_statistics(network, experiment.network, training.faces_u8)
-    told = told_of_near_copies(experiment.split, ancestors, faces)
+    told = told_of_near_copies(experiment, ancestors, faces)
     return _Found(faces, training, validation, network, told)
 
 

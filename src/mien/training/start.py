@@ -127,26 +127,32 @@ def check_knows_no_validation(
 
 
 def told_of_near_copies(
-    split: SplitConfig, ancestors: Sequence[RunFolder], faces: LabelledFaces
+    experiment: Experiment, ancestors: Sequence[RunFolder], faces: LabelledFaces
 ) -> str | None:
     """Say which ancestors learnt near-copies of the validation faces that a run itself leaves out.
 
+    The network that ships has left them out too, but not the networks that it started and learnt
+    from.
+
     Args:
-        split: The run's split.
+        experiment: The run's experiment.
         ancestors: What `ancestors_of` returns of the runs that it needs.
         faces: Its faces.
     """
-    if not split.near_copies_apart:
+    if not experiment.split.near_copies_apart:
         return None
-    names = [
-        run.path.name
-        for run, recipe in _with_recipes(ancestors)
-        if not recipe.split.near_copies_apart and _shares_faces(run, faces)
-    ]
+    names, origins = [], _origins(experiment)
+    for run, recipe in _with_recipes(ancestors):
+        origins += _origins(recipe)
+        if not recipe.split.near_copies_apart and _shares_faces(run, faces):
+            names.append(run.path.name)
+    names.sort()
+    if SHIPPED in origins and faces.split_fingerprint() == FER2013_SPLIT:
+        names.append("the network that ships")
     if not names:
         return None
     return (
-        f"{', '.join(sorted(names))} learnt near-copies of these validation faces: figures on them "
+        f"{', '.join(names)} learnt near-copies of these validation faces: figures on them "
         "are a little too good"
     )
 
