@@ -328,6 +328,17 @@ def test_a_network_of_another_shape_is_refused(tmp_path):
         load_network(tmp_path / "other.keras")
 
 
+def test_a_network_that_augments_is_refused_with_what_to_do(tmp_path):
+    layers = keras.layers
+    network = keras.Sequential(
+        [layers.Input((48, 48, 1)), layers.RandomFlip(), layers.Flatten(), layers.Dense(7)]
+    )
+    network.save(tmp_path / "flips.keras")
+    told = r"StatelessRandomUniform\w*, for which ONNX has no operator.*without them"
+    with pytest.raises(ModelError, match=told):
+        exported(tmp_path / "flips.keras", tmp_path / "out")
+
+
 def test_int8_keeps_most_answers_in_a_smaller_file(trained, faces, tmp_path):
     source = exported(trained / "final_emotion_model.keras", tmp_path)
     quantised = quantise(source, faces.faces_u8[:128], tmp_path / "int8" / "emotion.onnx")

@@ -105,6 +105,14 @@ def test_curves_of_a_run_that_has_not_finished_are_refused(run_folder: Path) -> 
         redraw_learning_curves(RunFolder(run_folder))
 
 
+@pytest.mark.parametrize("content", ['{"epoch": [1, 2], "accu', "[]", '{"epoch": [1, 2]}'])
+def test_curves_of_a_damaged_history_are_refused(run_folder: Path, content: str) -> None:
+    run = RunFolder(run_folder)
+    run.history.write_text(content, encoding="utf-8")
+    with pytest.raises(DataError, match=r"history\.json is damaged: expected .*val_accuracy"):
+        redraw_learning_curves(run)
+
+
 def test_curves_do_not_take_the_place_of_what_they_are_drawn_from(run_folder: Path) -> None:
     run = RunFolder(run_folder)
     run.history.write_text("{}", encoding="utf-8")

@@ -252,6 +252,23 @@ def test_clips_are_cross_validated_by_subject(workplace, tmp_path, write_clips, 
     assert "whole sequences right of those held out: " in printed
 
 
+def test_a_network_over_time_that_names_no_network_of_faces_is_one_clear_line(tmp_path, capsys):
+    run = RunFolder(tmp_path / "run")
+    run.path.mkdir()
+    run.recipe.write_text(RECIPE)
+    (tmp_path / "train.csv").touch()
+    words = ["evaluate", "--model", str(run.network), "--data", str(tmp_path / "train.csv")]
+    for metrics, missing in (({}, "experiment, face_artifact"), ({"experiment": "x"}, "reading")):
+        if metrics:
+            run.write_metrics(metrics)
+        with pytest.raises(SystemExit) as stopped:
+            main(words)
+        assert stopped.value.code == 2
+        told = capsys.readouterr().err
+        assert "metrics.json does not say" in told
+        assert missing in told
+
+
 def test_what_is_missing_is_found_before_a_run_is_thrown_away(workplace, tmp_path):
     run = RunFolder(tmp_path / "run")
     train(workplace, workplace / "train.csv", run.path)

@@ -157,11 +157,12 @@ def score_over_time(
     Raises:
         SettingError: if no data are named for a network that learnt from clips.
         OutputError: if a file to write is one that is read.
-        ModelError: if it belongs to another face artifact than the one that ships.
+        ModelError: if it belongs to another face artifact than the one that ships, or does not say
+            to which.
         DataError: if the data are not usable.
     """
     run = RunFolder(network_path.parent)
-    experiment, metrics = load_experiment(run.recipe), run.read_metrics()
+    experiment, metrics = load_experiment(run.recipe), run.read_metrics_over_time()
     data = data_to_score(run, EMOTIONS, data)
     target = (out or run.path) / "over_time.json"
     refuse_overwriting([data, network_path], [target, ledger])

@@ -9,6 +9,8 @@ from pathlib import Path
 import keras
 import onnx
 
+from mien.core.errors import ModelError
+
 
 def to_onnx_graph(network: keras.Model) -> onnx.ModelProto:
     """Convert a network with Keras' exporter; the same network gives the same nodes.
@@ -18,6 +20,9 @@ def to_onnx_graph(network: keras.Model) -> onnx.ModelProto:
 
     Args:
         network: It has been called: Keras exports nothing else.
+
+    Raises:
+        ModelError: if it computes something for which ONNX has no operator.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.onnx"
@@ -26,6 +31,17 @@ def to_onnx_graph(network: keras.Model) -> onnx.ModelProto:
             warnings.filterwarnings("ignore", "In the future `np.object`", FutureWarning)
             network.export(path, format="onnx", verbose=False)
         model = onnx.load(path)
+    unknown = {
+        node.op_type
+        for node in model.graph.node
+        if not node.domain and not onnx.defs.has(node.op_type)
+    }
+    if unknown:
+        raise ModelError(
+            f"The network computes {', '.join(sorted(unknown))}, for which ONNX has no operator. "
+            "Layers that augment (RandomFlip, RandomRotation, …) belong to the training: build the "
+            "network without them, give it the weights of the other layers, and save it anew."
+        )
     model.graph.doc_string = ""  # It names the temporary folder.
     _drop_idle_reshapes(model)
     return model

@@ -26,9 +26,10 @@ def export_temporal(run: RunFolder) -> TemporalArtifact:
     """Write `temporal.onnx` and `temporal.json` into the folder of a finished run.
 
     Raises:
-        ModelError: if its steps do not give what Keras gives for whole sequences.
+        ModelError: if its steps do not give what Keras gives for whole sequences, or the run does
+            not say which network of faces it belongs to.
     """
-    metrics = run.read_metrics()
+    metrics = run.read_metrics_over_time()
     network = keras.saving.load_model(run.network, compile=False, safe_mode=True)
     step = step_network(network)
     given = network.get_layer("seen")

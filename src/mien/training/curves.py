@@ -14,6 +14,8 @@ from mien.data.figure_file import write_figure
 from mien.training.config import TrainingConfig, load_experiment
 from mien.training.run_folder import RunFolder
 
+_DRAWN = ("epoch", "accuracy", "val_accuracy", "loss", "val_loss", "learning_rate")
+
 
 def redraw_learning_curves(run: RunFolder, path: Path | None = None) -> Path:
     """Draw a finished run's curves again from its `history.json`; return the picture's path.
@@ -23,7 +25,7 @@ def redraw_learning_curves(run: RunFolder, path: Path | None = None) -> Path:
         path: The PNG file to write; None for the run's own.
 
     Raises:
-        DataError: if the folder holds no finished run.
+        DataError: if the folder holds no finished run, or its history is damaged.
         OutputError: if the picture would take the place of a file that is read.
     """
     if not run.history.is_file():
@@ -33,9 +35,23 @@ def redraw_learning_curves(run: RunFolder, path: Path | None = None) -> Path:
         )
     path = path or run.learning_curves
     refuse_overwriting([run.history, run.recipe], [path])
-    history = json.loads(run.history.read_text(encoding="utf-8"))
+    history = _read_history(run)
     draw_learning_curves(history, path, load_experiment(run.recipe).training)
     return path
+
+
+def _read_history(run: RunFolder) -> dict[str, list[float]]:
+    try:
+        history: dict[str, list[float]] = json.loads(run.history.read_text(encoding="utf-8"))
+        lengths = {len(history[name]) for name in _DRAWN}
+    except (ValueError, KeyError, TypeError):
+        lengths = set()
+    if len(lengths) != 1 or 0 in lengths:
+        raise DataError(
+            f"{run.history} is damaged: expected a JSON object with {', '.join(_DRAWN)}, each of "
+            "every epoch. Restore it, or train that run anew with --restart."
+        )
+    return history
 
 
 def chosen_epoch(history: dict[str, list[float]], min_delta: float) -> int:

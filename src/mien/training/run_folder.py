@@ -15,6 +15,14 @@ from mien.core.files import write_atomically
 from mien.core.labels import EMOTIONS
 from mien.training.config import load_experiment
 
+_OF_NETWORKS_OVER_TIME = (
+    "experiment",
+    "face_artifact",
+    "face_artifact_sha256",
+    "reading",
+    "labels",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
@@ -161,6 +169,21 @@ class RunFolder:
         if not isinstance(content, dict):
             raise ModelError(f"{self.metrics} holds no JSON object; expected the run's figures.")
         return content
+
+    def read_metrics_over_time(self) -> dict[str, Any]:
+        """Return the content of `metrics` of a network over time.
+
+        Raises:
+            ModelError: if it does not say which network of faces the one over time belongs to.
+        """
+        metrics = self.read_metrics()
+        if missing := [name for name in _OF_NETWORKS_OVER_TIME if name not in metrics]:
+            raise ModelError(
+                f"{self.metrics} does not say {', '.join(missing)}: expected the file that "
+                "`mien train` writes beside a network over time. Bring it back, or train the run "
+                "anew with --restart."
+            )
+        return metrics
 
     def write_metrics(self, metrics: Mapping[str, Any]) -> None:
         """Write `metrics` as a whole."""
