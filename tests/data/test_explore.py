@@ -103,6 +103,30 @@ def test_faces_without_labels_are_explored_as_well(tmp_path: Path) -> None:
     }
 
 
+def test_own_classes_are_explored_and_pictures_that_cannot_be_read_are_told(tmp_path, capsys):
+    pictures = synthetic_dataset(8, seed=1).faces_u8
+    for number, name in enumerate(["joy", "grief", "calm", "awe"] * 2):
+        path = tmp_path / "own" / name / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # One picture is of two classes.
+        cv2.imwrite(str(path), pictures[0 if number == 1 else number])
+    (tmp_path / "own" / "joy" / "bad.png").write_bytes(b"no picture")
+    out = tmp_path / "out"
+    with pytest.raises(SystemExit) as stopped:
+        main(["data", "explore", str(tmp_path / "own"), "--out", str(out)])
+    assert not stopped.value.code
+    printed = capsys.readouterr().out
+    assert "awe 2 (25.0%), calm 2 (25.0%), grief 2 (25.0%), joy 2 (25.0%)" in printed
+    assert "1 pictures were skipped: not a picture that can be read (joy" in printed
+    report = json.loads((out / "report.json").read_text(encoding="utf-8"))
+    assert report["conflicts"][0]["labels"] == {"grief": 1, "joy": 1}
+    assert list(report["skipped"][str(tmp_path / "own")]) == ["not a picture that can be read"]
+    assert (out / "label_conflicts.png").is_file()
+    write_csv(synthetic_dataset(7, seed=0), tmp_path / "train.csv")
+    with pytest.raises(DataError, match="explore them one by one"):
+        explore([tmp_path / "own", tmp_path / "train.csv"], out)
+
+
 def test_two_splits_of_one_name_are_refused(files: list[Path], tmp_path: Path) -> None:
     with pytest.raises(DataError, match="two splits named 'train'"):
         explore([files[0], files[0]], tmp_path / "out")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -34,6 +35,14 @@ class Skipped(NamedTuple):
 
     name: str
     reason: str
+
+
+def in_few_words(names: Mapping[str, Sequence[str]]) -> str:
+    """Say why things were skipped, and name the first of each reason."""
+    return "; ".join(
+        f"{reason} ({', '.join(of[:_MOST_NAMED])}{', …' if len(of) > _MOST_NAMED else ''})"
+        for reason, of in names.items()
+    )
 
 
 def name_of_data(path: Path) -> str:
@@ -81,13 +90,9 @@ class Dataset:
         if not names:
             return None
         count = sum(map(len, names.values()))
-        reasons = (
-            f"{reason} ({', '.join(of[:_MOST_NAMED])}{', …' if len(of) > _MOST_NAMED else ''})"
-            for reason, of in names.items()
-        )
         return (
             f"{count:,} of {len(self.faces_u8) + count:,} pictures were skipped: "
-            f"{'; '.join(reasons)}"
+            f"{in_few_words(names)}"
         )
 
     def told_of_shared_groups(self) -> str | None:

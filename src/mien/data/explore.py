@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from mien.core.errors import DataError
 from mien.core.files import write_atomically
-from mien.core.labels import EMOTIONS
 from mien.data import explore_figures
-from mien.data.dataset import Dataset, name_of_data
-from mien.data.fer2013 import load_dataset
+from mien.data.classes import FER2013_CLASSES
+from mien.data.dataset import Dataset, in_few_words, name_of_data
+from mien.data.infer_classes import load_any_faces
 from mien.data.split import groups_of_copies
 from mien.data.usage import USAGES
 
@@ -35,12 +35,12 @@ class SplitReport:
     Attributes:
         source: The file or folder.
         faces: How many.
-        classes: How many of each emotion; None where the split has no labels.
+        classes: How many of each class; None where the split has no labels.
         largest_to_smallest: Size of the largest class over that of the smallest that has a face;
             None without labels.
         brightness: Mean over all pixels of all faces, 0 to 255.
         brightness_deviation: Standard deviation of the faces' own means.
-        brightness_of_class: Mean over all pixels of each emotion's faces; None without labels.
+        brightness_of_class: Mean over all pixels of each class's faces; None without labels.
         without_contrast: Faces whose grey values have a standard deviation below
             `LOW_CONTRAST`, and so show nothing.
     """
@@ -95,7 +95,7 @@ class Conflict:
 
     Attributes:
         rows: In each split, the rows that hold it; row 1 is the first face of the file.
-        labels: How often it has each emotion, over all splits.
+        labels: How often it has each class, over all splits.
     """
 
     rows: dict[str, list[int]]
@@ -111,12 +111,14 @@ class Exploration:
         copies: By the name of the split.
         shared: One for each two splits.
         conflicts: Every picture that has more than one label.
+        skipped: By source and then by reason, what could not be read.
     """
 
     splits: dict[str, SplitReport]
     copies: dict[str, CopiesReport]
     shared: list[SharedReport]
     conflicts: list[Conflict]
+    skipped: dict[str, dict[str, list[str]]]
 
 
 def explore(paths: Sequence[Path], out: Path) -> Exploration:
@@ -124,7 +126,7 @@ def explore(paths: Sequence[Path], out: Path) -> Exploration:
 
     Args:
         paths: Files or folders in any format of `load_dataset`, one a split; a file with a column
-            `Usage` holds several.
+            `Usage` holds several. Names that are none of FER2013's become classes, each its own.
         out: Folder to write to.
 
     Raises:
@@ -132,23 +134,25 @@ def explore(paths: Sequence[Path], out: Path) -> Exploration:
     """
     splits = read_splits(paths)
     exploration = measure(splits)
+    names = _names_of(splits)
     faces_u8 = {name: split.faces_u8 for name, split in splits.items()}
     labels = {name: split.labels for name, split in splits.items() if split.labels is not None}
     for name, split in splits.items():
         explore_figures.draw_samples(
             split.faces_u8,
             split.labels,
+            names,
             out / f"samples_{name}.png",
             title=f"{name}: faces drawn at random",
         )
-    explore_figures.draw_brightness(faces_u8, labels, out / "brightness.png")
+    explore_figures.draw_brightness(faces_u8, labels, names, out / "brightness.png")
     if labels:
-        explore_figures.draw_class_balance(labels, out / "class_balance.png")
-        explore_figures.draw_mean_faces(faces_u8, labels, out / "mean_faces.png")
+        explore_figures.draw_class_balance(labels, names, out / "class_balance.png")
+        explore_figures.draw_mean_faces(faces_u8, labels, names, out / "mean_faces.png")
     if exploration.conflicts:
         pictures = [_first_face(splits, conflict) for conflict in exploration.conflicts]
         counts = [conflict.labels for conflict in exploration.conflicts]
-        explore_figures.draw_conflicts(pictures, counts, out / "label_conflicts.png")
+        explore_figures.draw_conflicts(pictures, counts, names, out / "label_conflicts.png")
     write_atomically(out / "report.json", json.dumps(asdict(exploration), indent=1) + "\n")
     return exploration
 
@@ -157,20 +161,34 @@ def read_splits(paths: Sequence[Path]) -> dict[str, Dataset]:
     """Read every split; its name is its file's or, where the file has a column `Usage`, its usage.
 
     Raises:
-        DataError: if one of the paths is not usable, none is named, or two splits have one name.
+        DataError: if one of the paths is not usable, none is named, or two splits have one name or
+            other classes.
     """
     if not paths:
         raise DataError("No faces to explore: name a file or folder.")
     splits: dict[str, Dataset] = {}
     for path in paths:
-        for name, split in _by_usage(load_dataset(path)).items():
+        for name, split in _by_usage(load_any_faces(path)).items():
             if name in splits:
                 raise DataError(
                     f"Found two splits named {name!r}: in {splits[name].source} and in {path}. "
                     "Name one of them, or rename a file."
                 )
             splits[name] = split
+    names = _names_of(splits)
+    for split in splits.values():
+        if split.labels is not None and split.classes.names != names:
+            raise DataError(
+                f"{split.source} has faces of {', '.join(split.classes.names)}, what was named "
+                f"before of {', '.join(names)}: explore them one by one."
+            )
     return splits
+
+
+def _names_of(splits: Mapping[str, Dataset]) -> tuple[str, ...]:
+    """Return what the labels of splits are called; FER2013's emotions where none has labels."""
+    labelled = (split.classes for split in splits.values() if split.labels is not None)
+    return next(labelled, FER2013_CLASSES).names
 
 
 def _by_usage(dataset: Dataset) -> dict[str, Dataset]:
@@ -183,6 +201,8 @@ def _by_usage(dataset: Dataset) -> dict[str, Dataset]:
             None if dataset.labels is None else dataset.labels[mask],
             dataset.usage[mask],
             dataset.source,
+            dataset.classes,
+            skipped=dataset.skipped,
         )
         for usage, mask in masks.items()
         if mask.any()
@@ -205,6 +225,12 @@ def measure(splits: dict[str, Dataset]) -> Exploration:
             for first, second in itertools.combinations(range(len(names)), 2)
         ],
         conflicts=_find_conflicts(table, splits),
+        # The splits of one file have what was skipped in it in common.
+        skipped={
+            str(split.source): split.names_of_skipped()
+            for split in splits.values()
+            if split.skipped
+        },
     )
 
 
@@ -215,8 +241,8 @@ def summarise(exploration: Exploration) -> list[str]:
         lines.append(f"{name}: {split.faces:,} faces ({split.source})")
         if split.classes:
             shares = (
-                f"{emotion} {count:,} ({count / split.faces:.1%})"
-                for emotion, count in split.classes.items()
+                f"{name_of_class} {count:,} ({count / split.faces:.1%})"
+                for name_of_class, count in split.classes.items()
             )
             lines.append(f"  {', '.join(shares)}")
         copies = exploration.copies[name]
@@ -228,6 +254,9 @@ def summarise(exploration: Exploration) -> list[str]:
             f"  {copies.faces:,} faces are copies of {copies.pictures:,} pictures; "
             f"{copies.conflicting_pictures:,} of these have different labels"
         )
+    for source, reasons in exploration.skipped.items():
+        count = sum(map(len, reasons.values()))
+        lines.append(f"{source}: {count:,} pictures were skipped: {in_few_words(reasons)}")
     for shared in exploration.shared:
         faces = " and ".join(f"{count:,} of {name}" for name, count in shared.faces.items())
         lines.append(
@@ -284,13 +313,14 @@ class _Table:
 
 
 def _measure_split(split: Dataset) -> SplitReport:
+    names = split.classes.names
     brightness = split.faces_u8.mean(axis=(1, 2))
     contrast = split.faces_u8.std(axis=(1, 2))
-    counts = None if split.labels is None else np.bincount(split.labels, minlength=len(EMOTIONS))
+    counts = None if split.labels is None else np.bincount(split.labels, minlength=len(names))
     return SplitReport(
         source=str(split.source),
         faces=len(split.faces_u8),
-        classes=None if counts is None else dict(zip(EMOTIONS, counts.tolist(), strict=True)),
+        classes=None if counts is None else dict(zip(names, counts.tolist(), strict=True)),
         largest_to_smallest=(
             None if counts is None else round(float(counts.max() / counts[counts > 0].min()), 2)
         ),
@@ -300,7 +330,7 @@ def _measure_split(split: Dataset) -> SplitReport:
             None
             if split.labels is None
             else {
-                EMOTIONS[label]: round(float(brightness[split.labels == label].mean()), 2)
+                names[label]: round(float(brightness[split.labels == label].mean()), 2)
                 for label in np.unique(split.labels)
             }
         ),
@@ -336,6 +366,7 @@ def _measure_shared(table: _Table, splits: tuple[int, int], names: tuple[str, st
 
 def _find_conflicts(table: _Table, splits: dict[str, Dataset]) -> list[Conflict]:
     conflicts = []
+    names = _names_of(splits)
     for picture in table.conflicting_pictures():
         copies = table.take(table.picture == picture)
         rows = {
@@ -343,7 +374,7 @@ def _find_conflicts(table: _Table, splits: dict[str, Dataset]) -> list[Conflict]
             for index, name in enumerate(splits)
             if index in copies.split
         }
-        labels = Counter(EMOTIONS[label] for label in copies.label if label >= 0)
+        labels = Counter(names[label] for label in copies.label if label >= 0)
         conflicts.append(Conflict(rows, dict(labels)))
     return conflicts
 
