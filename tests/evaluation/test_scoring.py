@@ -491,6 +491,17 @@ def test_a_training_file_of_other_labels_beside_the_faces_is_no_hindrance():
     assert read_metrics("results/evaluation")["test"]["copies"] is None
 
 
+def test_copies_are_looked_for_among_the_faces_that_the_run_names():
+    Path("data/train.csv").rename("elsewhere.csv")
+    evaluate = ("evaluate", "--model", "net/emotion.onnx", "--data", "data/mine.csv")
+    assert run(*evaluate) == 0
+    assert read_metrics("results/evaluation")["test"]["copies"] is None
+    told = {"source": "elsewhere.csv", "faces": 3, "sha256": "5e"}
+    Path("net/data.json").write_text(json.dumps(told))
+    assert run(*evaluate) == 0
+    assert read_metrics("results/evaluation")["test"]["copies"]["count"] == 3
+
+
 def test_a_look_at_more_of_the_test_faces_is_counted_again(capsys):
     lines = Path("data/kaggle.csv").read_text().splitlines()
     Path("data/part.csv").write_text("\n".join(lines[:26]) + "\n")

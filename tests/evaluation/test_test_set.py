@@ -90,6 +90,13 @@ def test_training_rows_are_not_scored_where_there_are_test_rows():
     assert faces.is_public_test.tolist() == [True, False]
 
 
+def test_training_rows_are_not_scored_where_there_are_validation_rows_either():
+    labels = np.array([1, 2, 3])
+    faces = faces_to_score(blank(labels, np.array(["Training", "Validation", "Training"])))
+    assert faces.labels.tolist() == [2]
+    assert faces_to_score(blank(labels, np.array(["Training"] * 3))).labels.tolist() == [1, 2, 3]
+
+
 def test_faces_without_labels_are_refused():
     dataset = Dataset(np.zeros((1, 48, 48), np.uint8), None, None, Path("test.csv"))
     with pytest.raises(DataError, match=r"test\.csv has no labels"):

@@ -323,7 +323,7 @@ def _part_lines(parts: Parts) -> Iterator[str]:
 
 def _copies_lines(copies: Copies | None) -> Iterator[str]:
     if copies is None:
-        yield "Exact copies in the training set: not looked for (no train.csv beside the data)"
+        yield "Exact copies in the training set: not looked for (it is not there)"
         return
     line = f"Exact copies in the training set: {copies.count:,} ({copies.share:.2%})"
     if copies.accuracy_without is not None:

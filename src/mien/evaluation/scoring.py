@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ from mien.data.dataset import Dataset
 from mien.data.fer2013 import load_dataset
 from mien.data.ferplus import load_votes
 from mien.data.infer_classes import load_any_faces
+from mien.data.usage import TRAINING
 from mien.evaluation.figures import draw_confusion_matrix, draw_reliability_diagram
 from mien.evaluation.ledger import answers_of, append_entry, describe_look, find_entry
 from mien.evaluation.network import fit_faces, open_network, short_name
@@ -38,6 +40,7 @@ from mien.evaluation.test_set import (
     votes_for_test,
 )
 from mien.training.config import load_experiment
+from mien.training.provenance import data_of_run
 from mien.training.readings import RATERS
 from mien.training.run_folder import RunFolder
 
@@ -61,8 +64,9 @@ def score_network(
 ) -> Report:
     """Score a network on labelled faces, keep the figures, and say them.
 
-    Training faces (`train.csv`, or the file's own rows of that Usage) and FER+'s votes
-    (`fer2013new.csv`) are used where they lie beside the data.
+    Training faces (the file's own rows of that Usage, those that the network's run names, or
+    `train.csv` beside the data), and FER+'s votes (`fer2013new.csv`) beside the data, are used
+    where they are there.
 
     Writes `metrics.json` (the key "test"), `final_test_confusion_matrix.png` and
     `reliability_diagram.png`; where FER+'s votes are known, the same of the reading `raters`
@@ -124,7 +128,7 @@ def score_network(
         faces,
         outputs=outputs,
         data=short_name(data),
-        training_faces_u8=_training_faces(dataset, data),
+        training_faces_u8=_training_faces(dataset, data, run),
         votes=_votes(faces, data),
     )
     if faces.is_look and not earlier:
@@ -370,16 +374,20 @@ def _folder_to_write(
     return RunFolder(OTHER_RESULTS)
 
 
-def _training_faces(dataset: Dataset, data: Path) -> NDArray[np.uint8] | None:
-    if dataset.usage is not None and (dataset.usage == "Training").any():
-        return dataset.faces_u8[dataset.usage == "Training"]
-    beside = data.parent / "train.csv"
-    if beside.is_file() and beside != data:
-        try:
-            return load_dataset(beside, dataset.classes).faces_u8
-        except DataError:
-            # Somebody else's file of that name: its copies are not looked for.
-            return None
+def _training_faces(dataset: Dataset, data: Path, run: RunFolder) -> NDArray[np.uint8] | None:
+    """Return the training faces of the data, else those that the run names, else `train.csv`."""
+    if dataset.usage is not None and (dataset.usage == TRAINING).any():
+        return dataset.faces_u8[dataset.usage == TRAINING]
+    named = [data_of_run(run, None)] if run.data.is_file() else []
+    for path in (*named, data.parent / "train.csv"):
+        if not path.exists() or path.resolve() == data.resolve():
+            continue
+        # Somebody else's file of that name may be there.
+        with contextlib.suppress(DataError):
+            learnt = load_dataset(path, dataset.classes)
+            if learnt.usage is None:
+                return learnt.faces_u8
+            return learnt.faces_u8[learnt.usage == TRAINING]
     return None
 
 

@@ -21,7 +21,7 @@ from mien.data.dataset import Dataset
 from mien.data.ferplus import are_votes_for
 from mien.data.own_table import LABEL_COLUMNS
 from mien.data.test_faces import are_near_copies, estimate_training_faces, find_test_faces
-from mien.data.usage import TEST_USAGES
+from mien.data.usage import TEST_USAGES, TRAINING
 from mien.training.config import SHIPPED, load_experiment
 from mien.training.provenance import data_of_run, has_learnt, is_foreign
 from mien.training.run_folder import RunFolder
@@ -170,7 +170,9 @@ def _has_learnt_fer2013(run: RunFolder) -> bool:
 
 
 def faces_to_score(dataset: Dataset) -> ScoredFaces:
-    """Pick the faces to score: the test rows where the file has a Usage column, else all.
+    """Pick the faces to score: those for a test where the data say so, else all but those to train.
+
+    Where all are for training, they are scored: `is_trained_on` tells.
 
     Raises:
         DataError: if the data set has no labels.
@@ -187,6 +189,8 @@ def faces_to_score(dataset: Dataset) -> ScoredFaces:
         chosen = np.isin(dataset.usage, TEST_USAGES)
         if np.isin(dataset.usage[chosen], ("PublicTest", "PrivateTest")).all():
             is_public = dataset.usage[chosen] == "PublicTest"
+    elif dataset.usage is not None and (dataset.usage != TRAINING).any():
+        chosen = dataset.usage != TRAINING
     faces_u8 = dataset.faces_u8[chosen]
     rows = find_test_faces(faces_u8)
     if is_public is None and hashlib.sha256(faces_u8.tobytes()).hexdigest() == _PIXELS_SHA256:
