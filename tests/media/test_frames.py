@@ -669,6 +669,31 @@ def test_a_truncated_file_gives_what_it_has_and_then_says_so(tmp_path, write_jpe
     assert 15 < len(found) < 35
 
 
+@pytest.fixture
+def ticking(tmp_path):
+    """An AVI file of 40 frames at uneven times: it counts the ticks of its clock, 1000 a second."""
+    random = np.random.default_rng(0)
+    times_ms = np.cumsum([0, *random.choice([20, 40, 90, 250], 39)]).tolist()
+    path = tmp_path / "phone.avi"
+    write_times(path, times_ms)
+    return path, times_ms
+
+
+def test_an_avi_file_that_counts_ticks_is_whole(ticking):
+    path, times_ms = ticking
+    with open_frames(path) as frames:
+        length_ms = frames.frame_count * 1000 / frames.fps
+        assert len(list(frames)) == 40
+    assert length_ms == pytest.approx(times_ms[-1], rel=0.05)
+
+
+def test_an_avi_file_that_counts_ticks_and_lacks_its_end_is_told(ticking):
+    path, _ = ticking
+    os.truncate(path, path.read_bytes().index(b"idx1") // 2)
+    with pytest.raises(SourceError, match=r"breaks off after frame"), open_frames(path) as frames:
+        list(frames)
+
+
 @pytest.mark.parametrize("name", ["cut.mkv", "cut.webm"])
 def test_a_truncated_matroska_file_gives_what_it_has_and_then_says_so(tmp_path, name):
     codec = "libvpx" if name.endswith("webm") else "libx264"

@@ -32,8 +32,10 @@ _NO_VIDEO_IN_PIPE = (
     f"{_STANDARD_INPUT} holds no video that FFmpeg can read from a pipe: of MP4 and MOV files, "
     "only those whose index comes first (ffmpeg -movflags +faststart); Matroska and MPEG-TS always."
 )
+_MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
 # Browsers record in whole milliseconds and state no rate, which FFmpeg takes for 1000 a second; of
-# frames and a long pause it makes one in minutes.
+# frames and a long pause it makes one in minutes. An AVI file of frames at uneven times states the
+# rate of its clock, such as 600, and counts an empty frame for each tick without one.
 _USUAL_FPS = (1.0, 120.0)
 _MEASURED_FRAMES = 30
 _TIMEOUT_MS = round(LONGEST_STEP_MS)
@@ -62,7 +64,9 @@ class _CaptureSource(OpenedSource):
         address: That of a file that another machine serves.
         decoder_threads: See `mien.media.frames.open_frames`.
         pixel_shape: See `_pixel_shape`.
-        counts_frames: Whether the file holds the number of its frames, as against an estimate.
+        counts_frames: Whether the file holds the number of its frames. That of other files is as
+            many as the stated rate would make.
+        states_length: Whether the file says how long its video is, whatever the rate.
         states_times: Whether the source may state when its frames were.
         failures_at_end: How many reads in vain are taken for the end.
     """
@@ -79,6 +83,7 @@ class _CaptureSource(OpenedSource):
         decoder_threads: int | None = None,
         pixel_shape: float = 1.0,
         counts_frames: bool = False,
+        states_length: bool = False,
         states_times: bool = True,
         failures_at_end: int = 1,
     ) -> None:
@@ -86,7 +91,7 @@ class _CaptureSource(OpenedSource):
         self.name = name
         self.fps = _fps(stated_fps, path, decoder_threads)
         if frame_count and stated_fps > 0 and not counts_frames:
-            # OpenCV multiplied the length by the rate that is stated.
+            # OpenCV multiplied the length by the rate that is stated; AVI counts its ticks.
             frame_count = round(frame_count / stated_fps * self.fps)
         self.frame_count = frame_count
         self.is_live = is_live
@@ -100,7 +105,7 @@ class _CaptureSource(OpenedSource):
         self._turned_degrees = (
             0 if path is None else int(capture.get(cv2.CAP_PROP_ORIENTATION_META)) % 360
         )
-        self._counts_frames = counts_frames
+        self._states_length = states_length
         self._states_times = states_times
         self._failures_at_end = failures_at_end
         self._first_bgr: NDArray[np.uint8] | None = None
@@ -213,7 +218,7 @@ class _CaptureSource(OpenedSource):
         seen = Seen(frames, self.first_ms + last_ms, self.fps, self.frame_count or 0)
         short = None
         if self._path is not None:
-            short = why_file_is_short(seen, self._path, counts_frames=self._counts_frames)
+            short = why_file_is_short(seen, self._path, states_length=self._states_length)
         elif self._address is not None:
             short = why_address_is_short(seen, self._address, _TIMEOUT_MS / 1000)
         if short is not None:
@@ -342,7 +347,9 @@ def open_file(
     Raises:
         SourceError: if it holds no video.
     """
-    counts_frames = _counts_frames(path)
+    head = _head(path)
+    counts_frames = head[4:8] in _MP4_BOXES and holds_sample_count(path)
+    is_avi = head.startswith(b"RIFF") and head[8:] == b"AVI "
     capture = _decoded(opencv_name(path), decoder_threads)
     if not capture.isOpened():
         raise SourceError(
@@ -359,6 +366,7 @@ def open_file(
         decoder_threads=decoder_threads,
         pixel_shape=_pixel_shape(capture),
         counts_frames=counts_frames,
+        states_length=counts_frames or is_avi,
         failures_at_end=_FAILURES_AT_END,
     )
 
@@ -405,16 +413,13 @@ def _count(capture: cv2.VideoCapture) -> int:
     return int(count) if math.isfinite(count) else 0
 
 
-def _counts_frames(path: Path) -> bool:
-    """Whether a file holds the number of its frames, shown or not, as MP4, MOV and AVI do."""
-    # A file may have any name; one that is handed over as /dev/fd/0 has none.
+def _head(path: Path) -> bytes:
+    """The first bytes of a file, which say what it is: its name may be any, or /dev/fd/0."""
     with path.open("rb") as file:
         head = file.read(12)
         # On macOS whoever opens /dev/fd/0 shares its place in the file with all others.
         file.seek(0)
-    if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):
-        return holds_sample_count(path)
-    return head.startswith(b"RIFF") and head[8:] == b"AVI "
+    return head
 
 
 def _fps(stated: float, path: Path | None, decoder_threads: int | None) -> float:

@@ -18,7 +18,7 @@ class Seen:
         frames: How many frames there were; at least one.
         last_ms: The time of the last one, in milliseconds.
         fps: The video's frames a second.
-        expected: How many frames there should have been; an estimate for some files, 0 for any.
+        expected: How many frames there should have been, at the rate of `fps`; 0 for any.
     """
 
     frames: int
@@ -37,22 +37,22 @@ class Seen:
         return self.expected * 1000 / self.fps
 
 
-def why_file_is_short(seen: Seen, path: Path, *, counts_frames: bool) -> str | None:
+def why_file_is_short(seen: Seen, path: Path, *, states_length: bool) -> str | None:
     """Return in words where a file breaks off and why, None where nothing says that it does.
 
     Args:
         seen: What came of it.
         path: The file.
-        counts_frames: Whether it holds the number of its frames.
+        states_length: Whether it says how long its video is, as MP4, MOV and AVI do.
     """
-    missing = missing_bytes(path) or (0 if counts_frames else missing_of_last_box(path))
+    missing = missing_bytes(path) or (0 if states_length else missing_of_last_box(path))
     if missing:
         return (
             f"breaks off after frame {seen.frames} ({seen.last_ms / 1000:.1f} s): the file is "
             f"truncated, {missing:,} bytes are missing at its end. The frames before were used; "
             "copy it again for the rest."
         )
-    if not counts_frames or not _is_much_less(seen.frames * 1000 / seen.fps, seen.whole_ms):
+    if not states_length or not _is_much_less(seen.frames * 1000 / seen.fps, seen.whole_ms):
         return None
     # Frames are missing at the end, or at damaged spots, or are hidden by an edit list.
     if not _is_much_less(seen.end_ms, shown_ms(path) or seen.whole_ms):

@@ -38,18 +38,19 @@ class FrameSource(Protocol):
     Iterating raises SourceError where a camera or stream stops giving frames, a file breaks off, or
     pictures of a folder could not be read; all other frames have been handed out by then. It raises
     one at once where the source is closed, or is a video that has been read. An MP4, MOV or AVI
-    file is taken to break off where it ends much earlier than the number of its frames says, a
-    Matroska or WebM file where bytes are missing (one whose length is open, as browsers and live
-    recordings leave it, cannot be checked), a file at an address where it ends much earlier than
-    its length says. Of MPEG-TS and other files nothing tells.
+    file is taken to break off where it ends much earlier than the number of its frames, or of the
+    ticks that an AVI file counts, says, a Matroska or WebM file where bytes are missing (one whose
+    length is open, as browsers and live recordings leave it, cannot be checked), a file at an
+    address where it ends much earlier than its length says. Of MPEG-TS and other files nothing
+    tells.
 
     Attributes:
         name: What to call it in a message or a file name, such as `camera 0` or `clip.mp4`.
         fps: Frames a second, above 0: as the source states it; measured where a file states none
             or an impossible one; `mien.media.capture.FALLBACK_FPS` where that fails too.
-        frame_count: How many frames there are; exact for MP4, MOV, AVI and pictures (but those
-            that a trimmed file hides count as well), an estimate for other files, None for a
-            camera, a stream or standard input.
+        frame_count: How many frames there are; exact for MP4, MOV and pictures (but those that
+            a trimmed file hides count as well) and for AVI files whose frames come evenly, an
+            estimate for other files, None for a camera, a stream or standard input.
         is_live: True for a camera or stream: frames come when they come, and late ones are stale.
         first_ms: How long the video's track had gone on when the first picture came, in
             milliseconds, as in a recording that was cut; 0 until it came.
