@@ -1,5 +1,9 @@
+import json
 from importlib.metadata import version
+from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from mien.cli import app, main
@@ -101,3 +105,87 @@ def test_ctrl_c_ends_with_130_and_no_traceback(command_raising, capsys):
     command_raising(KeyboardInterrupt())
     assert run("raise-it") == 130
     assert capsys.readouterr().err == ""
+
+
+@pytest.fixture
+def photo(tmp_path, monkeypatch, without_yunet):
+    """A picture without a face in the user's own folder, which is not the one that one is in."""
+    del without_yunet
+    (tmp_path / "home").mkdir()
+    (tmp_path / "here").mkdir()
+    for variable in ("HOME", "USERPROFILE"):  # the latter is Windows' own
+        monkeypatch.setenv(variable, str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path / "here")
+    path = tmp_path / "home" / "a photo.png"
+    cv2.imwrite(str(path), np.zeros((60, 60, 3), np.uint8))
+    return path
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["image", ""],
+        ["live", "", "--no-window"],
+        ["video", ""],
+        ["batch", "", "--out", "out"],
+        ["batch", ".", "--out", ""],
+        ["report", ""],
+        ["report", "r.csv", "--out", ""],
+        ["report", "r.csv", "--with-faces", ""],
+        ["image", "PHOTO", "--csv", ""],
+        ["image", "PHOTO", "--out", ""],
+        ["image", "PHOTO", "--model", ""],
+        ["video", "PHOTO", "--summary", ""],
+        ["video", "PHOTO", "--temporal", ""],
+    ],
+    ids=" ".join,
+)
+def test_an_empty_text_is_refused_and_nothing_is_written(words, photo, capsys):
+    words = [str(photo) if word == "PHOTO" else word for word in words]
+    assert run(*words, *(["--offline"] if words[0] != "report" else [])) == 2
+    assert "Found an empty text" in capsys.readouterr().err
+    assert not list(Path().iterdir())
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["image", "PHOTO", "--out", "-"],
+        ["image", "PHOTO", "--parquet", "-"],
+        ["video", "PHOTO", "--out", "-"],
+        ["video", "PHOTO", "--csv", "-", "--summary", "-"],
+        ["batch", "PHOTO", "--out", "-"],
+        ["report", "r.csv", "--out", "-"],
+    ],
+    ids=" ".join,
+)
+def test_no_file_or_folder_is_called_as_standard_output_is(words, photo):
+    words = [str(photo) if word == "PHOTO" else word for word in words]
+    assert run(*words, *(["--offline"] if words[0] != "report" else [])) == 2
+    assert not list(Path().iterdir())
+
+
+@pytest.mark.parametrize("spelling", ["~/a photo.png", "URL"])
+def test_pictures_and_outputs_are_named_as_sources_are(spelling, photo, capsys):
+    words = [photo.as_uri() if spelling == "URL" else spelling, "--csv=~/table.csv"]
+    assert run("image", *words, "--offline", "--detector", "haar") == 0
+    assert f"{photo}: no face" in capsys.readouterr().out
+    assert photo.with_name("table.csv").exists()
+    assert not list(Path().iterdir())
+
+
+def test_an_address_of_pictures_is_refused_as_it_was_written(photo, capsys):
+    assert run("image", str(photo), "https://me:secret@host/a.png", "--offline") == 2
+    assert "Found the address https://host/a.png; expected a file" in capsys.readouterr().err
+
+
+def test_a_report_reads_and_writes_below_the_users_folder(photo, capfd):
+    columns = "frame,timestamp_ms,track_id,x,y,width,height,detection_score,emotion,confidence"
+    row = "0,0,1,1,1,9,9,0.9,happy,0.7,0.05,0.05,0.05,0.7,0.05,0.05,0.05,false"
+    labels = "angry,disgust,fear,happy,sad,surprise,neutral,uncertain"
+    photo.with_name("r.csv").write_text(f"{columns},{labels}\n{row}\n")
+    assert run("report", "~/r.csv", "--summary", "-") == 0
+    out, err = capfd.readouterr()
+    assert json.loads(out)["emotion"] == "happy"
+    assert err == f"Wrote {photo.with_name('r.html')}\n"
+    assert photo.with_name("r.html").exists()

@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from pathlib import Path
 from types import MappingProxyType
 
 import pytest
@@ -133,6 +134,12 @@ def test_a_damaged_network_is_refused(written):
     written.onnx_path.write_bytes(b"a netwurk")
     with pytest.raises(ModelError, match="damaged or was exchanged"):
         load_artifact(written.onnx_path)
+
+
+def test_a_folder_is_no_network(tmp_path):
+    for folder in (tmp_path, Path()):
+        with pytest.raises(ModelError, match=r"is a folder: name the \.onnx file in it"):
+            load_artifact(folder)
 
 
 def test_missing_files_are_named(written):

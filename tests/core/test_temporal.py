@@ -82,6 +82,11 @@ def test_what_is_no_sidecar_is_refused(copied, text):
         load_temporal(copied)
 
 
+def test_a_folder_is_no_network_over_time(tmp_path):
+    with pytest.raises(ModelError, match=r"is a folder: name the \.onnx file in it"):
+        load_temporal(tmp_path)
+
+
 def test_missing_and_damaged_files_are_named(copied):
     copied.write_bytes(copied.read_bytes()[:-1])
     with pytest.raises(ModelError, match="damaged or was exchanged"):

@@ -85,6 +85,7 @@ class Tensor:
         pytest.param(
             "https://me:secret@host/a.png", "address https://host/a.png; expected", id="address"
         ),
+        pytest.param("", "Found an empty text", id="empty text"),
         pytest.param("absent.png", "absent.png cannot be read", id="absent"),
         pytest.param(Image.new("F", (4, 4)), "of the mode 'F'", id="fractions of Pillow"),
         pytest.param(Image.new("RGB", (0, 4)), "0 by 4 pixels", id="no columns"),
@@ -109,6 +110,13 @@ def test_one_picture_is_a_source_of_one_frame():
             assert frames.frame_count == 1
             (frame,) = frames
         assert is_red_over_blue(frame.image_bgr)
+
+
+def test_an_empty_text_is_not_the_folder_that_one_is_in(tmp_path, monkeypatch):
+    cv2.imwrite(str(tmp_path / "picture.png"), RED_OVER_BLUE)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SourceError, match="Found an empty text"):
+        open_frames("")
 
 
 @pytest.mark.parametrize("source", [["a.mp4"], b"a.mp4", 1.5, True, io.BytesIO(), object()])

@@ -480,6 +480,17 @@ def test_standard_output_holds_the_table_alone(clip, without_yunet, capfd, forma
     assert f"{FRAMES} frames, " in messages
 
 
+def test_standard_output_holds_the_summary_alone(clip, without_yunet, capfd):
+    del without_yunet
+    with pytest.raises(SystemExit) as ended:
+        main(["video", str(clip), "--summary", "-", "--detector", "haar"])
+    summary, messages = capfd.readouterr()
+    assert ended.value.code is None
+    assert json.loads(summary)["frames_with_a_face"] == FRAMES
+    assert f"{FRAMES} frames, " in messages
+    assert not Path("-").exists()
+
+
 def test_a_reader_that_has_had_enough_ends_it_quietly(clip, tmp_path):
     program = "import sys; from mien.cli import main; main(sys.argv[1:])"
     words = ["video", str(clip), "--csv", "-", "--jsonl", str(tmp_path / "r.jsonl")]

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from mien.core.errors import DataError, SourceError
+from mien.media.local_path import local_path
 from mien.media.picture_files import PICTURE_SUFFIXES, is_hidden
 from mien.media.source import without_secrets
 from mien.record.parquet import require_pyarrow
@@ -171,11 +172,10 @@ def _refuse_one_name_for_two(sources: Iterable[BatchSource]) -> None:
 
 def _of_input(text: str) -> Iterator[BatchSource | str]:
     """The sources that an input names, and the names of files that are none."""
-    if is_uri(text):
+    path = None if is_uri(text) else local_path(text)
+    if path is None:
         yield from _of_uri(text)
-        return
-    path = Path(os.path.expanduser(text))  # noqa: PTH111 - Path's fails for a file called ~a.mp4
-    if path.is_dir():
+    elif path.is_dir():
         yield from _of_folder(str(path))
     elif os.path.lexists(path):
         if path.suffix.lower() in MANIFEST_SUFFIXES:

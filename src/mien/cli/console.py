@@ -31,9 +31,9 @@ def progress_bar() -> Iterator[Callable[[int, int | None], None]]:
 
 
 @contextlib.contextmanager
-def messages_beside(*tables: Path | None) -> Iterator[None]:
-    """Say on standard error what is said while a table goes to standard output."""
-    if Path("-") in tables:
+def messages_beside(*outputs: Path | None) -> Iterator[None]:
+    """Say on standard error what is said while an output goes to standard output."""
+    if Path("-") in outputs:
         with contextlib.redirect_stdout(sys.stderr):
             yield
     else:

@@ -7,25 +7,43 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mien.cli.paths import network_over_time, text_to_write, to_read
+
 if TYPE_CHECKING:
     from mien.recognizer import Recognizer
 
 CsvOption = Annotated[
-    Path | None, typer.Option("--csv", help="Record to write as CSV; - is standard output.")
+    Path | None,
+    typer.Option(
+        "--csv",
+        parser=text_to_write,
+        metavar="PATH",
+        help="Record to write as CSV; - is standard output.",
+    ),
 ]
 JsonlOption = Annotated[
     Path | None,
-    typer.Option("--jsonl", help="Record to write as JSON lines; - is standard output."),
+    typer.Option(
+        "--jsonl",
+        parser=text_to_write,
+        metavar="PATH",
+        help="Record to write as JSON lines; - is standard output.",
+    ),
 ]
 ParquetOption = Annotated[
-    Path | None, typer.Option("--parquet", help="Record to write as Parquet.")
+    Path | None,
+    typer.Option(
+        "--parquet", parser=text_to_write, metavar="PATH", help="Record to write as Parquet."
+    ),
 ]
 SummaryOption = Annotated[
     Path | None,
     typer.Option(
         "--summary",
+        parser=text_to_write,
         metavar="FILE.json",
-        help="Each person's overall emotion and that of the clip, with their confidence, as JSON.",
+        help="Each person's overall emotion and that of the clip, with their confidence, as JSON; "
+        "- is standard output.",
     ),
 ]
 RawOption = Annotated[
@@ -42,6 +60,7 @@ TemporalOption = Annotated[
     str | None,
     typer.Option(
         "--temporal",
+        parser=network_over_time,
         metavar="shipped|FILE|none",
         help="A network over time in the place of the smoothing: the one that ships, or "
         "temporal.onnx of a run. none, the default, is the smoothing.",
@@ -81,7 +100,13 @@ DetectSizeOption = Annotated[
     ),
 ]
 ModelOption = Annotated[
-    Path | None, typer.Option("--model", help="An .onnx file; the shipped artifact if none.")
+    Path | None,
+    typer.Option(
+        "--model",
+        parser=to_read,
+        metavar="PATH",
+        help="An .onnx file; the shipped artifact if none.",
+    ),
 ]
 ReadingOption = Annotated[
     str | None,

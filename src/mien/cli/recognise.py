@@ -28,6 +28,7 @@ from mien.cli.options import (
     TemporalOption,
     open_recognizer,
 )
+from mien.cli.paths import to_read, to_write
 
 
 def live(
@@ -104,7 +105,12 @@ def video(
         ),
     ],
     out: Annotated[
-        Path | None, typer.Option(help="Annotated video to write, with the sound of the source.")
+        Path | None,
+        typer.Option(
+            parser=to_write,
+            metavar="PATH",
+            help="Annotated video to write, with the sound of the source.",
+        ),
     ] = None,
     csv: CsvOption = None,
     jsonl: JsonlOption = None,
@@ -138,7 +144,7 @@ def video(
         detect_every_frame=blur,
         temporal=temporal,
     )
-    with messages_beside(csv, jsonl), stopped_as_by_ctrl_c():
+    with messages_beside(csv, jsonl, summary), stopped_as_by_ctrl_c():
         recognizer = open_recognizer(
             model,
             reading=reading,
@@ -163,12 +169,17 @@ def video(
 
 
 def image(
-    paths: Annotated[list[Path], typer.Argument(help="Pictures, or folders of them.")],
+    paths: Annotated[
+        list[Path],
+        typer.Argument(parser=to_read, help="Pictures, or folders of them."),
+    ],
     out: Annotated[
         Path | None,
         typer.Option(
+            parser=to_write,
+            metavar="PATH",
             help="Folder for annotated copies. They keep the folders that the pictures do not "
-            "share; a second run passes them over."
+            "share; a second run passes them over.",
         ),
     ] = None,
     csv: CsvOption = None,
@@ -225,7 +236,11 @@ def batch(
     ],
     out: Annotated[
         Path,
-        typer.Option(help="The folder to write. The same command again does what is missing."),
+        typer.Option(
+            parser=to_write,
+            metavar="PATH",
+            help="The folder to write. The same command again does what is missing.",
+        ),
     ],
     address: Annotated[
         str,
@@ -294,22 +309,27 @@ def report(
     record: Annotated[
         Path,
         typer.Argument(
+            parser=to_read,
             help="What `mien video`, `mien live`, `mien image` or the page recorded, or the folder "
-            "of `mien batch`."
+            "of `mien batch`.",
         ),
     ],
     out: Annotated[
         Path | None,
         typer.Option(
-            help="The page; if none, the record's name with .html, or report.html in the folder."
+            parser=to_write,
+            metavar="PATH",
+            help="The page; if none, the record's name with .html, or report.html in the folder.",
         ),
     ] = None,
     summary: SummaryOption = None,
     with_faces: Annotated[
         Path | None,
         typer.Option(
+            parser=to_read,
+            metavar="PATH",
             help="The recorded video, to show the faces of the strongest moments; of pictures, the "
-            "folder in which their paths begin."
+            "folder in which their paths begin.",
         ),
     ] = None,
     rotate: RotateOption = 0,
@@ -337,4 +357,5 @@ def report(
         )
         if line := broken_end(record):
             remark(line)
-    typer.echo(f"Wrote {page}")
+    with messages_beside(summary):
+        typer.echo(f"Wrote {page}")

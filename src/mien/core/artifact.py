@@ -31,6 +31,7 @@ from mien.core.sidecar import (
     naming_sidecar,
     read_network,
     read_sidecar,
+    sidecar_of,
     write_pair,
 )
 
@@ -208,7 +209,7 @@ def load_artifact(onnx_path: Path | None = None) -> Artifact:
     """
     path = bundled(ARTIFACT_NAME) if onnx_path is None else onnx_path
     try:
-        return _load(path, path.with_suffix(".json"))
+        return _load(path, sidecar_of(path))
     except OSError as error:
         raise ModelError(f"The network {path} cannot be read: {error.strerror}.") from None
 

@@ -29,6 +29,17 @@ def bundled(name: str) -> Path:
     return Path(str(resources.files("mien"))) / "assets" / name
 
 
+def sidecar_of(onnx_path: Path) -> Path:
+    """Return where the sidecar of a network is: beside it, with the suffix `.json`.
+
+    Raises:
+        ModelError: if the network is a folder.
+    """
+    if onnx_path.is_dir():
+        raise ModelError(f"{onnx_path} is a folder: name the .onnx file in it.")
+    return onnx_path.with_suffix(".json")
+
+
 def read_sidecar(sidecar: Path) -> dict[str, Any]:
     """Return what a sidecar holds.
 

@@ -28,6 +28,7 @@ from mien.core.sidecar import (
     naming_sidecar,
     read_network,
     read_sidecar,
+    sidecar_of,
     write_pair,
 )
 
@@ -152,7 +153,7 @@ def load_temporal(path: str | Path) -> TemporalArtifact:
             another format, lacks a key or holds a wrong value, or was written for another network.
     """
     onnx_path = Path(path)
-    sidecar = onnx_path.with_suffix(".json")
+    sidecar = sidecar_of(onnx_path)
     try:
         content = read_sidecar(sidecar)
     except OSError as error:

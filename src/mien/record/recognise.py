@@ -22,6 +22,7 @@ from mien.engine.stages import VideoAnalyser
 from mien.faces.gate import QualityGate
 from mien.media.frames import Frame, FrameSource, open_frames
 from mien.media.image import rotate
+from mien.media.local_path import path_here
 from mien.media.picture_files import read_image
 from mien.recognizer import Recognizer
 from mien.record.table import (
@@ -40,14 +41,14 @@ class RecognisedPicture:
 
     Attributes:
         number: Its place among the pictures, from 0.
-        path: Its file.
+        path: Its file; of what is none, the text that named it.
         image_bgr: (H, W, 3) uint8, BGR; None where it could not be read.
         faces: The largest first.
         error: Why it could not be read; None where it could.
     """
 
     number: int
-    path: Path
+    path: Path | str
     image_bgr: NDArray[np.uint8] | None
     faces: tuple[FaceEmotion, ...] = ()
     error: SourceError | None = None
@@ -87,13 +88,16 @@ def recognise_each(
     """Recognise pictures, one after another; one that cannot be read does not stop the others.
 
     Args:
-        paths: Pictures, not folders.
+        paths: Pictures, not folders. A text may begin with `~`, and be a `file://` address.
         recognizer: What recognises.
         gate: What makes a face uncertain; None for the defaults of `QualityGate`.
         rotate_degrees: See `mien.media.frames.open_frames`.
     """
-    for number, path in enumerate(map(Path, paths)):
+    for number, place in enumerate(paths):
+        # A path as such was made of what somebody wrote, and may begin with a folder called ~.
+        path: Path | str = place
         try:
+            path = place if isinstance(place, Path) else path_here(place)
             image_bgr = rotate(read_image(path), rotate_degrees)
         except SourceError as error:
             yield RecognisedPicture(number, path, None, error=error)
@@ -110,7 +114,7 @@ def recognise_pictures(
     A picture without a face has no row.
 
     Args:
-        paths: Pictures, not folders.
+        paths: Pictures, not folders; see `recognise_each`.
         recognizer: What recognises.
         gate: What makes a face uncertain; None for the defaults of `QualityGate`.
 

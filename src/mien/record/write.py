@@ -21,7 +21,7 @@ from mien.record.summary import Summary
 from mien.record.table import columns_of, csv_header, csv_line, json_line, row_of
 
 STANDARD_OUTPUT = Path("-")
-"""The name of standard output, for tables in CSV and in JSON lines."""
+"""The name of standard output, for tables in CSV and in JSON lines, and for summaries."""
 
 FLUSH_S = 0.5
 """Rows reach the file this often."""
@@ -186,7 +186,7 @@ class RecordWriter(TableWriter):
 def check_summary_place(path: Path) -> None:
     """Raise OutputError if a summary cannot be written to `path`, before it is computed."""
     try:
-        if not is_special(path):
+        if path != STANDARD_OUTPUT and not is_special(path):
             temporary_beside(file_of(path)).unlink()
     except OSError as error:
         raise OutputError(f"The summary {path} cannot be written: {error.strerror}.") from None
@@ -195,10 +195,25 @@ def check_summary_place(path: Path) -> None:
 def write_summary(path: Path, summary: Summary) -> None:
     """Write what a record amounts to, in JSON: `Summary.document`.
 
+    Args:
+        path: The file; `STANDARD_OUTPUT` is possible.
+        summary: What it amounts to.
+
     Raises:
         OutputError: if the file cannot be written.
+        BrokenPipeError: if whoever reads standard output wants no more.
     """
-    write_atomically(path, json.dumps(summary.document(), indent=2) + "\n")
+    content = json.dumps(summary.document(), indent=2) + "\n"
+    if path != STANDARD_OUTPUT:
+        write_atomically(path, content)
+        return
+    try:
+        with open(1, "wb", closefd=False) as standard_output:
+            standard_output.write(content.encode())
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(f"The summary {path} cannot be written: {error.strerror}.") from None
 
 
 class _LineFile:
