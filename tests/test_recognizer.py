@@ -6,6 +6,7 @@ import pickle
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
+from typing import Any
 
 import cv2
 import numpy as np
@@ -72,6 +73,19 @@ def test_faces_whose_boxes_are_known_are_not_sought(recognizer, astronaut_bgr):
     ):
         with pytest.raises(DataError, match=r"as a face's box; expected mien\.Box or"):
             recognizer.recognize(astronaut_bgr, boxes=[wrong])
+    with pytest.raises(DataError, match=r"expected several: write boxes=\[box\]"):
+        recognizer.recognize(astronaut_bgr, boxes=box)
+
+
+def test_a_gate_of_another_type_is_named(recognizer, astronaut_bgr):
+    gates: list[Any] = [{"min_confidence": 0.5}, {}]
+    for gate in gates:
+        with pytest.raises(SettingError, match=r"Found dict as the gate; expected mien\.Quality"):
+            recognizer.recognize(astronaut_bgr, gate=gate)
+        with pytest.raises(SettingError, match="Found dict as the gate"):
+            recognizer.classify_crops([astronaut_bgr], gate=gate)
+        with pytest.raises(SettingError, match="Found dict as the gate"):
+            mien.EngineSettings(gate=gate)
 
 
 def test_faces_of_any_size_that_are_cut_out_already_are_classified(recognizer, tmp_path):

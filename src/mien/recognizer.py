@@ -24,7 +24,7 @@ from mien.core.errors import DataError, ModelError, SourceError
 from mien.core.types import Box, Face, FaceEmotion, MissedLimit
 from mien.faces.crop import crop_faces
 from mien.faces.detect import FRAMINGS, Detector, make_detectors
-from mien.faces.gate import Quality, QualityGate, measure_quality
+from mien.faces.gate import Quality, QualityGate, gate_of, measure_quality
 from mien.faces.photograph import PhotographDetector
 from mien.media.pictures import Picture, is_one_picture, load_picture
 
@@ -138,12 +138,13 @@ class Recognizer:
             SourceError: if the picture is None or something else, has another shape or type, or its
                 file cannot be read.
             DataError: if a box is not one.
+            SettingError: if the gate is something else.
         """
         image_bgr = load_picture(picture)
         if boxes is None:
             faces = self._photograph_detector.detect(image_bgr)
         else:
-            faces = [Face(_box(box, image_bgr.shape), score=1.0) for box in boxes]
+            faces = [Face(box, score=1.0) for box in _boxes(boxes, image_bgr.shape)]
         crops_u8 = self.crop(image_bgr, faces)
         return self._judge(faces, crops_u8, image_bgr.shape[:2], frame, timestamp_ms, gate)
 
@@ -164,6 +165,7 @@ class Recognizer:
 
         Raises:
             SourceError: if one of the pictures is none, or cannot be read; or of a single picture.
+            SettingError: if the gate is something else.
         """
         if is_one_picture(pictures):
             raise SourceError(
@@ -188,7 +190,7 @@ class Recognizer:
         timestamp_ms: float,
         gate: QualityGate | None,
     ) -> list[FaceEmotion]:
-        gate = gate or QualityGate()
+        gate = gate_of(gate)
         outputs = self.classifier.classify(crops_u8)
         results = []
         for n, face in enumerate(faces):
@@ -247,6 +249,14 @@ def face_emotion(
         pitch_degrees=None if quality is None else quality.pitch_degrees,
         roll_degrees=None if quality is None else quality.roll_degrees,
     )
+
+
+def _boxes(given: Iterable[Box | Sequence[float]], shape: tuple[int, ...]) -> list[Box]:
+    if not isinstance(given, Iterable):
+        raise DataError(
+            f"Found {given!r} as the boxes of faces; expected several: write boxes=[box]."
+        )
+    return [_box(each, shape) for each in given]
 
 
 def _box(given: Box | Sequence[float], shape: tuple[int, ...]) -> Box:

@@ -4,17 +4,19 @@ import sys
 import threading
 import weakref
 from types import SimpleNamespace
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
 import mien
-from mien.core.errors import SourceError
+from mien.core.errors import SettingError, SourceError
 from mien.engine import reconnect
 from mien.engine.pipeline import EmotionStream
 from mien.engine.reconnect import LastingSource
 from mien.engine.settings import EngineSettings
+from mien.faces.detect import HaarDetector
 from mien.faces.yunet import YuNetDetector
 from mien.media.demo import demo_video
 from mien.media.frames import Frame
@@ -353,3 +355,14 @@ def test_stream_reads_a_real_video(
     assert frames[0].latency_ms > 0
     with pytest.raises(SourceError, match=r"no file or folder nowhere\.mp4"):
         mien.stream("nowhere.mp4", artifact=artifact, detector="haar")
+    with mien.stream(path, artifact=artifact, detector="haar", detect_size=320) as stream:
+        assert isinstance(stream.recognizer.detector, HaarDetector)
+        assert stream.recognizer.detector.longest_side == 320
+
+
+def test_settings_of_another_type_are_named(brightness_network, tmp_path):
+    artifact = brightness_network(tmp_path / "emotion.onnx")
+    others: list[Any] = [{"smooth_ms": 0}, {}, mien.QualityGate()]
+    for other in others:
+        with pytest.raises(SettingError, match=r"as the settings; expected mien\.EngineSettings"):
+            mien.stream(demo_video(), artifact=artifact, detector="haar", settings=other)

@@ -14,6 +14,7 @@ from mien.media.image import quiet_opencv, to_bgr_u8
         pytest.param(np.full((4, 5), 7, np.uint8), (7, 7, 7), id="grey"),
         pytest.param(np.full((4, 5, 1), 7, np.uint8), (7, 7, 7), id="grey with a channel axis"),
         pytest.param(np.full((4, 5), 0x8012, np.uint16), (0x80,) * 3, id="16 bits"),
+        pytest.param(np.full((4, 5), 0x8012, ">u2"), (0x80,) * 3, id="16 bits, the upper first"),
         pytest.param(np.full((4, 5), 200, np.uint16), (200,) * 3, id="8 bits in 16"),
         pytest.param(np.full((4, 5), 0x80F, np.uint16), (0x80,) * 3, id="12 bits in 16"),
         pytest.param(np.full((4, 5), 1023, np.uint16), (255,) * 3, id="10 bits in 16"),

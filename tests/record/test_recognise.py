@@ -46,6 +46,12 @@ def test_pictures_become_rows_and_nothing_is_said_or_written(recognizer, picture
     assert sorted(pictures[0].parent.iterdir()) == before
 
 
+def test_a_single_path_is_not_taken_letter_by_letter(recognizer, pictures):
+    for one in (str(pictures[0]), pictures[0]):
+        with pytest.raises(SourceError, match=r"Found a single picture.*\[path\]"):
+            list(recognise_pictures(one, recognizer))
+
+
 def test_a_command_writes_the_same_rows(recognizer, pictures, tmp_path):
     table = tmp_path / "table.csv"
     with pytest.raises(SourceError, match="1 of 3"):

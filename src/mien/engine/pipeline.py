@@ -26,10 +26,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.artifact import Artifact
-from mien.core.errors import ModelError, SourceError
+from mien.core.errors import MienError, SourceError
 from mien.core.types import FaceEmotion
 from mien.engine.reconnect import LastingSource, make_lasting
-from mien.engine.settings import EngineSettings
+from mien.engine.settings import EngineSettings, settings_of
 from mien.engine.stages import EmotionJudge, FaceLocator, LocatedFrame
 from mien.faces.detect import Detector
 from mien.media.frames import Frame, FrameSource, Source, open_frames
@@ -94,6 +94,7 @@ class EmotionStream:
     Raises:
         ModelError: if the network over time of `settings` is not usable, or belongs to another
             face artifact.
+        SettingError: if the settings are something else.
 
     Attributes:
         source: The source: its `name`, `fps`, `frame_count`, `is_live`.
@@ -105,7 +106,7 @@ class EmotionStream:
     ) -> None:
         self.source = source
         self.recognizer = recognizer
-        settings = settings or EngineSettings()
+        settings = settings_of(settings)
         self._locator = FaceLocator(recognizer, settings)
         self._judge = EmotionJudge(recognizer, settings)
         self._queues: list[_Queue[Any]] = []
@@ -203,6 +204,7 @@ def stream(
     detector: str | Detector = "auto",
     threads: int | None = 1,
     provider: str = "cpu",
+    detect_size: int | str | None = None,
     settings: EngineSettings | None = None,
     on_lost: Callable[[str], None] | None = None,
     rotate_degrees: int = 0,
@@ -221,6 +223,7 @@ def stream(
         threads: How many threads ONNX Runtime may use. One is best on two cores: the other one
             reads, finds and shows meanwhile.
         provider: What ONNX Runtime runs on: `cpu`, `cuda`, …
+        detect_size: See `Recognizer`.
         settings: How often to detect and classify, how calm, how sure.
         on_lost: Called with one line when a camera or stream breaks off and is to be tried again.
         rotate_degrees: See `open_frames`.
@@ -232,15 +235,21 @@ def stream(
     Raises:
         SourceError: if there is no such source; while iterating, if it breaks off.
         ModelError: if the artifact or detector is not usable.
+        SettingError: if an option, or what is given as the settings, is none.
     """
     recognizer = Recognizer(
-        artifact, reading=reading, detector=detector, threads=threads, provider=provider
+        artifact,
+        reading=reading,
+        detector=detector,
+        threads=threads,
+        provider=provider,
+        detect_size=detect_size,
     )
     opened = open_frames(source, rotate_degrees=rotate_degrees)
     opened = make_lasting(opened, source, on_lost, rotate_degrees=rotate_degrees)
     try:
         return EmotionStream(opened, recognizer, settings)
-    except ModelError:
+    except MienError:
         opened.close()
         raise
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from mien.core.errors import SettingError
 from mien.core.temporal import bundled_temporal
 from mien.engine.smoothing import SMOOTH_MS
-from mien.faces.gate import QualityGate
+from mien.faces.gate import QualityGate, gate_of
 
 NO_TEMPORAL, SHIPPED_TEMPORAL = "none", "shipped"
 """What stands for no network over time, and for the one that ships with mien."""
@@ -31,8 +31,8 @@ class EngineSettings:
             none. The default of `smooth_ms` becomes 0 with it.
 
     Raises:
-        SettingError: if a time is below 0 or not a number, or another `smooth_ms` than 0 or the
-            default is given beside a network over time.
+        SettingError: if a time is below 0 or not a number, the gate is none, or another `smooth_ms`
+            than 0 or the default is given beside a network over time.
     """
 
     detect_every_ms: float = 150.0
@@ -46,6 +46,7 @@ class EngineSettings:
             value = getattr(self, name)
             if not isinstance(value, Real) or not math.isfinite(value) or value < 0:
                 raise SettingError(f"{name} is {value!r}; expected 0 or more milliseconds.")
+        gate_of(self.gate)
         if self.temporal is not None and self.smooth_ms == SMOOTH_MS:
             object.__setattr__(self, "smooth_ms", 0.0)
         if self.temporal is not None and self.smooth_ms > 0:
@@ -53,6 +54,22 @@ class EngineSettings:
                 f"A network over time ({self.temporal}) takes the place of the smoothing "
                 f"({self.smooth_ms:g} ms): choose one of the two."
             )
+
+
+def settings_of(settings: EngineSettings | None) -> EngineSettings:
+    """Return settings as they were given, the defaults for None.
+
+    Raises:
+        SettingError: if they are something else.
+    """
+    if settings is None:
+        return EngineSettings()
+    if not isinstance(settings, EngineSettings):
+        raise SettingError(
+            f"Found {type(settings).__name__} as the settings; expected mien.EngineSettings, as in "
+            "EngineSettings(smooth_ms=0, gate=QualityGate(min_confidence=0.5))."
+        )
+    return settings
 
 
 def make_settings(

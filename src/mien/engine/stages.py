@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mien.core.types import FaceEmotion, MissedLimit
 from mien.engine.schedule import Turns, is_due
-from mien.engine.settings import EngineSettings
+from mien.engine.settings import EngineSettings, settings_of
 from mien.engine.smoothing import Smoother
 from mien.engine.temporal import TemporalMemory
 from mien.engine.tracks import Observation, TrackMemory
@@ -238,7 +238,7 @@ class VideoAnalyser:
     """
 
     def __init__(self, recognizer: Recognizer, settings: EngineSettings | None = None) -> None:
-        settings = settings or EngineSettings()
+        settings = settings_of(settings)
         self._locator = FaceLocator(recognizer, settings)
         self._judge = EmotionJudge(recognizer, settings)
 

@@ -136,6 +136,22 @@ class QualityGate:
         return replace(self, **limits)
 
 
+def gate_of(gate: QualityGate | None) -> QualityGate:
+    """Return a gate as it was given, the defaults for None.
+
+    Raises:
+        SettingError: if it is something else.
+    """
+    if gate is None:
+        return QualityGate()
+    if not isinstance(gate, QualityGate):
+        raise SettingError(
+            f"Found {type(gate).__name__} as the gate; expected mien.QualityGate, as in "
+            "QualityGate(min_confidence=0.5)."
+        )
+    return gate
+
+
 def parse_limits(words: Iterable[str]) -> dict[str, float]:
     """Read limits of the gate from words such as `min_confidence=0.5`.
 

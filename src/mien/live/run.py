@@ -17,7 +17,7 @@ from mien.core.files import refuse_overwriting
 from mien.core.types import FaceEmotion
 from mien.engine.pipeline import EmotionStream, FrameFaces
 from mien.engine.reconnect import make_lasting
-from mien.engine.settings import EngineSettings
+from mien.engine.settings import EngineSettings, settings_of
 from mien.live.display import Window, has_display
 from mien.live.recording import Recording, dated_name
 from mien.live.view import View
@@ -84,7 +84,7 @@ def run_live(
         MissingExtraError: if Parquet is asked for and pyarrow is missing.
     """
     outputs = outputs or LiveOutputs()
-    settings = settings or EngineSettings()
+    settings = settings_of(settings)
     refuse_overwriting([file_read(source)], [outputs.csv, outputs.jsonl, outputs.parquet])
     with ExitStack() as stack:
         opened, _ = open_frames_or_demo(source, say, rotate_degrees=rotate_degrees)

@@ -41,7 +41,7 @@ def to_bgr_u8(image: NDArray[Any]) -> NDArray[np.uint8]:
             f"Found a picture of shape {image.shape}; expected (height, width), "
             "(height, width, 3) in BGR or (height, width, 4) in BGRA order, with no side of 0."
         )
-    if image.dtype == np.uint16:
+    if image.dtype.newbyteorder("=") == np.uint16:
         image = _upper_8_bits(image, _bits_of(int(image.max())))
     elif image.dtype != np.uint8:
         raise SourceError(

@@ -71,6 +71,11 @@ def _hint(value: object) -> str:
             " What a file holds becomes an array with"
             "  cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)"
         )
+    if hasattr(value, "read"):
+        return (
+            " What an open file holds becomes an array with"
+            "  cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_COLOR)"
+        )
     if hasattr(value, "__array__"):
         return (
             " Turn it into an array of uint8, in height, width, channel order, with numpy.asarray."

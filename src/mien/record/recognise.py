@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 
 from mien.core.errors import SourceError
 from mien.core.types import FaceEmotion
-from mien.engine.settings import EngineSettings
+from mien.engine.settings import EngineSettings, settings_of
 from mien.engine.stages import VideoAnalyser
 from mien.faces.gate import QualityGate
 from mien.media.frames import Frame, FrameSource, open_frames
 from mien.media.image import rotate
 from mien.media.local_path import path_here
 from mien.media.picture_files import read_image
+from mien.media.pictures import is_one_picture
 from mien.recognizer import Recognizer
 from mien.record.table import (
     ANGLE_COLUMNS,
@@ -92,7 +93,12 @@ def recognise_each(
         recognizer: What recognises.
         gate: What makes a face uncertain; None for the defaults of `QualityGate`.
         rotate_degrees: See `mien.media.frames.open_frames`.
+
+    Raises:
+        SourceError: if a single picture is given in the place of several.
     """
+    if is_one_picture(paths):
+        raise SourceError("Found a single picture; expected several paths: write [path].")
     for number, place in enumerate(paths):
         # A path as such was made of what somebody wrote, and may begin with a folder called ~.
         path: Path | str = place
@@ -120,6 +126,9 @@ def recognise_pictures(
 
     Returns:
         Rows by column: `picture_columns(recognizer.classifier.labels)`.
+
+    Raises:
+        SourceError: if a single picture is given in the place of several.
     """
     columns = picture_columns(recognizer.classifier.labels)
     for picture in recognise_each(paths, recognizer, gate):
@@ -172,7 +181,7 @@ def recognise_video(
     Raises:
         SourceError: if the video cannot be opened, or breaks off, after the rows before.
     """
-    settings = settings or EngineSettings()
+    settings = settings_of(settings)
     with open_frames(path) as frames:
         for _, faces in recognise_frames(frames, recognizer, settings):
             for face in faces:
