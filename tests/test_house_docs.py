@@ -1,5 +1,6 @@
 """The pages must not promise what is not there."""
 
+import json
 import os
 import re
 import shutil
@@ -9,10 +10,12 @@ import tomllib
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import pytest
 import typer.main
 
 from mien.cli import app
+from mien.core.types import Box, FaceEmotion
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -52,6 +55,16 @@ def test_commands_exist(page):
     lines = re.findall(r"^[!.\\\w/]*?\bmien ((?:[a-z]+ ?){1,2})", code_blocks(page), re.MULTILINE)
     unknown = {line for line in lines if not {line.strip(), line.partition(" ")[0]} & known}
     assert not unknown
+
+
+def test_what_fer_and_deepface_have_as_dictionaries_goes_through_json():
+    page = (ROOT / "docs/from-fer-and-deepface.md").read_text(encoding="utf-8")
+    said = re.findall(r"`(?:json\.dumps\()?(face\.to_dict\(\)[^`)]*)\)?`", page)
+    row = np.full(7, 1 / 7, np.float32)
+    face = FaceEmotion(0, 0.0, 0, Box(1.0, 2.0, 3.0, 4.0), 0.9, "happy", 1 / 7, row, False)
+    found = [json.loads(json.dumps(eval(each, {"face": face}))) for each in said]
+    assert len(found) == 4
+    assert found[0]["happy"] == pytest.approx(1 / 7)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
