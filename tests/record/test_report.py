@@ -9,6 +9,7 @@ import pytest
 
 from mien.core.errors import DataError, OutputError, SettingError
 from mien.core.labels import EMOTIONS
+from mien.core.types import MissedLimit
 from mien.record.person import apportion
 from mien.record.report import write_report
 from mien.record.summary import MOST_SLICES, MOST_TRACKS, Summary
@@ -465,7 +466,30 @@ def test_what_was_never_certain_is_nobody_but_stays_in_the_record(tmp_path, resu
     assert list(summary.tracks) == [1, 2, 3]
     assert "Person 1" in checker.texts
     assert "Person 2" not in checker.texts
-    assert summary.lines()[-1] == "(2 that may be no faces: never certain)"
+    assert summary.lines()[-1] == "(2 never certain)"
+
+
+def test_what_was_never_certain_may_be_no_face_only_where_it_looks_like_none(result, monkeypatch):
+    likeness = MissedLimit("min_likeness", -1.0, 0.0)
+    confidence = MissedLimit("min_confidence", 0.25, 0.3)
+    missed = {1: (), 2: (confidence,), 3: (confidence,), 4: (confidence, likeness)}
+    summary = Summary()
+    for frame in range(50):
+        summary.add(
+            replace(result(frame, track, uncertain=track > 1), missed_limits=limits)
+            for track, limits in missed.items()
+        )
+    expected = (
+        "(3 never certain: 2 mostly missed min_confidence; "
+        "1 mostly missed min_likeness and may be no face)"
+    )
+    assert summary.lines()[-1] == expected
+    # Of those who left, sums are left alone.
+    monkeypatch.setattr("mien.record.summary.MOST_TRACKS", 5)
+    for track in range(5, 8):
+        summary.add([result(5000 * track, track)])
+    assert len(summary.tracks) < 7
+    assert summary.lines()[-1] == expected
 
 
 def test_a_record_without_anybody_has_a_page(tmp_path, result, page_of):
@@ -474,5 +498,5 @@ def test_a_record_without_anybody_has_a_page(tmp_path, result, page_of):
         writer.write([result(0, 1, "fear", 0.4, uncertain=True)])
     summary, text, _ = page_of(path, tmp_path)
     assert not summary.persons
-    assert summary.lines() == ["(1 that may be no face: never certain)"]
+    assert summary.lines() == ["(1 never certain)"]
     assert "100%" in text

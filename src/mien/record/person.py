@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,9 @@ from mien.core.types import Box, FaceEmotion
 
 MOMENTS = 8
 """So many of a person's strongest moments are kept."""
+
+LIKENESS_LIMIT = "min_likeness"
+"""The limit of the gate that is missed by what may be no face."""
 
 _MOMENT_GAP_MS = 2000.0
 _MOST_NAMED = 3
@@ -89,6 +93,7 @@ class Person:
         slices: By the slice's number: (C + 1,) milliseconds; the probabilities of certain rows
             and 1 for uncertain ones, each times its duration, summed.
         moments: The strongest certain moments other than neutral, strongest first.
+        missed: How many rows missed each limit of the gate, by its name.
     """
 
     track_id: int
@@ -101,6 +106,7 @@ class Person:
     transitions: NDArray[np.int64] = field(init=False)
     slices: dict[int, NDArray[np.float64]] = field(default_factory=dict)
     moments: list[Moment] = field(default_factory=list)
+    missed: Counter[str] = field(default_factory=Counter)
     _previous: FaceEmotion | None = None
     _certain: FaceEmotion | None = None  # the latest row that was
     _whole: NDArray[np.float32] | None = None  # what a network over time said last of all so far
@@ -112,8 +118,17 @@ class Person:
 
     @property
     def was_certain(self) -> bool:
-        """Whether a label was certain at least once: what never was may be no face at all."""
+        """Whether a label was certain at least once; see `most_missed` of what never was."""
         return self._certain is not None
+
+    @property
+    def most_missed(self) -> str | None:
+        """The limit that most rows missed, `LIKENESS_LIMIT` if it is one of them; None of none."""
+        return max(
+            self.missed,
+            key=lambda limit: (self.missed[limit], limit == LIKENESS_LIMIT),
+            default=None,
+        )
 
     @property
     def certain_ms(self) -> float:
@@ -166,6 +181,7 @@ class Person:
         if self._previous is not None:
             end_ms = min(face.timestamp_ms, self.last_ms + longest_step_ms)
             self._count(self._previous, max(end_ms, self.last_ms), slice_ms)
+        self.missed.update(missed.limit for missed in face.missed_limits)
         self._previous = face
         self._whole = face.whole_probabilities
         self.rows += 1

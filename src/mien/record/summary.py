@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Any
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mien.core.errors import DataError
 from mien.core.types import FaceEmotion
 from mien.faces.tracker import RETURN_MS
-from mien.record.person import Answer, Person
+from mien.record.person import LIKENESS_LIMIT, Answer, Person
 
 LONGEST_STEP_MS = 500.0
 """A row stands for the time to the person's next row, but for no longer than this, or than one and
@@ -50,12 +50,14 @@ class _Rest:
         never_certain: The other ones.
         certain_ms: For how long labels were certain.
         uncertain_ms: For how long they were not.
+        most_missed: How many of those missed which limit most.
         answers: (C,) the sum of the people's answers.
         answers_ms: (C,) the same, each times its certain time in milliseconds.
     """
 
     people: int = 0
     never_certain: int = 0
+    most_missed: Counter[str | None] = field(default_factory=Counter)
     certain_ms: float = 0.0
     uncertain_ms: float = 0.0
     answers: NDArray[np.float64] | float = 0.0
@@ -67,6 +69,7 @@ class _Rest:
         answer = track.answer
         if answer is None:
             self.never_certain += 1
+            self.most_missed[track.most_missed] += 1
             return
         self.people += 1
         self.answers = self.answers + answer.probabilities
@@ -159,7 +162,7 @@ class Summary:
 
     @property
     def never_certain(self) -> int:
-        """How many tracks never were, and may be no faces at all."""
+        """How many tracks never were; those that look like no face may be none."""
         return len(self.tracks) - len(self.persons) + self._rest.never_certain
 
     @property
@@ -242,7 +245,7 @@ class Summary:
 
         `Person 1: happy (58%); 12.3 s; 61% happy, 20% neutral, 11% other; 8% uncertain`: the
         person's answer with its confidence, for how long the person was seen, and the parts of
-        that time.
+        that time. `(2 never certain: 2 mostly missed min_confidence)`: the tracks that are nobody.
 
         Args:
             most: Those who were seen the longest, at most so many.
@@ -251,12 +254,21 @@ class Summary:
         lines = [person.line() for person in longest[:most]]
         if self.people > most:
             lines.append(f"... and {self.people - most:,} more")
-        nobody = self.never_certain
-        if nobody:
-            lines.append(
-                f"({nobody:,} that may be no {'face' if nobody == 1 else 'faces'}: never certain)"
-            )
+        if self.never_certain:
+            why = "; ".join(self._why_never_certain())
+            lines.append(f"({self.never_certain:,} never certain{f': {why}' if why else ''})")
         return lines
+
+    def _why_never_certain(self) -> Iterator[str]:
+        """How many of the tracks that never were certain missed which limit most, where known."""
+        tracks = [track for track in self.tracks.values() if not track.was_certain]
+        found = self._rest.most_missed + Counter(track.most_missed for track in tracks)
+        for limit, count in found.most_common():
+            if limit == LIKENESS_LIMIT:
+                what = "face" if count == 1 else "faces"
+                yield f"{count:,} mostly missed {limit} and may be no {what}"
+            elif limit is not None:
+                yield f"{count:,} mostly missed {limit}"
 
     def longest_seen(self) -> list[Person]:
         """The persons, who was seen the longest first."""

@@ -179,7 +179,7 @@ class VideoSummary(Answer):
     labels: list[str]
     persons: list[PersonSummary] = Field(description="The longest seen first.")
     others: int = Field(description="Of very many, people who left and are not in `persons`.")
-    never_certain: int = Field(description="Tracks that may be no faces at all.")
+    never_certain: int = Field(description="Tracks that were never certain.")
 
 
 class VideoResult(BaseModel):
