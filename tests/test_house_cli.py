@@ -1,4 +1,8 @@
 import json
+import os
+import re
+import subprocess
+import sys
 from importlib.metadata import version
 from pathlib import Path
 
@@ -189,3 +193,36 @@ def test_a_report_reads_and_writes_below_the_users_folder(photo, capfd):
     assert json.loads(out)["emotion"] == "happy"
     assert err == f"Wrote {photo.with_name('r.html')}\n"
     assert photo.with_name("r.html").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["video", "PHOTO", "--raw", "--summary", "s.json"],
+        ["video", "PHOTO", "--blur", "--csv", "r.csv"],
+        ["image", "PHOTO", "--blur", "--csv", "r.csv"],
+        ["report", "r.csv", "--rotate", "90"],
+    ],
+    ids=" ".join,
+)
+def test_an_option_that_would_do_nothing_is_refused(words, photo, capsys):
+    words = [str(photo) if word == "PHOTO" else word for word in words]
+    assert run(*words) == 2
+    assert re.search(r"--(raw|blur|rotate) is for .*: name ", capsys.readouterr().err)
+    assert not list(Path().iterdir())
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_disk_behind_standard_output_is_one_line(unbuffered):
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "mien", "--version"],
+            env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert ended.stderr == "Error: Standard output cannot be written: No space left on device.\n"
+    assert ended.returncode == 2

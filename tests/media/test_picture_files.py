@@ -44,6 +44,12 @@ def test_a_broken_picture_file_is_named(tmp_path, content):
         read_image(tmp_path / "absent.png")
 
 
+def test_a_video_is_not_called_a_broken_picture(tmp_path, write_video):
+    path = write_video(tmp_path / "clip.mp4", [np.zeros((60, 60, 3), np.uint8)])
+    with pytest.raises(SourceError, match=r"clip\.mp4 is a video by its name.*`mien video`"):
+        read_image(path)
+
+
 @pytest.mark.parametrize("padding", [b"", bytes(3000)], ids=["", "zeros behind"])
 @pytest.mark.parametrize(
     "options",

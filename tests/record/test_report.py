@@ -356,6 +356,16 @@ def test_a_record_without_rows_is_said(tmp_path):
         write_report(path, tmp_path / "r.html")
 
 
+@pytest.mark.parametrize(
+    ("content", "found"), [("", "is empty"), ("a,b\n", "has the columns a, b")], ids=["", "a,b"]
+)
+def test_what_is_no_record_is_not_said_to_hold_no_face(tmp_path, content, found):
+    path = tmp_path / "r.csv"
+    path.write_text(content)
+    with pytest.raises(DataError, match=rf"r\.csv {found}, and no row: expected a record"):
+        write_report(path, tmp_path / "r.html")
+
+
 def test_the_page_does_not_take_the_place_of_what_it_is_made_of(record, tmp_path):
     before = record.read_bytes()
     with pytest.raises(OutputError, match="is an input and would be overwritten"):

@@ -16,17 +16,9 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 from mien.core.errors import DataError, SourceError
 from mien.media.local_path import local_path
 from mien.media.picture_files import PICTURE_SUFFIXES, is_hidden
-from mien.media.source import without_secrets
+from mien.media.source import VIDEO_SUFFIXES, without_secrets
 from mien.record.parquet import require_pyarrow
 from mien.record.table import file_of_name, plain_text, table_name
-
-VIDEO_SUFFIXES = frozenset(
-    {
-        *(".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg"),
-        *(".mpg", ".mts", ".ogv", ".ts", ".vob", ".webm", ".wmv"),
-    }
-)
-"""Names of videos; what a folder holds besides them and pictures is passed over."""
 
 MANIFEST_SUFFIXES = frozenset({".csv", ".parquet", ".txt"})
 """Names of lists of paths."""

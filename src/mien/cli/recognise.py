@@ -137,6 +137,12 @@ def video(
     from mien.faces.gate import parse_limits
     from mien.video.run import VideoOutputs, run_video
 
+    if raw and not (csv or jsonl or parquet):
+        raise typer.BadParameter(
+            "--raw is for a record: name one with --csv, --jsonl or --parquet."
+        )
+    if blur and not out:
+        raise typer.BadParameter("--blur is for the annotated video: name one with --out.")
     outputs = VideoOutputs(
         video=out, csv=csv, jsonl=jsonl, parquet=parquet, summary=summary, raw=raw, blur=blur
     )
@@ -204,6 +210,8 @@ def image(
     from mien.batch.pictures import PictureOutputs, run_pictures
     from mien.faces.gate import QualityGate, parse_limits
 
+    if blur and not out:
+        raise typer.BadParameter("--blur is for annotated copies: name their folder with --out.")
     outputs = PictureOutputs(folder=out, csv=csv, jsonl=jsonl, parquet=parquet, blur=blur)
     limits = QualityGate().with_limits(parse_limits(gate or []))
     with messages_beside(csv, jsonl), stopped_as_by_ctrl_c():
@@ -353,6 +361,8 @@ def report(
         from mien.record.read import broken_end
         from mien.record.report import write_report
 
+        if rotate and not with_faces:
+            raise typer.BadParameter("--rotate is for the faces: name their video, --with-faces.")
         page = out or record.with_suffix(".html")
         write_report(
             record, page, summary_json=summary, faces_from=with_faces, rotate_degrees=rotate

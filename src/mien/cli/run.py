@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -34,6 +35,7 @@ _EXTRA_OF_PACKAGE = {
     "filelock": "batch",
     "ray": "batch",
 }
+_WRITING_FAILS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -63,6 +65,7 @@ def main(arguments: list[str] | None = None) -> None:
         if debug:
             traceback.print_exc()
         line, exit_code = _explain(error)
+        _drop_what_standard_output_does_not_take()
         typer.echo(f"Error: {line}", err=True)
         sys.exit(exit_code)
 
@@ -117,7 +120,18 @@ def _explain(error: Exception) -> tuple[str, int]:
         return _one_line(str(error)), 2
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename} cannot be used: {error.strerror}.", 2
+    if isinstance(error, OSError) and error.errno in _WRITING_FAILS:
+        # Whatever mien writes to a file is told by its name.
+        return f"Standard output cannot be written: {error.strerror}.", 2
     return f"{type(error).__name__}: {_one_line(str(error))} (--debug shows where)", 1
+
+
+def _drop_what_standard_output_does_not_take() -> None:
+    """Let go of what waits for it, or Python would fail at its end once more."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _one_line(text: str) -> str:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from mien.core.errors import SourceError
 from mien.media.heif import has_boxes, upright
 from mien.media.image import quiet_opencv, to_bgr_u8
+from mien.media.source import VIDEO_SUFFIXES
 
 PICTURE_SUFFIXES = frozenset(
     {
@@ -106,6 +107,10 @@ def read_image(path: Path) -> NDArray[np.uint8]:
         raise SourceError(
             f"The picture {path} is a JPEG that is cut off or damaged: its end is missing. Copy it "
             "again."
+        )
+    if image is None and path.suffix.lower() in VIDEO_SUFFIXES:
+        raise SourceError(
+            f"{path} is a video by its name, and no picture: `mien video` and mien.stream read it."
         )
     if image is None:
         raise SourceError(

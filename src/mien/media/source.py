@@ -13,6 +13,14 @@ from numpy.typing import NDArray
 
 from mien.media.image import rotate
 
+VIDEO_SUFFIXES = frozenset(
+    {
+        *(".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg"),
+        *(".mpg", ".mts", ".ogv", ".ts", ".vob", ".webm", ".wmv"),
+    }
+)
+"""Names of videos."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:

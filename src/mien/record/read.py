@@ -14,7 +14,7 @@ from typing import Any
 from mien.core.errors import DataError
 from mien.core.types import FaceEmotion
 from mien.record.parquet import parquet_rows
-from mien.record.table import parse_row, plain_text
+from mien.record.table import leading_columns, parse_row, plain_text
 
 
 def read_record(path: Path) -> Iterator[FaceEmotion]:
@@ -58,8 +58,17 @@ def broken_end(path: Path) -> str | None:
 
 
 def nothing_to_show(path: Path) -> DataError:
-    """Return the error of a record without a row that has a face."""
-    why = broken_end(path) or "No face was found."
+    """Return the error of a record without a row that has a face, or of what is no record."""
+    broken = broken_end(path)
+    if broken is None and path.suffix.lower() == ".csv":
+        columns = _values(next((line.text for line in _lines(path)), ""), str(path))
+        if not {*leading_columns(())} <= {*columns}:
+            found = f"has the columns {', '.join(columns)}" if columns else "is empty"
+            return DataError(
+                f"{path} {found}, and no row: expected a record that mien wrote, whose first line "
+                f"begins with {','.join(leading_columns(()))[:40]}…"
+            )
+    why = broken or "No face was found."
     return DataError(f"{path} holds no row with a face, so there is nothing to show. {why}")
 
 
