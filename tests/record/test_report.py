@@ -357,12 +357,14 @@ def test_a_record_without_rows_is_said(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "found"), [("", "is empty"), ("a,b\n", "has the columns a, b")], ids=["", "a,b"]
+    ("content", "found"),
+    [("", "is empty"), ("a,b\n", "has no row, and the columns a, b")],
+    ids=["", "a,b"],
 )
 def test_what_is_no_record_is_not_said_to_hold_no_face(tmp_path, content, found):
     path = tmp_path / "r.csv"
     path.write_text(content)
-    with pytest.raises(DataError, match=rf"r\.csv {found}, and no row: expected a record"):
+    with pytest.raises(DataError, match=rf"r\.csv {found}: expected a record"):
         write_report(path, tmp_path / "r.html")
 
 

@@ -63,9 +63,9 @@ def nothing_to_show(path: Path) -> DataError:
     if broken is None and path.suffix.lower() == ".csv":
         columns = _values(next((line.text for line in _lines(path)), ""), str(path))
         if not {*leading_columns(())} <= {*columns}:
-            found = f"has the columns {', '.join(columns)}" if columns else "is empty"
+            found = f"has no row, and the columns {', '.join(columns)}" if columns else "is empty"
             return DataError(
-                f"{path} {found}, and no row: expected a record that mien wrote, whose first line "
+                f"{path} {found}: expected a record that mien wrote, whose first line "
                 f"begins with {','.join(leading_columns(()))[:40]}…"
             )
     why = broken or "No face was found."
