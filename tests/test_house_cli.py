@@ -198,6 +198,7 @@ def test_a_report_reads_and_writes_below_the_users_folder(photo, capfd):
 @pytest.mark.parametrize(
     "words",
     [
+        ["live", "PHOTO", "--raw", "--no-window"],
         ["video", "PHOTO", "--raw", "--summary", "s.json"],
         ["video", "PHOTO", "--blur", "--csv", "r.csv"],
         ["image", "PHOTO", "--blur", "--csv", "r.csv"],

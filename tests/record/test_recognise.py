@@ -1,6 +1,7 @@
 """Rows of pictures and videos, without a front door: what a distributed batch maps."""
 
 import csv
+from typing import Any
 
 import cv2
 import numpy as np
@@ -50,6 +51,9 @@ def test_a_single_path_is_not_taken_letter_by_letter(recognizer, pictures):
     for one in (str(pictures[0]), pictures[0]):
         with pytest.raises(SourceError, match=r"Found a single picture.*\[path\]"):
             list(recognise_pictures(one, recognizer))
+    others: list[Any] = [np.zeros((60, 60, 3), np.uint8)]
+    with pytest.raises(SourceError, match=r"Found ndarray among the pictures; expected paths"):
+        list(recognise_pictures(others, recognizer))
 
 
 def test_a_command_writes_the_same_rows(recognizer, pictures, tmp_path):

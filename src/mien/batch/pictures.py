@@ -109,8 +109,9 @@ def run_pictures(
                 failed += 1
                 say(str(picture.error))
                 continue
-            say("\n".join(_lines(picture.path, picture.faces)))
-            if copy := copies.get(picture.path):
+            path = Path(picture.path)
+            say("\n".join(_lines(path, picture.faces)))
+            if copy := copies.get(path):
                 _write_copy(picture.image_bgr, picture.faces, copy, outputs.blur)
     if failed:
         unread = failed - len(unlisted)

@@ -68,6 +68,11 @@ def live(
     from mien.faces.gate import parse_limits
     from mien.live.run import LiveOutputs, run_live
 
+    # In a window, the key r begins a record.
+    if raw and not (window or csv or jsonl or parquet):
+        raise typer.BadParameter(
+            "--raw is for a record: name one with --csv, --jsonl or --parquet."
+        )
     outputs = LiveOutputs(csv=csv, jsonl=jsonl, parquet=parquet, raw=raw, blur=blur)
     settings = make_settings(
         smooth_ms=smooth,

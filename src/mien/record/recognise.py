@@ -7,6 +7,7 @@ worker opens a recogniser of its own and maps these functions over its part of t
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,11 +96,16 @@ def recognise_each(
         rotate_degrees: See `mien.media.frames.open_frames`.
 
     Raises:
-        SourceError: if a single picture is given in the place of several.
+        SourceError: if a single picture is given in the place of several, or what is no path.
     """
     if is_one_picture(paths):
         raise SourceError("Found a single picture; expected several paths: write [path].")
     for number, place in enumerate(paths):
+        if not isinstance(place, str | os.PathLike):
+            raise SourceError(
+                f"Found {type(place).__name__} among the pictures; expected paths. "
+                "Recognizer.recognize takes arrays and Pillow's pictures."
+            )
         # A path as such was made of what somebody wrote, and may begin with a folder called ~.
         path: Path | str = place
         try:
