@@ -30,6 +30,8 @@ Kind = Literal["picture", "video"]
 
 _URI = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
 _GLOB = re.compile(r"[*?\[]")
+_LONGEST_CELL = 1 << 17
+"""Characters of a cell in a list: what lies between two quotation marks far apart is longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,6 +307,8 @@ def _manifest_names(path: Path) -> Iterator[str]:
 
 
 def _csv_names(path: Path) -> Iterator[str]:
+    # Python has one limit for all readers, which tables of faces raise (mien.data.table_file).
+    csv.field_size_limit(_LONGEST_CELL)
     # The names need not be UTF-8.
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         rows = csv.DictReader(file)
