@@ -5,6 +5,7 @@ import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import cv2
 import numpy as np
@@ -50,6 +51,24 @@ def test_the_help_shows_switches_without_a_value(words, capsys):
     out = capsys.readouterr().out
     assert "--help" in out
     assert "bool" not in out
+
+
+def every_command(typer_app):
+    yield from (command.callback for command in typer_app.registered_commands)
+    for group in typer_app.registered_groups:
+        yield from every_command(group.typer_instance)
+
+
+def test_every_path_is_read_in_one_way():
+    """Typer's own paths know no `~` and no `file://`, and take an empty text for a folder."""
+    parsers = {
+        (command.__name__, name): hint.__metadata__[0].parser
+        for command in every_command(app)
+        for name, hint in get_type_hints(command, include_extras=True).items()
+        if "Path" in str(get_args(hint)[:1])
+    }
+    assert ("evaluate", "data") in parsers
+    assert not [path for path, parser in parsers.items() if parser is None]
 
 
 @pytest.mark.parametrize("words", [["nonsense"], ["--nonsense"], ["data"]])

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from mien.cli.options import GroupsOption, OfflineOption, open_recognizer
+from mien.cli.paths import to_read, to_write
 
 
 def download_data(
@@ -27,7 +28,9 @@ def download_data(
             show_default=False,
         ),
     ] = None,
-    directory: Annotated[Path, typer.Option(help="Where the files go.")] = Path("data"),
+    directory: Annotated[
+        Path, typer.Option(parser=to_write, metavar="PATH", help="Where the files go.")
+    ] = Path("data"),
 ) -> None:
     """Download FER2013 (116 MB) and FER+'s votes (1.6 MB), and check them."""
     from mien.data.download import download
@@ -36,11 +39,18 @@ def download_data(
 
 
 def check_data(
-    data: Annotated[Path, typer.Argument(help="A folder with a folder per class, or a CSV file.")],
+    data: Annotated[
+        Path,
+        typer.Argument(parser=to_read, help="A folder with a folder per class, or a CSV file."),
+    ],
     groups: GroupsOption = "",
     recipe: Annotated[
         Path | None,
-        typer.Option(help="The recipe whose \\[classes] name them; as they are named if none."),
+        typer.Option(
+            parser=to_read,
+            metavar="PATH",
+            help="The recipe whose \\[classes] name them; as they are named if none.",
+        ),
     ] = None,
 ) -> None:
     """Say what a folder or file of faces holds, what was skipped and why, and what to mind."""
@@ -60,15 +70,19 @@ def explore_data(
     data: Annotated[
         list[Path] | None,
         typer.Argument(
+            parser=to_read,
             help="Files or folders of faces, one a split; data/train.csv and "
             "data/test_with_emotions.csv if none. A folder or manifest of video clips is looked "
             "through by itself.",
             show_default=False,
         ),
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for the report and the figures.")] = Path(
-        "results/data_exploration"
-    ),
+    out: Annotated[
+        Path,
+        typer.Option(
+            parser=to_write, metavar="PATH", help="Folder for the report and the figures."
+        ),
+    ] = Path("results/data_exploration"),
     offline: OfflineOption = False,
 ) -> None:
     """Report class balance, brightness, copies and label conflicts, with figures of the faces."""

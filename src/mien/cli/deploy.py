@@ -19,11 +19,12 @@ from mien.cli.options import (
     TemporalOption,
     open_recognizer,
 )
+from mien.cli.paths import to_read, to_write
 
 
 def bench(
     path: Annotated[
-        Path | None, typer.Argument(help="A video file; the bundled one if none.")
+        Path | None, typer.Argument(parser=to_read, help="A video file; the bundled one if none.")
     ] = None,
     frames: Annotated[int, typer.Option(min=10, help="How many frames to time, at most.")] = 300,
     detector: DetectorOption = None,
@@ -75,7 +76,11 @@ def serve(
     provider: ProviderOption = None,
     token_file: Annotated[
         Path | None,
-        typer.Option(help="File with the token that clients must show; or MIEN_SERVE_TOKEN."),
+        typer.Option(
+            parser=to_read,
+            metavar="PATH",
+            help="File with the token that clients must show; or MIEN_SERVE_TOKEN.",
+        ),
     ] = None,
     allow_anyone: Annotated[
         bool,
@@ -89,7 +94,12 @@ def serve(
         typer.Option(help="Another site whose pages may use the API; may be repeated."),
     ] = None,
     state: Annotated[
-        Path | None, typer.Option(help="SQLite file of the video jobs (in the user's cache).")
+        Path | None,
+        typer.Option(
+            parser=to_write,
+            metavar="PATH",
+            help="SQLite file of the video jobs (in the user's cache).",
+        ),
     ] = None,
     limit: Annotated[
         list[str] | None,
@@ -137,9 +147,9 @@ def preprocess(
             help="A video, or a camera's index; 20 s from the webcam if none.", show_default=False
         ),
     ] = None,
-    out: Annotated[Path, typer.Option(help="The folder to write to.")] = Path(
-        "results/preprocessing_test"
-    ),
+    out: Annotated[
+        Path, typer.Option(parser=to_write, metavar="PATH", help="The folder to write to.")
+    ] = Path("results/preprocessing_test"),
     detector: DetectorOption = None,
     offline: OfflineOption = False,
     model: ModelOption = None,
@@ -155,7 +165,10 @@ def preprocess(
 
 def download_models(
     directory: Annotated[
-        Path | None, typer.Option(help="Where the file goes; the user's cache if none.")
+        Path | None,
+        typer.Option(
+            parser=to_write, metavar="PATH", help="Where the file goes; the user's cache if none."
+        ),
     ] = None,
 ) -> None:
     """Fetch the face detector YuNet (MIT, 0.2 MB) from opencv_zoo."""
@@ -165,9 +178,14 @@ def download_models(
 
 
 def export_page(
-    folder: Annotated[Path, typer.Argument(help="An empty folder, made if it is missing.")],
+    folder: Annotated[
+        Path, typer.Argument(parser=to_write, help="An empty folder, made if it is missing.")
+    ],
     model: Annotated[
-        Path | None, typer.Option(help="An .onnx file; the shipped artifact if none.")
+        Path | None,
+        typer.Option(
+            parser=to_read, metavar="PATH", help="An .onnx file; the shipped artifact if none."
+        ),
     ] = None,
 ) -> None:
     """Write the page as plain files that any web server can send; it recognises in the browser."""

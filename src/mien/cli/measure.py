@@ -9,17 +9,22 @@ import typer
 
 from mien.cli.console import remark
 from mien.cli.options import GroupsOption, VotesOption
+from mien.cli.paths import to_read, to_write
 from mien.core.errors import SettingError
 
 
 def compare(
-    first: Annotated[Path, typer.Argument(help="An .onnx or a .keras file in its run folder.")],
-    second: Annotated[Path, typer.Argument(help="The network to compare it with.")],
+    first: Annotated[
+        Path, typer.Argument(parser=to_read, help="An .onnx or a .keras file in its run folder.")
+    ],
+    second: Annotated[Path, typer.Argument(parser=to_read, help="The network to compare it with.")],
     data: Annotated[
         Path | None,
         typer.Option(
+            parser=to_read,
+            metavar="PATH",
             help="What both were trained on; if none, what the first one's run names, else "
-            "data/train.csv."
+            "data/train.csv.",
         ),
     ] = None,
 ) -> None:
@@ -32,25 +37,37 @@ def compare(
 
 def evaluate(
     model: Annotated[
-        Path | None, typer.Option(help="An .onnx or a .keras file; the shipped artifact if none.")
+        Path | None,
+        typer.Option(
+            parser=to_read,
+            metavar="PATH",
+            help="An .onnx or a .keras file; the shipped artifact if none.",
+        ),
     ] = None,
     data: Annotated[
         Path | None,
         typer.Option(
+            parser=to_read,
+            metavar="PATH",
             help="Labelled faces to score it on; data/test_with_emotions.csv if none, where it is "
-            "about FER2013's faces."
+            "about FER2013's faces.",
         ),
     ] = None,
     groups: GroupsOption = "",
     out: Annotated[
         Path | None,
         typer.Option(
+            parser=to_write,
+            metavar="PATH",
             help="Folder for the figures; if none, that of the model for FER2013's test faces, "
-            "unless its emotion.onnx is another network, and results/evaluation for others."
+            "unless its emotion.onnx is another network, and results/evaluation for others.",
         ),
     ] = None,
     ledger: Annotated[
-        Path, typer.Option(help="Where looks at FER2013's test faces are counted.")
+        Path,
+        typer.Option(
+            parser=to_write, metavar="PATH", help="Where looks at FER2013's test faces are counted."
+        ),
     ] = Path("experiments/test_scores.jsonl"),
 ) -> None:
     """Score a network: accuracy, every emotion, calibration, confusion matrix.
@@ -90,15 +107,20 @@ def evaluate(
 
 
 def predict(
-    data: Annotated[Path, typer.Option(help="Faces, with or without labels.")] = Path(
-        "data/test.csv"
-    ),
+    data: Annotated[
+        Path, typer.Option(parser=to_read, metavar="PATH", help="Faces, with or without labels.")
+    ] = Path("data/test.csv"),
     model: Annotated[
-        Path | None, typer.Option(help="An .onnx or a .keras file; the shipped artifact if none.")
+        Path | None,
+        typer.Option(
+            parser=to_read,
+            metavar="PATH",
+            help="An .onnx or a .keras file; the shipped artifact if none.",
+        ),
     ] = None,
-    out: Annotated[Path, typer.Option(help="The CSV file to write.")] = Path(
-        "results/predictions.csv"
-    ),
+    out: Annotated[
+        Path, typer.Option(parser=to_write, metavar="PATH", help="The CSV file to write.")
+    ] = Path("results/predictions.csv"),
     reading: Annotated[
         str | None,
         typer.Option(
@@ -118,20 +140,24 @@ def predict(
 
 
 def export(
-    keras_file: Annotated[Path, typer.Argument(help="The trained network.")] = Path(
+    keras_file: Annotated[Path, typer.Argument(parser=to_read, help="The trained network.")] = Path(
         "results/model/final_emotion_model.keras"
     ),
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Folder for emotion.onnx and emotion.json; if none, that of the Keras file."
+            parser=to_write,
+            metavar="PATH",
+            help="Folder for emotion.onnx and emotion.json; if none, that of the Keras file.",
         ),
     ] = None,
     data: Annotated[
         Path | None,
         typer.Option(
+            parser=to_read,
+            metavar="PATH",
             help="What it was trained on, whose validation faces calibrate it; if none, what its "
-            "run names, else data/train.csv."
+            "run names, else data/train.csv.",
         ),
     ] = None,
     votes: VotesOption = Path("data/fer2013new.csv"),
@@ -151,16 +177,19 @@ def export(
 
 def quantise(
     artifact: Annotated[
-        Path | None, typer.Argument(help="An .onnx file; the shipped artifact if none.")
+        Path | None,
+        typer.Argument(parser=to_read, help="An .onnx file; the shipped artifact if none."),
     ] = None,
-    out: Annotated[Path, typer.Option(help="The .onnx file to write.")] = Path(
-        "results/int8/emotion.onnx"
-    ),
+    out: Annotated[
+        Path, typer.Option(parser=to_write, metavar="PATH", help="The .onnx file to write.")
+    ] = Path("results/int8/emotion.onnx"),
     data: Annotated[
         Path | None,
         typer.Option(
+            parser=to_read,
+            metavar="PATH",
             help="What the network was trained on; if none, what its run names, else "
-            "data/train.csv. Of a network without a recipe any faces, labelled or not."
+            "data/train.csv. Of a network without a recipe any faces, labelled or not.",
         ),
     ] = None,
     votes: VotesOption = Path("data/fer2013new.csv"),

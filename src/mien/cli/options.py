@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mien.cli.paths import network_over_time, text_to_write, to_read
+from mien.cli.paths import network_over_time, text_to_write, to_read, to_write
 
 if TYPE_CHECKING:
     from mien.recognizer import Recognizer
@@ -120,9 +120,18 @@ OfflineOption = Annotated[
     bool, typer.Option("--offline", help="Fetch nothing; MIEN_OFFLINE=1 does the same.")
 ]
 VotesOption = Annotated[
-    Path, typer.Option("--votes", help="FER+'s votes, for networks that learn them.")
+    Path,
+    typer.Option(
+        "--votes",
+        parser=to_read,
+        metavar="PATH",
+        help="FER+'s votes, for networks that learn them.",
+    ),
 ]
-RunsOption = Annotated[Path, typer.Option("--runs", help="Folder of all run folders.")]
+RunsOption = Annotated[
+    Path,
+    typer.Option("--runs", parser=to_write, metavar="PATH", help="Folder of all run folders."),
+]
 SetOption = Annotated[
     list[str] | None,
     typer.Option(

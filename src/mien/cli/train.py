@@ -16,27 +16,36 @@ from mien.cli.options import (
     SetOption,
     VotesOption,
 )
+from mien.cli.paths import to_read, to_write
 
 
 def train(
     experiment: Annotated[
         Path | None,
         typer.Argument(
+            parser=to_read,
             help="Its TOML file, or the name of a recipe that ships with mien; the selected one of "
-            "experiments/ if none is named."
+            "experiments/ if none is named.",
         ),
     ] = None,
     data: Annotated[
         Path | None,
         typer.Option(
+            parser=to_read,
+            metavar="PATH",
             help="Labelled faces to train on, a file or a folder; those of the recipe, else "
-            "data/train.csv, if none."
+            "data/train.csv, if none.",
         ),
     ] = None,
     votes: VotesOption = Path("data/fer2013new.csv"),
     runs: RunsOption = Path("results/runs"),
     results: Annotated[
-        Path, typer.Option(help="Where the selected experiment's results go, and all logs.")
+        Path,
+        typer.Option(
+            parser=to_write,
+            metavar="PATH",
+            help="Where the selected experiment's results go, and all logs.",
+        ),
     ] = Path("results/model"),
     changes: SetOption = None,
     seeds: SeedsOption = 1,
@@ -67,19 +76,26 @@ def train(
 def finetune(
     data: Annotated[
         Path,
-        typer.Argument(help="Your faces: a folder with a folder of pictures per class, or CSV."),
+        typer.Argument(
+            parser=to_read, help="Your faces: a folder with a folder of pictures per class, or CSV."
+        ),
     ],
     recipe: Annotated[
-        Path, typer.Option(help="A recipe's TOML file, or the name of one that ships with mien.")
+        Path,
+        typer.Option(
+            parser=to_read,
+            metavar="PATH",
+            help="A recipe's TOML file, or the name of one that ships with mien.",
+        ),
     ] = Path("finetune"),
     name: Annotated[
         str | None, typer.Option(help="Name of the run. If none: own_ and the name of the data.")
     ] = None,
     groups: GroupsOption = "",
     runs: RunsOption = Path("results/runs"),
-    results: Annotated[Path, typer.Option(help="Where TensorBoard's logs go.")] = Path(
-        "results/model"
-    ),
+    results: Annotated[
+        Path, typer.Option(parser=to_write, metavar="PATH", help="Where TensorBoard's logs go.")
+    ] = Path("results/model"),
     changes: SetOption = None,
     seeds: SeedsOption = 1,
     folds: FoldsOption = 0,
@@ -116,7 +132,9 @@ def finetune(
 
 
 def pause(
-    run_folder: Annotated[Path, typer.Argument(help="Folder of a run that has not finished.")],
+    run_folder: Annotated[
+        Path, typer.Argument(parser=to_read, help="Folder of a run that has not finished.")
+    ],
 ) -> None:
     """Copy a run's newest snapshot in half precision, to go on with it on another machine."""
     from mien.training.pause import pause_run
@@ -129,12 +147,16 @@ def curves(
     run_folder: Annotated[
         Path | None,
         typer.Argument(
+            parser=to_read,
             help="A run folder; if none, that of the run trained here last, else of the selected "
-            "experiment."
+            "experiment.",
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="The PNG file to write; that of the run if none.")
+        Path | None,
+        typer.Option(
+            parser=to_write, metavar="PATH", help="The PNG file to write; that of the run if none."
+        ),
     ] = None,
 ) -> None:
     """Draw the learning curves of a run again, from its history."""
@@ -167,9 +189,16 @@ def new_experiment(
     name: Annotated[str, typer.Argument(help="Its name, such as 100_own.")],
     origin: Annotated[
         Path,
-        typer.Option("--from", help="A recipe's TOML file, or one that ships with mien."),
+        typer.Option(
+            "--from",
+            parser=to_read,
+            metavar="PATH",
+            help="A recipe's TOML file, or one that ships with mien.",
+        ),
     ] = Path("003"),
-    folder: Annotated[Path, typer.Option(help="Where it goes.")] = Path("experiments"),
+    folder: Annotated[
+        Path, typer.Option(parser=to_write, metavar="PATH", help="Where it goes.")
+    ] = Path("experiments"),
 ) -> None:
     """Write a recipe to change, as a copy of another one."""
     from mien.training.recipe_file import new_recipe
