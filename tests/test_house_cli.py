@@ -182,9 +182,11 @@ def test_an_empty_text_is_refused_and_nothing_is_written(words, photo, capsys):
     ],
     ids=" ".join,
 )
-def test_no_file_or_folder_is_called_as_standard_output_is(words, photo):
+def test_no_file_or_folder_is_called_as_standard_output_is(words, photo, capsys):
     words = [str(photo) if word == "PHOTO" else word for word in words]
     assert run(*words, *(["--offline"] if words[0] != "report" else [])) == 2
+    error = capsys.readouterr().err
+    assert "tandard output" in error or "- is named for two outputs" in error
     assert not list(Path().iterdir())
 
 
@@ -244,5 +246,15 @@ def test_a_full_disk_behind_standard_output_is_one_line(unbuffered):
             text=True,
             check=False,
         )
-    assert ended.stderr == "Error: Standard output cannot be written: No space left on device.\n"
+    said = "Error: Standard output, or a file, cannot be written: No space left on device.\n"
+    assert ended.stderr == said
     assert ended.returncode == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a shell of Unix")
+def test_an_error_is_one_line_where_standard_output_is_closed():
+    command = f'"{sys.executable}" -m mien report absent.csv >&-'
+    ended = subprocess.run(command, shell=True, stderr=subprocess.PIPE, text=True, check=False)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("Error: ")
+    assert ended.stderr.count("\n") == 1

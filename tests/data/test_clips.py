@@ -53,8 +53,9 @@ def test_names_of_ravdess_and_crema_d_and_folders_are_understood(tmp_path):
 
 def test_a_picture_beside_clips_makes_them_no_faces_and_a_video_beside_faces_no_clips(tmp_path):
     clips, faces = tmp_path / "clips", tmp_path / "faces"
-    touch(clips, "Actor_12/02-01-06-01-02-01-12.mp4", "cover.jpg", "._a.jpg", "._b.jpg")
-    touch(faces, "happy/1.png", "happy/2.png", "sad/1.png", "making_of.mp4")
+    touch(clips, "Actor_12/02-01-06-01-02-01-12.mp4", "Actor_12/02-01-03-01-02-01-12.mp4")
+    touch(clips, "cover.jpg", "._a.jpg", "._b.jpg")
+    touch(faces, "happy/1.png", "sad/1.png", "making_of.mp4", "more.mp4")
     assert holds_clips(clips)
     assert not holds_clips(faces)
 

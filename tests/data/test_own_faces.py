@@ -221,6 +221,8 @@ def test_classes_that_are_called_by_numbers_are_found_by_their_names_alone():
     classes = ClassTable(("1", "2", "3"))
     assert [classes.label_of(name) for name in ("1", "2", "3")] == [0, 1, 2]
     assert classes.label_of("0") is None
+    assert ClassTable(("-1", "+2")).label_of("1") is None
+    assert ClassTable(("1.0", "2.0")).label_of("1") is None
 
 
 def test_the_check_says_what_there_is_and_what_to_mind(tmp_path):

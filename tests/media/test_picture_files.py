@@ -50,24 +50,14 @@ def test_a_video_is_not_called_a_broken_picture(tmp_path, write_video):
         read_image(path)
 
 
-@pytest.mark.parametrize("padding", [b"", bytes(3000)], ids=["", "zeros behind"])
-@pytest.mark.parametrize(
-    "options",
-    [[], [cv2.IMWRITE_JPEG_PROGRESSIVE, 1], [cv2.IMWRITE_JPEG_RST_INTERVAL, 4]],
-    ids=["baseline", "progressive", "restarts"],
-)
-def test_a_jpeg_without_its_end_marker_is_read_and_half_of_one_is_not(
-    tmp_path, astronaut_bgr, options, padding
-):
+@pytest.mark.parametrize("options", [[], [cv2.IMWRITE_JPEG_PROGRESSIVE, 1]], ids=["", "scans"])
+@pytest.mark.parametrize("missing", [2, 500, 20_000])
+def test_a_jpeg_that_is_cut_off_is_called_so(tmp_path, astronaut_bgr, options, missing):
     content = cv2.imencode(".jpg", astronaut_bgr, options)[1].tobytes()
     path = tmp_path / "photo.jpg"
-    path.write_bytes(content[:-2] + padding)
-    whole = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
-    assert np.array_equal(read_image(path), whole)
-    for missing in (20, 500, len(content) // 2):
-        path.write_bytes(content[:-missing])
-        with pytest.raises(SourceError, match=r"photo\.jpg is a JPEG that is cut off or damaged"):
-            read_image(path)
+    path.write_bytes(content[:-missing])
+    with pytest.raises(SourceError, match=r"photo\.jpg is a JPEG that is cut off or damaged"):
+        read_image(path)
 
 
 def test_a_picture_whose_header_tells_an_impossible_size_is_named(tmp_path):

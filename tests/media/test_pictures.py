@@ -124,3 +124,9 @@ def test_what_is_no_source_is_refused(source):
     name = type(source).__name__
     with pytest.raises(SourceError, match=f"Found {name} as a source.*expected a camera's index"):
         open_frames(source)
+
+
+def test_an_entry_of_a_folder_is_a_path(tmp_path):
+    cv2.imwrite(str(tmp_path / "a.png"), RED_OVER_BLUE[..., ::-1])
+    (entry,) = os.scandir(tmp_path)
+    assert is_red_over_blue(load_picture(entry))

@@ -35,7 +35,7 @@ _EXTRA_OF_PACKAGE = {
     "filelock": "batch",
     "ray": "batch",
 }
-_WRITING_FAILS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+_WRITING_FAILS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -121,13 +121,15 @@ def _explain(error: Exception) -> tuple[str, int]:
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename} cannot be used: {error.strerror}.", 2
     if isinstance(error, OSError) and error.errno in _WRITING_FAILS:
-        # Whatever mien writes to a file is told by its name.
-        return f"Standard output cannot be written: {error.strerror}.", 2
+        # The system names no file where one that is open cannot be written.
+        return f"Standard output, or a file, cannot be written: {error.strerror}.", 2
     return f"{type(error).__name__}: {_one_line(str(error))} (--debug shows where)", 1
 
 
 def _drop_what_standard_output_does_not_take() -> None:
     """Let go of what waits for it, or Python would fail at its end once more."""
+    if sys.stdout is None:  # It was closed before Python began.
+        return
     try:
         sys.stdout.flush()
     except OSError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ LEFT_OUT = -1
 """What `ClassTable.label_of` says of a name whose faces are to be left out."""
 
 MOST_CLASSES = 16
+
+_NUMBER = re.compile(r"[+-]?\d+([.,]\d+)?")
 
 
 def plain_name(name: str) -> str:
@@ -69,7 +72,7 @@ class ClassTable:
     @cached_property
     def _labels(self) -> dict[str, int]:
         labels = {plain_name(name): index for index, name in enumerate(self.names)}
-        if not any(name.isdecimal() for name in labels):
+        if not any(map(_NUMBER.fullmatch, labels)):
             labels |= {str(index): index for index in range(len(self.names))}
         labels |= {plain_name(o): self.names.index(n) for o, n in self.other_names.items()}
         return labels | {plain_name(name): LEFT_OUT for name in self.left_out}

@@ -123,12 +123,12 @@ class ClipSet:
 
 
 def holds_clips(path: Path) -> bool:
-    """Whether a path is a manifest of clips, or a folder with videos and no more pictures."""
+    """Whether a path is a manifest of clips, or a folder with more videos than pictures."""
     if path.is_dir():
         files = list(files_below(path))
         videos = sum(map(_is_video, files))
-        # A set of clips may have a cover, or a picture beside each clip.
-        return 0 < videos >= sum(map(is_picture, files))
+        # A set of clips may have a cover.
+        return videos > sum(map(is_picture, files))
     if path.suffix.lower() != ".csv" or not path.is_file():
         return False
     _, rows = _read_manifest(path, most=1)

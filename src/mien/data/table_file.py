@@ -49,6 +49,8 @@ def _without_empty_end(row: list[str], count: int) -> list[str]:
 
 def named_file(table: Path, cell: str) -> Path:
     """Return the file that a cell of a table names, seen from the table's folder."""
-    name = cell.strip()
-    # Tables from Windows name folders with backslashes.
-    return table.parent / (name if os.name == "nt" else name.replace("\\", "/"))
+    path = table.parent / cell.strip()
+    # Tables from Windows name folders with backslashes, which are letters like others elsewhere.
+    if os.name == "nt" or "\\" not in cell or path.exists():
+        return path
+    return table.parent / cell.strip().replace("\\", "/")

@@ -46,7 +46,7 @@ class EngineSettings:
             value = getattr(self, name)
             if not isinstance(value, Real) or not math.isfinite(value) or value < 0:
                 raise SettingError(f"{name} is {value!r}; expected 0 or more milliseconds.")
-        gate_of(self.gate)
+        object.__setattr__(self, "gate", gate_of(self.gate))
         if self.temporal is not None and self.smooth_ms == SMOOTH_MS:
             object.__setattr__(self, "smooth_ms", 0.0)
         if self.temporal is not None and self.smooth_ms > 0:

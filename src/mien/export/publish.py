@@ -119,11 +119,12 @@ def _name_of_logs(runs: Path) -> str:
 
     The default one has no folder, those beside it their names; others may be called the same.
     """
-    place, default = runs.resolve(), _RUNS.resolve()
-    if place == default:
+    place = runs.resolve()
+    if place == _RUNS.resolve():
         return ""
-    if place.parent == default.parent:
-        return place.name
+    # The folder of runs may be a link to a larger disk.
+    if runs.absolute().parent.resolve() == _RUNS.absolute().parent.resolve():
+        return runs.absolute().name
     return f"{place.name}_{hashlib.sha256(str(place).encode(errors='replace')).hexdigest()[:8]}"
 
 

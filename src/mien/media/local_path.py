@@ -22,7 +22,7 @@ def local_path(place: str | os.PathLike[str]) -> Path | None:
     Raises:
         SourceError: if the text is empty: it would mean the folder that one is in.
     """
-    text = str(place)
+    text = os.fspath(place)
     if not text:
         raise SourceError(
             "Found an empty text, as a shell makes it of a variable that is not set; expected a "
@@ -44,7 +44,7 @@ def path_here(place: str | os.PathLike[str]) -> Path:
     path = local_path(place)
     if path is None:
         raise SourceError(
-            f"Found the address {without_secrets(str(place))}; expected a file or folder of this "
-            "machine. Download what is to be read."
+            f"Found the address {without_secrets(os.fspath(place))}; expected a file or folder of "
+            "this machine. Download what is to be read."
         )
     return path

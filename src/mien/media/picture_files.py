@@ -31,10 +31,6 @@ _HEIF_BRANDS = frozenset(
 )
 _MOST_TOLD = 5
 _JPEG_START, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
-# What a decoder takes for more of the picture, whichever of the eight marks of a restart is due.
-_JPEG_MORE = bytes(range(255)) + b"".join(
-    bytes([255, mark]) + bytes(range(255)) for mark in range(0xD0, 0xD8)
-)
 _TIFF_TRANSPARENCY = (338, 3, 1, 2)
 """ExtraSamples: one 16-bit number, which says that the sample is unassociated alpha."""
 _TIFF_UNSPECIFIED = 0
@@ -134,8 +130,8 @@ def decode_by_opencv(content: bytes) -> NDArray[Any] | None:
         content: The file.
 
     Returns:
-        (H, W), or (H, W, 3) in BGR, of the depth that the file has; None if it is no such picture,
-        or a part of one. Transparency is dropped.
+        (H, W), or (H, W, 3) in BGR, of the depth that the file has; None if it is no such picture.
+        Transparency is dropped.
 
     Raises:
         cv2.error: if it is damaged, or larger than the memory or OpenCV's limit.
@@ -144,30 +140,11 @@ def decode_by_opencv(content: bytes) -> NDArray[Any] | None:
     # would be nearly black.
     flags = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
     if not has_boxes(content):
-        image = cv2.imdecode(np.frombuffer(_of_plain_samples(content), dtype=np.uint8), flags)
-        return _of_jpeg_without_end(content, flags) if image is None else image
+        return cv2.imdecode(np.frombuffer(_of_plain_samples(content), dtype=np.uint8), flags)
     # Boxes say how to turn it; it must not be turned twice, should OpenCV begin to heed its EXIF.
     flags |= cv2.IMREAD_IGNORE_ORIENTATION
     image = cv2.imdecode(np.frombuffer(content, dtype=np.uint8), flags)
     return None if image is None else upright(image, content)
-
-
-def _of_jpeg_without_end(content: bytes, flags: int) -> NDArray[Any] | None:
-    """Decode a JPEG file that lacks nothing but the marker of its end; None for another file.
-
-    OpenCV refuses it, and with the marker it would read half a picture as well. What comes between
-    the picture and the marker is seen where a part is missing alone.
-    """
-    content = content.rstrip(b"\0")
-    if not content.startswith(_JPEG_START) or content.endswith(_JPEG_END):
-        return None
-    image, other = (
-        cv2.imdecode(np.frombuffer(content + more + _JPEG_END, dtype=np.uint8), flags)
-        for more in (b"", _JPEG_MORE)
-    )
-    if image is None or other is None or not np.array_equal(image, other):
-        return None
-    return image
 
 
 def _of_plain_samples(content: bytes) -> bytes:

@@ -49,9 +49,11 @@ def writing(what: str, epoch: int, folder: Path, least_bytes: int = 0) -> Iterat
         OutputError: where there is less room, and for an error of the system or of h5py.
     """
     there = next(each for each in (folder, *folder.parents) if each.exists())
-    free_mb = shutil.disk_usage(there).free / 1e6
+    disk = shutil.disk_usage(there)
+    free_mb = disk.free / 1e6
     try:
-        if free_mb < least_bytes / 1e6:
+        # Some file systems tell no figures at all.
+        if disk.total and disk.free < least_bytes:
             raise OSError(errno.ENOSPC, f"{least_bytes / 1e6:,.0f} MB are needed")
         yield
     except (OSError, RuntimeError) as error:
