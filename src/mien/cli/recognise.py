@@ -69,10 +69,8 @@ def live(
     from mien.live.run import LiveOutputs, run_live
 
     # In a window, the key r begins a record.
-    if raw and not (window or csv or jsonl or parquet):
-        raise typer.BadParameter(
-            "--raw is for a record: name one with --csv, --jsonl or --parquet."
-        )
+    if not window:
+        _refuse_raw_alone(raw, csv, jsonl, parquet)
     outputs = LiveOutputs(csv=csv, jsonl=jsonl, parquet=parquet, raw=raw, blur=blur)
     settings = make_settings(
         smooth_ms=smooth,
@@ -142,10 +140,7 @@ def video(
     from mien.faces.gate import parse_limits
     from mien.video.run import VideoOutputs, run_video
 
-    if raw and not (csv or jsonl or parquet):
-        raise typer.BadParameter(
-            "--raw is for a record: name one with --csv, --jsonl or --parquet."
-        )
+    _refuse_raw_alone(raw, csv, jsonl, parquet)
     if blur and not out:
         raise typer.BadParameter("--blur is for the annotated video: name one with --out.")
     outputs = VideoOutputs(
@@ -376,3 +371,10 @@ def report(
             remark(line)
     with messages_beside(summary):
         typer.echo(f"Wrote {page}")
+
+
+def _refuse_raw_alone(raw: bool, *records: Path | None) -> None:
+    if raw and not any(records):
+        raise typer.BadParameter(
+            "--raw is for a record: name one with --csv, --jsonl or --parquet."
+        )
