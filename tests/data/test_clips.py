@@ -30,13 +30,22 @@ def test_names_of_ravdess_and_crema_d_and_folders_are_understood(tmp_path):
         tmp_path,
         *("Actor_12/02-01-06-01-02-01-12.mp4", "Actor_12/02-01-02-01-02-01-12.mp4"),
         *("Actor_03/03-01-03-01-02-01-03.mp4", "1001_DFA_ANG_XX.flv", "1001_DFA_XYZ_XX.flv"),
-        *("surprised/ann/a.mov", "happy/b.webm", "holiday/c.mp4", "d.avi", "notes.txt", ".x.mp4"),
+        *(
+            "surprised/ann/a.mov",
+            "happy/b.webm",
+            "sad/phone.3gp",
+            "holiday/c.mp4",
+            "d.avi",
+            "notes.txt",
+            ".x.mp4",
+        ),
     )
     clips = load_clips(tmp_path)
     assert found(clips) == {
         "1001_DFA_ANG_XX.flv": ("angry", "actor 1001"),
         "Actor_12/02-01-06-01-02-01-12.mp4": ("fear", "actor 12"),
         "happy/b.webm": ("happy", ""),
+        "sad/phone.3gp": ("sad", ""),
         "surprised/ann/a.mov": ("surprise", "ann"),
     }
     assert dict(clips.skipped) == {

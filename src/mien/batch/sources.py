@@ -14,7 +14,7 @@ from typing import Any, Literal
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from mien.core.errors import DataError, SourceError
-from mien.media.local_path import local_path
+from mien.media.local_path import is_address, local_path
 from mien.media.picture_files import PICTURE_SUFFIXES, is_hidden
 from mien.media.source import VIDEO_SUFFIXES, without_secrets
 from mien.record.parquet import require_pyarrow
@@ -28,7 +28,6 @@ MANIFEST_COLUMNS = ("source", "path")
 
 Kind = Literal["picture", "video"]
 
-_URI = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
 _GLOB = re.compile(r"[*?\[]")
 _LONGEST_CELL = 1 << 17
 """Characters of a cell in a list: what lies between two quotation marks far apart is longer."""
@@ -57,7 +56,7 @@ class BatchSource:
     @property
     def is_remote(self) -> bool:
         """Whether it lies in an object store."""
-        return is_uri(self.location)
+        return is_address(self.location)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +70,6 @@ class FoundSources:
 
     sources: tuple[BatchSource, ...]
     passed_over: tuple[str, ...]
-
-
-def is_uri(text: str) -> bool:
-    """Whether a text is an address such as `s3://bucket/key`."""
-    return _URI.match(text) is not None
 
 
 def find_sources(inputs: Sequence[str]) -> FoundSources:
@@ -166,7 +160,7 @@ def _refuse_one_name_for_two(sources: Iterable[BatchSource]) -> None:
 
 def _of_input(text: str) -> Iterator[BatchSource | str]:
     """The sources that an input names, and the names of files that are none."""
-    path = None if is_uri(text) else local_path(text)
+    path = None if is_address(text) else local_path(text)
     if path is None:
         yield from _of_uri(text)
     elif path.is_dir():
@@ -266,7 +260,7 @@ def _of_file(path: str, name: str | None = None) -> BatchSource:
 
 def _kind_of(name: str) -> Kind | None:
     """What a file is by its name; None where it is hidden, or neither a picture nor a video."""
-    path = PurePosixPath(name) if is_uri(name) else Path(name)
+    path = PurePosixPath(name) if is_address(name) else Path(name)
     if is_hidden(Path(path.name)):
         return None
     if path.suffix.lower() in PICTURE_SUFFIXES:
@@ -278,7 +272,7 @@ def _of_manifest(path: Path) -> Iterator[BatchSource]:
     """The sources of a list; a relative path begins in the list's folder."""
     for name in _manifest_names(path):
         _refuse_nul(path, name)
-        if is_uri(name):
+        if is_address(name):
             yield from (found for found in _of_uri(name) if isinstance(found, BatchSource))
         else:
             yield _of_file(str(file_of_name(name, path.parent)), name)

@@ -27,11 +27,7 @@ from mien.data.dataset import Skipped
 from mien.data.table_file import named_file, open_table
 from mien.data.walk import files_below
 from mien.media.picture_files import is_picture
-
-VIDEO_SUFFIXES = frozenset(
-    {".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"}
-)
-"""What is taken for a clip, by the end of its name."""
+from mien.media.source import VIDEO_SUFFIXES
 
 _RAVDESS = re.compile(r"(\d\d)-\d\d-(\d\d)-\d\d-\d\d-\d\d-(\d\d)")
 _RAVDESS_EMOTIONS = {

@@ -11,7 +11,12 @@ from urllib.request import url2pathname
 from mien.core.errors import SourceError
 from mien.media.source import without_secrets
 
-_URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
+_ADDRESS = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is an address, such as `s3://bucket/key`, and no path."""
+    return _ADDRESS.match(text) is not None
 
 
 def local_path(place: str | os.PathLike[str]) -> Path | None:
@@ -32,7 +37,7 @@ def local_path(place: str | os.PathLike[str]) -> Path | None:
     if address is not None and address.netloc in ("", "localhost"):
         return Path(url2pathname(address.path))
     # Path.expanduser() fails for a file called ~a.mp4.
-    return None if _URL.match(text) else Path(os.path.expanduser(text))  # noqa: PTH111
+    return None if is_address(text) else Path(os.path.expanduser(text))  # noqa: PTH111
 
 
 def path_here(place: str | os.PathLike[str]) -> Path:
