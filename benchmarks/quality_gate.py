@@ -6,9 +6,9 @@ Faces are the validation faces of the selected experiment (which no network was 
 are, blurred, darkened, paled, and shrunk. "agree" is the mean share of FER+'s raters (of those who
 name one of the seven emotions) who say what the network says. Non-faces are the pictures that the
 raters call "not a face" (half of which are faces, badly framed) and crops of photographs without
-people from scikit-image and scikit-learn. The likeness to a face was fitted without any of these
-non-faces; the emotion network itself was trained on the rated pictures of the training part, not of
-the test.
+people from scikit-image and scikit-learn. The crops, and the rated pictures of the test, are new to
+the network and to its likeness to a face. Those of train.csv are not: the network has learnt most
+of them, and the likeness was fitted on faces drawn from train.csv, some of these among them.
 
 The table of head angles is of the validation faces on which YuNet (`--detector mtcnn`: MTCNN)
 finds landmarks, when they are enlarged threefold and padded with grey. FER2013's faces have no true

@@ -166,6 +166,26 @@ def test_runs_that_left_out_other_near_copies_of_a_fold_are_refused(
     apart = finished_run("apart", recipe=RECIPE + "[split]\nnear_copies_apart = true\n")
     together = finished_run("together")
     lines = compare_networks(together.artifact, apart.artifact, training_data=faces)
+    assert lines[1].startswith("21 validation faces")
+
+
+def test_it_is_said_which_network_has_learnt_near_copies_of_the_validation_faces(
+    finished_run, faces: Path
+) -> None:
+    apart = RECIPE + "[split]\nnear_copies_apart = true\n"
+    without = finished_run("without", recipe=apart)
+    taught = finished_run(
+        "taught", recipe=f'{apart}[training]\nstart_from = "first"\n', temperature=0.9
+    )
+    finished_run("first")
+    told = (
+        "first learnt near-copies of these faces: the figures of taught are a little too good "
+        "beside those of without, which comes from none"
+    )
+    for pair in ((without, taught), (taught, without)):
+        lines = compare_networks(*(run.artifact for run in pair), training_data=faces)
+        assert lines[0] == told
+    lines = compare_networks(without.artifact, without.network, training_data=faces)
     assert lines[0].startswith("21 validation faces")
 
 

@@ -34,8 +34,8 @@ from mien.training.start import (
     check_finished,
     check_knows_no_validation,
     check_same_faces,
+    check_shipped_knows_no_validation,
     check_split,
-    check_start_from_shipped,
     check_teachers,
     start_from,
     told_of_near_copies,
@@ -225,17 +225,17 @@ def test_the_network_that_ships_is_not_judged_by_faces_that_it_knows(
 ) -> None:
     faces = faces_in(tmp_path / "train.csv")
     folds = SplitConfig(folds=5, fold=1)
-    check_start_from_shipped(faces, folds)
+    check_shipped_knows_no_validation(faces, folds)
     signs = test_faces._signs(test_faces.fingerprint(faces.faces_u8[::14]))
     monkeypatch.setattr(test_faces, "_known_signs", lambda _table: signs)
     monkeypatch.setattr("mien.training.start.FER2013_SPLIT", faces.split_fingerprint())
     with pytest.raises(ModelError, match="The network that ships trains on faces that this run"):
-        check_start_from_shipped(faces, folds)
-    check_start_from_shipped(faces, SplitConfig())
+        check_shipped_knows_no_validation(faces, folds)
+    check_shipped_knows_no_validation(faces, SplitConfig())
     with pytest.raises(ModelError, match="which another file, other labels or groups split"):
-        check_start_from_shipped(replace(faces, labels=faces.labels // 2), SplitConfig())
+        check_shipped_knows_no_validation(replace(faces, labels=faces.labels // 2), SplitConfig())
     with pytest.raises(ModelError, match="of the 70 are FER2013's training faces"):
-        check_start_from_shipped(faces.take(np.arange(70)[::-1]), SplitConfig())
+        check_shipped_knows_no_validation(faces.take(np.arange(70)[::-1]), SplitConfig())
     # What it is compared with has the validation faces of the network that ships, which has left
     # near-copies out of its training only.
     shipped = load_experiment(selected_experiment(RECIPE.parent)).split

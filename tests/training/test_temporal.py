@@ -13,11 +13,13 @@ keras = pytest.importorskip("keras", reason="needs mien[train]")
 
 from mien.cli import main
 from mien.core.errors import DataError, ModelError
+from mien.data import test_faces
 from mien.data.face_sequences import FaceSequence
 from mien.data.synthetic import synthetic_dataset, write_csv
 from mien.evaluation.over_time import compare_ways
 from mien.models.config import TemporalConfig
 from mien.models.temporal import build_temporal, step_network
+from mien.training.faces import load_faces
 from mien.training.iterations import iteration_history
 from mien.training.job import TrainingJob
 from mien.training.recipe import find_recipe
@@ -323,3 +325,19 @@ def test_sequences_of_few_subjects_give_wide_intervals():
     assert widths[2] == np.inf
     assert "They are of one subject: how well others fare, nothing tells" in texts[2]
     assert "(-inf to +inf)" in texts[2]
+    # Two accuracies lie 1 apart at most.
+    of_two = compare_ways(network, [sequences[0], sequences[1]] * 20, "x", "y")
+    measured = of_two.of_moments["each frame by itself"]["accuracy"]
+    assert (measured.low, measured.high) == (-1, 1)
+
+
+def test_faces_that_the_network_that_ships_has_learnt_do_not_judge(workplace, monkeypatch):
+    """A network over time learns from what it says: of its training faces that is too good."""
+    faces = load_faces(workplace / "train.csv", None)
+    signs = test_faces._signs(test_faces.fingerprint(faces.faces_u8))
+    monkeypatch.setattr(test_faces, "_known_signs", lambda _table: signs)
+    monkeypatch.setattr("mien.training.start.FER2013_SPLIT", faces.split_fingerprint())
+    run = workplace / "runs" / "known"
+    with pytest.raises(ModelError, match="The network that ships trains on faces that would"):
+        train(workplace, workplace / "train.csv", run)
+    assert not RunFolder(run).is_finished

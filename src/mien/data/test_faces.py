@@ -29,7 +29,8 @@ TRAINING_STEP = 14
 """Of so many of FER2013's training faces the fingerprint of one is kept."""
 
 DIFFERENT_TEST_FACES = 7087
-"""So many of FER2013's 7,178 test faces differ; the others are exact copies of these."""
+"""So many of FER2013's 7,178 test faces differ in their fingerprint. The others are copies of
+these, five of them saved anew."""
 
 _TEST_TABLE = "fer2013_test_fingerprints.npy"
 _TRAINING_TABLE = "fer2013_training_fingerprints.npy"

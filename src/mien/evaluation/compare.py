@@ -20,6 +20,7 @@ from mien.training.config import load_experiment
 from mien.training.faces import LabelledFaces, load_faces_of, split_faces
 from mien.training.provenance import LARGEST_TEST_PART, check_data, data_of_run
 from mien.training.run_folder import RunFolder
+from mien.training.start import ancestors_of, who_learnt_near_copies
 from mien.training.temperature import fit_temperature, log_losses
 
 RESAMPLES = 2_000
@@ -102,8 +103,10 @@ def compare_networks(first: Path, second: Path, *, training_data: Path | None) -
     of_groups = ""
     if validation.groups is not None:
         of_groups = f" of {len(np.unique(validation.groups)):,} groups"
+    near_copies = _told_of_near_copies(experiments, runs, faces)
     return [
         *([faces.told_of_skipped] if faces.told_of_skipped else []),
+        *([near_copies] if near_copies else []),
         f"{len(validation.labels):,} validation faces{of_groups}, each network calibrated on them",
         f"first:  {experiments[0]}, {first}, temperature {temperatures[0]:.3f}",
         f"second: {experiments[1]}, {second}, temperature {temperatures[1]:.3f}",
@@ -128,6 +131,27 @@ def _refuse_other_validation(first: Path, second: Path, recipes: list[Path]) -> 
             f"{first} and {second} were not chosen on the same validation faces: "
             f"{recipes[0]} and {recipes[1]} differ in [split]."
         )
+
+
+def _told_of_near_copies(
+    experiments: list[str], runs: list[RunFolder], faces: LabelledFaces
+) -> str | None:
+    """Say which network has the advantage of near-copies of the validation faces, if one has."""
+    # The folder of the network that ships does not say where it comes from.
+    found = [
+        run if run.recipe.is_file() else RunFolder(Path("results/runs") / experiment)
+        for run, experiment in zip(runs, experiments, strict=True)
+    ]
+    learnt = [who_learnt_near_copies(ancestors_of([run]), faces) for run in found]
+    if bool(learnt[0]) == bool(learnt[1]):
+        return None
+    names, ahead, behind = (
+        (learnt[0], *experiments) if learnt[0] else (learnt[1], *reversed(experiments))
+    )
+    return (
+        f"{', '.join(names)} learnt near-copies of these faces: the figures of {ahead} are a "
+        f"little too good beside those of {behind}, which comes from none"
+    )
 
 
 def _shared_validation(

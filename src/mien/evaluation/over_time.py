@@ -276,8 +276,9 @@ def _measure(
     Sequences of one person are alike: taken for independent ones, they would make the intervals
     too narrow. So would the percentiles of few subjects: where one has several sequences, their
     distances from the gain are widened by sqrt(G / (G - 1)) and Student's t of G - 1 degrees of
-    freedom over the normal quantile (Hesterberg 2015, "What teachers should know about the
-    bootstrap"); of a single subject there are no ends.
+    freedom over the normal quantile, within -1 and 1. (Hesterberg 2015, "What teachers should know
+    about the bootstrap", takes other percentiles for this reason; of two or three subjects the
+    outermost would still be too near.) Of a single subject there are no ends.
     """
     count = int(subjects.max()) + 1
     confusions = {}
@@ -299,7 +300,7 @@ def _measure(
             ends[:] = [[-np.inf], [np.inf]]
         elif count < len(subjects):
             widening = (count / (count - 1)) ** 0.5 * widening_of_few(count)
-            ends = gain + widening * (ends - gain)
+            ends = np.clip(gain + widening * (ends - gain), -1, 1)
         table[way] = {
             name: Measured(own[i], float(gain[i]), float(ends[0, i]), float(ends[1, i]))
             for i, name in enumerate(("accuracy", "macro_f1"))

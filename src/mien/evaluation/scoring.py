@@ -48,8 +48,8 @@ SHIPPED_RESULTS = Path("results/model")
 OTHER_RESULTS = Path("results/evaluation")
 
 TEST_FACES_OF_ITS_OWN_FIGURES = 6500
-"""The figures that a network's folder shows are of nearly all of FER2013's test faces, which are
-7,087 different pictures."""
+"""The figures that a network's folder shows are of nearly all of FER2013's test faces: see
+`mien.data.test_faces.DIFFERENT_TEST_FACES`."""
 
 
 def score_network(

@@ -153,7 +153,7 @@ def _votes_for(
     if votes is None:
         raise DataError(
             f"{votes_file} holds votes for other faces than the {len(labels):,} of "
-            f"{training_data}: everywhere in FER2013 the raters agree with 73% of the labels, here "
+            f"{training_data}: everywhere in FER2013 the raters agree with 72% of the labels, here "
             "not with half of some. Train on FER2013's train.csv, with its rows as they are, or "
             "set vote_weight to 0."
         )

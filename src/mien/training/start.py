@@ -123,7 +123,7 @@ def check_knows_no_validation(
             check_split(run.path.name, recipe.split, experiment.split)
     check_same_faces(ancestors, faces, experiment.split)
     if SHIPPED in origins:
-        check_start_from_shipped(faces, experiment.split)
+        check_shipped_knows_no_validation(faces, experiment.split)
 
 
 def told_of_near_copies(
@@ -141,20 +141,34 @@ def told_of_near_copies(
     """
     if not experiment.split.near_copies_apart:
         return None
-    names, origins = [], _origins(experiment)
-    for run, recipe in _with_recipes(ancestors):
-        origins += _origins(recipe)
-        if not recipe.split.near_copies_apart and _shares_faces(run, faces):
-            names.append(run.path.name)
-    names.sort()
-    if SHIPPED in origins and faces.split_fingerprint() == FER2013_SPLIT:
-        names.append("the network that ships")
+    names = who_learnt_near_copies(ancestors, faces, origins=_origins(experiment))
     if not names:
         return None
     return (
         f"{', '.join(names)} learnt near-copies of these validation faces: figures on them "
         "are a little too good"
     )
+
+
+def who_learnt_near_copies(
+    runs: Sequence[RunFolder], faces: LabelledFaces, origins: Sequence[str] = ()
+) -> list[str]:
+    """Name the runs that learnt near-copies of the validation faces.
+
+    Args:
+        runs: What `ancestors_of` returns.
+        faces: What is split.
+        origins: Whose weights and answers a run takes that is not among them.
+    """
+    names, shipped = [], SHIPPED in origins
+    for run, recipe in _with_recipes(runs):
+        shipped |= SHIPPED in _origins(recipe)
+        if not recipe.split.near_copies_apart and _shares_faces(run, faces):
+            names.append(run.path.name)
+    names.sort()
+    if shipped and faces.split_fingerprint() == FER2013_SPLIT:
+        names.append("the network that ships")
+    return names
 
 
 def _with_recipes(runs: Sequence[RunFolder]) -> list[tuple[RunFolder, Experiment]]:
@@ -248,8 +262,8 @@ def check_same_faces(runs: Sequence[RunFolder], faces: LabelledFaces, split: Spl
             )
 
 
-def check_start_from_shipped(faces: LabelledFaces, split: SplitConfig) -> None:
-    """See that a run from the network that ships is judged by faces that this has not seen.
+def check_shipped_knows_no_validation(faces: LabelledFaces, split: SplitConfig) -> None:
+    """See that a run that takes from the network that ships is judged by faces new to this.
 
     Raises:
         ModelError: if these are FER2013's training faces, and split in another way than for it.
@@ -263,8 +277,8 @@ def check_start_from_shipped(faces: LabelledFaces, split: SplitConfig) -> None:
             f"The network that ships was trained on these faces: about {known:,} of the "
             f"{len(faces.labels):,} are FER2013's training faces, which another file, other labels "
             "or groups split otherwise. It knows most of those that would choose this run's "
-            'epoch. Start from random weights (start_from = ""), train on FER2013\'s train.csv '
-            "(`mien data download`), or give faces of your own."
+            "epoch. Train on FER2013's train.csv (`mien data download`), on data of your own, or, "
+            'a network of faces, from random weights (start_from = "").'
         )
 
 

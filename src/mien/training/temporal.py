@@ -55,6 +55,7 @@ from mien.training.sequence_batches import (
     sequence_loss,
     targets_of,
 )
+from mien.training.start import check_shipped_knows_no_validation
 from mien.training.training_model import TrainingModel
 
 
@@ -75,7 +76,8 @@ def train_temporal(job: TrainingJob) -> Path:
 
     Raises:
         SettingError: if the run's folders are not free for it (`mien.training.job.check_folders`).
-        ModelError: if the folder belongs to another recipe, artifact, or other data.
+        ModelError: if the folder belongs to another recipe, artifact, or other data, or the network
+            that ships has learnt the faces that would choose the epoch or judge.
         DataError: if there is nothing to learn from.
     """
     run = job.run
@@ -99,6 +101,8 @@ def _train(job: TrainingJob) -> Path:
     recognizer = Recognizer(reading=experiment.sequences.reading or None, threads=1)
     classifier = recognizer.classifier
     source = load_faces_or_clips(job.training_data, job.votes_file)
+    if not isinstance(source, ClipSet):
+        check_shipped_knows_no_validation(source, experiment.split)
     known = {"face_artifact_sha256": classifier.artifact.sha256, "reading": classifier.reading_name}
     if not job.restart:
         check_data(source, run)
