@@ -59,13 +59,17 @@ export class Engines {
     return networkOf(await this.model(), this.#reading).reading.labels;
   }
 
+  /** Opens what recognises. What was asked for before and is not open yet is broken off. */
   async open(mode: Mode, progress: Progress): Promise<Recogniser> {
+    this.#loading?.abort();
+    // Made before anything is waited for: whoever closes has something to break off.
+    const { signal } = (this.#loading = new AbortController());
     const model = await this.model();
+    signal.throwIfAborted();
     if (mode === "server") {
       return (this.#server ??= new ServerRecogniser(this.api, model, this.#reading));
     }
-    const loading = (this.#loading = new AbortController());
-    const fetchFile = (file: NetworkFile, told: Progress) => this.api.bytes(file, told, loading.signal);
+    const fetchFile = (file: NetworkFile, told: Progress) => this.api.bytes(file, told, signal);
     const temporal = this.#isOverTime ? temporalOf(model, this.#reading) : null;
     if (this.#device?.isBroken) {
       this.#mayUseGpu = this.#device.nextMayUseGpu;
@@ -73,19 +77,20 @@ export class Engines {
       this.#calmedBy = null;
     }
     const device =
-      this.#device ?? (await DeviceRecogniser.open(fetchFile, model, this.#mayUseGpu, progress));
-    if (loading.signal.aborted && device !== this.#device) {
+      this.#device ??
+      (await DeviceRecogniser.open(fetchFile, model, this.#mayUseGpu, progress, signal));
+    if (signal.aborted && device !== this.#device) {
       device.close();
-      throw loading.signal.reason;
+      throw signal.reason;
     }
     this.#device = device;
     await device.readAs(this.#reading);
-    loading.signal.throwIfAborted();
+    signal.throwIfAborted();
     const wanted = temporal?.sha256 ?? null;
     if (wanted !== this.#calmedBy) {
       // Fetched when it is wanted: the first result does not wait for it.
       const file = temporal && (await fetchFile(temporal, () => {}));
-      loading.signal.throwIfAborted();
+      signal.throwIfAborted();
       // Said before it is done: whoever wants another one next asks after this.
       this.#calmedBy = wanted;
       await device.calmBy(file);

@@ -81,12 +81,13 @@ export class DeviceRecogniser implements Recogniser {
     this.#end(failure(detail));
   }
 
-  /** Fetches the networks and opens them. */
+  /** Fetches the networks and opens them, unless it is broken off: then nothing of it is left. */
   static async open(
     fetchFile: Fetch,
     model: ModelInfo,
     mayUseGpu: boolean,
     progress: Progress,
+    signal: AbortSignal,
   ): Promise<DeviceRecogniser> {
     check(model);
     const wanted: NetworkFile[] = [model.page_detector!, model];
@@ -101,9 +102,10 @@ export class DeviceRecogniser implements Recogniser {
     const [detector, network] = await Promise.all(fetched);
     const files = { detector: detector!, network: network! };
     const request = { type: "open", model, files, mayUseGpu } as const;
-    const opened = await DeviceRecogniser.#tryOpen({ ...request, threads: mostThreads() });
+    const opened = await DeviceRecogniser.#tryOpen({ ...request, threads: mostThreads() }, signal);
     if (opened) return opened;
-    const slower = await DeviceRecogniser.#tryOpen({ ...request, threads: 1, mayUseGpu: false });
+    const last = { ...request, threads: 1, mayUseGpu: false };
+    const slower = await DeviceRecogniser.#tryOpen(last, signal);
     if (!slower) throw failure("The networks could not be opened in time.");
     slower.warning =
       "Threads do not start in this browser, or its graphics card does not: it is slower than it could be.";
@@ -111,9 +113,15 @@ export class DeviceRecogniser implements Recogniser {
   }
 
   /** Null where several threads, or the graphics card beside them, did not start in time. */
-  static async #tryOpen(request: Omit<OpenRequest, "id">): Promise<DeviceRecogniser | null> {
+  static async #tryOpen(
+    request: Omit<OpenRequest, "id">,
+    signal: AbortSignal,
+  ): Promise<DeviceRecogniser | null> {
+    signal.throwIfAborted();
     const { threads, mayUseGpu } = request;
     const recogniser = new DeviceRecogniser();
+    const stop = () => recogniser.close();
+    signal.addEventListener("abort", stop, { once: true });
     let timer = 0;
     const late = new Promise<"late">((resolve) => {
       if (threads > 1) timer = self.setTimeout(() => resolve("late"), OPEN_MS);
@@ -134,6 +142,7 @@ export class DeviceRecogniser implements Recogniser {
       if (threads === 1) throw error;
       return null;
     } finally {
+      signal.removeEventListener("abort", stop);
       self.clearTimeout(timer);
     }
     recogniser.close();

@@ -1,6 +1,6 @@
-// What recognises on this device, after it broke.
+// What recognises on this device: how it is opened, broken off, and opened anew after it broke.
 
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Api } from "../../src/api";
 import { Engines } from "../../src/engines";
 import type { ModelInfo } from "../../src/readings";
@@ -21,9 +21,14 @@ interface Asked {
 class FakeWorker {
   static isSilentAt: (request: Asked) => boolean;
   static asked: Asked[] = [];
+  static running = new Set<FakeWorker>();
   onmessage: (event: { data: object }) => void = () => {};
   isEnded = false;
   #isOnGpu = false;
+
+  constructor() {
+    FakeWorker.running.add(this);
+  }
 
   postMessage(request: Asked & { id: number }) {
     FakeWorker.asked.push(request);
@@ -35,6 +40,7 @@ class FakeWorker {
 
   terminate() {
     this.isEnded = true;
+    FakeWorker.running.delete(this);
   }
 
   #answer({ type, mayUseGpu }: Asked) {
@@ -55,6 +61,7 @@ function openDevice() {
 
 beforeEach(() => {
   FakeWorker.asked = [];
+  FakeWorker.running.clear();
   FakeWorker.isSilentAt = () => false;
   vi.stubGlobal("self", globalThis);
   vi.stubGlobal("navigator", {});
@@ -122,4 +129,67 @@ it("is opened anew without the graphics card that was lost, and only then", asyn
   expect(await open()).toBe(second);
   const opened = FakeWorker.asked.filter(({ type }) => type === "open");
   expect(opened.map(({ mayUseGpu }) => mayUseGpu)).toEqual([true, false]);
+});
+
+describe("loading that is broken off", () => {
+  const nothing = () => {};
+
+  /** What opens, and a server that describes its network when it is let. */
+  function withSlowServer() {
+    let answer: () => void = nothing;
+    let fetched = 0;
+    const api = {
+      model: () => new Promise<ModelInfo>((resolve) => (answer = () => resolve(MODEL))),
+      bytes: async () => {
+        fetched++;
+        return new ArrayBuffer(0);
+      },
+    };
+    const engines = new Engines(api as unknown as Api, nothing);
+    return { engines, tell: () => answer(), fetched: () => fetched };
+  }
+
+  it.each(["stopped first", "asked for at once"])(
+    "before the network is described is done once when it is tried again: %s",
+    async (how) => {
+      const { engines, tell, fetched } = withSlowServer();
+      const stopped = expect(engines.open("device", nothing)).rejects.toThrow("aborted");
+      if (how === "stopped first") engines.close();
+      const device = engines.open("device", nothing);
+      tell();
+      await stopped;
+      await device;
+      expect([fetched(), FakeWorker.running.size]).toEqual([2, 1]);
+    },
+  );
+
+  it("by a change to the server fetches no network", async () => {
+    vi.stubGlobal("OffscreenCanvas", class {});
+    const { engines, tell, fetched } = withSlowServer();
+    const stopped = expect(engines.open("device", nothing)).rejects.toThrow("aborted");
+    engines.close();
+    const server = engines.open("server", nothing);
+    tell();
+    await stopped;
+    expect((await server).description).toContain("the server");
+    expect([fetched(), FakeWorker.running.size]).toEqual([0, 0]);
+  });
+
+  it("while the networks are opened ends their worker, and begins no slower one", async () => {
+    vi.stubGlobal("navigator", { hardwareConcurrency: 8 });
+    vi.stubGlobal("crossOriginIsolated", true);
+    const { engines, tell } = withSlowServer();
+    const stopped = expect(engines.open("device", nothing)).rejects.toThrow("aborted");
+    const asked = new Promise<void>((resolve) => {
+      FakeWorker.isSilentAt = () => {
+        resolve();
+        return true;
+      };
+    });
+    tell();
+    await asked;
+    engines.close();
+    await stopped;
+    expect([FakeWorker.asked.length, FakeWorker.running.size]).toEqual([1, 0]);
+  });
 });
