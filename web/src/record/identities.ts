@@ -13,13 +13,14 @@ export class Identities {
   #highest = 0;
   #numbers = new Map<number, number>();
   // Where people were last, by their number, before the new start.
-  #before: FaceRecord[] = [];
+  #before = new Map<number, FaceRecord>();
   #now = new Map<number, FaceRecord>();
   #startedMs: number | null = null;
 
   /** The recogniser starts anew; `samePeople` where the picture goes on. */
   restart(samePeople: boolean): void {
-    this.#before = samePeople ? [...this.#now.values()] : [];
+    // Who was not seen since the last new start may still come back.
+    this.#before = new Map(samePeople ? [...this.#before, ...this.#now] : []);
     this.#now.clear();
     this.#numbers.clear();
     this.#startedMs = null;
@@ -46,7 +47,7 @@ export class Identities {
   /** The number of whoever stood there before. */
   #continued(face: FaceRecord, count: number): number | undefined {
     const taken = new Set(this.#numbers.values());
-    const left = this.#before.filter(
+    const left = [...this.#before.values()].filter(
       (old) => !taken.has(old.track_id) && face.timestamp_ms - old.timestamp_ms <= REMEMBERED_MS,
     );
     if (left.length === 1 && count === 1) return left[0]!.track_id;

@@ -38,6 +38,23 @@ describe("people", () => {
     expect(identities.renumber([face(4, 20_000, 500), face(5, 20_000, 0)])[1]!.track_id).toBe(2);
   });
 
+  it("keep their numbers though it starts anew several times before they are seen again", () => {
+    const identities = new Identities();
+    identities.renumber([face(1, 0, 100), face(2, 0, 400)]);
+    for (let pause = 0; pause < 2; pause++) identities.restart(true);
+    expect(identities.renumber([face(1, 5000, 400)])[0]!.track_id).toBe(2);
+    identities.restart(true);
+    const both = identities.renumber([face(1, 10_000, 100), face(2, 10_000, 400)]);
+    expect(both.map((row) => row.track_id)).toEqual([1, 2]);
+    // Whoever left is no more expected after many new starts than after one.
+    for (let seconds = 15; seconds <= 60; seconds += 5) {
+      identities.restart(true);
+      identities.renumber([face(1, seconds * 1000, 400)]);
+    }
+    identities.restart(true);
+    expect(identities.renumber([face(1, 62_000, 100)])[0]!.track_id).toBe(2);
+  });
+
   it("who was last seen over 30 s ago are not taken for whoever comes next", () => {
     for (const [elapsedMs, number] of [[30_000, 1], [30_001, 2]] as const) {
       const identities = new Identities();
