@@ -20,7 +20,7 @@ from mien.core.temporal import bundled_temporal, load_temporal
 from mien.core.types import Box
 from mien.faces.assign import intersection_over_union
 from mien.recognizer import Recognizer
-from mien.record.read import read_record
+from mien.record.read import read_collection, read_record
 
 export_site = pytest.importorskip("mien.serve.site", reason="needs mien[serve]").export_site
 
@@ -240,7 +240,11 @@ def test_a_network_of_any_input_and_labels_is_read_and_its_labels_are_texts(
 ):
     artifact = foreign_artifact(tmp_path / "foreign.onnx")
     labels = artifact.reading().labels
-    cv2.imwrite(str(tmp_path / "photo.png"), astronaut_bgr)
+    photo = {
+        "name": "<b>two</b>\nlines.png",
+        "mimeType": "image/png",
+        "buffer": cv2.imencode(".png", astronaut_bgr)[1].tobytes(),
+    }
     alerts = []
 
     def dismiss(dialog):
@@ -250,14 +254,18 @@ def test_a_network_of_any_input_and_labels_is_read_and_its_labels_are_texts(
     with launch(address=serve("--model", str(artifact.onnx_path))) as page:
         page.on("dialog", dismiss)
         choose_mode(page, mode)
-        open_photo(page, tmp_path / "photo.png")
+        open_photo(page, photo)
         shown = page.inner_text("#bars")
-        table = list(read_record(download(page, "[data-export=csv]", tmp_path)))
+        record = download(page, "[data-export=csv]", tmp_path)
+        table = list(read_record(record))
+        report = download(page, "[data-export=report]", tmp_path)
         assert page.locator("main img[src=x]").count() == 0
     assert "<img src=x onerror=alert(1)>" in shown
     assert alerts == []
     (face,) = table
     assert (face.labels, face.reading) == (labels, "<i>mine</i>")
+    assert [name for name, _ in read_collection(record)] == ["<b>two</b> lines.png"]
+    assert "&lt;b&gt;two&lt;/b&gt; lines.png" in report.read_text(encoding="utf-8")
     expected = Recognizer(artifact, detector="yunet", threads=1).recognize(astronaut_bgr)
     assert face.probabilities == pytest.approx(expected[0].probabilities, abs=0.02)
 

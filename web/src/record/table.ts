@@ -91,10 +91,12 @@ function rounded(column: string, value: Cell): Cell {
   return typeof value === "number" ? Number(value.toFixed(DIGITS[column] ?? 6)) : value;
 }
 
-/** A value as CSV has it; no table program takes it for a formula. */
+/** A value as CSV has it, as in Python in one line; no table program takes it for a formula. */
 function quoted(value: Cell): string {
   if (value === null) return "";
   if (typeof value !== "string") return String(value);
   const harmless = /^'*[=+\-@\t\r]/.test(value) ? `'${value}` : value;
-  return /[",\n\r]/.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless;
+  if (!/[",\n\r]/.test(harmless)) return harmless;
+  // Whoever reads mien's tables takes each line for a row.
+  return `"${harmless.replaceAll(/[\n\r]/g, " ").replaceAll('"', '""')}"`;
 }

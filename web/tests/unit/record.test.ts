@@ -177,11 +177,14 @@ describe("the record", () => {
 describe("the table", () => {
   it("quotes what would break it, and runs no formulas", () => {
     const record = new FaceLog();
-    for (const name of ['a "b", c.jpg', "=1+1.jpg"]) record.add(record.begin(name), [face(0, 0)]);
-    const [header, one, other] = toCsv(record.sources, ["happy", "sad"]).split("\n");
+    const names = ['a "b", c.jpg', "=1+1.jpg", "two\r\nlines.jpg"];
+    for (const name of names) record.add(record.begin(name), [face(0, 0)]);
+    const [header, one, other, third, ...rest] = toCsv(record.sources, ["happy", "sad"]).split("\n");
     expect(header).toMatch(/^frame,timestamp_ms,track_id,.*,happy,sad,uncertain,.*source$/);
     expect(one).toMatch(/,"a ""b"", c\.jpg"$/);
     expect(other).toMatch(/,'=1\+1\.jpg$/);
+    expect(third).toMatch(/,"two {2}lines\.jpg"$/);
+    expect(rest).toEqual([""]);
   });
 });
 
