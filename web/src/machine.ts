@@ -143,7 +143,7 @@ export function initialState<F extends NamedFile = File>(mode: Mode): State<F> {
 export function step<F extends NamedFile>(state: State<F>, event: Event<F>): Step<F> {
   switch (event.type) {
     case "preload":
-      return withEngine(state, []);
+      return preload(state);
     case "start-camera":
       return startCamera(state);
     case "open-files":
@@ -225,6 +225,11 @@ function report<F extends NamedFile>(state: State<F>, event: Report<F>): Step<F>
 }
 
 // --- What the user wants to see ---
+
+/** Whoever chose something to see already has had the networks loaded for it, or stopped that. */
+function preload<F extends NamedFile>(state: State<F>): Step<F> {
+  return state.stage.kind === "welcome" ? withEngine(state, []) : [state, []];
+}
 
 function startCamera<F extends NamedFile>(state: State<F>): Step<F> {
   const wish = state.sourceWish + 1;

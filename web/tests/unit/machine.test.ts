@@ -246,6 +246,11 @@ describe("loading", () => {
     expect(first).toMatchObject([{ do: "recognise-photo", file: OTHER, index: 1 }]);
   });
 
+  it("that was stopped is not begun again for what nobody asked for", () => {
+    const stopped = after(RUNNING[0]!, { type: "stop-loading" });
+    expect(step(stopped.state, { type: "preload" })).toEqual([stopped.state, []]);
+  });
+
   it("that fails before anybody asked for anything says nothing", () => {
     const failed: Event<F>[] = [{ type: "preload" }, { type: "engine-failed", wish: 1, problem: PROBLEM }];
     expect(after(...failed).state.problem).toBeNull();
