@@ -65,6 +65,8 @@ export interface State<F extends NamedFile = File> {
   readonly stage: Stage<F>;
   readonly engine: Engine;
   readonly problem: Problem | null;
+  /** Whether the tab is hidden: it gets no frames of a camera. */
+  readonly isHidden: boolean;
   /** Number of the last wish for something to see, and for something that recognises. */
   readonly sourceWish: number;
   readonly engineWish: number;
@@ -134,6 +136,7 @@ export function initialState<F extends NamedFile = File>(mode: Mode): State<F> {
     stage: { kind: "welcome" },
     engine: { kind: "closed" },
     problem: null,
+    isHidden: false,
     sourceWish: 0,
     engineWish: 0,
   };
@@ -167,7 +170,7 @@ export function step<F extends NamedFile>(state: State<F>, event: Event<F>): Ste
     case "dismiss":
       return [{ ...state, problem: null }, []];
     case "tab-hidden":
-      return tabHidden(state);
+      return fallsAsleep({ ...state, isHidden: true });
     case "tab-shown":
       return tabShown(state);
     case "outside-failed":
@@ -244,7 +247,8 @@ function startCamera<F extends NamedFile>(state: State<F>): Step<F> {
 
 function cameraOpen<F extends NamedFile>(state: State<F>): Step<F> {
   if (state.stage.kind !== "camera") return [state, []];
-  return whenOpen({ ...state, stage: { ...state.stage, phase: "open" } });
+  const next: State<F> = { ...state, stage: { ...state.stage, phase: "open" } };
+  return state.isHidden ? fallsAsleep(next) : whenOpen(next);
 }
 
 /** A camera may fall silent for a while: a phone gives it to another app, or its driver stalls. */
@@ -340,19 +344,21 @@ function resume<F extends NamedFile>(state: State<F>): Step<F> {
 
 // --- A tab that nobody looks at gets no frames ---
 
-function tabHidden<F extends NamedFile>(state: State<F>): Step<F> {
+/** A camera that is open sleeps; one that is still being opened does so once it is open. */
+function fallsAsleep<F extends NamedFile>(state: State<F>): Step<F> {
   if (state.stage.kind !== "camera" || state.stage.phase !== "open") return [state, []];
   const next: State<F> = { ...state, stage: { ...state.stage, phase: "asleep" } };
   return [next, [{ do: "stop-live", gap: "hidden" }]];
 }
 
 function tabShown<F extends NamedFile>(state: State<F>): Step<F> {
-  if (state.stage.kind === "camera" && state.stage.phase === "asleep") {
-    const next: State<F> = { ...state, stage: { ...state.stage, phase: "open" } };
+  const shown: State<F> = { ...state, isHidden: false };
+  if (shown.stage.kind === "camera" && shown.stage.phase === "asleep") {
+    const next: State<F> = { ...shown, stage: { ...shown.stage, phase: "open" } };
     return withEngine(next, silenceOf(next));
   }
   // Who comes back does not want to wait for the next attempt.
-  return state.engine.kind === "lost" ? withEngine(state, []) : [state, []];
+  return shown.engine.kind === "lost" ? withEngine(shown, []) : [shown, []];
 }
 
 // --- What recognises ---

@@ -138,6 +138,32 @@ describe("a tab", () => {
     expect(step(hidden.state, { type: "tab-shown" })[1]).toEqual([{ do: "begin-live", wish: 1 }]);
   });
 
+  it("that is hidden while the camera opens, or the networks load, begins when somebody looks", () => {
+    const [start, camera, engine] = RUNNING as [Event<F>, Event<F>, Event<F>];
+    const orders = [
+      [start, { type: "tab-hidden" }, camera, engine],
+      [start, { type: "tab-hidden" }, engine, camera],
+      [start, camera, { type: "tab-hidden" }, engine],
+      [start, engine, { type: "tab-hidden" }, camera],
+    ] as const;
+    for (const order of orders) {
+      let state = initialState<F>("device");
+      const all: Effect<F>[] = [];
+      for (const event of order) {
+        const [next, effects] = step(state, event);
+        state = next;
+        all.push(...effects);
+      }
+      expect(all.map((effect) => effect.do)).not.toContain("begin-live");
+      expect(all).toContainEqual({ do: "stop-live", gap: "hidden" });
+      expect(statusOf(state, "", [])).toBe("Waiting until somebody looks.");
+      expect(step(state, { type: "tab-shown" })[1]).toEqual([{ do: "begin-live", wish: 1 }]);
+    }
+    // Somebody is back before the camera is.
+    const back = after(start, engine, { type: "tab-hidden" }, { type: "tab-shown" }, camera);
+    expect(back.effects).toEqual([{ do: "begin-live", wish: 1 }]);
+  });
+
   it("that is paused stays paused", () => {
     const { state, effects } = after(
       ...RUNNING,

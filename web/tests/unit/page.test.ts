@@ -185,6 +185,7 @@ describe("a camera", () => {
     ["pause, fail, resume", "paused 1-3"],
     ["mute, fail, retry, unmute", "camera 1-4"],
     ["mute, fail, unmute, retry", "camera 1-3, recognition 3-4"],
+    ["stop, hide, start, show", "hidden 3-4"],
   ])("has gaps for what nothing was recorded for, one second each: %s", async (names, gaps) => {
     let nowMs = 0;
     vi.spyOn(performance, "now").mockImplementation(() => nowMs);
@@ -222,6 +223,18 @@ describe("a camera", () => {
       ({ reason, startMs, endMs }) => `${reason} ${startMs / 1000}-${endMs! / 1000}`,
     );
     expect(had.join(", ")).toBe(gaps);
+  });
+
+  it("that opens in a hidden tab records nothing until somebody looks", async () => {
+    open = async () => new Stream();
+    const { page, numbers } = withCamera();
+    page.dispatch({ type: "start-camera" });
+    page.dispatch({ type: "tab-hidden" });
+    expect(await numbers()).toEqual([]);
+    expect(page.record.size).toBe(0);
+    page.dispatch({ type: "tab-shown" });
+    expect(await numbers()).toEqual([1]);
+    expect(page.cameraSource!.gaps).toEqual([]);
   });
 
   it("that is stopped while its stream begins fails at nothing", async () => {
