@@ -257,10 +257,7 @@ function cameraSilence<F extends NamedFile>(state: State<F>, isSilent: boolean):
   if (stage.kind !== "camera" || stage.isSilent === isSilent) return [state, []];
   const next: State<F> = { ...state, stage: { ...stage, isSilent } };
   if (stage.phase === "paused" || stage.phase === "asleep") return [next, []];
-  if (isSilent) return [next, silenceOf(next)];
-  // What failed or was stopped has its message, and begins only when somebody wants it again.
-  if (state.engine.kind === "closed") return [next, interrupted(next, whyNothing(state.mode))];
-  return stage.phase === "open" ? withEngine(next, []) : [next, []];
+  return isSilent ? [next, silenceOf(next)] : goesOn(next);
 }
 
 /** What must be done where it is the camera that gives nothing to recognise. */
@@ -354,11 +351,18 @@ function fallsAsleep<F extends NamedFile>(state: State<F>): Step<F> {
 function tabShown<F extends NamedFile>(state: State<F>): Step<F> {
   const shown: State<F> = { ...state, isHidden: false };
   if (shown.stage.kind === "camera" && shown.stage.phase === "asleep") {
-    const next: State<F> = { ...shown, stage: { ...shown.stage, phase: "open" } };
-    return withEngine(next, silenceOf(next));
+    return goesOn({ ...shown, stage: { ...shown.stage, phase: "open" } });
   }
   // Who comes back does not want to wait for the next attempt.
   return shown.engine.kind === "lost" ? withEngine(shown, []) : [shown, []];
+}
+
+/** Goes on by itself: with a camera that is back, or in a tab that is. */
+function goesOn<F extends NamedFile>(state: State<F>): Step<F> {
+  const silence = silenceOf(state);
+  if (state.engine.kind !== "closed") return withEngine(state, silence);
+  // What failed or was stopped has its message, and begins only when somebody wants it again.
+  return [state, [...silence, ...interrupted(state, whyNothing(state.mode))]];
 }
 
 // --- What recognises ---
@@ -425,8 +429,9 @@ function engineBroken<F extends NamedFile>(state: State<F>): Step<F> {
   // Several may tell of one, when the next is being opened already.
   if (engine.kind !== "open") return [state, []];
   const next: State<F> = { ...state, engine: { kind: "closed" } };
-  // A camera from which it gets nothing yet has nothing to fail at, and waits for it.
-  const isIdle = stage.kind === "camera" && (stage.phase === "opening" || stage.isSilent);
+  // A camera from which it gets nothing has nothing to fail at, and waits for it.
+  const isIdle =
+    stage.kind === "camera" && (stage.phase === "opening" || stage.phase === "asleep" || stage.isSilent);
   return isIdle ? withEngine(next, []) : [next, []];
 }
 

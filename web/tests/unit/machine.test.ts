@@ -164,6 +164,23 @@ describe("a tab", () => {
     expect(back.effects).toEqual([{ do: "begin-live", wish: 1 }]);
   });
 
+  it("that is shown again begins nothing that failed or was stopped", () => {
+    const failed = { type: "engine-failed", wish: 1, problem: PROBLEM } as const;
+    const ends: Event<F>[][] = [
+      [...RUNNING, { type: "tab-hidden" }, failed],
+      [...RUNNING, failed, { type: "tab-hidden" }],
+      [RUNNING[0]!, RUNNING[1]!, { type: "stop-loading" }, { type: "tab-hidden" }],
+    ];
+    for (const events of ends) {
+      const { state } = after(...events);
+      const [shown, effects] = step(state, { type: "tab-shown" });
+      expect(effects).toEqual([{ do: "stop-live", gap: "recognition" }]);
+      expect([shown.engine.kind, shown.problem]).toEqual(["closed", state.problem]);
+      const [, again] = step(shown, { type: "remedy", remedy: "retry" });
+      expect(again).toEqual([{ do: "open-engine", mode: "device", wish: shown.engineWish + 1 }]);
+    }
+  });
+
   it("that is paused stays paused", () => {
     const { state, effects } = after(
       ...RUNNING,
@@ -332,6 +349,10 @@ describe("photos", () => {
     const camera = after(...three, { type: "start-camera" }, { type: "engine-broken", wish: 1 });
     expect(camera.effects).toEqual([{ do: "open-engine", mode: "device", wish: 2 }]);
     expect(step(camera.state, { type: "engine-broken", wish: 2 })).toEqual([camera.state, []]);
+    // So does one that is open in a hidden tab: nobody is told, who would try again.
+    const opened = [{ type: "start-camera" }, { type: "camera-open", wish: 2 }, { type: "tab-hidden" }] as const;
+    const hidden = after(...three, ...opened, { type: "engine-broken", wish: 1 });
+    expect(hidden.effects).toEqual([{ do: "open-engine", mode: "device", wish: 2 }]);
   });
 
   it("tell how far the search for small faces is", () => {

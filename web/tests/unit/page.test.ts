@@ -185,6 +185,7 @@ describe("a camera", () => {
     ["pause, fail, resume", "paused 1-3"],
     ["mute, fail, retry, unmute", "camera 1-4"],
     ["mute, fail, unmute, retry", "camera 1-3, recognition 3-4"],
+    ["hide, fail, show, retry", "hidden 1-3, recognition 3-4"],
     ["stop, hide, start, show", "hidden 3-4"],
   ])("has gaps for what nothing was recorded for, one second each: %s", async (names, gaps) => {
     let nowMs = 0;
