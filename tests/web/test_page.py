@@ -668,7 +668,7 @@ def test_modes_can_be_switched_while_the_camera_runs(launch):
             choose_mode(page, mode)
             wait_for_text(page, "#status", f"Running.*{place}")
             wait_for_text(page, "#verdict", VERDICT.pattern)
-            assert page.inner_text("#who") == "Person 1"
+            wait_for_text(page, "#who", "^Person 1$")
         assert page.is_hidden("#message")
 
 
@@ -688,7 +688,7 @@ def test_a_hidden_tab_goes_on_when_somebody_looks(launch, mode):
         page.evaluate(HIDE, False)
         wait_for_text(page, "#status", "Running.*while this tab was hidden")
         wait_for_text(page, "#record-size", "with 1 gap")
-        assert page.inner_text("#who") == "Person 1"
+        wait_for_text(page, "#who", "^Person 1$")
         assert page.is_hidden("#message")
 
 
@@ -739,7 +739,7 @@ def test_a_camera_that_gives_no_picture_is_told_and_goes_on_with_one(launch, mod
         assert page.inner_text("#record-size") != rows
         # The pause has its own, between two without a picture.
         wait_for_text(page, "#record-size", "with 3 gaps")
-        assert page.inner_text("#who") == "Person 1"
+        wait_for_text(page, "#who", "^Person 1$")
         assert page.is_hidden("#message")
 
 
