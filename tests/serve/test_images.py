@@ -9,6 +9,7 @@ import pytest
 
 from mien.media.picture_files import read_image
 from mien.recognizer import Recognizer
+from mien.serve.http.problems import Problem
 from mien.serve.pictures.header import read_header
 
 
@@ -90,6 +91,8 @@ def hostile(astronaut_bgr, encode):
         "4 GB declared.webp": (b"RIFF\xff\xff\xff\xffWEBPVP8 " + bytes(100), "unreadable"),
         "without pixels.png": (png.replace(b"IDAT", b"IDAX"), "unreadable"),
         "scans.jpg": (scans_without_end(progressive), "unreadable"),
+        "two frames.jpg": (jpeg[:-2] + progressive[2:], "unreadable"),
+        "two starts.jpg": (jpeg[:2] + jpeg, "unreadable"),
         "segments.jpg": (jpeg[:2] + b"\xff\xe1\0\2" * 100_000 + jpeg[2:], "unreadable"),
         "chunks.png": (png[:33] + TEXT_CHUNK * 20_000 + png[33:], "unreadable"),
         "cut.heic": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "unreadable"),
@@ -164,6 +167,23 @@ def test_a_decoder_is_not_given_texts_to_unpack_nor_frames_that_are_not_shown(as
     for chunk in (TEXT_CHUNK, PROFILE_CHUNK, ANIMATION_CHUNK):
         header = read_header(astronaut_png[:33] + 9000 * chunk + astronaut_png[33:])
         assert header.picture == astronaut_png
+
+
+def test_no_marker_of_a_jpeg_hides_a_larger_picture(astronaut_bgr, encode):
+    small, large = (encode(astronaut_bgr[:side, :side], ".jpg") for side in (16, 48))
+    hidden = large[2:-2]
+    refused = []
+    for marker in range(1, 256):
+        segment = struct.pack(">BBH", 255, marker, 2 + len(hidden)) + hidden
+        try:
+            header = read_header(small[:2] + segment + small[2:])
+        except Problem:
+            refused.append(marker)
+            continue
+        decoded = cv2.imdecode(np.frombuffer(header.picture, np.uint8), cv2.IMREAD_COLOR)
+        # Such a segment may spoil the picture, but make no other one of it.
+        assert decoded is None or decoded.shape == (16, 16, 3), f"{marker:02X}"
+    assert 0xE1 not in refused
 
 
 def test_a_large_picture_may_not_have_many_scans(client_of, astronaut_bgr, encode):

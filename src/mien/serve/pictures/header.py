@@ -31,9 +31,14 @@ MOST_SEGMENTS = 2000
 MOST_CHUNKS = 10_000
 """Chunks of a PNG: some encoders write one for each 8 kB."""
 
-_JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+# Passed over are what is no marker (a stuffed zero, padding) and, as libjpeg does, those without a
+# length: TEM (1) and restarts. Were a length read after one, a second picture could hide there.
+_JPEG_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]")
 _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
+# Frames; tables (DHT, DAC, DQT), scans, DNL, DRI; APP0 to APP15 and comments. At any other marker
+# libjpeg gives up.
+_SEGMENTS = _START_OF_FRAME | {0xC4, 0xCC, *range(0xDA, 0xDE), *range(0xE0, 0xF0), 0xFE}
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # Header, palette, transparency, pixels, orientation; IEND is added.
 _PNG_CHUNKS_KEPT = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"eXIf"})
@@ -113,7 +118,13 @@ def _read_jpeg(content: bytes) -> Header:
         marker = content[position - 1]
         if marker == _END_OF_IMAGE:
             break
-        if marker in _START_OF_FRAME and size is None:
+        if marker not in _SEGMENTS or (marker in _START_OF_FRAME and size is not None):
+            raise Problem(
+                "unreadable",
+                f"The JPEG has a marker {marker:02X} at byte {position - 1:,}, where none may be; "
+                "it is damaged. Save it anew.",
+            )
+        if marker in _START_OF_FRAME:
             height, width = struct.unpack_from(">HH", content, position + 3)
             size = (width, height)
         if marker == _START_OF_SCAN:
