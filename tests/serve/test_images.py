@@ -10,6 +10,7 @@ import pytest
 from mien.media.picture_files import read_image
 from mien.recognizer import Recognizer
 from mien.serve.http.problems import Problem
+from mien.serve.pictures.decode import decode_picture
 from mien.serve.pictures.header import read_header
 
 
@@ -61,10 +62,15 @@ def png_of(width, height):
     packer = zlib.compressobj(9)
     row = b"\0" * (width // 8 + 1 + (width % 8 > 0))
     rows = b"".join(packer.compress(row) for _ in range(height)) + packer.flush()
-    header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
-    )
+    return png_file(width, height, rows)
+
+
+def png_file(width, height, packed, depth=1, colours=0, interlaced=False):
+    """A PNG of these packed pixels; where they need a palette, it is black."""
+    header = struct.pack(">IIBBBBB", width, height, depth, colours, 0, 0, interlaced)
+    palette = chunk(b"PLTE", bytes(3 << depth)) if colours == 3 else b""
+    start, pixels = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header), chunk(b"IDAT", packed)
+    return start + palette + pixels + chunk(b"IEND", b"")
 
 
 def scans_without_end(jpeg):
@@ -94,6 +100,13 @@ def hostile(astronaut_bgr, encode):
         "two frames.jpg": (jpeg[:-2] + progressive[2:], "unreadable"),
         "two starts.jpg": (jpeg[:2] + jpeg, "unreadable"),
         "segments.jpg": (jpeg[:2] + b"\xff\xe1\0\2" * 100_000 + jpeg[2:], "unreadable"),
+        "rows without end.png": (png_file(64, 64, zlib.compress(bytes(3_000_000))), "unreadable"),
+        "empty blocks.png": (
+            png_file(
+                64, 64, b"\x78\x9c" + b"\0\0\0\xff\xff" * 300_000 + zlib.compress(bytes(576))[2:]
+            ),
+            "unreadable",
+        ),
         "chunks.png": (png[:33] + TEXT_CHUNK * 20_000 + png[33:], "unreadable"),
         "cut.heic": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "unreadable"),
         "boxes without end.avif": (
@@ -184,6 +197,34 @@ def test_no_marker_of_a_jpeg_hides_a_larger_picture(astronaut_bgr, encode):
         # Such a segment may spoil the picture, but make no other one of it.
         assert decoded is None or decoded.shape == (16, 16, 3), f"{marker:02X}"
     assert 0xE1 not in refused
+
+
+PNG_FORMS = {
+    "grey": (0, 1, (1, 2, 4, 8, 16)),
+    "colours": (2, 3, (8, 16)),
+    "palette": (3, 1, (1, 2, 4, 8)),
+    "grey and transparency": (4, 2, (8, 16)),
+    "colours and transparency": (6, 4, (8, 16)),
+}
+
+
+@pytest.mark.parametrize("form", PNG_FORMS)
+@pytest.mark.parametrize("interlaced", [False, True])
+def test_pngs_of_every_form_are_read(form, interlaced):
+    colours, channels, depths = PNG_FORMS[form]
+    for depth in depths:
+        check_is_read(depth, colours, channels, interlaced)
+
+
+def check_is_read(depth, colours, channels, interlaced):
+    side, bits = 1600, depth * channels
+    # The passes of an interlaced picture, as rows and pixels in each.
+    eighths = [(8, 8), (8, 8), (8, 4), (4, 4), (4, 2), (2, 2), (2, 1)] if interlaced else [(1, 1)]
+    rows = [(side // down, side // across * bits // 8) for down, across in eighths]
+    packed = zlib.compress(bytes(sum(count * (1 + length) for count, length in rows)))
+    content = png_file(side, side, packed, depth, colours, interlaced)
+    image_bgr = decode_picture(content, most_pixels=side * side, longest_side=side)
+    assert image_bgr.shape == (side, side, 3)
 
 
 def test_a_large_picture_may_not_have_many_scans(client_of, astronaut_bgr, encode):

@@ -20,6 +20,7 @@ from mien.media.image import to_bgr_u8
 from mien.media.picture_files import decode_by_opencv
 from mien.serve.http.problems import Problem
 from mien.serve.pictures.header import PICTURE_KINDS, Header, read_header
+from mien.serve.pictures.png_pixels import check_pixels
 
 _HEIF_S = 40.0
 _USUAL_SCANS = 12
@@ -47,6 +48,8 @@ def decode_picture(
     _check_size(header, most_pixels, longest_side)
     if header.kind in ("HEIC", "AVIF"):
         return _decode_heif(header, most_pixels, longest_side)
+    if header.kind == "PNG":
+        check_pixels(header.picture)
     try:
         image = decode_by_opencv(header.picture)
     except cv2.error:
