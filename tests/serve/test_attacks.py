@@ -3,11 +3,13 @@
 import asyncio
 import gc
 import io
+import os
 import sqlite3
 import threading
 import time
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from fastapi.testclient import TestClient
@@ -203,6 +205,34 @@ def test_a_full_disk_of_the_state_file_is_told_as_such(client, monkeypatch, capl
     monkeypatch.setattr("mien.serve.store.Store.issue_ticket", fill)
     assert client.post("/v1/tickets").status_code == 507
     assert "no space left" in caplog.text
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a process that is a script")
+@pytest.mark.parametrize("opener", ["jobs.runner", "pictures.decode", "routes.reports"])
+def test_what_opens_a_hostile_file_does_not_know_the_token(
+    client_of, opener, video_of, astronaut_bgr, encode, tmp_path, monkeypatch
+):
+    told = tmp_path / "environment"
+    script = tmp_path / "opener"
+    script.write_text(f"#!/bin/sh\nenv > {told}\nexit 1\n")
+    script.chmod(0o700)
+    monkeypatch.setenv("MIEN_SERVE_TOKEN", TOKEN)
+    monkeypatch.setenv("MIEN_YUNET", "/a/detector.onnx")
+    monkeypatch.setattr(f"mien.serve.{opener}.sys", SimpleNamespace(executable=str(script)))
+    client = client_of({"requests_per_minute": 10**6}, token=TOKEN)
+    client.headers["Authorization"] = f"Bearer {TOKEN}"
+    if opener == "jobs.runner":
+        answer = client.post("/v1/videos", files={"file": ("a.mp4", video_of(2))})
+        job = client.get(f"/v1/videos/{answer.json()['id']}")
+        while job.json()["finished_s"] is None:
+            job = client.get(job.url)
+    elif opener == "pictures.decode":
+        client.post("/v1/images", files={"files": encode(astronaut_bgr, ".avif")})
+    else:
+        client.post("/v1/reports", content="frame", headers={"Content-Type": "text/csv"})
+    environment = told.read_text()
+    assert "MIEN_YUNET=/a/detector.onnx" in environment
+    assert TOKEN not in environment
 
 
 class Blocking:

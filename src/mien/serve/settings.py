@@ -245,6 +245,16 @@ class Settings(BaseModel):
             )
 
 
+def environment_for_children() -> dict[str, str]:
+    """Return this process's environment without the settings, of which the token is a secret.
+
+    What opens a hostile file may be taken over by it, and needs none of them.
+    """
+    return {
+        name: value for name, value in os.environ.items() if not name.startswith(ENVIRONMENT_PREFIX)
+    }
+
+
 def read_token(file: Path) -> str:
     """Read the token from a file.
 

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 
 from mien.serve.http.problems import Problem
 from mien.serve.metrics import Metrics
-from mien.serve.settings import Settings
+from mien.serve.settings import Settings, environment_for_children
 from mien.serve.store import Store
 
 log = logging.getLogger("mien.serve")
@@ -223,6 +223,7 @@ async def _process(
         stdin=video.file,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        env=environment_for_children(),
         limit=_LONGEST_LINE,
     )
     try:

@@ -21,6 +21,7 @@ from mien.media.picture_files import decode_by_opencv
 from mien.serve.http.problems import Problem
 from mien.serve.pictures.header import PICTURE_KINDS, Header, read_header
 from mien.serve.pictures.png_pixels import check_pixels
+from mien.serve.settings import environment_for_children
 
 _HEIF_S = 40.0
 _USUAL_SCANS = 12
@@ -69,7 +70,13 @@ def _decode_heif(header: Header, most_pixels: int, longest_side: int) -> NDArray
     command = [sys.executable, "-m", "mien.serve.pictures.heif_process"]
     command += [header.kind, str(most_pixels), str(longest_side)]
     try:
-        ended = subprocess.run(command, input=header.picture, capture_output=True, timeout=_HEIF_S)
+        ended = subprocess.run(
+            command,
+            input=header.picture,
+            capture_output=True,
+            timeout=_HEIF_S,
+            env=environment_for_children(),
+        )
     except subprocess.TimeoutExpired:
         raise Problem(
             "unreadable", f"Decoding the {header.kind} picture took more than {_HEIF_S:g} s."

@@ -24,6 +24,7 @@ from mien.serve.http.clients import while_there
 from mien.serve.http.openapi import responses
 from mien.serve.http.problems import Problem
 from mien.serve.routes.dependencies import ServerContext, require_access
+from mien.serve.settings import environment_for_children
 
 try:
     import fcntl
@@ -148,8 +149,12 @@ def _write_page(record: Path, page: Path, memory_mb: int, left: threading.Event)
     """Write a record's page in a process of its own, which a hostile one cannot outgrow."""
     words = ["-m", "mien.serve.jobs.report_process", str(record), str(page), str(memory_mb)]
     begun_s = time.monotonic()
-    pipe = subprocess.PIPE
-    with subprocess.Popen([sys.executable, *words], stdout=pipe, stderr=pipe) as process:
+    with subprocess.Popen(
+        [sys.executable, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment_for_children(),
+    ) as process:
         while True:
             try:
                 faults, errors = process.communicate(timeout=_LOOK_S)
