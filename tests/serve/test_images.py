@@ -12,6 +12,7 @@ from mien.recognizer import Recognizer
 from mien.serve.http.problems import Problem
 from mien.serve.pictures.decode import decode_picture
 from mien.serve.pictures.header import read_header
+from mien.serve.routes.uploads import check_name
 
 
 def post(client, content, name="photo", media_type="application/octet-stream"):
@@ -295,23 +296,48 @@ def test_the_annotated_picture_is_the_picture_with_its_faces(client, astronaut_b
     assert client.post("/v1/images/annotated", files={"files": b"x"}).status_code == 415
 
 
+def post_form(client, name, content, path="/v1/images", field="files", charset=""):
+    """Post a form whose file has this name as it stands, which no library would send."""
+    head = f'--x\r\nContent-Disposition: form-data; name="{field}"; filename="{name}"\r\n\r\n'
+    return client.post(
+        path,
+        content=head.encode() + content + b"\r\n--x--\r\n",
+        headers={"Content-Type": f"multipart/form-data; boundary=x{charset}"},
+    )
+
+
 @pytest.mark.parametrize("name", ["../../etc/passwd", "a\\b.png", "a\nb.png", "a" * 300])
 def test_a_name_with_a_folder_or_control_character_is_refused(client, astronaut_png, name):
-    boundary = "x"
-    body = (
-        (
-            f'--{boundary}\r\nContent-Disposition: form-data; name="files"; filename="{name}"\r\n'
-            "Content-Type: image/png\r\n\r\n"
-        ).encode()
-        + astronaut_png
-        + f"\r\n--{boundary}--\r\n".encode()
-    )
-    answer = client.post(
-        "/v1/images",
-        content=body,
-        headers={"Content-Type": f"multipart/form-data; boundary={boundary}"},
-    )
-    assert answer.status_code == 400
+    assert post_form(client, name, astronaut_png).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("charset", "name"),
+    [
+        ("unicode_escape", "\\ud800.png"),
+        ("utf-7", "a+2AA-.png"),
+        ("idna", "xn--a"),
+        ("zlib", "a.png"),
+        ("utf-16", "a.png"),
+        ("a\0", "a.png"),
+    ],
+)
+@pytest.mark.parametrize(("path", "field"), [("/v1/images", "files"), ("/v1/videos", "file")])
+def test_a_form_in_another_charset_is_refused(client, astronaut_png, charset, name, path, field):
+    answer = post_form(client, name, astronaut_png, path, field, f"; charset={charset}")
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert (answer.status_code, answer.json()["type"]) == (400, "urn:mien:problem:bad-request")
+
+
+@pytest.mark.parametrize("charset", ["; charset=UTF-8", '; charset="utf8"'])
+def test_a_form_may_say_that_it_is_utf_8(client, astronaut_png, charset):
+    answer = post_form(client, "Zoë.png", astronaut_png, charset=charset)
+    assert answer.json()["images"][0]["name"] == "Zoë.png"
+
+
+def test_half_a_surrogate_pair_is_no_name():
+    with pytest.raises(Problem, match="control character"):
+        check_name("a\ud800.png")
 
 
 def test_another_declared_type_is_refused(client, astronaut_png):

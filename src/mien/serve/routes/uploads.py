@@ -18,6 +18,7 @@ from typing import Annotated, Any
 
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartParser
@@ -32,7 +33,9 @@ MOST_IN_JSON = 100
 """Pictures in one JSON document, unless a limit says less."""
 
 _FIELD_BYTES = 10_000
-_PLAIN_NAME = re.compile(r"[^/\\\x00-\x1f\x7f]{1,255}")
+# Half a surrogate pair is no character, and no JSON document could show it.
+_PLAIN_NAME = re.compile(r"[^/\\\x00-\x1f\x7f\ud800-\udfff]{1,255}")
+_CHARSETS = (b"utf-8", b"utf8")
 _DATA_URL = re.compile(r"data:[^,]{0,200};base64,")
 # A JSON document is held in memory as a whole: one at a time.
 _unpacker = ThreadPoolExecutor(1, thread_name_prefix="unpack")
@@ -216,6 +219,7 @@ async def _from_form(request: Request, stack: AsyncExitStack, most: int) -> list
 async def _form_files(
     request: Request, stack: AsyncExitStack, field: str, most: int
 ) -> list[UploadFile]:
+    _check_charset(request)
     form = request.form(max_files=most, max_fields=MOST_FIELDS, max_part_size=_FIELD_BYTES)
     try:
         parts = (await stack.enter_async_context(form)).getlist(field)
@@ -223,10 +227,26 @@ async def _form_files(
         if str(error.detail).startswith("Too many files"):
             raise _too_many(most) from None
         raise
+    except (ValueError, LookupError) as error:
+        raise Problem("bad-request", f"The form cannot be read: {error}.") from None
     files = [part for part in parts if not isinstance(part, str)]
     if not files or len(files) < len(parts):
         raise Problem("invalid", f"The form has no file in {field}, or something else there.")
     return files
+
+
+def _check_charset(request: Request) -> None:
+    """Refuse a form whose texts are not UTF-8.
+
+    Starlette would decode them with any codec that Python knows: some make what is no character, or
+    fail in ways of their own.
+    """
+    charset = parse_options_header(request.headers["content-type"])[1].get(b"charset", b"utf-8")
+    if charset.lower() not in _CHARSETS:
+        raise Problem(
+            "bad-request",
+            f"The form is sent in the charset {charset[:80].decode('latin-1')!r}; expected utf-8.",
+        )
 
 
 async def _from_json(request: Request, stack: AsyncExitStack, limits: Limits) -> list[Upload]:
