@@ -121,14 +121,24 @@ def test_a_loopback_server_goes_by_its_own_names_only(client, client_of, stream_
     assert named.get("/v1/model", headers={"Host": "mien.example"}).status_code == 200
 
 
-def test_every_answer_carries_the_security_headers(client):
-    for path in ("/", "/docs", "/healthz", "/nowhere", "/v1/model"):
-        headers = client.get(path).headers
+def test_every_answer_carries_the_security_headers(client_of, monkeypatch, caplog):
+    monkeypatch.setattr("mien.serve.store.Store.jobs_of", lambda *_: 1 / 0)
+    client = client_of(allowed_origins=("https://app.example",))
+    statuses = set()
+    for path in ("/", "/docs", "/healthz", "/nowhere", "/v1/model", "/v1/videos"):
+        answer = client.get(path, headers={"Origin": "https://app.example"})
+        headers = answer.headers
+        statuses.add(answer.status_code)
+        assert headers["access-control-allow-origin"] == "https://app.example"
+        assert headers["cache-control"] in ("no-store", "no-cache")
         assert "'wasm-unsafe-eval'" in headers["content-security-policy"]
         assert "script-src 'self' 'wasm-unsafe-eval';" in headers["content-security-policy"]
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["cross-origin-opener-policy"] == "same-origin"
         assert headers["cross-origin-embedder-policy"] == "require-corp"
+    assert statuses >= {200, 404, 500}
+    assert answer.json()["type"] == "urn:mien:problem:failed"
+    assert "ZeroDivisionError" in caplog.text
 
 
 def test_beyond_loopback_a_token_is_required_unless_refused():

@@ -185,6 +185,7 @@ def _middleware(settings: Settings, gate: Gate, metrics: Metrics) -> list[Middle
         Middleware(SecurityHeaders),
         Middleware(Watch, metrics=metrics),
         *cors,
+        Middleware(problems.Failures),
         Middleware(Admission, gate=gate, limits=settings.limits),
         Middleware(Methods, routes=[route for router in _ROUTERS for route in router.routes]),
     ]

@@ -15,6 +15,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 log = logging.getLogger("mien.serve")
 
@@ -119,8 +120,40 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's own word
         )
 
 
+class Failures:
+    """Answers with the problem `failed` where the application failed, and logs how.
+
+    FastAPI's handler of all exceptions stands outside of what adds headers to every answer.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run the application, and answer in its place if it fails before it answers."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        is_answered = False
+
+        async def send_and_look(message: Message) -> None:
+            nonlocal is_answered
+            is_answered = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_and_look)
+        except Exception:
+            if is_answered:
+                raise
+            # A client has no use for the traceback.
+            log.exception("A request failed")
+            problem = Problem("failed", "This is a fault of the server; its log says more.")
+            await problem.response()(scope, receive, send)
+
+
 def install(app: FastAPI) -> None:
-    """Let every error of `app` leave it as a problem document."""
+    """Let every error that `app` knows leave it as a problem document; `Failures` does the rest."""
 
     @app.exception_handler(Problem)
     async def _problem(_: Request, problem: Problem) -> Response:
@@ -155,11 +188,6 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(ClientDisconnect)
     async def _gone(_: Request, __: ClientDisconnect) -> Response:
         return Problem("bad-request", "The connection ended before the request did.").response()
-
-    @app.exception_handler(Exception)
-    async def _failure(_: Request, __: Exception) -> Response:
-        # Starlette logs the traceback; a client has no use for it.
-        return Problem("failed", "This is a fault of the server; its log says more.").response()
 
 
 def _is_out_of_space(error: OSError | sqlite3.Error) -> bool:
