@@ -53,6 +53,16 @@ def test_a_body_without_declared_length_is_cut_off(client_of):
     assert answer.status_code == 413
 
 
+def test_a_slash_too_many_leads_to_the_path(client, astronaut_jpeg):
+    headers = {"Content-Type": "image/jpeg"}
+    answer = client.post(
+        "/v1/images/", content=astronaut_jpeg, headers=headers, follow_redirects=False
+    )
+    assert answer.status_code == 307
+    answer = client.post(answer.headers["location"], content=astronaut_jpeg, headers=headers)
+    assert answer.json()["images"][0]["faces"]
+
+
 @pytest.mark.parametrize(
     "headers",
     [

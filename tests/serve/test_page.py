@@ -32,6 +32,8 @@ def built(tmp_path):
         ("gzip, deflate", None),
         ("identity", None),
         ("brx", None),
+        ("br;q=0, identity", None),
+        ("br; q=0.00, gzip", None),
     ],
 )
 def test_a_big_file_comes_small_to_who_can_unpack_it(client_of, built, accepted, coding):

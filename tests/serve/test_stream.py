@@ -91,6 +91,18 @@ def test_a_frame_that_is_too_big_is_refused(client_of, astronaut_jpeg, limits, p
         assert stream.receive_json()["problem"]["type"] == f"urn:mien:problem:{problem}"
 
 
+@pytest.mark.parametrize("parameter", ["reading", "ticket"])
+def test_what_no_parameter_can_be_is_a_problem(client, parameter, stream_of):
+    with (
+        pytest.raises(WebSocketDenialResponse) as refused,
+        stream_of(client, f"?{parameter}={'a' * 101}"),
+    ):
+        pass
+    assert refused.value.status_code == 422
+    assert refused.value.json()["type"] == "urn:mien:problem:invalid"
+    assert parameter in refused.value.json()["detail"]
+
+
 def test_a_text_ends_the_stream(client, stream_of):
     with stream_of(client) as stream:
         stream.receive_json()

@@ -39,7 +39,7 @@ _DESCRIPTION = """
 Finds faces in pictures, videos and live streams, and says which emotion each shows.
 
 Errors are problem documents (RFC 9457, `application/problem+json`); 429 and 503 carry
-`Retry-After`.
+`Retry-After`. A method that a path does not know is answered with 405 and `Allow`.
 Live streams go over the WebSocket `/v1/stream`, which OpenAPI cannot describe: send JPEG, PNG or
 WebP frames as binary messages, and read JSON messages. The newest frame wins:
 one that comes while another waits takes its place, and the next message counts it in `dropped`.

@@ -12,8 +12,10 @@ from mien.serve.http.clients import RateLimit, Slots, client_of
 from mien.serve.http.problems import Problem
 from mien.serve.settings import Limits
 
+UNLIMITED_PATHS = frozenset({"/healthz", "/readyz"})
+"""What everyone may ask, as often as they like, under any name of the server."""
+
 _METHODS_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
-_UNLIMITED_PATHS = frozenset({"/healthz", "/readyz"})
 _BODY_WITHOUT_FILES = 10_000
 # What a form or a JSON document adds to its files: boundaries, headers, names.
 _OVERHEAD = 100_000
@@ -31,7 +33,7 @@ class Admission:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the application, or answer with a problem instead."""
-        if scope["type"] == "lifespan" or scope["path"] in _UNLIMITED_PATHS:
+        if scope["type"] == "lifespan" or scope["path"] in UNLIMITED_PATHS:
             await self._app(scope, receive, send)
             return
         try:
@@ -72,6 +74,8 @@ class Admission:
     def _upload_bytes(self, path: str) -> int | None:
         """Return how many bytes may be uploaded to a path; None where nothing is."""
         limits = self._limits
+        # With a slash at its end a path is no other: the client is told so, whatever it sends.
+        path = path.removesuffix("/")
         if path == "/v1/images":
             return limits.image_bytes * limits.images_per_request + _OVERHEAD
         if path == "/v1/images/annotated":

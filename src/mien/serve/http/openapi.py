@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from mien.serve.http.admission import UNLIMITED_PATHS
 from mien.serve.http.problems import MEDIA_TYPE, PROBLEMS, ProblemDocument
 
 
@@ -15,11 +16,19 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def describe(app: FastAPI, *, needs_token: bool) -> None:
-    """Let the OpenAPI document of `app` ask for a token only if this server does."""
+    """Let the OpenAPI document of `app` tell what is so of every path.
+
+    A token is asked for only if this server does so, and names that are not the server's are
+    refused.
+    """
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:
         document = generate()
+        for path, operations in document["paths"].items():
+            for operation in operations.values():
+                if path not in UNLIMITED_PATHS:
+                    operation["responses"]["421"] = _response(421)
         if not needs_token:
             document["components"].pop("securitySchemes", None)
             for path in document["paths"].values():

@@ -9,8 +9,12 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
+from fastapi import FastAPI, Request, WebSocket
+from fastapi.exceptions import (
+    RequestValidationError,
+    ValidationException,
+    WebSocketRequestValidationError,
+)
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
@@ -41,6 +45,7 @@ PROBLEMS: Mapping[str, tuple[int, str]] = {
     "too-many-pixels": (413, "The picture or video has too many pixels"),
     "too-long": (413, "The video is too long"),
     "wrong-type": (415, "This kind of file is not taken"),
+    "no-such-range": (416, "The file has no such range"),
     "host-refused": (421, "The server does not go by this name"),
     "invalid": (422, "The request does not fit the API"),
     "unreadable": (422, "The file cannot be decoded"),
@@ -161,8 +166,11 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(_: Request, error: RequestValidationError) -> Response:
-        faults = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
-        return Problem("invalid", "; ".join(faults)).response()
+        return _invalid_request(error).response()
+
+    @app.exception_handler(WebSocketRequestValidationError)
+    async def _invalid_stream(websocket: WebSocket, error: WebSocketRequestValidationError) -> None:
+        await websocket.send_denial_response(_invalid_request(error).response())
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> Response:
@@ -188,6 +196,11 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(ClientDisconnect)
     async def _gone(_: Request, __: ClientDisconnect) -> Response:
         return Problem("bad-request", "The connection ended before the request did.").response()
+
+
+def _invalid_request(error: ValidationException) -> Problem:
+    faults = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
+    return Problem("invalid", "; ".join(faults))
 
 
 def _is_out_of_space(error: OSError | sqlite3.Error) -> bool:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.responses import FileResponse
 
 from mien.core.artifact import Artifact
 from mien.core.temporal import TemporalArtifact, bundled_temporal, load_temporal
@@ -17,6 +16,7 @@ from mien.faces.detect import DETECTORS
 from mien.faces.models import YUNET_SHA256, find_yunet, read_yunet
 from mien.faces.reduce import DETECTION_SIDE
 from mien.recognizer import Recognizer
+from mien.serve.http.files import file_response
 from mien.serve.http.openapi import responses
 from mien.serve.http.problems import Problem
 from mien.serve.routes.dependencies import ServerContext, require_access
@@ -32,8 +32,12 @@ from mien.serve.routes.schemas import (
 router = APIRouter(prefix="/v1/model", tags=["model"], dependencies=[Depends(require_access)])
 
 _ONNX = "application/octet-stream"
-_ONNX_RESPONSE: dict[int | str, dict[str, Any]] = {
-    200: {"content": {_ONNX: {"schema": {"type": "string", "format": "binary"}}}}
+_ONNX_CONTENT = {_ONNX: {"schema": {"type": "string", "format": "binary"}}}
+_ONNX_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {"content": _ONNX_CONTENT},
+    206: {"description": "The part that `Range` asks for", "content": _ONNX_CONTENT},
+    304: {"description": "It is what `If-None-Match` names"},
+    **responses(400, 401, 416, 429),
 }
 
 
@@ -74,7 +78,7 @@ def model_info(
 @router.get(
     "/emotion.onnx",
     response_class=Response,
-    responses=_ONNX_RESPONSE | responses(401, 429),
+    responses=_ONNX_RESPONSES,
 )
 def emotion_network(request: Request, context: ServerContext) -> Response:
     """Fetch the network, an ONNX graph.
@@ -90,7 +94,7 @@ def emotion_network(request: Request, context: ServerContext) -> Response:
 @router.get(
     "/yunet.onnx",
     response_class=Response,
-    responses=_ONNX_RESPONSE | responses(401, 404, 429),
+    responses=_ONNX_RESPONSES | responses(404),
 )
 def yunet_network(request: Request) -> Response:
     """Fetch the face detector YuNet, if this server has it."""
@@ -104,7 +108,7 @@ def yunet_network(request: Request) -> Response:
 @router.get(
     "/temporal.onnx",
     response_class=Response,
-    responses=_ONNX_RESPONSE | responses(401, 404, 429),
+    responses=_ONNX_RESPONSES | responses(404),
 )
 def temporal_network(request: Request, context: ServerContext) -> Response:
     """Fetch the network over time, an ONNX graph, if there is one for this network.
@@ -155,6 +159,4 @@ def _page_detector(recognizer: Recognizer) -> DetectorInfo | None:
 
 def _file(request: Request, path: Path, sha256: str) -> Response:
     headers = {"ETag": f'"{sha256}"', "Cache-Control": "private, no-cache"}
-    if request.headers.get("if-none-match") == headers["ETag"]:
-        return Response(status_code=304, headers=headers)
-    return FileResponse(path, headers=headers, media_type=_ONNX)
+    return file_response(request, path, headers, _ONNX)

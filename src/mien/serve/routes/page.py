@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import mimetypes
+import re
 from collections.abc import AsyncIterator
 from functools import lru_cache
 from pathlib import Path
 
 import brotli
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import FileResponse, HTMLResponse, StreamingResponse
+from fastapi.responses import HTMLResponse, StreamingResponse
 
+from mien.serve.http.files import file_response
 from mien.serve.http.problems import Problem
 from mien.serve.routes.dependencies import ServerContext
 
@@ -31,6 +33,7 @@ then install mien from there again, unless it was installed with <code>--editabl
 _IMMUTABLE = "public, max-age=31536000, immutable"
 _REVALIDATED = "no-cache"
 _PIECE_BYTES = 2**16
+_REFUSED = re.compile(r"q\s*=\s*0(\.0*)?")  # The weight of a coding that is not taken.
 
 
 def static_folder() -> Path:
@@ -44,15 +47,15 @@ def is_built(folder: Path | None = None) -> bool:
 
 
 @router.get("/")
-def index(context: ServerContext) -> Response:
+def index(request: Request, context: ServerContext) -> Response:
     """Show the page, or what to do for it."""
-    return _html(context.static_folder, "index.html")
+    return _html(request, context.static_folder, "index.html")
 
 
 @router.get("/docs")
-def docs(context: ServerContext) -> Response:
+def docs(request: Request, context: ServerContext) -> Response:
     """Show the API's documentation."""
-    return _html(context.static_folder, "docs.html")
+    return _html(request, context.static_folder, "docs.html")
 
 
 @router.get("/assets/{name}")
@@ -67,10 +70,10 @@ def root_file(request: Request, context: ServerContext, name: str) -> Response:
     return _send(request, context.static_folder, name, _REVALIDATED)
 
 
-def _html(folder: Path, name: str) -> Response:
+def _html(request: Request, folder: Path, name: str) -> Response:
     if not is_built(folder):
         return HTMLResponse(_NOT_BUILT, status_code=404)
-    return FileResponse(folder / name, headers={"Cache-Control": _REVALIDATED})
+    return file_response(request, folder / name, {"Cache-Control": _REVALIDATED})
 
 
 def _send(request: Request, folder: Path, path: str, cache_control: str) -> Response:
@@ -79,14 +82,14 @@ def _send(request: Request, folder: Path, path: str, cache_control: str) -> Resp
     compressed = _find(folder, path + ".br")
     headers = {"Cache-Control": cache_control}
     if file is not None:
-        return FileResponse(file, headers=headers)
+        return file_response(request, file, headers)
     if compressed is None:
         raise _missing(path)
     headers["Vary"] = "Accept-Encoding"
     media_type = mimetypes.guess_type(path)[0] or "application/octet-stream"
     if _takes_brotli(request):
         headers["Content-Encoding"] = "br"
-        return FileResponse(compressed, headers=headers, media_type=media_type)
+        return file_response(request, compressed, headers, media_type)
     content = _unpacked(compressed, compressed.stat().st_mtime_ns)
     headers["Content-Length"] = str(len(content))
     return StreamingResponse(_pieces(content), headers=headers, media_type=media_type)
@@ -117,8 +120,11 @@ def _find(folder: Path, path: str) -> Path | None:
 
 def _takes_brotli(request: Request) -> bool:
     """Browsers say so over HTTPS and on this machine; over plain HTTP they do not."""
-    codings = request.headers.get("accept-encoding", "").split(",")
-    return "br" in (coding.partition(";")[0].strip().lower() for coding in codings)
+    for coding in request.headers.get("accept-encoding", "").lower().split(","):
+        name, _, weight = coding.partition(";")
+        if name.strip() == "br":
+            return not _REFUSED.fullmatch(weight.strip())
+    return False
 
 
 def _missing(path: str) -> Problem:
