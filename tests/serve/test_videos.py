@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
@@ -168,11 +169,24 @@ def test_the_queue_is_bounded(client_of, video_of):
         (b"#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:1/x.ts\n", "wrong-type"),
         (b"ffconcat version 1.0\nfile '/etc/passwd'\n", "wrong-type"),
         (b"\x89PNG\r\n\x1a\n" + b"\0" * 100, "wrong-type"),
+        (b"v=0\nftypjp2 \nm=video 5004 RTP/AVP 96\n", "wrong-type"),
     ],
-    ids=["empty", "a play list", "a list of files", "a picture"],
+    ids=["empty", "a play list", "a list of files", "a picture", "where a stream is"],
 )
 def test_what_is_no_video_is_refused_at_once(client, content, problem):
     assert upload(client, content).json()["type"] == f"urn:mien:problem:{problem}"
+
+
+def test_what_only_begins_like_a_video_that_is_taken_is_not_read(client, tmp_path):
+    path = tmp_path / "stream.ts"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 10, (160, 160))
+    for _ in range(10):
+        writer.write(np.zeros((160, 160, 3), np.uint8))
+    writer.release()
+    packet_without_content = b"\x47\x1f\xff\x10" + b"skip" + bytes(180)
+    job = upload(client, packet_without_content + path.read_bytes()).json()["id"]
+    status = wait_for(client, job, "done", "failed")
+    assert status["problem"]["type"] == "urn:mien:problem:unreadable"
 
 
 def test_a_damaged_video_fails_and_the_server_lives(client, video_of):

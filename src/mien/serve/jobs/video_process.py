@@ -28,6 +28,9 @@ from mien.serve.child import be_modest
 
 _VIDEO = Path("/dev/fd/0")
 _NAME = "The video"
+# By its first bytes, FFmpeg may take a file for something else than `check_container` did: a play
+# list, or what tells where a stream is. What it opens here, PyAV may open as well.
+_FORMATS = "format_whitelist;mov,matroska,avi"
 _REPORT_S = 0.5
 
 
@@ -39,6 +42,7 @@ def main() -> None:
     """Recognise the video on standard input."""
     orders = json.loads(sys.argv[1])
     cv2.setNumThreads(1)
+    os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = _FORMATS
     be_modest(orders["memory_mb"])
     try:
         _work(orders)

@@ -34,6 +34,8 @@ from mien.serve.store import Job, Store
 router = APIRouter(prefix="/v1/videos", tags=["videos"], dependencies=[Depends(require_access)])
 
 _HEAD_BYTES = 4096
+# JPEG 2000 and JPEG XL: FFmpeg takes such a file for a video only if it is nothing else.
+_PICTURE_BRANDS = (b"jp2 ", b"jpx ", b"jxl ")
 _ROWS_AT_ONCE = 500
 _FACES = TypeAdapter(list[FaceRecord])
 JobId = Annotated[str, Path(description="As `POST /v1/videos` gave it.", max_length=64)]
@@ -164,9 +166,10 @@ def check_container(head: bytes) -> None:
     if not head:
         raise Problem("unreadable", "The file is empty (0 bytes).")
     is_mp4 = head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
+    is_picture = head[4:8] == b"ftyp" and head[8:12] in _PICTURE_BRANDS
     is_matroska = head.startswith(b"\x1aE\xdf\xa3")
     is_avi = head.startswith(b"RIFF") and head[8:12] == b"AVI "
-    if not (is_mp4 or is_matroska or is_avi):
+    if is_picture or not (is_mp4 or is_matroska or is_avi):
         raise Problem(
             "wrong-type", "The file's content is no MP4, MOV, WebM, Matroska or AVI video."
         )
