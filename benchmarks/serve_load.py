@@ -3,8 +3,9 @@
     python benchmarks/serve_load.py                 # about three minutes
     python benchmarks/serve_load.py --seconds 30    # each phase longer
     python benchmarks/serve_load.py --only neighbour   # what one client's flood costs another
+    python benchmarks/serve_load.py --only memory      # what the largest pictures take
 
-It starts a server of its own and prints: the memory that the largest picture takes; how much longer
+It starts a server of its own and prints: the memory that the largest pictures take; how much longer
 a client waits while another floods the server; pictures and frames a second of one client and of
 many, and their ratio; the 95th percentile of the answering times; the processor time that the
 server spent on each, and how much of the machine others took (it slows everything down: measure on
@@ -92,10 +93,14 @@ class Server:
         return self._process.poll() is None
 
     def memory_mb(self, measure: str = "VmRSS") -> float:
-        """Memory that it occupies, or has occupied at most (`VmHWM`), in megabytes."""
+        """Memory that it occupies, or has at most since `forget_peak` (`VmHWM`): 1,000 KiB each."""
         status = Path(f"/proc/{self._process.pid}/status").read_text(encoding="ascii")
         line = next(line for line in status.splitlines() if line.startswith(f"{measure}:"))
         return int(line.split()[1]) / 1000
+
+    def forget_peak(self) -> None:
+        """Let the most that it has occupied be what it occupies now."""
+        Path(f"/proc/{self._process.pid}/clear_refs").write_text("5", encoding="ascii")
 
 
 def others_processor_s(server: Server) -> float:
@@ -351,16 +356,31 @@ async def wait_until_ready(server: Server, client: httpx2.AsyncClient) -> None:
     sys.exit("the server ended by itself")
 
 
-async def print_memory(server: Server, client: httpx2.AsyncClient, suffix: str) -> None:
-    """Print what a picture of the largest size adds to the server's memory for a while."""
-    before_mb = server.memory_mb("VmRSS")
-    content = cv2.imencode(suffix, np.zeros((7000, 7000, 3), np.uint8))[1].tobytes()
+async def print_memory(server: Server, client: httpx2.AsyncClient) -> None:
+    """Print what pictures of the largest size add to the server's memory for a while."""
+    image_bgr = np.zeros((7000, 7000, 3), np.uint8)
+    progressive = [
+        *(cv2.IMWRITE_JPEG_PROGRESSIVE, 1),
+        *(cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444),
+    ]
+    pictures = {
+        "JPEG": cv2.imencode(".jpg", image_bgr)[1],
+        "progressive JPEG, 4:4:4": cv2.imencode(".jpg", image_bgr, progressive)[1],
+        "WebP": cv2.imencode(".webp", image_bgr)[1],
+        "PNG": cv2.imencode(".png", image_bgr)[1],
+        "PNG of 16 bits a colour": cv2.imencode(".png", image_bgr.astype(np.uint16))[1],
+    }
     kind = {"Content-Type": "application/octet-stream"}
-    answer = await client.post("/v1/images", content=content, headers=kind, timeout=60)
-    answer.raise_for_status()
-    print(
-        f"  {suffix[1:]}: {server.memory_mb('VmHWM') - before_mb:.0f} MB more while it is decoded"
-    )
+    for name, content in pictures.items():
+        before_mb = server.memory_mb()
+        server.forget_peak()
+        answer = await client.post(
+            "/v1/images", content=content.tobytes(), headers=kind, timeout=300
+        )
+        answer.raise_for_status()
+        more_mb = server.memory_mb("VmHWM") - before_mb
+        per_pixel = more_mb * 1_024_000 / (image_bgr.size // 3)
+        print(f"  {name}: {more_mb:.0f} MB more while it is decoded, {per_pixel:.1f} bytes a pixel")
 
 
 async def add_job(client: httpx2.AsyncClient) -> str:
@@ -408,8 +428,9 @@ async def run(
         await wait_until_ready(server, client)
         await upload_crowd(server, picture, 1, 2)  # Warm up.
         print("\nOne picture of 49 megapixels")
-        for suffix in (".jpg", ".png"):
-            await print_memory(server, client, suffix)
+        await print_memory(server, client)
+        if options.only == "memory":
+            return True
         print(f"\nOne client beside another with {_FLOODING_CONNECTIONS} uploads at once")
         for name, flood in (("the same photo", picture), ("12 megapixels", large)):
             await neighbour(server, picture, flood, name, options.rounds)
@@ -499,7 +520,9 @@ def main() -> None:
     parser.add_argument("--fps", type=float, default=10.0, help="frames a second of a camera")
     parser.add_argument("--threads", type=int, default=2, help="threads of the server")
     parser.add_argument("--detector", default="auto")
-    parser.add_argument("--only", choices=["neighbour"], help="leave the other phases out")
+    parser.add_argument(
+        "--only", choices=["memory", "neighbour"], help="leave the other phases out"
+    )
     options = parser.parse_args()
     print(f"{CORES} cores, {options.threads} recognising threads")
     print_batching()
