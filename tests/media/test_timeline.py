@@ -1,4 +1,5 @@
 import itertools
+import re
 from fractions import Fraction
 
 import numpy as np
@@ -20,12 +21,19 @@ from mien.media.timeline import FileTimeline, LiveTimeline
         pytest.param([0, None, 80, None, 160], [0, 40, 80, 120, 160], id="every other one without"),
         pytest.param([0, 0, 40, 80, 120], [0, 40, 44, 80, 120], id="the first time twice"),
         pytest.param([0, 40, *[40] * 5, 300], [0, 40, 44, 48, 88, 128, 168, 300], id="stand still"),
-        pytest.param([0, 4000, 0, 40, 80], [0, 4000, 4040, 4080, 4120], id="begins anew"),
+        pytest.param([0, 4000, 4040, 0, 40], [0, 4000, 4040, 4080, 4120], id="begins anew"),
+        pytest.param([0, 4000, 9000, 9040], [0, 4000, 9000, 9040], id="pauses"),
+        pytest.param([0, 40, 3e6, 120, 160], [0, 40, 80, 120, 160], id="one is damaged"),
+        pytest.param([840, 880, 3e6, 960, 1000], [0, 40, 80, 120, 160], id="one from the middle"),
+        pytest.param([0, 40, 3e6, 3e6 + 40], [0, 40, 3e6, 3e6 + 40], id="joined recordings"),
+        pytest.param([3e6, 40, 80, 120], [0, 40, 80, 120], id="the first one is damaged"),
     ],
 )
 def test_times_of_a_file_never_run_backwards(positions, times):
     timeline = FileTimeline(25)
-    assert [timeline.place(position) for position in positions] == pytest.approx(times)
+    placed = list(timeline.place(enumerate(positions)))
+    assert [number for number, _ in placed] == list(range(len(positions)))
+    assert [time_ms for _, time_ms in placed] == pytest.approx(times)
     assert timeline.first_ms == positions[0]
 
 
@@ -47,6 +55,26 @@ def test_a_file_some_of_whose_times_are_repeated_ends_when_it_says(tmp_path):
         found_ms = [frame.timestamp_ms for frame in frames]
     assert np.all(np.diff(found_ms) > 0)
     assert found_ms == pytest.approx(stated_ms, abs=40 / 8)
+
+
+def test_one_damaged_time_puts_off_no_other_frame(tmp_path):
+    av = pytest.importorskip("av", reason="needs mien[video]")
+    path = tmp_path / "television.ts"
+    with av.open(path, "w") as file:
+        video = file.add_stream("mpeg2video", rate=25, options={"bf": "0"})
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        for number in range(50):
+            picture = np.full((48, 64, 3), 4 * number, np.uint8)
+            file.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))
+        file.mux(video.encode(None))
+    content = bytearray(path.read_bytes())
+    headers = [found.start() for found in re.finditer(b"\0\0\1\xe0", content)]
+    assert len(headers) == 50
+    content[headers[20] + 10] ^= 0x40  # The time is 50 minutes later.
+    path.write_bytes(content)
+    with open_frames(path) as frames:
+        found_ms = [frame.timestamp_ms for frame in frames]
+    assert found_ms == pytest.approx([40 * number for number in range(50)], abs=1)
 
 
 @pytest.mark.parametrize(

@@ -115,17 +115,23 @@ class _CaptureSource(OpenedSource):
         self._begin()
         index = 0
         timestamp_ms = 0.0
-        in_file, live = FileTimeline(self.fps), LiveTimeline()
-        for image_bgr, stated_ms in self._pictures():
-            if self.is_live:
-                timestamp_ms = live.place(stated_ms, time.monotonic() * 1000)
-            else:
-                timestamp_ms = in_file.place(stated_ms)
-                self.first_ms = in_file.first_ms
+        for image_bgr, timestamp_ms in self._timed():
             yield Frame(index, timestamp_ms, _with_square_pixels(image_bgr, self._pixel_shape))
             index += 1
         if not self._is_closed:
             self._check_end(index, timestamp_ms)
+
+    def _timed(self) -> Iterator[tuple[NDArray[np.uint8], float]]:
+        """The pictures, each with its time from 0 at the first one, in milliseconds."""
+        if self.is_live:
+            live = LiveTimeline()
+            for image_bgr, stated_ms in self._pictures():
+                yield image_bgr, live.place(stated_ms, time.monotonic() * 1000)
+            return
+        in_file = FileTimeline(self.fps)
+        for timed in in_file.place(self._pictures()):
+            self.first_ms = in_file.first_ms
+            yield timed
 
     def close(self) -> None:
         self._is_closed = True

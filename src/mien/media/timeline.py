@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
 LONGEST_STEP_MS = 10_000.0
 """No frame of a live source comes later than this: reading it would have failed before."""
 
 _REPEATED_STEP = 0.1  # of a frame's length
 _MOST_REPEATED = 2  # frames in a row whose times do not go on; with more of them they stand still
-_FAR_BEHIND_MS = 1000.0
+_FAR_MS = 1000.0  # A time that is so far from where it is due may be an error.
 
 _WATCH_MS = 10_000.0
 _WRONG_WATCHES = 2  # one may be the seconds that a stream hands over when it is opened
 _RIGHT_PACE = 0.8, 1.25  # its time over the clock's
+
+Picture = TypeVar("Picture")
 
 
 class FileTimeline:
     """The times of a file's frames, from 0 at the first one.
 
     What the file states counts. A frame whose time is that of the one before, or a little earlier,
-    comes a little after it, so that those behind keep their times.
+    comes a little after it, so that those behind keep their times. A time that leaps ahead counts
+    where the next one goes on from there, as after a pause; else it is damaged, and the frame comes
+    as long after the one before as frames do.
 
     Args:
         fps: The file's frames a second, which count where it states no times, where they stand
@@ -35,12 +42,40 @@ class FileTimeline:
         self._latest_ms = 0.0  # of what was stated, from 0 at the first frame
         self._repeated = _MOST_REPEATED  # frames since then; there may be no times at all
 
-    def place(self, position_ms: float | None) -> float:
-        """Return the time of the next frame, in milliseconds.
+    def place(
+        self, frames: Iterable[tuple[Picture, float | None]]
+    ) -> Iterator[tuple[Picture, float]]:
+        """Give each frame's time, in milliseconds.
+
+        Only where a time leaps ahead is the next frame waited for.
 
         Args:
-            position_ms: What the file states; None where it states nothing.
+            frames: Each with what the file states, in milliseconds; None where it states nothing.
         """
+        leapt: tuple[Picture, float] | None = None
+        for picture, position_ms in frames:
+            if leapt is not None:
+                goes_on = self._goes_on(leapt[1], position_ms)
+                yield leapt[0], self._time_of(leapt[1] if goes_on else None)
+                leapt = None
+            if position_ms is not None and self._leaps(position_ms):
+                leapt = picture, position_ms
+            else:
+                yield picture, self._time_of(position_ms)
+        if leapt is not None:  # Nothing speaks against the time of the last one.
+            yield leapt[0], self._time_of(leapt[1])
+
+    def _leaps(self, position_ms: float) -> bool:
+        if self._last_ms is None:
+            return False
+        return position_ms - self.first_ms > self._last_ms + self._frame_ms + _FAR_MS
+
+    def _goes_on(self, leapt_ms: float, position_ms: float | None) -> bool:
+        """Whether the time behind one that leapt is nearer to it than to the one before it."""
+        before_ms = self.first_ms + (self._last_ms or 0.0)
+        return position_ms is None or position_ms > (before_ms + leapt_ms) / 2
+
+    def _time_of(self, position_ms: float | None) -> float:
         if self._last_ms is None:
             self.first_ms = position_ms or 0.0
             self._last_ms = 0.0
@@ -57,7 +92,7 @@ class FileTimeline:
         if stated_ms > last_ms:
             return stated_ms
         stands_still = self._repeated > _MOST_REPEATED
-        if stands_still or stated_ms < last_ms - _FAR_BEHIND_MS:
+        if stands_still or stated_ms < last_ms - _FAR_MS:
             return last_ms + self._frame_ms
         return last_ms + _REPEATED_STEP * self._frame_ms
 
