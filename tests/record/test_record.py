@@ -18,6 +18,7 @@ from mien.core.errors import DataError, OutputError
 from mien.core.labels import EMOTIONS
 from mien.core.types import MissedLimit
 from mien.media.colours import colours_of
+from mien.media.demo import demo_video
 from mien.record.read import broken_end, read_record
 from mien.record.report import write_report
 from mien.record.table import leading_columns
@@ -225,6 +226,72 @@ def test_a_wrong_value_is_named_with_its_column(tmp_path, result, column, value)
     path.write_text(header + "\n" + ",".join(values.values()) + "\n")
     with pytest.raises(DataError, match=f"line 2, column {column}"):
         list(read_record(path))
+
+
+@pytest.mark.parametrize("column", ["emotion", "happy", "uncertain", "missed_limits"])
+def test_a_long_value_is_not_told_as_a_whole(tmp_path, result, column):
+    path = tmp_path / "r.jsonl"
+    write(path, [[result()]])
+    row = json.loads(path.read_text()) | {column: "x" * 100_000}
+    path.write_text(json.dumps(row) + "\n")
+    with pytest.raises(DataError, match=f"line 1, column {column}: found 'xxx") as refused:
+        list(read_record(path))
+    assert len(str(refused.value)) < 1000 + len(str(path))
+
+
+def test_long_columns_are_not_told_as_a_whole(tmp_path):
+    path = tmp_path / "r.csv"
+    path.write_text(f"confidence,{'x' * 100_000},uncertain\n1,2,3\n")
+    with pytest.raises(DataError, match="line 2 has no frame") as refused:
+        list(read_record(path))
+    assert len(str(refused.value)) < 1000 + len(str(path))
+
+
+def test_a_record_is_written_by_one_process(tmp_path, result, capsys):
+    program = textwrap.dedent(
+        """
+        import sys
+        from pathlib import Path
+        sys.path.insert(0, sys.argv[2])
+        from conftest import _result
+        from mien import EMOTIONS
+        from mien.record.write import RecordOutputs, RecordWriter
+        outputs = RecordOutputs(csv=Path(sys.argv[1]))
+        with RecordWriter(EMOTIONS, outputs, smooth_ms=0) as writer:
+            print("mine", flush=True)
+            sys.stdin.read()
+            writer.write([_result(0)])
+        """
+    )
+    path = tmp_path / "r.csv"
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(path), str(Path(__file__).parent)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
+        assert other.stdout.readline() == "mine\n"
+        begun = path.read_text()
+        with pytest.raises(SystemExit, match="2"):
+            main(["video", str(demo_video()), "--detector", "haar", "--csv", str(path)])
+        assert "r.csv is being written already" in capsys.readouterr().err
+        assert path.read_text() == begun
+        other.stdin.close()
+        assert other.wait() == 0
+    assert [face.frame for face in read_record(path)] == [0]
+    write(path, [[result(1)]])
+    assert [face.frame for face in read_record(path)] == [1]
+
+
+@pytest.mark.skipif(not Path("/dev/null").exists(), reason="Windows has no /dev/null")
+def test_several_records_go_to_one_device(result):
+    outputs = RecordOutputs(csv=Path("/dev/null"))
+    with (
+        RecordWriter(EMOTIONS, outputs, smooth_ms=0) as one,
+        RecordWriter(EMOTIONS, outputs, smooth_ms=0) as other,
+    ):
+        one.write([result(0)])
+        other.write([result(0)])
 
 
 def test_a_record_that_cannot_be_written_is_one_clear_error(tmp_path):

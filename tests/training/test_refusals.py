@@ -12,9 +12,9 @@ import pytest
 pytest.importorskip("pydantic", reason="needs mien[train]")
 pytest.importorskip("sklearn", reason="needs mien[train]")
 
+from mien.core import lock
 from mien.core.errors import DataError, ModelError, SettingError
 from mien.data.synthetic import synthetic_dataset, write_csv
-from mien.training import lock
 from mien.training.config import SplitConfig, load_experiment, parse_experiment
 from mien.training.faces import check_enough, load_faces, split_faces
 from mien.training.iterations import iteration_history

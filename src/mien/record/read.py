@@ -14,7 +14,7 @@ from typing import Any
 from mien.core.errors import DataError
 from mien.core.types import FaceEmotion
 from mien.record.parquet import parquet_rows
-from mien.record.table import leading_columns, parse_row, plain_text
+from mien.record.table import leading_columns, parse_row, plain_text, shortened
 
 
 def read_record(path: Path) -> Iterator[FaceEmotion]:
@@ -63,7 +63,8 @@ def nothing_to_show(path: Path) -> DataError:
     if broken is None and path.suffix.lower() == ".csv":
         columns = _values(next((line.text for line in _lines(path)), ""), str(path))
         if not {*leading_columns(())} <= {*columns}:
-            found = f"has no row, and the columns {', '.join(columns)}" if columns else "is empty"
+            told = shortened(", ".join(columns))
+            found = f"has no row, and the columns {told}" if columns else "is empty"
             return DataError(
                 f"{path} {found}: expected a record that mien wrote, whose first line "
                 f"begins with {','.join(leading_columns(()))[:40]}…"

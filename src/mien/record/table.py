@@ -54,6 +54,7 @@ TEXT_COLUMNS = ("emotion", READING_COLUMN, MISSED_COLUMN, TEMPORAL_COLUMN, "path
 TRUTH_COLUMNS = (_AFTER_LABELS, DETECTED_COLUMN)
 """The columns that hold `true` or `false`. All others are numbers."""
 
+_LONGEST_TOLD = 200  # characters
 _RAW_PREFIX = "raw_"  # before a label: the face's last classification, before smoothing
 _WHOLE_PREFIX = "whole_"  # before a label: what the person showed so far, by a network over time
 _LABEL_PREFIX = "label_"  # before a label that is named as another column is
@@ -184,6 +185,11 @@ def json_line(row: Mapping[str, Any]) -> str:
     return json.dumps(row, separators=(",", ":")) + "\n"
 
 
+def shortened(text: str) -> str:
+    """What a file holds, short enough for a message about it."""
+    return text if len(text) <= _LONGEST_TOLD else f"{text[:_LONGEST_TOLD]}…"
+
+
 def parse_row(row: Mapping[str, Any], where: str) -> FaceEmotion:
     """Turn a row that was read, of strings or of values, back into a result.
 
@@ -199,13 +205,14 @@ def parse_row(row: Mapping[str, Any], where: str) -> FaceEmotion:
     missing = [column for column in leading_columns(labels) if row.get(column) is None]
     if missing:
         raise DataError(
-            f"{where} has no {', '.join(missing)}: expected a record that mien wrote, with the "
-            f"columns {','.join(leading_columns(labels))}."
+            f"{where} has no {shortened(', '.join(missing))}: expected a record that mien wrote, "
+            f"with the columns {shortened(','.join(leading_columns(labels)))}."
         )
     emotion = row["emotion"]
     if emotion not in labels:
         raise DataError(
-            f"{where}, column emotion: found {emotion!r}; expected one of {', '.join(labels)}."
+            f"{where}, column emotion: found {shortened(repr(emotion))}; expected one of "
+            f"{shortened(', '.join(labels))}."
         )
     raw_columns = _label_columns(labels, _RAW_PREFIX)
     has_raw = all(row.get(column) is not None for column in raw_columns)
@@ -284,14 +291,15 @@ def _number(row: Mapping[str, Any], column: str, where: str) -> float:
     except (TypeError, ValueError):
         value = math.nan
     if not math.isfinite(value):
-        raise DataError(f"{where}, column {column}: found {row[column]!r}; expected a number.")
+        found = shortened(repr(row[column]))
+        raise DataError(f"{where}, column {shortened(column)}: found {found}; expected a number.")
     return value
 
 
 def _text_or_none(row: Mapping[str, Any], column: str, where: str) -> str | None:
     value = row.get(column) or None
     if value is not None and not isinstance(value, str):
-        raise DataError(f"{where}: {column} is {value!r}; expected a text.")
+        raise DataError(f"{where}: {column} is {shortened(repr(value))}; expected a text.")
     return value
 
 
@@ -315,8 +323,8 @@ def _missed_limits(row: Mapping[str, Any], where: str) -> tuple[MissedLimit, ...
             limits.append(MissedLimit(name, float(value), float(bound)))
         except ValueError:
             raise DataError(
-                f"{where}, column {MISSED_COLUMN}: found {part!r}; expected a limit of the gate "
-                "that was missed, such as 'min_side_px 17.2 < 20'."
+                f"{where}, column {MISSED_COLUMN}: found {shortened(repr(part))}; expected a "
+                "limit of the gate that was missed, such as 'min_side_px 17.2 < 20'."
             ) from None
     return tuple(limits)
 
@@ -324,5 +332,6 @@ def _missed_limits(row: Mapping[str, Any], where: str) -> tuple[MissedLimit, ...
 def _truth(row: Mapping[str, Any], column: str, where: str) -> bool:
     text = str(row[column]).lower()
     if text not in ("true", "false"):
-        raise DataError(f"{where}, column {column}: found {row[column]!r}; expected true or false.")
+        found = shortened(repr(row[column]))
+        raise DataError(f"{where}, column {column}: found {found}; expected true or false.")
     return text == "true"

@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from mien.core.errors import OutputError
 from mien.core.files import file_of, is_special, temporary_beside, write_atomically
+from mien.core.lock import try_lock
 from mien.core.signals import signals_held_back
 from mien.core.types import FaceEmotion
 from mien.record.parquet import csv_to_parquet, require_pyarrow
@@ -45,7 +46,8 @@ class TableWriter:
         parquet: Where to write Parquet, if anywhere; needs `pip install 'mien[parquet]'`.
 
     Raises:
-        OutputError: if a file cannot be written.
+        OutputError: if a file cannot be written, or another writer, of whatever process, has not
+            finished with it.
         BrokenPipeError: if whoever reads standard output or a pipe wants no more, here and in
             `append`.
         MissingExtraError: if Parquet is asked for and pyarrow is missing.
@@ -237,10 +239,19 @@ class _LineFile:
                 self._file = os.fdopen(descriptor, "wb", buffering=0)
         except OSError as error:
             raise OutputError(f"The record {path} cannot be written: {error.strerror}.") from None
+        self._is_own = path != STANDARD_OUTPUT and stat.S_ISREG(
+            os.fstat(self._file.fileno()).st_mode
+        )
+        if self._is_own and not try_lock(self._file.fileno()):
+            self._file.close()
+            raise OutputError(
+                f"The record {path} is being written already, perhaps by another process: name "
+                "another file, or wait for it, or stop it."
+            )
 
     def begin(self) -> None:
         """Take the place of what the file held."""
-        if stat.S_ISREG(os.fstat(self._file.fileno()).st_mode) and self._path != STANDARD_OUTPUT:
+        if self._is_own:
             self._file.truncate()
         self._flush()
 
