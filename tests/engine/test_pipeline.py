@@ -120,6 +120,16 @@ def test_what_goes_wrong_in_a_thread_is_raised_in_the_loop(recognizer, listed_so
     assert not engine_threads()
 
 
+@pytest.mark.parametrize(("part", "method"), [("detector", "detect"), ("classifier", "classify")])
+def test_a_stop_iteration_is_an_error_and_not_the_end(
+    recognizer, listed_source, picture_of, monkeypatch, part, method
+):
+    monkeypatch.setattr(getattr(recognizer, part), method, lambda *_: next(iter(())))
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        list(EmotionStream(listed_source([picture_of()] * 5), recognizer))
+    assert not engine_threads()
+
+
 def test_the_callers_own_error_closes_everything(recognizer, listed_source, picture_of):
     source = listed_source([picture_of()] * 500)
 

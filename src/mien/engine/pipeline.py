@@ -136,20 +136,14 @@ class EmotionStream:
                 "iterated over once. Open it again, or keep them with list(stream)."
             )
 
-        def locate(read: tuple[float, Frame]) -> tuple[float, LocatedFrame]:
-            return read[0], self._locator.locate(read[1])
-
-        def decide(located: tuple[float, LocatedFrame]) -> tuple[float, Frame, list[FaceEmotion]]:
-            return located[0], located[1].frame, self._judge.judge(located[1])
-
         is_live = self.source.is_live
         size = 1 if is_live else _QUEUE_FRAMES
         # A stream that is still open when Python exits would be torn down in the midst of a call.
         atexit.register(self.close)
         frames = self._start("reader", self._read(), _Queue(size, is_live))
         # Nothing is dropped in between: what is located must be judged before its next turn.
-        located = self._start("locator", map(locate, frames), _Queue(size, False))
-        judged = self._start("judge", map(decide, located), _Queue(size, is_live))
+        located = self._start("locator", self._locate(frames), _Queue(size, False))
+        judged = self._start("judge", self._decide(located), _Queue(size, is_live))
         try:
             for item in judged.polled(every_s):
                 if item is None:
@@ -184,6 +178,19 @@ class EmotionStream:
         with self.source:
             for frame in self.source:
                 yield time.monotonic(), frame
+
+    # Unlike map(), a generator ends in an error where what it calls raises StopIteration.
+    def _locate(
+        self, frames: Iterable[tuple[float, Frame]]
+    ) -> Iterator[tuple[float, LocatedFrame]]:
+        for read_s, frame in frames:
+            yield read_s, self._locator.locate(frame)
+
+    def _decide(
+        self, located: Iterable[tuple[float, LocatedFrame]]
+    ) -> Iterator[tuple[float, Frame, list[FaceEmotion]]]:
+        for read_s, found in located:
+            yield read_s, found.frame, self._judge.judge(found)
 
     def _start(self, name: str, items: Iterable[Item], queue: _Queue[Item]) -> _Queue[Item]:
         """Run through `items` in a thread of its own; return them as they come, in the queue."""
