@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from mien.core.errors import OutputError
 from mien.core.files import write_atomically
+from mien.engine.own_files import OwnFiles
 from mien.media.demo import open_frames_or_demo
 from mien.media.frames import FrameSource, open_frames
 from mien.media.sink import VideoSink
@@ -20,6 +22,9 @@ from mien.recognizer import Recognizer
 
 RECORDING_MS = 20_000
 """So long a camera or stream is recorded."""
+
+_VIDEO = "input_video.mp4"
+_PICTURE = re.compile(r"image[0-9]+\.png")
 
 
 def extract_faces(
@@ -33,9 +38,9 @@ def extract_faces(
     Writes `input_video.mp4` and `image0.png … imageN.png`; a second without a face gives none.
 
     Args:
-        source: See `mien.media.frames.open_frames`; a camera or stream is recorded for 20 s, and
-            where there is no camera 0 the bundled video takes its place.
-        folder: Where to write; pictures of an earlier call are replaced.
+        source: See `mien.media.frames.open_frames`; a camera or stream is recorded for 20 s. Where
+            it is None and there is no camera 0, the bundled video takes its place.
+        folder: Where to write; what an earlier call wrote there is replaced.
         recognizer: Whose detector, framing and input to use.
         say: Called with each line for the user.
 
@@ -44,34 +49,43 @@ def extract_faces(
 
     Raises:
         SourceError: if the source cannot be opened or breaks off.
-        OutputError: if a file cannot be written.
+        OutputError: if a file cannot be written, or the folder holds files of these names that no
+            earlier call is known to have written.
     """
-    video = folder / "input_video.mp4"
+    video = folder / _VIDEO
     frames, opened = open_frames_or_demo(source, say)
     with frames:
+        is_source = video.exists() and Path(opened).exists() and video.samefile(opened)
+        own = OwnFiles(folder)
+        own.refuse_others(_outputs_in(folder, with_video=not is_source))
         say("Reading video stream ...")
-        _keep(frames, opened, video)
-    count = 0
+        if not is_source:
+            _keep(frames, opened, own.add(_VIDEO))
+    written: set[str] = set()
     with open_frames(video) as kept:
         for face_u8 in _one_face_a_second(kept, recognizer):
             if face_u8.ndim == 3:
                 face_u8 = np.asarray(cv2.cvtColor(face_u8, cv2.COLOR_RGB2BGR), np.uint8)
             png = cv2.imencode(".png", face_u8)[1]
-            write_atomically(folder / f"image{count}.png", png.tobytes())
-            count += 1
-    for stale in folder.glob("image*.png"):
-        number = stale.stem.removeprefix("image")
-        if number.isdigit() and int(number) >= count:
-            stale.unlink()
-    return count
+            name = f"image{len(written)}.png"
+            write_atomically(own.add(name), png.tobytes())
+            written.add(name)
+    own.keep(written | ({_VIDEO} & own.names))
+    return len(written)
+
+
+def _outputs_in(folder: Path, *, with_video: bool) -> list[Path]:
+    """The files there that an extraction may replace or remove."""
+    pictures = [path for path in folder.glob("image*.png") if _PICTURE.fullmatch(path.name)]
+    video = folder / _VIDEO
+    return sorted(pictures) + ([video] if with_video and video.exists() else [])
 
 
 def _keep(frames: FrameSource, opened: str | Path, video: Path) -> None:
     """Copy an MP4 file as it is; write any other source anew."""
     path = Path(opened)
     if path.suffix.lower() == ".mp4" and path.is_file():
-        if not (video.exists() and video.samefile(path)):
-            _copy(path, video)
+        _copy(path, video)
         return
     with VideoSink(video, frames.fps) as sink:
         for frame in frames:
