@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mien.core.errors import OutputError
+from mien.core.errors import OutputError, SourceError
 from mien.engine.extract import extract_faces
 from mien.engine.own_files import LIST_NAME
 from mien.media.demo import demo_video
@@ -111,6 +111,13 @@ def test_without_a_webcam_the_bundled_video_takes_over(tmp_path, recognizer):
     said = []
     assert extract_faces(None, tmp_path, recognizer, said.append) > 15
     assert said[0].startswith("No webcam can be opened")
+
+
+@pytest.mark.usefixtures("no_camera")
+def test_a_camera_that_was_named_is_not_taken_for_the_bundled_video(tmp_path, recognizer):
+    with pytest.raises(SourceError, match="There is no camera 0"):
+        extract_faces(0, tmp_path, recognizer, quiet)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_of_pictures_becomes_a_video(tmp_path, recognizer, astronaut_bgr):

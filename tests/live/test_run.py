@@ -168,6 +168,17 @@ def test_without_a_webcam_the_bundled_video_takes_over(recognizer, capsys, monke
     assert capsys.readouterr().out.startswith("No webcam can be opened (none is there")
 
 
+@pytest.mark.usefixtures("no_camera")
+@pytest.mark.parametrize(
+    "words", [["0"], ["0", "--csv", "day.csv"], ["--csv", "day.csv"], ["--jsonl", "day.jsonl"]]
+)
+def test_the_bundled_video_is_not_recorded_as_a_camera(in_empty_folder, capsys, words):
+    with pytest.raises(SystemExit, match="2"):
+        main(["live", *words, "--no-window", "--detector", "haar"])
+    assert "There is no camera 0" in capsys.readouterr().err
+    assert not list(in_empty_folder.iterdir())
+
+
 class Interrupted:
     """Stands for a camera at which the user presses Ctrl-C after a frame."""
 

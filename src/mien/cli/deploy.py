@@ -144,7 +144,9 @@ def preprocess(
     video: Annotated[
         str | None,
         typer.Argument(
-            help="A video, or a camera's index; 20 s from the webcam if none.", show_default=False
+            help="A video, or a camera's index. If none: 20 s from the webcam or, where there is "
+            "none, the bundled video.",
+            show_default=False,
         ),
     ] = None,
     out: Annotated[

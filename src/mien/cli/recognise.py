@@ -36,7 +36,8 @@ def live(
         str | None,
         typer.Argument(
             help="A camera's index, a video file, a picture, a folder of pictures or a stream's "
-            "address; the webcam if none.",
+            "address. If none: the webcam or, where there is none and no record is written, the "
+            "bundled video.",
             show_default=False,
         ),
     ] = None,

@@ -16,7 +16,7 @@ from mien.core.errors import OutputError
 from mien.core.files import write_atomically
 from mien.engine.own_files import OwnFiles
 from mien.media.demo import open_frames_or_demo
-from mien.media.frames import FrameSource, open_frames
+from mien.media.frames import FrameSource, open_frames, path_of
 from mien.media.sink import VideoSink
 from mien.recognizer import Recognizer
 
@@ -55,12 +55,13 @@ def extract_faces(
     video = folder / _VIDEO
     frames, opened = open_frames_or_demo(source, say)
     with frames:
-        is_source = video.exists() and Path(opened).exists() and video.samefile(opened)
+        read = path_of(opened)
+        is_source = read is not None and video.exists() and video.samefile(read)
         own = OwnFiles(folder)
         own.refuse_others(_outputs_in(folder, with_video=not is_source))
         say("Reading video stream ...")
         if not is_source:
-            _keep(frames, opened, own.add(_VIDEO))
+            _keep(frames, read, own.add(_VIDEO))
     written: set[str] = set()
     with open_frames(video) as kept:
         for face_u8 in _one_face_a_second(kept, recognizer):
@@ -81,11 +82,10 @@ def _outputs_in(folder: Path, *, with_video: bool) -> list[Path]:
     return sorted(pictures) + ([video] if with_video and video.exists() else [])
 
 
-def _keep(frames: FrameSource, opened: str | Path, video: Path) -> None:
+def _keep(frames: FrameSource, read: Path | None, video: Path) -> None:
     """Copy an MP4 file as it is; write any other source anew."""
-    path = Path(opened)
-    if path.suffix.lower() == ".mp4" and path.is_file():
-        _copy(path, video)
+    if read is not None and read.suffix.lower() == ".mp4" and read.is_file():
+        _copy(read, video)
         return
     with VideoSink(video, frames.fps) as sink:
         for frame in frames:

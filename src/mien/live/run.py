@@ -22,7 +22,7 @@ from mien.live.display import Window, has_display
 from mien.live.recording import Recording, dated_name
 from mien.live.view import View
 from mien.media.demo import open_frames_or_demo
-from mien.media.frames import FrameSource, file_read
+from mien.media.frames import FrameSource, file_read, open_frames
 from mien.media.picture_files import passed_over_line
 from mien.media.sink import VideoSink
 from mien.recognizer import Recognizer
@@ -66,8 +66,8 @@ def run_live(
     stream and the position for a file. A camera or stream that breaks off is opened again.
 
     Args:
-        source: See `mien.media.frames.open_frames`. Where there is no camera 0, the bundled video
-            takes its place.
+        source: See `mien.media.frames.open_frames`. Where it is None and there is no camera 0, the
+            bundled video takes its place, unless there is to be a record.
         recognizer: What recognises.
         say: Called with every line.
         window: Show a window. Without one, or without a display, the annotated video is written
@@ -87,7 +87,10 @@ def run_live(
     settings = settings_of(settings)
     refuse_overwriting([file_read(source)], [outputs.csv, outputs.jsonl, outputs.parquet])
     with ExitStack() as stack:
-        opened, _ = open_frames_or_demo(source, say, rotate_degrees=rotate_degrees)
+        if outputs.csv or outputs.jsonl or outputs.parquet:
+            opened = open_frames(source, rotate_degrees=rotate_degrees)
+        else:
+            opened, _ = open_frames_or_demo(source, say, rotate_degrees=rotate_degrees)
         frames = stack.enter_context(
             make_lasting(opened, source, say, rotate_degrees=rotate_degrees)
         )

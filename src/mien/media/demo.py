@@ -1,4 +1,4 @@
-"""The bundled video, which takes the webcam's place where there is none."""
+"""The bundled video, which takes the webcam's place where nobody named one and there is none."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from importlib import resources
 from pathlib import Path
 
 from mien.core.errors import SourceError
-from mien.media.frames import FrameSource, camera_index, open_frames
+from mien.media.frames import FrameSource, open_frames
 
 
 def demo_video() -> Path:
@@ -17,8 +17,10 @@ def demo_video() -> Path:
 
 def open_frames_or_demo(
     source: int | str | Path | None, say: Callable[[str], None], *, rotate_degrees: int = 0
-) -> tuple[FrameSource, str | Path]:
-    """Open a source; where that is camera 0 and there is none, the bundled video.
+) -> tuple[FrameSource, int | str | Path | None]:
+    """Open a source; where none was named and there is no camera 0, the bundled video.
+
+    A camera that was named is never taken for another source.
 
     Args:
         source: See `mien.media.frames.open_frames`.
@@ -32,9 +34,9 @@ def open_frames_or_demo(
         SourceError: if the source cannot be opened.
     """
     try:
-        return open_frames(source, rotate_degrees=rotate_degrees), str(source)
+        return open_frames(source, rotate_degrees=rotate_degrees), source
     except SourceError:
-        if camera_index(source) != 0:
+        if source is not None:
             raise
     say(
         "No webcam can be opened (none is there, another program holds it, or this one is not "
