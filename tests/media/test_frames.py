@@ -1,6 +1,8 @@
 import itertools
 import os
+import signal
 import struct
+import subprocess
 import sys
 import wave
 from fractions import Fraction
@@ -571,6 +573,20 @@ def test_a_video_comes_through_a_pipe(tmp_path, standard_input, suffix):
     with standard_input(path.read_bytes()), open_frames("-") as frames:
         assert (frames.name, frames.frame_count, frames.is_live) == ("standard input", None, False)
         assert [frame.timestamp_ms for frame in frames] == pytest.approx([0, 100, 200, 500, 540])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are sent otherwise there")
+@pytest.mark.parametrize("stopping", [signal.SIGINT, signal.SIGTERM])
+def test_a_pipe_that_nothing_more_comes_through_can_be_left(stopping):
+    command = [sys.executable, "-m", "mien", "video", "-", "--detector", "haar"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, bufsize=0) as process:
+        # More than a pipe holds, so that it is being read behind this line, and no video yet.
+        process.stdin.write(bytes(200_000))
+        process.send_signal(stopping)
+        try:
+            assert process.wait(timeout=60) == 130
+        finally:
+            process.kill()
 
 
 def test_a_file_on_standard_input_is_read_as_a_file(tmp_path, write_video):

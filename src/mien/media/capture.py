@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import stat
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 
 import cv2
@@ -39,6 +41,9 @@ _MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
 _USUAL_FPS = (1.0, 120.0)
 _MEASURED_FRAMES = 30
 _TIMEOUT_MS = round(LONGEST_STEP_MS)
+# However long nothing comes through a pipe, it is no error.
+_NO_TIMEOUTS = (cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, 0, cv2.CAP_PROP_READ_TIMEOUT_MSEC, 0)
+_SIGNALS_S = 0.2
 _END_TIMEOUT_S = 2.0
 # OpenCV tells a packet that cannot be decoded and the end of a file alike. So many reads in vain
 # are taken for the end of a file: the packets of some 20 s, and a tenth of a second to try. A
@@ -327,7 +332,7 @@ def open_standard_input(decoder_threads: int | None = None) -> OpenedSource:
         return open_file(path, name, decoder_threads)
     if os.isatty(0):
         raise SourceError(f"Nothing comes on {name}: pipe a video into it, as in  cat x.mkv | …")
-    capture = _decoded("pipe:0", decoder_threads)
+    capture = _decoded_pipe(decoder_threads)
     if not capture.isOpened():
         raise SourceError(_NO_VIDEO_IN_PIPE)
     return _CaptureSource(
@@ -382,6 +387,27 @@ def _decoded(source: str, threads: int | None, options: Sequence[int] = ()) -> c
     if threads is not None:
         options = [*options, cv2.CAP_PROP_N_THREADS, threads]
     return _capture(source, cv2.CAP_FFMPEG, options)
+
+
+def _decoded_pipe(threads: int | None) -> cv2.VideoCapture:
+    """Open what comes through a pipe, once it comes; Ctrl-C and SIGTERM are heeded until then.
+
+    Python heeds no signal while OpenCV reads, which only another thread may wait for.
+    """
+    opened: Future[cv2.VideoCapture] = Future()
+
+    def open_pipe() -> None:
+        try:
+            opened.set_result(_decoded("pipe:0", threads, _NO_TIMEOUTS))
+        except BaseException as error:  # Whatever it is, it is the caller's to see.
+            opened.set_exception(error)
+
+    # At the end of the process nobody waits for a daemon.
+    threading.Thread(target=open_pipe, name="mien-pipe", daemon=True).start()
+    while True:
+        # Windows heeds no signal in a wait without an end.
+        with contextlib.suppress(TimeoutError):
+            return opened.result(_SIGNALS_S)
 
 
 def _capture(source: int | str, backend: int, options: Sequence[int] = ()) -> cv2.VideoCapture:
