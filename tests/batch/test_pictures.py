@@ -82,6 +82,18 @@ def test_one_unreadable_file_is_one_error_row_and_the_rest_goes_on(
     assert noted == "Passed over 1 file that is no picture by name: notes.txt.\n"
 
 
+def test_numbered_pictures_are_rows_in_the_order_of_their_numbers(recognizer, folder, tmp_path):
+    face = cv2.imread(str(folder / "b.tif"))
+    numbered = tmp_path / "numbered"
+    for name in ("1.png", "2.png", "10.png", "day2/1.png", "day10/1.png"):
+        (numbered / name).parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(numbered / name), face)
+    outputs = PictureOutputs(csv=tmp_path / "table.csv")
+    run_pictures([numbered], recognizer, outputs, QualityGate())
+    names = [Path(row["path"]).relative_to(numbered).as_posix() for row in rows_of(outputs.csv)]
+    assert names == ["1.png", "2.png", "10.png", "day2/1.png", "day10/1.png"]
+
+
 def test_pictures_are_turned_as_asked(recognizer, folder, tmp_path):
     path = tmp_path / "lying.png"
     cv2.imwrite(str(path), cv2.rotate(cv2.imread(str(folder / "b.tif")), cv2.ROTATE_180))

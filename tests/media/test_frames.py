@@ -552,6 +552,14 @@ def test_a_link_to_a_camera_is_that_camera(tmp_path, monkeypatch):
     assert camera_index(other) is None
 
 
+def test_numbered_pictures_of_a_folder_are_a_film(tmp_path):
+    for number in range(12):
+        picture = np.full((5, 6, 3), 10 * number, np.uint8)
+        cv2.imwrite(str(tmp_path / f"frame{number}.png"), picture)
+    with open_frames(tmp_path) as frames:
+        assert [frame.image_bgr[0, 0, 0] for frame in frames] == list(range(0, 120, 10))
+
+
 def test_a_folder_that_is_called_as_a_camera_is_numbered_is_a_folder(tmp_path, monkeypatch):
     (tmp_path / "2024").mkdir()
     cv2.imwrite(str(tmp_path / "2024" / "a.png"), np.zeros((5, 6, 3), np.uint8))

@@ -1,3 +1,4 @@
+import itertools
 import struct
 import sys
 import zlib
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 from mien.core.errors import SourceError
-from mien.media.picture_files import PICTURE_SUFFIXES, is_picture, read_image
+from mien.media.picture_files import PICTURE_SUFFIXES, is_picture, natural_order, read_image
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
@@ -32,6 +33,24 @@ def test_exif_orientation_turns_a_photo(tmp_path):
     assert turned.shape == (48, 16, 3)
     assert turned[4].max() < 40
     assert turned[-4].min() > 215
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["frame0.png", "frame1.png", "frame2.png", "frame9.png", "frame10.png", "frame11.png"],
+        ["0.png", "7.png", "a.png"],
+        ["a01.png", "a1.png", "a02.png", "a2.png"],
+        ["a01b2.png", "a1b3.png", "a01b10.png"],
+        ["2024-9-30.jpg", "2024-10-1.jpg", "2025-1-1.jpg"],
+        ["day1/10.png", "day2/9.png", "day10/1.png"],
+        ["²1.png", "٣.png"],
+    ],
+)
+def test_names_with_numbers_are_in_the_order_of_these(names):
+    for order in itertools.permutations(names):
+        assert sorted(order, key=natural_order) == sorted(names, key=natural_order)
+    assert sorted(names, key=natural_order) == names
 
 
 @pytest.mark.parametrize("content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n"])

@@ -26,6 +26,7 @@ from mien.media.labels import label_of
 from mien.media.picture_files import (
     PICTURE_SUFFIXES,
     is_picture,
+    natural_order,
     passed_over_line,
 )
 from mien.recognizer import Recognizer
@@ -168,7 +169,7 @@ def _files_under(
             f"{path} lies in {copies_folder}, where the annotated copies go, and would not be "
             "read: name another folder for the copies."
         )
-    for file in sorted(map(Path, files_under(str(path), on_failure))):
+    for file in sorted(map(Path, files_under(str(path), on_failure)), key=natural_order):
         if not _is_within(file.parent, copies_folder):
             yield file
 

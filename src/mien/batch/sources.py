@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from mien.core.errors import DataError, SourceError
 from mien.media.local_path import is_address, local_path
-from mien.media.picture_files import PICTURE_SUFFIXES, is_hidden
+from mien.media.picture_files import PICTURE_SUFFIXES, is_hidden, natural_order
 from mien.media.source import VIDEO_SUFFIXES, without_secrets
 from mien.record.parquet import require_pyarrow
 from mien.record.table import file_of_name, plain_text, table_name
@@ -106,6 +106,7 @@ def find_sources(inputs: Sequence[str]) -> FoundSources:
 def files_under(folder: str, on_failure: Callable[[OSError], object]) -> Iterator[str]:
     """Give the files of a folder and of the folders in it, in the order of their names.
 
+    The order is that of `mien.media.picture_files.natural_order`, in each folder the files first.
     Hidden files and folders are left out, and links to folders are not followed. Pipes and broken
     links count as files.
 
@@ -114,8 +115,9 @@ def files_under(folder: str, on_failure: Callable[[OSError], object]) -> Iterato
         on_failure: Called for each folder that cannot be listed; see `why_unlisted`.
     """
     for parent, folders, files in os.walk(folder, onerror=on_failure):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        folders.sort(key=natural_order)
+        for name in sorted(files, key=natural_order):
             if not is_hidden(Path(name)):
                 yield os.path.join(parent, name)  # noqa: PTH118 - Path would cost most of the time
 
@@ -182,7 +184,8 @@ def _of_input(text: str) -> Iterator[BatchSource | str]:
 def _of_pattern(pattern: str) -> Iterator[BatchSource | str]:
     parts = Path(pattern).parts
     first = next(number for number, part in enumerate(parts) if _GLOB.search(part))
-    found = sorted(set(_matching(os.path.join("", *parts[:first]), parts[first:])))  # noqa: PTH118
+    matching = set(_matching(os.path.join("", *parts[:first]), parts[first:]))  # noqa: PTH118
+    found = sorted(matching, key=natural_order)
     if not found:
         raise SourceError(
             f"Nothing matches the pattern {table_name(pattern)}; links to folders are not followed."

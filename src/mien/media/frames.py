@@ -27,7 +27,13 @@ from mien.media.capture import (
     open_url,
 )
 from mien.media.local_path import local_path
-from mien.media.picture_files import PICTURE_SUFFIXES, is_hidden, is_picture, read_image
+from mien.media.picture_files import (
+    PICTURE_SUFFIXES,
+    is_hidden,
+    is_picture,
+    natural_order,
+    read_image,
+)
 from mien.media.pictures import Picture, is_pillow, load_picture
 from mien.media.pyav import has_pyav
 from mien.media.source import Frame, FrameSource, OpenedSource
@@ -66,9 +72,9 @@ def open_frames(
     Args:
         source: A camera's index (`0`, `"0"`, `"/dev/video0"` or a link to it as in
             `/dev/v4l/by-id`; None is camera 0), a video file, a picture (a file, an array or
-            Pillow's), a folder of pictures (in the order of their names), a stream's address
-            (`rtsp://…`, `http://…`) or `-` for a video on standard input. Digits in a text mean a
-            camera, in a path a file or folder.
+            Pillow's), a folder of pictures (in the order of their names, `2.png` before `10.png`),
+            a stream's address (`rtsp://…`, `http://…`) or `-` for a video on standard input. Digits
+            in a text mean a camera, in a path a file or folder.
         rotate_degrees: Turn every frame clockwise by 0, 90, 180 or 270 degrees, besides what the
             source's metadata says: for a camera that was mounted askew, or a file without metadata.
         decoder_threads: How many threads decode a video, 1 or more: with 1, the one that iterates.
@@ -240,7 +246,8 @@ def _open(source: Source, decoder_threads: int | None) -> OpenedSource:
 
 
 def _open_folder(folder: Path) -> OpenedSource:
-    files = sorted(path for path in folder.iterdir() if path.is_file() and not is_hidden(path))
+    files = [path for path in folder.iterdir() if path.is_file() and not is_hidden(path)]
+    files.sort(key=natural_order)
     pictures = [path for path in files if is_picture(path)]
     if not pictures:
         raise SourceError(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import cv2
@@ -30,6 +31,7 @@ _HEIF_BRANDS = frozenset(
     {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"mif2"}
 )
 _MOST_TOLD = 5
+_NUMBER = re.compile("([0-9]+)")
 _JPEG_START, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
 _TIFF_TRANSPARENCY = (338, 3, 1, 2)
 """ExtraSamples: one 16-bit number, which says that the sample is unassociated alpha."""
@@ -44,6 +46,23 @@ def is_picture(path: Path) -> bool:
 def is_hidden(path: Path) -> bool:
     """Whether a file is hidden, such as `.DS_Store` and what macOS leaves as `._photo.jpg`."""
     return path.name.startswith(".") or path.name in ("Thumbs.db", "desktop.ini")
+
+
+def natural_order(path: str | PurePath) -> tuple[tuple[tuple[str | int, ...], str], ...]:
+    """What sorts files as people count: `frame2.png` before `frame10.png`, folder by folder.
+
+    Digits count as the number that they are. Names that are equal so far, as `frame02.png` and
+    `frame2.png`, follow one another as texts do.
+
+    Args:
+        path: A file's or folder's path or name.
+    """
+    return tuple((_with_numbers(name), name) for name in PurePath(path).parts)
+
+
+def _with_numbers(name: str) -> tuple[str | int, ...]:
+    """A name as texts and numbers, by turns, so that like is compared with like."""
+    return tuple(int(part) if place % 2 else part for place, part in enumerate(_NUMBER.split(name)))
 
 
 def passed_over_line(
