@@ -19,6 +19,14 @@ from mien.models.build import build_network, to_plain_float32
 from mien.models.config import ResidualConfig
 from mien.models.heads import LABEL_HEAD
 from mien.models.keras_file import save_network
+from mien.training.ancestors import (
+    ancestors_of,
+    check_knows_no_validation,
+    check_same_faces,
+    check_shipped_knows_no_validation,
+    check_split,
+    told_of_near_copies,
+)
 from mien.training.config import (
     SHIPPED,
     Experiment,
@@ -29,17 +37,7 @@ from mien.training.config import (
 from mien.training.faces import LabelledFaces, load_faces
 from mien.training.provenance import describe_data, has_learnt, told_of_test_faces
 from mien.training.run_folder import RunFolder
-from mien.training.start import (
-    ancestors_of,
-    check_finished,
-    check_knows_no_validation,
-    check_same_faces,
-    check_shipped_knows_no_validation,
-    check_split,
-    check_teachers,
-    start_from,
-    told_of_near_copies,
-)
+from mien.training.start import check_finished, check_teachers, start_from
 
 RECIPE = Path(__file__).parents[2] / "experiments" / "010_residual.toml"
 SHAPE = ResidualConfig(
@@ -160,7 +158,7 @@ def test_it_is_said_who_has_learnt_near_copies_that_a_run_leaves_out(
     # Those from which the network that ships started and learnt had FER2013's near-copies.
     from_shipped = experiment_with(apart.split, start_from=SHIPPED)
     assert told_of_near_copies(from_shipped, [], faces) is None
-    monkeypatch.setattr("mien.training.start.FER2013_SPLIT", faces.split_fingerprint())
+    monkeypatch.setattr("mien.training.ancestors.FER2013_SPLIT", faces.split_fingerprint())
     told = told_of_near_copies(from_shipped, [], faces)
     assert told is not None
     assert told.startswith("the network that ships learnt near-copies")
@@ -184,7 +182,7 @@ def test_the_network_that_ships_may_lie_further_back(
     faces = faces_in(tmp_path / "train.csv")
     signs = test_faces._signs(test_faces.fingerprint(faces.faces_u8[::14]))
     monkeypatch.setattr(test_faces, "_known_signs", lambda _table: signs)
-    monkeypatch.setattr("mien.training.start.FER2013_SPLIT", faces.split_fingerprint())
+    monkeypatch.setattr("mien.training.ancestors.FER2013_SPLIT", faces.split_fingerprint())
     write_csv(synthetic_dataset(70, seed=1), tmp_path / "own.csv")
     own = finished_run(tmp_path, "own", "seed = 7", start="shipped")
     own.data.write_text(json.dumps(describe_data(load_faces(tmp_path / "own.csv", None))))
@@ -228,7 +226,7 @@ def test_the_network_that_ships_is_not_judged_by_faces_that_it_knows(
     check_shipped_knows_no_validation(faces, folds)
     signs = test_faces._signs(test_faces.fingerprint(faces.faces_u8[::14]))
     monkeypatch.setattr(test_faces, "_known_signs", lambda _table: signs)
-    monkeypatch.setattr("mien.training.start.FER2013_SPLIT", faces.split_fingerprint())
+    monkeypatch.setattr("mien.training.ancestors.FER2013_SPLIT", faces.split_fingerprint())
     with pytest.raises(ModelError, match="The network that ships trains on faces that this run"):
         check_shipped_knows_no_validation(faces, folds)
     check_shipped_knows_no_validation(faces, SplitConfig())

@@ -336,7 +336,7 @@ def test_faces_that_the_network_that_ships_has_learnt_do_not_judge(workplace, mo
     faces = load_faces(workplace / "train.csv", None)
     signs = test_faces._signs(test_faces.fingerprint(faces.faces_u8))
     monkeypatch.setattr(test_faces, "_known_signs", lambda _table: signs)
-    monkeypatch.setattr("mien.training.start.FER2013_SPLIT", faces.split_fingerprint())
+    monkeypatch.setattr("mien.training.ancestors.FER2013_SPLIT", faces.split_fingerprint())
     run = workplace / "runs" / "known"
     with pytest.raises(ModelError, match="The network that ships trains on faces that would"):
         train(workplace, workplace / "train.csv", run)

@@ -16,11 +16,11 @@ from mien.data.test_faces import find_test_faces
 from mien.evaluation.metrics import students_t_95, variance_between_groups
 from mien.evaluation.network import fit_faces, open_network
 from mien.evaluation.report import label_reading
+from mien.training.ancestors import ancestors_of, who_learnt_near_copies
 from mien.training.config import load_experiment
 from mien.training.faces import LabelledFaces, load_faces_of, split_faces
 from mien.training.provenance import LARGEST_TEST_PART, check_data, data_of_run
 from mien.training.run_folder import RunFolder
-from mien.training.start import ancestors_of, who_learnt_near_copies
 from mien.training.temperature import fit_temperature, log_losses
 
 RESAMPLES = 2_000

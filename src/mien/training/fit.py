@@ -21,6 +21,11 @@ from mien.core.labels import EMOTIONS
 from mien.core.preprocess import to_network_input
 from mien.models.build import build_network, join_heads, load_pretrained, take_statistics
 from mien.models.keras_file import load_network
+from mien.training.ancestors import (
+    ancestors_of,
+    check_knows_no_validation,
+    told_of_near_copies,
+)
 from mien.training.architecture import write_architecture_report
 from mien.training.batches import FaceBatches
 from mien.training.callbacks import (
@@ -66,15 +71,7 @@ from mien.training.provenance import check_data, describe_data, told_of_test_fac
 from mien.training.results import write_results
 from mien.training.run_folder import RunFolder, write_json
 from mien.training.snapshots import damaged_snapshots, newest_of
-from mien.training.start import (
-    ancestors_of,
-    check_finished,
-    check_knows_no_validation,
-    check_teachers,
-    runs_needed,
-    start_from,
-    told_of_near_copies,
-)
+from mien.training.start import check_finished, check_teachers, runs_needed, start_from
 from mien.training.tensorboard_log import TensorBoardLog
 from mien.training.training_model import TrainingModel
 from mien.training.weight_average import WeightAverage

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from mien.core.errors import ModelError
+from mien.training.ancestors import check_split
 from mien.training.recipe import Recipe, load_recipe
 from mien.training.run_folder import RunFolder
-from mien.training.start import check_split, runs_needed
+from mien.training.start import runs_needed
 
 
 def recipes_in_order(recipe: Recipe, runs: Path, *, restart: bool = False) -> list[Recipe]:

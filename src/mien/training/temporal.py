@@ -21,6 +21,7 @@ from mien.models.config import TemporalConfig
 from mien.models.keras_file import save_network
 from mien.models.temporal import build_temporal
 from mien.recognizer import Recognizer
+from mien.training.ancestors import check_shipped_knows_no_validation
 from mien.training.callbacks import EpochOfBatches, ProgressLine, RunState
 from mien.training.curves import chosen_epoch, draw_learning_curves
 from mien.training.face_sequences import (
@@ -55,7 +56,6 @@ from mien.training.sequence_batches import (
     sequence_loss,
     targets_of,
 )
-from mien.training.start import check_shipped_knows_no_validation
 from mien.training.training_model import TrainingModel
 
 
