@@ -220,9 +220,7 @@ def test_mp3_is_kept_as_it_is(astronaut_bgr, tmp_path):
         for picture, ms in zip(pictures, times_ms, strict=True):
             sink.write_at(picture, ms)
     with av.open(source) as before, av.open(tmp_path / "out.mp4") as after:
-        sounds = [
-            [bytes(part) for part in file.demux(audio=0) if part.size] for file in (before, after)
-        ]
+        sounds = [[bytes(packet) for packet in sound_of(file)] for file in (before, after)]
     assert sounds[0][:20] == sounds[1][:20]
 
 
@@ -320,6 +318,75 @@ def test_sound_that_breaks_off_is_said_and_the_video_goes_on(astronaut_bgr, tmp_
             sink.write_at(picture, ms)
     assert len(frames_of(tmp_path / "out.mp4")) == len(pictures)
     assert "breaks off" in capsys.readouterr().err
+
+
+def test_sound_whose_times_begin_anew_breaks_off_and_the_video_goes_on(tmp_path, capsys):
+    """As in two recordings of a broadcast that were put together."""
+    av = pytest.importorskip("av", reason="needs mien[video]")
+    write_flash_and_tone(av, tmp_path / "one.ts", picture_s=0.0, flash_s=1.0)
+    twice = tmp_path / "twice.ts"
+    twice.write_bytes(2 * (tmp_path / "one.ts").read_bytes())
+    assert copy_with_sound(twice, tmp_path / "out.mp4") == 2 * 5 * 25
+    assert len(frames_of(tmp_path / "out.mp4")) == 2 * 5 * 25
+    assert flash_and_tone_of(av, tmp_path / "out.mp4") == pytest.approx((1.0, 1.0), abs=0.03)
+    said = capsys.readouterr().err
+    assert "The sound of " in said
+    assert "twice.ts breaks off (its times begin anew)" in said
+
+
+def test_sound_that_becomes_stereo_on_the_way_is_kept(tmp_path, capsys):
+    av = pytest.importorskip("av", reason="needs mien[video]")
+    pictures, times_ms = [np.zeros((48, 64, 3), np.uint8)] * 50, range(0, 2000, 40)
+    parts = []
+    for number, layout in enumerate(["mono", "stereo", "mono"]):
+        part = tmp_path / f"{number}.ts"
+        times = {"codec": "mp2", "layout": layout, "first_s": 2 * number}
+        write_with_sound(av, part, pictures, times_ms, **times)
+        parts.append(part.read_bytes())
+    (tmp_path / "changes.ts").write_bytes(b"".join(parts))
+    assert copy_with_sound(tmp_path / "changes.ts", tmp_path / "out.mp4") == 150
+    assert seconds_of_tone(av, tmp_path / "out.mp4") == pytest.approx(6, abs=0.2)
+    assert not capsys.readouterr().err
+
+
+@pytest.mark.parametrize("rate_hz", [8_000, 11_025])
+def test_mp3_of_a_rate_that_mp4_files_do_not_take_is_heard(tmp_path, rate_hz):
+    av = pytest.importorskip("av", reason="needs mien[video]")
+    pictures, times_ms = [np.zeros((48, 64, 3), np.uint8)] * 50, range(0, 2000, 40)
+    source = tmp_path / "phone.avi"
+    write_with_sound(av, source, pictures, times_ms, codec="libmp3lame", rate_hz=rate_hz)
+    assert copy_with_sound(source, tmp_path / "out.mp4") == 50
+    assert seconds_of_tone(av, tmp_path / "out.mp4") == pytest.approx(2, abs=0.2)
+
+
+def test_sound_of_a_codec_that_nobody_knows_is_left_out_and_said(tmp_path, capsys):
+    av = pytest.importorskip("av", reason="needs mien[video]")
+    source = tmp_path / "new.mp4"
+    pictures, times_ms = [np.zeros((48, 64, 3), np.uint8)] * 5, range(0, 200, 40)
+    write_with_sound(av, source, pictures, times_ms)
+    before, _, after = source.read_bytes().rpartition(b"mp4a")
+    source.write_bytes(before + b"xxxx" + after.replace(b"esds", b"xxxx"))
+    assert copy_with_sound(source, tmp_path / "out.mp4") == 5
+    with av.open(tmp_path / "out.mp4") as result:
+        assert not result.streams.audio
+    assert "new.mp4 is of an unknown kind" in capsys.readouterr().err
+
+
+def test_damaged_packets_of_sound_are_left_out(tmp_path):
+    """AAC as broadcasts have it: an MP4 file takes no packet of it whose header is damaged."""
+    av = pytest.importorskip("av", reason="needs mien[video]")
+    write_flash_and_tone(av, tmp_path / "whole.ts", picture_s=0.0, flash_s=1.0)
+    recording = bytearray((tmp_path / "whole.ts").read_bytes())
+    for place in np.random.default_rng(3).integers(len(recording) // 10, len(recording), 400):
+        recording[place] ^= 0xFF
+    (tmp_path / "damaged.ts").write_bytes(recording)
+    picture = np.zeros((48, 64, 3), np.uint8)
+    with SoundVideoSink(tmp_path / "out.mp4", tmp_path / "damaged.ts", 25, remark) as sink:
+        for ms in range(0, 5000, 40):
+            sink.write_at(picture, ms)
+    assert len(frames_of(tmp_path / "out.mp4")) == 125
+    with av.open(tmp_path / "out.mp4") as result:
+        assert len(sound_of(result)) > 20
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows allows no colon in a name")
@@ -566,25 +633,58 @@ def test_a_folder_with_a_bad_picture_goes_on(recognizer, tmp_path, astronaut_bgr
     assert capsys.readouterr().out.startswith("2 frames, ")
 
 
-def write_with_sound(av, path, pictures, times_ms, *, codec="aac", rate_hz=44_100):
-    """Write a video whose frames come at given times, with a tone of 440 Hz."""
+def copy_with_sound(source, out):
+    """Write a video's frames, with its sound, anew; return how many there were."""
+    with (
+        open_frames(source) as frames,
+        SoundVideoSink(out, source, frames.fps, remark, lambda: frames.first_ms) as sink,
+    ):
+        for frame in frames:
+            sink.write_at(frame.image_bgr, frame.timestamp_ms)
+    return frame.index + 1
+
+
+def sound_of(file):
+    """The packets of an opened video's sound."""
+    return [packet for packet in file.demux(audio=0) if packet.size]
+
+
+def seconds_of_tone(av, path):
+    """How long something is heard."""
+    with av.open(path) as file:
+        return sum(
+            frame.samples / frame.sample_rate
+            for frame in file.decode(audio=0)
+            if np.abs(frame.to_ndarray()).max() > 0.1
+        )
+
+
+def write_with_sound(
+    av, path, pictures, times_ms, *, codec="aac", rate_hz=44_100, layout="mono", first_s=0
+):
+    """Write a video whose frames come at given times, with a tone of 440 Hz.
+
+    The times of both begin at `first_s`, a whole number.
+    """
     with av.open(path, "w") as output:
         video = output.add_stream("mpeg4", rate=25)
         video.height, video.width = pictures[0].shape[0], pictures[0].shape[1] // 2 * 2
         video.pix_fmt = "yuv420p"
         video.codec_context.time_base = Fraction(1, 1000)
-        sound = output.add_stream(codec, rate=rate_hz, layout="mono")
+        sound = output.add_stream(codec, rate=rate_hz, layout=layout)
         for picture, ms in zip(pictures, times_ms, strict=True):
             frame = av.VideoFrame.from_ndarray(
                 np.ascontiguousarray(picture[:, : video.width]), format="bgr24"
             )
-            frame.pts, frame.time_base = ms, Fraction(1, 1000)
+            frame.pts, frame.time_base = ms + 1000 * first_s, Fraction(1, 1000)
             output.mux(video.encode(frame))
         output.mux(video.encode(None))
         count = rate_hz * times_ms[-1] // 1000
         tone = 0.8 * np.sin(np.arange(count) * 2 * np.pi * 440 / rate_hz).astype(np.float32)
         frame = av.AudioFrame.from_ndarray(tone[None], format="fltp", layout="mono")
         frame.sample_rate = rate_hz
+        if first_s:
+            frame.pts, frame.time_base = rate_hz * first_s, Fraction(1, rate_hz)
         output.mux(sound.encode(frame))
         output.mux(sound.encode(None))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -20,7 +20,9 @@ from mien.media.sink import temporary_video
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
+    from av.audio.resampler import AudioResampler
     from av.audio.stream import AudioStream
+    from av.bitstream import BitStreamFilterContext
     from av.container import InputContainer, OutputContainer
     from av.packet import Packet
     from av.video.stream import VideoStream
@@ -28,10 +30,14 @@ if TYPE_CHECKING:
 _TICKS_PER_S = 90_000
 _COPYABLE = frozenset({"aac", "ac3", "alac", "eac3", "flac", "mp3", "opus"})
 """Sound that an MP4 file can hold as it is; other sound becomes AAC."""
+_LOWEST_MP3_HZ = 16_000
+"""MP3 of a lower rate is not for MP4 files; it becomes AAC as well."""
 _FALLBACK_HZ = 48_000
 """The rate of sound whose own rate AAC does not know, such as 37.8 or 192 kHz."""
 _TOLD_S = 0.5
 """Sound before the first picture that is longer is missed, and its loss is told."""
+_MOST_BEHIND = 20
+"""Packets of sound in a row that may come no later than one before; more of them begin anew."""
 
 
 class SoundVideoSink:
@@ -177,19 +183,21 @@ class _Sound:
         self._source = source
         self._remark = remark
         self._stream = stream
-        # FFmpeg calls a decoder of MP3 mp3float.
-        self._copies = stream.codec_context.codec.canonical_name in _COPYABLE
+        self._copies = _is_copyable(stream)
         if self._copies:
             self._target = output.add_stream_from_template(stream)
         else:
             self._target = output.add_stream("aac", rate=_aac_rate(stream))
+        self._without_header = _without_header(stream) if self._copies else None
+        self._resampler: AudioResampler | None = None
+        self._resampled: tuple[str, str, int] | None = None  # format, layout and rate
         start = source.streams.video[0].start_time
         base = source.streams.video[0].time_base
         # The frames' times count from the first frame that could be read; so must the sound's.
         start_s = float(start * base) if start is not None and base is not None else 0.0
         self._offset_s = start_s + first_s
         self._tell_what_is_left_out(stream)
-        self._packets = self._ready()
+        self._packets = self._rising()
         self._next: tuple[float, Packet[AudioStream]] | None = next(self._packets, None)
 
     @staticmethod
@@ -213,7 +221,13 @@ class _Sound:
         if not source.streams.audio or not source.streams.video:
             source.close()
             return None
-        return _Sound(source, source.streams.audio[0], output, remark, first_s)
+        # FFmpeg has no context for a codec that it does not know.
+        known = [stream for stream in source.streams.audio if stream.codec_context is not None]
+        if not known:
+            source.close()
+            remark(f"The sound of {path} is of an unknown kind: the annotated video has none.")
+            return None
+        return _Sound(source, known[0], output, remark, first_s)
 
     def mux_until(self, output: OutputContainer, seconds: float) -> None:
         """Move what is heard until a time of the video into the output."""
@@ -234,36 +248,114 @@ class _Sound:
                 "first picture: the annotated video begins with the picture, without them."
             )
 
-    def _ready(self) -> Iterator[tuple[float, Packet[AudioStream]]]:
-        """The packets for the output, each with its time in seconds."""
+    def _rising(self) -> Iterator[tuple[float, Packet[AudioStream]]]:
+        """The packets that the output takes, each with its time in seconds.
+
+        FFmpeg refuses one that comes no later than the one before, and the whole file with it.
+        """
+        step_s = Fraction(1, self._target.codec_context.sample_rate or _FALLBACK_HZ)
+        next_s = Fraction(0)
+        behind = 0
+        for packet in self._ready():
+            if packet.pts is None or packet.time_base is None:
+                continue
+            time_s = packet.pts * packet.time_base
+            if time_s >= next_s:
+                packet.dts = packet.pts
+                next_s = time_s + step_s
+                behind = 0
+                yield float(time_s), packet
+            elif next_s > 0:  # None has come before the first picture.
+                behind += 1
+                if behind > _MOST_BEHIND:
+                    self._tell_end("its times begin anew")
+                    return
+
+    def _ready(self) -> Iterator[Packet[AudioStream]]:
+        """The packets in a codec of the output's, as they come."""
         import av
 
         try:
-            for packet in self._source.demux(self._stream):
-                if self._copies and packet.dts is not None:
-                    self._shift(packet)
-                    packet.dts -= self._ticks(packet)
-                    packet.stream = self._target
-                    yield from _timed([packet])
-                elif not self._copies:
+            for packet in self._demuxed():
+                if not self._copies:
                     for frame in packet.decode():
-                        self._shift(frame)
-                        yield from _timed(self._target.encode(frame))
+                        yield from self._encode(frame)
+                elif packet.pts is not None and packet.time_base is not None:
+                    packet.pts -= round(self._offset_s / packet.time_base)
+                    yield from self._copy(packet)
             if not self._copies:
-                yield from _timed(self._target.encode(None))
+                yield from self._encode(None)
         except av.FFmpegError as error:
             # Whether a damaged file is fit for use is for the reader of its frames to say.
-            self._remark(
-                f"The sound of {self._source.name} breaks off ({error.strerror}): the annotated "
-                "video goes on without it."
-            )
+            self._tell_end(error.strerror)
 
-    def _shift(self, part: Packet[AudioStream] | AudioFrame) -> None:
-        if part.pts is not None:
-            part.pts -= self._ticks(part)
+    def _demuxed(self) -> Iterator[Packet[AudioStream]]:
+        # At the end PyAV 18 stumbles over tracks that turned up on the way.
+        with contextlib.suppress(IndexError):
+            yield from self._source.demux(self._stream)
 
-    def _ticks(self, part: Packet[AudioStream] | AudioFrame) -> int:
-        return round(self._offset_s / part.time_base) if part.time_base else 0
+    def _copy(self, packet: Packet[AudioStream]) -> Iterator[Packet[AudioStream]]:
+        import av
+
+        packets = [packet]
+        if self._without_header is not None:
+            try:
+                packets = self._without_header.filter(packet)
+            except av.InvalidDataError:  # Damaged: the output would be given up for it.
+                return
+        for copied in packets:
+            copied.stream = self._target
+            yield copied
+
+    def _encode(self, frame: AudioFrame | None) -> Iterator[Packet[AudioStream]]:
+        """Turn a frame into AAC; at the end, what is left over."""
+        for fitting in self._resample(frame):
+            yield from self._target.encode(fitting)
+        if frame is None:
+            yield from self._target.encode(None)
+
+    def _resample(self, frame: AudioFrame | None) -> Iterator[AudioFrame]:
+        """Give a frame the encoder's format, layout and rate, of whichever it is."""
+        import av
+
+        target = self._target.codec_context
+        found = None
+        if frame is not None:
+            found = frame.format.name, frame.layout.name, frame.sample_rate
+        if found != self._resampled:  # Broadcasts change from mono to stereo, and back.
+            if self._resampler is not None:
+                yield from self._resampler.resample(None)
+            self._resampler = av.AudioResampler(target.format, target.layout, target.sample_rate)
+            self._resampled = found
+        if frame is not None and self._resampler is not None:
+            if frame.pts is not None and frame.time_base is not None:
+                seconds = float(frame.pts * frame.time_base) - self._offset_s
+                frame.pts = round(seconds * target.sample_rate)
+            frame.time_base = Fraction(1, target.sample_rate)
+            yield from self._resampler.resample(frame)
+
+    def _tell_end(self, why: str | None) -> None:
+        self._remark(
+            f"The sound of {self._source.name} breaks off ({why}): the annotated video goes on "
+            "without it."
+        )
+
+
+def _is_copyable(stream: AudioStream) -> bool:
+    # FFmpeg calls a decoder of MP3 mp3float.
+    codec = stream.codec_context.codec.canonical_name
+    is_low_mp3 = codec == "mp3" and stream.codec_context.sample_rate < _LOWEST_MP3_HZ
+    return codec in _COPYABLE and not is_low_mp3
+
+
+def _without_header(stream: AudioStream) -> BitStreamFilterContext | None:
+    """What takes off the headers of AAC's packets as MPEG-TS has them; None for other sound."""
+    from av.bitstream import BitStreamFilterContext
+
+    context = stream.codec_context
+    if context.codec.canonical_name != "aac" or context.extradata:
+        return None
+    return BitStreamFilterContext("aac_adtstoasc", stream)
 
 
 def _aac_rate(stream: AudioStream) -> int:
@@ -272,9 +364,3 @@ def _aac_rate(stream: AudioStream) -> int:
 
     rate = stream.codec_context.sample_rate
     return rate if rate in (av.Codec("aac", "w").audio_rates or ()) else _FALLBACK_HZ
-
-
-def _timed(packets: Iterable[Packet[AudioStream]]) -> Iterator[tuple[float, Packet[AudioStream]]]:
-    for packet in packets:
-        if packet.pts is not None and packet.pts >= 0 and packet.time_base is not None:
-            yield float(packet.pts * packet.time_base), packet
