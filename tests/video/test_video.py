@@ -211,6 +211,41 @@ def test_ctrl_c_while_the_video_is_finished_waits_for_it(astronaut_bgr, tmp_path
         assert len(list(result.decode(video=0))) == 1
 
 
+def test_ctrl_c_while_a_frame_is_encoded_spoils_no_other(tmp_path):
+    av = pytest.importorskip("av", reason="needs mien[video]")
+    noise = np.random.default_rng(0).integers(0, 255, (8, 12, 3), np.uint8).repeat(16, 0)
+    still = np.ascontiguousarray(noise.repeat(16, 1))
+    pictures = [np.roll(still, (5 * number, 9 * number), (0, 1)) for number in range(100)]
+
+    class InterruptedEncoder:
+        """Stands for an encoder during whose work somebody presses Ctrl-C."""
+
+        def __init__(self, encoder):
+            self._encoder = encoder
+            self.width, self.height = encoder.width, encoder.height
+
+        def encode(self, frame):
+            packets = self._encoder.encode(frame)
+            if frame is not None and frame.pts == 80 * 3_600:
+                signal.raise_signal(signal.SIGINT)
+            return packets
+
+    def write():
+        with SoundVideoSink(tmp_path / "out.mp4", None, fps=25, remark=remark) as sink:
+            for number, picture in enumerate(pictures):
+                sink.write_at(picture, 40 * number)
+                if number == 0:
+                    sink._video = InterruptedEncoder(sink._video)
+
+    with pytest.raises(KeyboardInterrupt):
+        write()
+    with av.open(tmp_path / "out.mp4") as result:
+        seen = [frame.to_ndarray(format="bgr24") for frame in result.decode(video=0)]
+    assert len(seen) == 81
+    for picture, kept in zip(pictures, seen, strict=False):
+        assert np.abs(picture.astype(int) - kept).mean() < 40
+
+
 def test_mp3_is_kept_as_it_is(astronaut_bgr, tmp_path):
     av = pytest.importorskip("av", reason="needs mien[video]")
     source, times_ms = tmp_path / "mp3.mkv", range(0, 1000, 40)

@@ -101,10 +101,11 @@ class SoundVideoSink:
         size = (self._video.width, self._video.height)
         frame = av.VideoFrame.from_ndarray(fit_between_bars(image_bgr, size), format="bgr24")
         # Two frames of one time would be refused.
-        self._last_tick = max(round(timestamp_ms * _TICKS_PER_S / 1000), self._last_tick + 1)
-        frame.pts = self._last_tick
+        frame.pts = max(round(timestamp_ms * _TICKS_PER_S / 1000), self._last_tick + 1)
         frame.time_base = Fraction(1, _TICKS_PER_S)
-        with self._told():
+        # All frames after a packet that is encoded and not written would be spoilt.
+        with signals_held_back(), self._told():
+            self._last_tick = frame.pts
             self._output.mux(self._video.encode(frame))
             if self._sound is not None:
                 self._sound.mux_until(self._output, self._last_tick / _TICKS_PER_S)
