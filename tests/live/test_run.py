@@ -1,3 +1,4 @@
+import contextlib
 import itertools
 import math
 import os
@@ -234,6 +235,49 @@ def test_a_second_video_of_a_file_leaves_the_first(
     }
 
 
+def test_a_video_that_is_written_at_the_same_time_is_left(
+    recognizer, in_empty_folder, astronaut_bgr, write_video
+):
+    sources = []
+    for folder, count in (("monday", 3), ("tuesday", 5)):
+        Path(folder).mkdir()
+        pictures = [astronaut_bgr] * count
+        sources.append(write_video(in_empty_folder / folder / "clip.mp4", pictures))
+
+    def begin_another(line):
+        if line.startswith("Writing "):
+            run_live(sources[1], recognizer, window=False, say=print)
+
+    run_live(sources[0], recognizer, window=False, say=begin_another)
+    assert frame_counts(in_empty_folder / "results" / "live") == [3, 5]
+
+
+def test_recordings_of_one_second_side_by_side_are_files_of_their_own(tmp_path, monkeypatch):
+    monkeypatch.setattr("time.strftime", lambda *_: "at-this-very-second")
+    grey = np.full((48, 64, 3), 128, np.uint8)
+    with contextlib.ExitStack() as stack:
+        for count in (5, 2):
+            recording = stack.enter_context(
+                Recording(tmp_path, "camera_0", 25.0, labels=EMOTIONS, smooth_ms=0.0, say=print)
+            )
+            recording.follow(is_wanted=True)
+            for index in range(count):
+                recording.write(FrameFaces(Frame(index, 40.0 * index, grey), (), 0.0))
+    assert frame_counts(tmp_path) == [2, 5]
+    assert {path.stem for path in tmp_path.glob("*.csv")} == {
+        path.stem for path in tmp_path.glob("*.mp4")
+    }
+
+
+def frame_counts(folder):
+    """How many frames the videos of a folder have, the shortest first."""
+    counts = []
+    for path in folder.glob("*.mp4"):
+        with open_frames(path) as frames:
+            counts.append(len(list(frames)))
+    return sorted(counts)
+
+
 def test_recordings_begun_in_one_second_are_files_of_their_own(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("time.strftime", lambda *_: "at-this-very-second")
     with Recording(
@@ -246,11 +290,7 @@ def test_recordings_begun_in_one_second_are_files_of_their_own(tmp_path, monkeyp
                 recording.write(FrameFaces(Frame(index, 40.0 * index, grey), (), 0.0))
             recording.follow(is_wanted=False)
     assert len(list(tmp_path.glob("*.csv"))) == 2
-    counts = []
-    for path in sorted(tmp_path.glob("*.mp4")):
-        with open_frames(path) as frames:
-            counts.append(len(list(frames)))
-    assert sorted(counts) == [2, 5]
+    assert frame_counts(tmp_path) == [2, 5]
     assert capsys.readouterr().out.count("Wrote ") == 2
 
 

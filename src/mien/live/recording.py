@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
 from mien.engine.pipeline import FrameFaces
-from mien.media.sink import VideoSink
+from mien.media.sink import VideoSink, open_new_video
 from mien.record.write import RecordOutputs, RecordWriter
 
 
@@ -94,30 +94,25 @@ class Recording:
         self.close()
 
     def _begin(self) -> None:
-        stem = dated_name(self._folder, self._name, ".mp4", ".csv")
+        names = (
+            name for name in dated_names(self._name) if not (self._folder / f"{name}.csv").exists()
+        )
         self._open = ExitStack()
+        # First, for it keeps the name for both.
+        self._video = self._open.enter_context(open_new_video(self._folder, names, self._fps))
         self._record = self._open.enter_context(
             RecordWriter(
                 self._labels,
-                RecordOutputs(csv=self._folder / f"{stem}.csv", raw=self._raw),
+                RecordOutputs(csv=self._video.path.with_suffix(".csv"), raw=self._raw),
                 smooth_ms=self._smooth_ms,
                 temporal=self._temporal,
             )
         )
-        self._video = self._open.enter_context(VideoSink(self._folder / f"{stem}.mp4", self._fps))
 
 
-def dated_name(folder: Path, name: str, *endings: str) -> str:
-    """Return `NAME_DATE-TIME`, with a number if a file of that name is there.
-
-    Args:
-        folder: Where the files are going to be.
-        name: How their names begin.
-        endings: How they end.
-    """
-    now = f"{name}_{time.strftime('%Y%m%d-%H%M%S')}"
-    for number in itertools.count(1):
-        free = now if number == 1 else f"{now}-{number}"
-        if not any((folder / f"{free}{ending}").exists() for ending in endings):
-            break
-    return free
+def dated_names(name: str) -> Iterator[str]:
+    """Yield `NAME_DATE-TIME`, then, for where that is taken, the same with numbers, without end."""
+    dated = f"{name}_{time.strftime('%Y%m%d-%H%M%S')}"
+    yield dated
+    for number in itertools.count(2):
+        yield f"{dated}-{number}"

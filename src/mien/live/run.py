@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +19,12 @@ from mien.engine.pipeline import EmotionStream, FrameFaces
 from mien.engine.reconnect import make_lasting
 from mien.engine.settings import EngineSettings, settings_of
 from mien.live.display import Window, has_display
-from mien.live.recording import Recording, dated_name
+from mien.live.recording import Recording, dated_names
 from mien.live.view import View
 from mien.media.demo import open_frames_or_demo
 from mien.media.frames import FrameSource, file_read, open_frames
 from mien.media.picture_files import passed_over_line
-from mien.media.sink import VideoSink
+from mien.media.sink import VideoSink, open_new_video
 from mien.recognizer import Recognizer
 from mien.record.write import RecordOutputs, RecordWriter
 
@@ -98,7 +98,11 @@ def run_live(
             say(line)
         stream = EmotionStream(frames, recognizer, settings)
         shown = window and has_display()
-        video = None if shown else stack.enter_context(VideoSink(_path_for(frames), frames.fps))
+        video = None
+        if not shown:
+            video = stack.enter_context(
+                open_new_video(OUTPUT_FOLDER, _names_for(frames), frames.fps)
+            )
         # The last to be opened: what another record held is gone from here on.
         record = stack.enter_context(
             RecordWriter(
@@ -140,12 +144,13 @@ def _write(
         video.write_at(faces.image_bgr, faces.timestamp_ms)
 
 
-def _path_for(frames: FrameSource) -> Path:
-    """Where the annotated video of a source goes: it replaces none."""
-    name, ending = file_name(frames.name), "_annotated.mp4"
-    if frames.is_live or (OUTPUT_FOLDER / f"{name}{ending}").exists():
-        name = dated_name(OUTPUT_FOLDER, name, ending)
-    return OUTPUT_FOLDER / f"{name}{ending}"
+def _names_for(frames: FrameSource) -> Iterator[str]:
+    """What the annotated video of a source may be called, the best first."""
+    name = file_name(frames.name)
+    if not frames.is_live:
+        yield f"{name}_annotated"
+    for dated in dated_names(name):
+        yield f"{dated}_annotated"
 
 
 class _Show:

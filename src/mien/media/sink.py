@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
@@ -32,6 +33,39 @@ def temporary_video(path: Path) -> Path:
         raise OutputError(f"{path} cannot be written: {error.strerror}.") from None
 
 
+def open_new_video(folder: Path, names: Iterator[str], fps: float) -> VideoSink:
+    """Open a video of the first name that is free, and keep the name for it.
+
+    Its temporary file, `NAME.unfinished.mp4`, keeps it: of several processes that begin at once,
+    one alone can make it.
+
+    Args:
+        folder: Where it goes; it is made where it is missing.
+        names: What it may be called, without `.mp4`, without end.
+        fps: See `VideoSink`.
+
+    Raises:
+        OutputError: if it cannot be written there.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be written to: {error.strerror}.") from None
+    while True:
+        name = next(names)
+        path, temporary = folder / f"{name}.mp4", folder / f"{name}.unfinished.mp4"
+        try:
+            temporary.touch(exist_ok=False)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise OutputError(f"{path} cannot be written: {error.strerror}.") from None
+        # Not before, when another process might have been about to finish it.
+        if not path.exists():
+            return VideoSink(path, fps, temporary)
+        temporary.unlink()
+
+
 class VideoSink:
     """Writes frames to an MP4 file (MPEG-4 part 2, no sound).
 
@@ -43,12 +77,13 @@ class VideoSink:
     Args:
         path: The file, which ends in `.mp4`; its folder is made where it is missing.
         fps: Frames a second, above 0.
+        temporary: The temporary file, if it is there; it is made if None.
 
     Raises:
         OutputError: if the file cannot be written, or, at the end, not to the end.
     """
 
-    def __init__(self, path: Path, fps: float) -> None:
+    def __init__(self, path: Path, fps: float, temporary: Path | None = None) -> None:
         self.path = path
         # Encoders of MPEG-4 part 2 count in fractions whose parts stay below 65,536.
         self._fps = max(round(fps, 2), 0.01)
@@ -58,7 +93,7 @@ class VideoSink:
         self._cut = 0  # frames that gaps were cut down by
         self._before_bgr: NDArray[np.uint8] | None = None
         opencv_name(path)
-        self._temporary = temporary_video(path)
+        self._temporary = temporary or temporary_video(path)
 
     def write(self, image_bgr: NDArray[np.uint8]) -> None:
         """Append a frame.
