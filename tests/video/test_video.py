@@ -1,3 +1,4 @@
+import contextlib
 import itertools
 import json
 import re
@@ -211,7 +212,7 @@ def test_ctrl_c_while_the_video_is_finished_waits_for_it(astronaut_bgr, tmp_path
         assert len(list(result.decode(video=0))) == 1
 
 
-def test_ctrl_c_while_a_frame_is_encoded_spoils_no_other(tmp_path):
+def test_ctrl_c_while_a_frame_is_encoded_spoils_no_other(tmp_path, monkeypatch):
     av = pytest.importorskip("av", reason="needs mien[video]")
     noise = np.random.default_rng(0).integers(0, 255, (8, 12, 3), np.uint8).repeat(16, 0)
     still = np.ascontiguousarray(noise.repeat(16, 1))
@@ -235,7 +236,7 @@ def test_ctrl_c_while_a_frame_is_encoded_spoils_no_other(tmp_path):
             for number, picture in enumerate(pictures):
                 sink.write_at(picture, 40 * number)
                 if number == 0:
-                    sink._video = InterruptedEncoder(sink._video)
+                    monkeypatch.setattr(sink, "_video", InterruptedEncoder(sink._video))
 
     with pytest.raises(KeyboardInterrupt):
         write()
@@ -244,6 +245,32 @@ def test_ctrl_c_while_a_frame_is_encoded_spoils_no_other(tmp_path):
     assert len(seen) == 81
     for picture, kept in zip(pictures, seen, strict=False):
         assert np.abs(picture.astype(int) - kept).mean() < 40
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signal")
+def test_what_a_killed_process_wrote_of_a_camera_can_be_played(tmp_path):
+    av = pytest.importorskip("av", reason="needs mien[video]")
+    program = (
+        "import os, signal\n"
+        "from pathlib import Path\n"
+        "import numpy as np\n"
+        "from mien.video.sound import SoundVideoSink\n"
+        "noise = np.random.default_rng(0).integers(0, 255, (250, 48, 64, 3), np.uint8)\n"
+        "with SoundVideoSink(Path('out.mp4'), None, 25, print) as sink:\n"
+        "    for number, picture in enumerate(noise):\n"
+        "        sink.write_at(picture, 40 * number)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    command = [sys.executable, "-c", program]
+    assert subprocess.run(command, cwd=tmp_path, check=False).returncode == -signal.SIGKILL
+    (left,) = tmp_path.iterdir()
+    assert left.name.startswith("out.unfinished.")
+    seconds: list[float] = []
+    # The last frame may be there in part.
+    with av.open(left) as file, contextlib.suppress(av.InvalidDataError):
+        seconds.extend(frame.time for frame in file.decode(video=0))
+    assert seconds[0] == 0
+    assert seconds[-1] > 5
 
 
 def test_mp3_is_kept_as_it_is(astronaut_bgr, tmp_path):

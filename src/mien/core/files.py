@@ -139,13 +139,14 @@ def is_special(path: Path) -> bool:
         return False
 
 
-def temporary_beside(path: Path, suffix: str | None = None) -> Path:
-    """Make an empty hidden file beside `path`, to be written and then to take its place.
+def temporary_beside(path: Path, suffix: str | None = None, begin: str = ".mien") -> Path:
+    """Make an empty file beside `path`, to be written and then to take its place.
 
     Args:
         path: What the file is going to be, no link (see `file_of`); its folder is made where it
             is missing.
         suffix: How its name ends; as that of `path` if None.
+        begin: How its name begins; with a dot, it is hidden.
 
     Raises:
         OSError: if no file can be made there, or `path` is a folder, a pipe or a device, whose
@@ -160,7 +161,7 @@ def temporary_beside(path: Path, suffix: str | None = None) -> Path:
     ending = path.suffix if suffix is None else suffix
     while True:
         # Short: the name itself may be as long as a name can be.
-        temporary = path.parent / f".mien.{secrets.token_hex(4)}{ending}"
+        temporary = path.parent / f"{begin}.{secrets.token_hex(4)}{ending}"
         # Unlike a file of tempfile's, it has the rights of an ordinary one.
         with contextlib.suppress(FileExistsError):
             temporary.touch(exist_ok=False)

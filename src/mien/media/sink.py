@@ -20,15 +20,21 @@ LONGEST_FILL_MS = 120_000.0
 """A frame lasts so long at most: longer than a camera that was lost may take to come back, with
 the time that each attempt to open it may wait for an answer."""
 
+_LONGEST_STEM = 50
+
 
 def temporary_video(path: Path) -> Path:
     """Make the temporary file beside `path` that is to take its place.
 
+    It is called `NAME.unfinished.….mp4`, so that whoever misses the video after a kill finds it.
+
     Raises:
         OutputError: if it cannot be written there.
     """
+    # A file's name may be as long as a name can be: this one has to be no longer.
+    begin = f"{path.stem[:_LONGEST_STEM]}.unfinished"
     try:
-        return temporary_beside(file_of(path), ".mp4")
+        return temporary_beside(file_of(path), ".mp4", begin)
     except OSError as error:
         raise OutputError(f"{path} cannot be written: {error.strerror}.") from None
 

@@ -28,6 +28,16 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 _TICKS_PER_S = 90_000
+_AT_ONCE = {
+    "movflags": "hybrid_fragmented+delay_moov",
+    "frag_duration": "1000000",
+    "flush_packets": "1",
+}
+"""Second by second the file can be played, for whoever is killed; at the end it is an ordinary one.
+Without delay_moov it would begin late, by as much as the encoder looks ahead."""
+_AT_THE_END = {"movflags": "+faststart"}
+"""It can be played once it is whole. With sound that comes late, or never, FFmpeg would keep in
+memory what is to be played at once; of a file, the run can be repeated."""
 _COPYABLE = frozenset({"aac", "ac3", "alac", "eac3", "flac", "mp3", "opus"})
 """Sound that an MP4 file can hold as it is; other sound becomes AAC."""
 _LOWEST_MP3_HZ = 16_000
@@ -44,8 +54,9 @@ class SoundVideoSink:
     """Writes frames as H.264 at the times they have in their source, with its sound.
 
     The file appears under its name when the sink is closed, after an error of the frames' reader
-    too; until then it is a temporary file beside it. Without a frame, or if the video cannot be
-    finished, no file appears, and one that was there stays.
+    too; until then it is a temporary file beside it. Without a source of sound, as of a camera, a
+    kill leaves what was written in it but for the last seconds. Without a frame, or if the video
+    cannot be finished, no file appears, and one that was there stays.
 
     It begins with the first picture, as the times of the frames do. Sound from before is left out.
 
@@ -158,7 +169,9 @@ class SoundVideoSink:
     def _open(self, width: int, height: int) -> None:
         import av
 
-        output = av.open(self._temporary, "w", format="mp4", options={"movflags": "+faststart"})
+        container = _AT_ONCE if self._source is None else _AT_THE_END
+        # Absolute: FFmpeg takes 12:30:00.mp4 for an address.
+        output = av.open(self._temporary.absolute(), "w", format="mp4", options=container)
         rate = Fraction(self._fps).limit_denominator(1001)
         options = {"preset": "veryfast", "crf": "20"}
         video = output.add_stream("libx264", rate=rate, options=options)
