@@ -229,6 +229,54 @@ def test_another_shot_begins_new_tracks_at_the_same_place():
     assert numbers_after == {2: [2]}
 
 
+@pytest.mark.parametrize("black", [False, True])
+@pytest.mark.parametrize("seconds", [0.4, 1.0, 2.0])
+def test_a_shot_that_fades_into_another_one_begins_new_tracks(seconds, black):
+    """No two frames in a row tell; with a face in the same place the track would go on."""
+    tracker, numbers = FaceTracker(), []
+    shots = [next(play([(seed, still(200, 90))], 1, 50 + seed))[0] for seed in (1, 2, 1)]
+    for index in range(int(9 * FPS)):
+        time = index / FPS
+        shot = min(int(time // 3), 2)
+        part = min(max((time % 3 - 3 + seconds) / seconds, 0.0), 1.0) if shot < 2 else 0.0
+        shares = (max(1 - 2 * part, 0), max(2 * part - 1, 0)) if black else (1 - part, part)
+        image = cv2.addWeighted(shots[shot], shares[0], shots[min(shot + 1, 2)], shares[1], 0)
+        followed = tracker.carry(image, index * 1000 / FPS)
+        if not followed or index % 4 == 0:
+            tracker.correct([Face(Box(200, 90, SIDE, SIDE), 0.9)] if max(shares) > 0.3 else [])
+        numbers.append([tracked.track_id for tracked in tracker.faces()])
+    # Where the second shot has stood for half a second it is someone else; the first one returns.
+    assert all(now == [1] for now in numbers[: int((3 - seconds) * FPS)])
+    assert all(now == [2] for now in numbers[int(3.5 * FPS) : int((6 - seconds) * FPS)])
+    assert all(now == [1] for now in numbers[int(7.5 * FPS) :])
+
+
+def test_a_camera_that_pans_to_another_view_ends_no_track():
+    tracker = FaceTracker()
+    scenery = texture(99, HEIGHT, 3 * WIDTH, grain=8)
+    for index in range(2 * FPS):
+        x = min(max(index - 15, 0), 30) * 2 * WIDTH // 30
+        image = scenery[:, x : x + WIDTH].copy()
+        image[90 : 90 + SIDE, 200 : 200 + SIDE] = texture(1)
+        if not tracker.carry(image, index * 1000 / FPS) or index % 4 == 0:
+            tracker.correct([Face(Box(200, 90, SIDE, SIDE), 0.9)])
+        assert [tracked.track_id for tracked in tracker.faces()] == [1]
+
+
+@pytest.mark.parametrize(("others", "number"), [(1, 1), (30, 32)])
+def test_the_more_have_left_the_more_alike_must_be_who_comes_back(others, number):
+    """Among thirty, somebody looks like a stranger by chance."""
+    changed = cv2.addWeighted(texture(1), 0.68, texture(77), 0.32, 0)
+    assert 0.56 < likeness(texture(1), changed) < 0.64
+    tracker = FaceTracker()
+    for index, picture in enumerate([texture(1), *map(texture, range(101, 101 + others)), changed]):
+        image = texture(200 + index, HEIGHT, WIDTH, grain=8).copy()
+        image[90 : 90 + SIDE, 200 : 200 + SIDE] = picture
+        tracker.carry(image, index * 500.0)
+        tracker.correct([Face(Box(200, 90, SIDE, SIDE), 0.9)])
+    assert [tracked.track_id for tracked in tracker.faces()] == [number]
+
+
 def likeness(one: NDArray, other: NDArray) -> float:
     looks = []
     for picture in (one, other):

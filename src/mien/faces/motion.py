@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 
 import cv2
@@ -26,6 +27,12 @@ _MAX_GREY_ERROR = 25.0  # mean difference in grey values between a point's surro
 _CUT_CORRELATION = 0.5  # two frames whose thumbnails correlate less belong to different shots
 _THUMBNAIL = (32, 18)
 
+_DISSOLVE_MS = 2500.0  # one shot goes over into the next within less than this
+_SETTLED_MS = 200.0  # for so long the next shot has to be there alone
+_THUMBNAIL_MS = 90.0  # of thumbnails closer in time than this one is kept
+_LEFT_OVER = 0.06  # where less of the first shot is left in a thumbnail, it is over
+_NEITHER = 0.1  # a mixture of two shots has less than this part that is of neither
+
 
 class Motion:
     """Measures motion between the frames of one video, the newest and the one before it.
@@ -34,15 +41,19 @@ class Motion:
         grey: (h, w) uint8, the newest frame, shrunk.
         shrink: By what whole factor.
         same_shot: Whether the newest frame goes on from the one before it.
+        dissolved_from_ms: Where one shot has just faded into another, a time when only the first
+            was there; else None.
     """
 
     def __init__(self) -> None:
         self.grey: NDArray[np.uint8] = np.zeros((0, 0), np.uint8)
         self.shrink = 1
         self.same_shot = False
+        self.dissolved_from_ms: float | None = None
         self._before = self.grey
         self._shape = (0, 0)
         self._thumbnail = np.zeros(0, np.float32)
+        self._lately: deque[tuple[float, NDArray[np.float32]]] = deque()
 
     @property
     def frame_size(self) -> tuple[int, int]:
@@ -50,8 +61,8 @@ class Motion:
         height, width = self.grey.shape
         return width * self.shrink, height * self.shrink
 
-    def take(self, image_bgr: NDArray[np.uint8]) -> None:
-        """Take in the next frame, (H, W, 3) uint8, BGR."""
+    def take(self, image_bgr: NDArray[np.uint8], timestamp_ms: float) -> None:
+        """Take in the next frame, (H, W, 3) uint8, BGR, and its time."""
         self._before, thumbnail_before, shape_before = self.grey, self._thumbnail, self._shape
         self._shrink(image_bgr)
         self._shape = image_bgr.shape[:2]
@@ -60,6 +71,7 @@ class Motion:
         self.same_shot = shape_before == self._shape and not _is_cut(
             thumbnail_before, self._thumbnail
         )
+        self._look_for_dissolve(timestamp_ms)
 
     def follow(self, boxes: Sequence[Box]) -> list[tuple[NDArray[np.float64], float] | None]:
         """How far the centre of each box moved, in pixels, and how its size grew.
@@ -81,6 +93,26 @@ class Motion:
             away = centre_of(box) / self.shrink - middle
             motions.append(((shift + away * (scale - 1)) * self.shrink, scale))
         return motions
+
+    def _look_for_dissolve(self, now_ms: float) -> None:
+        """See whether one shot has faded into another, which no two frames in a row tell.
+
+        Where the camera moves instead, what is seen in between is of neither end.
+        """
+        lately = self._lately
+        if not self.same_shot or (lately and now_ms < lately[-1][0]):
+            lately.clear()
+        while len(lately) > 1 and lately[1][0] <= now_ms - _DISSOLVE_MS:
+            lately.popleft()
+        self.dissolved_from_ms = None
+        if lately and _is_cut(lately[0][1], self._thumbnail):
+            settled = sum(time_ms <= now_ms - _SETTLED_MS for time_ms, _ in lately)
+            between = np.array([thumbnail for _, thumbnail in lately])
+            if settled > 1 and _is_dissolve(between, self._thumbnail, settled - 1):
+                self.dissolved_from_ms = lately[0][0]
+                lately.clear()
+        if not lately or now_ms - lately[-1][0] >= _THUMBNAIL_MS:
+            lately.append((now_ms, self._thumbnail))
 
     def _shrink(self, image_bgr: NDArray[np.uint8]) -> None:
         height, width = image_bgr.shape[:2]
@@ -169,3 +201,20 @@ def _is_cut(before: NDArray[np.float32], after: NDArray[np.float32]) -> bool:
     # Two flat pictures are alike: the constant keeps noise on a dark lens from being a cut.
     alike = before @ after + 1000
     return bool(alike < _CUT_CORRELATION * np.sqrt((before @ before) * (after @ after)))
+
+
+def _is_dissolve(earlier: NDArray[np.float32], newest: NDArray[np.float32], settled: int) -> bool:
+    """Whether (N, P) thumbnails mix the first of them and the newest, and the first is over.
+
+    Args:
+        earlier: The thumbnails before the newest one, the oldest first.
+        newest: (P,) the newest one.
+        settled: The number of the one from which on the first shot must be over.
+    """
+    ends = np.stack([earlier[0], newest])
+    # Least squares; two thumbnails as different as a cut's are not parallel.
+    shares = np.linalg.solve(ends @ ends.T, ends @ earlier.T).T
+    neither = ((earlier - shares @ ends) ** 2).sum(axis=1)
+    # Black between the two is of neither, and of next to nothing at all.
+    whole = np.maximum((earlier**2).sum(axis=1), np.square(ends).sum(axis=1).min())
+    return bool((neither < _NEITHER * whole).all() and abs(shares[settled, 0]) < _LEFT_OVER)

@@ -8,6 +8,7 @@ more that is. A box that contradicts the track outright has to be seen twice.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import replace
 from enum import Enum
 
@@ -43,6 +44,7 @@ _EDGE = 0.02  # a box this close to the frame's edge, in parts of its side, is c
 _CAME_IN = 0.12  # a box off by more, in parts of its size, grew as the face came into the frame
 _OTHER_SIZE = 1.2  # a size that changed by this factor shows a face in another way to a detector
 _LOOK_MEMORY = 0.8  # weight of a track's remembered look against the newest one
+_LOOKS_MS = 3000.0  # for so long it is known how it looked
 _VELOCITY_MS = 400.0  # time constant of a track's mean velocity
 
 
@@ -70,6 +72,7 @@ class Track:
         self.track_id = track_id
         self.face = face
         self.look = look
+        self._looks: deque[tuple[float, NDArray[np.float32]]] = deque([(timestamp_ms, look)])
         self.begun_ms = timestamp_ms
         self.seen_ms = timestamp_ms  # when a detector last found it
         self.seen = face  # where it was then
@@ -142,12 +145,27 @@ class Track:
             memory = 0.0 if self._looks_cut else _LOOK_MEMORY
             self.look = unit(memory * self.look + (1 - memory) * look)
             self._looks_cut = False
+            self._looks.append((timestamp_ms, self.look))
+            while self._looks[1][0] <= timestamp_ms - _LOOKS_MS:
+                self._looks.popleft()
         self.face = self.seen = _fitted(face, box) if self._doubt is None else self._scored(face)
         self.seen_ms = timestamp_ms
         self.detected = self.visible = self.placed = True
         self.replaced = False
         if view is View.WHOLE:
             self._whole_area = self.face.box.area
+
+    def end_shot(self, dissolved_from_ms: float | None) -> None:
+        """Nothing tells where the face is: another shot has begun.
+
+        Args:
+            dissolved_from_ms: When the shot was there alone, if the other one came slowly: what the
+                face looked like since is partly the other one's.
+        """
+        self.visible = self.placed = False
+        if dissolved_from_ms is not None:
+            before = [look for time_ms, look in self._looks if time_ms <= dissolved_from_ms]
+            self.look = before[-1] if before else self._looks[0][1]
 
     def hide(self, timestamp_ms: float) -> None:
         """Guess the place from the last detection: the picture's motion is someone else's."""

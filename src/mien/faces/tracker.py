@@ -39,6 +39,7 @@ _NEAR_OVERLAP = 0.2  # intersection over union from which a followed box and a d
 _NEAR_LIKENESS = 0.5  # where the picture changed at once, a face must look at least this much alike
 _GUESSED_LIKENESS = 0.1  # a face that turns up where a hidden one is expected may be half hidden
 _RETURN_LIKENESS = 0.55  # a face that comes back from nowhere must look at least this much alike
+_RETURN_OF_MANY = 0.04  # and the more, for each factor e of those who may come back
 _HIDDEN_PART = 0.4  # an undetected face that shares this much with a detected one is behind it
 _APART = 0.4  # the landmarks of two faces are this far apart, in parts of the smaller one's size
 _CUT_OVERLAP = 0.5  # one that the frame cuts looks like nothing known: its place must be this near
@@ -101,14 +102,15 @@ class FaceTracker:
             False if a visible face could not be followed, or another shot began, so that a
             detection is called for.
         """
-        self._motion.take(image_bgr)
-        same_shot = self._motion.same_shot
+        self._motion.take(image_bgr, timestamp_ms)
+        dissolved_from_ms = self._motion.dissolved_from_ms
+        same_shot = self._motion.same_shot and dissolved_from_ms is None
         elapsed_ms = max(timestamp_ms - self._now_ms, 0.0)
         self._now_ms = timestamp_ms
         for track in self._tracks:
             track.detected = track.followed = False
-            if not same_shot:
-                track.visible = track.placed = False
+            if not same_shot and track.placed:
+                track.end_shot(dissolved_from_ms)
         visible = [track for track in self._tracks if track.visible]
         if visible:
             motions = self._motion.follow([track.face.box for track in visible])
@@ -219,7 +221,9 @@ class FaceTracker:
         likeness = np.array(
             [[float(old.look @ track.look) for track in new] for old in hidden]
         ).reshape(len(hidden), len(new))
-        for row, column in assign(np.where(likeness >= _RETURN_LIKENESS, likeness, 0.0)):
+        # Among many who left, somebody looks like a stranger by chance.
+        needed = _RETURN_LIKENESS + _RETURN_OF_MANY * np.log(max(len(hidden), 1))
+        for row, column in assign(np.where(likeness >= needed, likeness, 0.0)):
             old, track = hidden[row], new[column]
             track.track_id, track.begun_ms = old.track_id, old.begun_ms
             track.look = unit(old.look + track.look)
