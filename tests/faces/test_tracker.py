@@ -240,7 +240,8 @@ def test_a_shot_that_fades_into_another_one_begins_new_tracks(seconds, black):
         shot = min(int(time // 3), 2)
         part = min(max((time % 3 - 3 + seconds) / seconds, 0.0), 1.0) if shot < 2 else 0.0
         shares = (max(1 - 2 * part, 0), max(2 * part - 1, 0)) if black else (1 - part, part)
-        image = cv2.addWeighted(shots[shot], shares[0], shots[min(shot + 1, 2)], shares[1], 0)
+        mixed = cv2.addWeighted(shots[shot], shares[0], shots[min(shot + 1, 2)], shares[1], 0)
+        image = np.asarray(mixed, np.uint8)
         followed = tracker.carry(image, index * 1000 / FPS)
         if not followed or index % 4 == 0:
             tracker.correct([Face(Box(200, 90, SIDE, SIDE), 0.9)] if max(shares) > 0.3 else [])
