@@ -95,6 +95,7 @@ def test_who_comes_back_under_the_old_number_is_remembered_and_nobody_else(judge
     np.testing.assert_array_equal(again.whole_probabilities, fresh.whole_probabilities)
 
 
+@pytest.mark.slow
 def test_hours_of_people_who_come_and_go_leave_nothing_behind(judge):
     """Every 5 s another pair of people; a frame every 2.5 s for three hours."""
 

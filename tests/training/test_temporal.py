@@ -241,6 +241,7 @@ def test_clips_train_it_and_it_is_compared_on_them(workplace, tmp_path, write_cl
     assert "On other data than FER2013's" in "\n".join(history)
 
 
+@pytest.mark.slow
 def test_clips_are_cross_validated_by_subject(workplace, tmp_path, write_clips, capsys):
     clips = write_clips("HAP")
     words = ["train", str(workplace / "032_toy.toml"), "--data", str(clips), "--folds", "3"]
