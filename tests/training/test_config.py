@@ -1,5 +1,6 @@
 """An experiment file says all of a recipe, and a slip in it is named."""
 
+import json
 import re
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from mien.training.config import load_experiment, selected_experiment
 from mien.training.recipe import load_recipe
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
+ASSETS = Path(__file__).parents[2] / "src" / "mien" / "assets"
 
 
 @pytest.mark.parametrize("path", sorted(EXPERIMENTS.glob("*.toml")), ids=lambda path: path.stem)
@@ -21,8 +23,14 @@ def test_every_experiment_of_the_repository_is_valid(path: Path) -> None:
     load_experiment(path)
 
 
-def test_one_experiment_is_selected() -> None:
-    assert selected_experiment(EXPERIMENTS).exists()
+def test_the_networks_that_ship_are_the_selected_ones() -> None:
+    shipped = {
+        json.loads((ASSETS / name).read_text(encoding="utf-8"))["experiment"]
+        for name in ("emotion.json", "temporal.json")
+    }
+    paths = EXPERIMENTS.glob("*.toml")
+    assert {path.stem for path in paths if load_experiment(path).status == "selected"} == shipped
+    assert selected_experiment(EXPERIMENTS).stem in shipped
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,9 @@ web_app = typer.Typer(cls=_Group, help="The web page without a server.")
 web_app.command("export", cls=_Command)(export_page)
 app.add_typer(web_app, name="web", rich_help_panel=RECOGNISE)
 
-data_app = typer.Typer(cls=_Group, help="Download and explore the data set FER2013.")
+data_app = typer.Typer(
+    cls=_Group, help="Download FER2013; check your own faces; explore faces or video clips."
+)
 data_app.command("download", cls=_Command)(download_data)
 data_app.command("check", cls=_Command)(check_data)
 data_app.command("explore", cls=_Command)(explore_data)

@@ -144,7 +144,7 @@ def preprocess(
     video: Annotated[
         str | None,
         typer.Argument(
-            help="A video, or a camera's index. If none: 20 s from the webcam or, where there is "
+            help="A video, or a camera's number. If none: 20 s from the webcam or, where there is "
             "none, the bundled video.",
             show_default=False,
         ),

@@ -66,14 +66,13 @@ def evaluate(
     ledger: Annotated[
         Path,
         typer.Option(
-            parser=to_write, metavar="PATH", help="Where looks at FER2013's test faces are counted."
+            parser=to_write, metavar="PATH", help="Log of all evaluations on FER2013's test faces."
         ),
     ] = Path("experiments/test_scores.jsonl"),
 ) -> None:
     """Score a network: accuracy, every emotion, calibration, confusion matrix.
 
-    One over time (a .keras file in its run folder) is scored on clips, or on sequences made of
-    faces, against the mean of frames, the most confident frame and the smoother.
+    A temporal network is compared with smoothing and averages, on clips or synthetic sequences.
     """
     if model is not None and model.suffix == ".keras":
         from mien.evaluation.over_time import is_network_over_time, score_over_time

@@ -35,7 +35,7 @@ def live(
     source: Annotated[
         str | None,
         typer.Argument(
-            help="A camera's index, a video file, a picture, a folder of pictures or a stream's "
+            help="A camera's number, a video file, a picture, a folder of pictures or a stream's "
             "address. If none: the webcam or, where there is none and no record is written, the "
             "bundled video.",
             show_default=False,

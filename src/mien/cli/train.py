@@ -103,7 +103,7 @@ def finetune(
 ) -> None:
     """Fine-tune the shipped network on your own faces and labels.
 
-    Every command takes the result with --model.
+    Use the result with --model in live, video, image, batch, serve, bench, evaluate and predict.
     """
     from mien.training.recipe import find_recipe, parse_changes
     from mien.training.variants import for_own_faces, several

@@ -35,7 +35,7 @@ class Timing:
             the carrying of boxes. `whole` is what a user sees: from one finished frame to the
             next, with the engine's threads at work, from decoding to the overlay; it detects and
             classifies as often as the engine does.
-        threads: How many threads OpenCV and ONNX Runtime had.
+        threads: How many threads OpenCV had, and ONNX Runtime too, which has one in `whole`.
         median_ms: Half of the frames took no longer, in milliseconds.
         p95_ms: 95 % of the frames took no longer, in milliseconds.
         fps: Frames a second, were there nothing but this step.

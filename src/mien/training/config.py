@@ -269,7 +269,8 @@ class Experiment(_Table):
     Attributes:
         title: What it tries, in a line.
         rationale: Why, and what it changes against which experiment.
-        status: "selected" for the one that `scripts/train.py` trains; no other may have it.
+        status: "selected" for the two that ship: one face network, which `scripts/train.py` trains,
+            and one temporal network.
         finding: What came of it; empty until a run has finished.
         network: The shape of the network.
         classes: What is learnt; None for FER2013's seven emotions.
@@ -410,7 +411,7 @@ def check_experiments(directory: Path) -> None:
 
 
 def selected_experiment(directory: Path) -> Path:
-    """Return the one experiment file in `directory` whose status is "selected".
+    """Return the one face network's file in `directory` whose status is "selected".
 
     Raises:
         ModelError: if there is no such folder, no such file, or more than one.
@@ -419,11 +420,12 @@ def selected_experiment(directory: Path) -> Path:
     selected = [
         path
         for path in sorted(directory.glob("*.toml"))
-        if load_experiment(path).status == "selected"
+        if (experiment := load_experiment(path)).status == "selected"
+        and experiment.network.family != "temporal"
     ]
     if len(selected) != 1:
         raise ModelError(
-            f'Found {len(selected)} experiments with status = "selected" in {directory}'
+            f'Found {len(selected)} face networks with status = "selected" in {directory}'
             f" ({', '.join(path.name for path in selected) or 'none'}); expected exactly one."
         )
     return selected[0]
