@@ -41,7 +41,7 @@ lock: $(VENV)/.python  ## Write the newest versions of everything that the tests
 docs: $(VENV)/.everything  ## Build the documentation site into build/site, strictly.
 	@$(BIN)/zensical build --strict --clean
 
-temporal: $(VENV)/.everything  ## Train the network over time anew for the face network that ships (minutes; needs data/).
+temporal: $(VENV)/.everything  ## Train the temporal network for the shipped face network (minutes; needs data/).
 	@$(BIN)/mien train experiments/032_temporal.toml --restart
 	@cp results/runs/032_temporal/temporal.onnx results/runs/032_temporal/temporal.json src/mien/assets/
 

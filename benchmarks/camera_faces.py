@@ -1,9 +1,9 @@
-"""Ask networks about faces as cameras show them: found anew, small, blurred, noisy, dark.
+"""Ask networks about faces as cameras show them: detected again, small, blurred, noisy, dark.
 
     python benchmarks/camera_faces.py [MODEL ...] [--detector yunet]
 
 Each validation face of the selected experiment, which no network learnt, is set in a plain border
-as a picture of a face of 96 pixels. A detector finds it there; then the picture is spoiled, and the
+as a picture of a face of 96 pixels. A detector finds it there; then the picture is degraded, and the
 crop is what a live stream would give the network. Columns, for each network (without one, that
 which ships): the faces on which the reading `raters` says what more than five of FER+'s ten raters
 say, the mean recall of the seven emotions on these, and how often the reading `labels` says
@@ -55,7 +55,7 @@ def main() -> None:
     chosen = np.array([index for index, face in enumerate(found) if face is not None])
     print(f"{detector.name} finds {len(chosen):,} of {len(pictures):,} validation faces")
     faces = validation.take(chosen)
-    rows = {"as they are": faces.faces_u8}
+    rows = {"original": faces.faces_u8}
     for name, spoil in SPOILED.items():
         rows[name] = np.stack(
             [
@@ -100,14 +100,14 @@ def _overexpose(picture: Picture) -> Picture:
 
 
 SPOILED: Mapping[str, Callable[[Picture], Picture]] = {
-    "found anew": lambda picture: picture,
+    "detected again": lambda picture: picture,
     "24 px": lambda picture: _shrink(picture, 24 / 96),
     "blurred by 3 px": lambda picture: np.asarray(cv2.GaussianBlur(picture, (0, 0), 3), np.uint8),
-    "moved by 12 px": lambda picture: np.asarray(cv2.blur(picture, (12, 1)), np.uint8),
+    "motion blur, 12 px": lambda picture: np.asarray(cv2.blur(picture, (12, 1)), np.uint8),
     "noise of 25": lambda picture: _add_noise(picture, sigma=25),
     "JPEG, quality 10": lambda picture: _compress(picture, quality=10),
     "dark and noisy": _dim_and_noisy,
-    "light from a side": _light_from_a_side,
+    "lit from one side": _light_from_a_side,
     "overexposed": _overexpose,
 }
 """By name, what is done to the picture; pixels are those of a face of 96."""

@@ -1,12 +1,12 @@
-"""Say whether a network over time keeps to its labels when a sequence is played otherwise.
+"""Say whether a temporal network keeps to its labels when a sequence is played otherwise.
 
     python benchmarks/clocks.py [--temporal FILE] [--data data/train.csv]
 
-Sequences are made of FER2013's validation faces, as those that choose a network over time, but
-longer. Each is played backwards, twice as fast, and with every second or third moment alone; the
-table holds the part of the moments at which the label is one that the sequence, played as it is,
+Synthetic sequences are made of FER2013's validation faces, as those that choose a temporal network, but
+longer. Each is played backwards, twice as fast, and with every second or third time step alone; the
+table holds the part of the time steps at which the label is one that the sequence, played as it is,
 shows within 200 ms and a frame (`mien.evaluation.clocks`), and the part of the sequences of which
-that holds at every moment. The smoother stands beside it.
+that holds at every time step. The smoother stands beside it.
 """
 
 from __future__ import annotations
@@ -53,15 +53,15 @@ def main() -> None:
         say=print,
     )
     memories: dict[str, Callable[[], TrackMemory]] = {
-        "network over time": lambda: TemporalMemory(options.temporal, classifier),
+        "temporal network": lambda: TemporalMemory(options.temporal, classifier),
         f"smoother, {SMOOTH_MS:g} ms": lambda: Smoother(SMOOTH_MS),
     }
-    print(f"{SEQUENCES} sequences of {MOMENTS} moments")
-    print(f"{'':24}{'':22}  moments  sequences")
+    print(f"{SEQUENCES} sequences of {MOMENTS} time steps")
+    print(f"{'':24}{'':24}    steps  sequences")
     for name, make_memory in memories.items():
         for playing in PLAYINGS:
             parts = agreement(sequences, make_memory, playing)
-            print(f"{name:24}{playing.name:22} {parts.mean():8.1%} {np.mean(parts == 1):10.1%}")
+            print(f"{name:24}{playing.name:24} {parts.mean():8.1%} {np.mean(parts == 1):10.1%}")
 
 
 if __name__ == "__main__":

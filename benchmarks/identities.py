@@ -24,7 +24,7 @@ Then faces stand still, and faces come nearer, so that their size doubles within
     jumps     changes of width or centre by more than 3 % of the width from one frame to the next
     off       how far width or height are from the face's true growth, at most
 
-The last table scores smoothing, and with `--temporal` a network over time beside it: a face, shaken
+The last table scores smoothing, and with `--temporal` a temporal network beside it: a face, shaken
 and noisy, is exchanged for one that the network labels otherwise, again and again. It holds how
 often a minute the label changes although the face does not, how long after a true change the new
 label stands, how often the label is that of the undisturbed face, and what a face costs in

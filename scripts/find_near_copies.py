@@ -1,4 +1,4 @@
-"""Count FER2013's test faces that are photographs of the training faces, cropped anew or mirrored.
+"""Count FER2013's test faces that are other crops or mirror images of training faces.
 
     python scripts/find_near_copies.py data/test_with_emotions.csv data/train.csv
 

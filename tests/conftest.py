@@ -1,4 +1,4 @@
-"""What several rooms' tests share: a network without training, a real face, a real video file."""
+"""What several modules' tests share: a network without training, a real face, a real video file."""
 
 import contextlib
 import http.server

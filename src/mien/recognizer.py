@@ -86,7 +86,7 @@ class Recognizer:
         self._photograph_side: int | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle what it was made of: whoever unpickles it opens network and detector anew."""
+        """Pickle what it was made of: whoever unpickles it opens network and detector again."""
         options = self._options | {"reading": self.classifier.reading_name}
         return partial(type(self), **options), (), self._photograph_side
 

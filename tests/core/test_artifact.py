@@ -72,7 +72,7 @@ def test_a_network_of_another_kind_is_read_back(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda c: c.update(format_version=1), "format 1;.* Export .* anew.*mien export"),
+        (lambda c: c.update(format_version=1), "format 1;.* Export .* again.*mien export"),
         (lambda c: c.update(format_version=99), "format 99"),
         (lambda c: c.pop("sha256"), "lacks the key 'sha256'"),
         (lambda c: c.pop("readings"), "lacks the key 'readings'"),

@@ -1,4 +1,4 @@
-"""The sidecar of a network over time: what does not fit is refused with what was found."""
+"""The sidecar of a temporal network: what does not fit is refused with what was found."""
 
 import json
 import shutil
@@ -13,7 +13,7 @@ from mien.core.temporal import bundled_temporal, load_temporal
 
 @pytest.fixture
 def copied(tmp_path):
-    """A copy of the network over time that ships."""
+    """A copy of the temporal network that ships."""
     for suffix in (".onnx", ".json"):
         path = bundled_temporal().with_suffix(suffix)
         shutil.copy(path, tmp_path / path.name)
@@ -21,7 +21,7 @@ def copied(tmp_path):
 
 
 def test_the_two_networks_in_the_wheel_belong_together():
-    """Where this fails, `make temporal` trains the network over time anew."""
+    """Where this fails, `make temporal` trains the temporal network again."""
     artifact = load_artifact()
     temporal = load_temporal(bundled_temporal())
     temporal.check_belongs_to(artifact, artifact.default_reading)

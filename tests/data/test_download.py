@@ -102,7 +102,7 @@ def test_damaged_files_are_downloaded_anew(
     (data / "train.csv").write_bytes((data / "train.csv").read_bytes()[:-500])
     said.clear()
     download(data, said.append, contents=CONTENTS)
-    assert said[0].endswith("Downloading it anew.")
+    assert said[0].endswith("Downloading it again.")
     assert (data / "train.csv").read_bytes() == (fer2013 / "train.csv").read_bytes()
 
 

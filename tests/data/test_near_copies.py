@@ -1,4 +1,4 @@
-"""The same photograph is recognised when it was cropped anew, and other people are not."""
+"""The same photograph is recognised when it was cropped differently, and other people are not."""
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""A network over time in the engine: it belongs to one artifact, and takes the smoother's place."""
+"""A temporal network in the engine: it belongs to one artifact, and takes the smoother's place."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The shipped network over time says the same when a sequence is played otherwise."""
+"""The shipped temporal network says the same when a sequence is played otherwise."""
 
 from pathlib import Path
 
@@ -20,8 +20,8 @@ LEAST = {
     # A label is late, and so it is early when seen backwards: twice the delay lies in between.
     "backwards": 0.9,
     "twice as fast": 0.97,
-    "every second moment": 0.97,
-    "every third moment": 0.97,
+    "every second time step": 0.97,
+    "every third time step": 0.97,
 }
 
 

@@ -103,8 +103,8 @@ def test_test_faces_of_fer2013_are_split_and_every_network_is_counted_once(
     command = ("evaluate", "--model", "net/emotion.onnx", "--data", "data/kaggle.csv")
     assert run(*command) == 0
     printed = capsys.readouterr().out
-    assert "A look at 42 of FER2013's test faces" in printed
-    assert "Its photographs, cropped anew or mirrored: " in printed
+    assert "Evaluated on 42 of FER2013's test faces" in printed
+    assert "Near-copies there, other crops or mirror images: " in printed
     scores = read_metrics("net")["test"]
     copies = scores["copies"]
     assert copies["accuracy_without_near"]["count"] == 42 - copies["count"] - copies["near_count"]
@@ -118,7 +118,7 @@ def test_test_faces_of_fer2013_are_split_and_every_network_is_counted_once(
     assert entry["test_faces"] == 42
 
     assert run(*command) == 0
-    assert "no new look" in capsys.readouterr().out
+    assert "no new evaluation" in capsys.readouterr().out
     assert len(read_ledger()) == 1
 
     brightness_network(Path("net/emotion.onnx"), sharpness=20.0)

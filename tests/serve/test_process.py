@@ -129,12 +129,12 @@ def test_a_client_that_is_sent_away_in_the_middle_of_its_upload_gets_the_answer(
     ("words", "found"),
     [
         (["--workers", "2", "--detector", "nope"], "There is no detector 'nope'"),
-        (["--workers", "2", "--temporal", "no.onnx"], "The network over time no.onnx"),
+        (["--workers", "2", "--temporal", "no.onnx"], "The temporal network no.onnx"),
         (["--state", "."], "The state file . cannot be used"),
         (["--port", "{taken}"], "Nothing can listen on 127.0.0.1, port {taken}"),
         (["--host", "192.0.2.1", "--allow-anyone"], "Nothing can listen on 192.0.2.1"),
     ],
-    ids=["detector", "network over time", "state file", "port", "address"],
+    ids=["detector", "temporal network", "state file", "port", "address"],
 )
 def test_what_cannot_be_served_is_one_line_and_exit_2(words, found, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as other:

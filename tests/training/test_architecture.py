@@ -95,7 +95,7 @@ def test_networks_over_time_stand_apart(tmp_path: Path) -> None:
     lines = iteration_history(experiments, runs)
     gap = lines.index("")
     assert [line.split()[0] for line in lines[:gap]] == ["experiment", "000_baseline"]
-    assert lines[gap + 1].startswith("Networks over time: the parts of the moments")
+    assert lines[gap + 1].startswith("Temporal networks: the shares of time steps")
     (row,) = (line for line in lines[gap:] if line.startswith("032_temporal"))
     assert row.split()[1:8] == ["19,376", "12", "1.6", "84.7%", "83.0%", "82.2%", "78.8%"]
 
@@ -152,5 +152,5 @@ def test_a_damaged_run_of_somebody_else_is_told_and_ends_nothing(
     ledger.write_text(conflict, encoding="utf-8")
     lines = iteration_history(experiments, run_folder.parent)
     assert any(line.startswith("other ") and "cannot be read" in line for line in lines)
-    assert any("test_scores.jsonl, line 1, is no look" in line for line in lines)
+    assert any("test_scores.jsonl, line 1, is no evaluation" in line for line in lines)
     assert any(line.startswith("000_baseline") for line in lines)

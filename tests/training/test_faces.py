@@ -154,7 +154,7 @@ def test_votes_from_which_a_row_is_missing_are_refused(tmp_path: Path) -> None:
     votes = write_votes(tmp_path / "votes.csv", labels)
     with pytest.raises(DataError, match="holds votes for other faces than the 1,000 of"):
         load_faces(tmp_path / "train.csv", votes)
-    # Networks over time use them where they fit, and do without where not.
+    # Temporal networks use them where they fit, and do without where not.
     found = load_faces_or_clips(tmp_path / "train.csv", votes)
     assert isinstance(found, LabelledFaces)
     assert found.votes is None

@@ -1,4 +1,4 @@
-"""A network over time: the same step by step, at any pace; trained, resumed, compared."""
+"""A temporal network: the same step by step, at any pace; trained, resumed, compared."""
 
 import json
 import shutil
@@ -205,7 +205,7 @@ def test_clips_train_it_and_it_is_compared_on_them(workplace, tmp_path, write_cl
     assert not stopped.value.code
     printed, remarks = capsys.readouterr()
     assert "of the 4 clips chose its epoch: the figures are too good" in remarks
-    for way in ("mean of frames", "most confident frame", "smoother, best at", "network over time"):
+    for way in ("mean of frames", "most confident frame", "smoother, best at", "temporal network"):
         assert way in printed
     # Those that it learnt from are not scored.
     report = json.loads((tmp_path / "run" / "over_time.json").read_text())
@@ -333,7 +333,7 @@ def test_sequences_of_few_subjects_give_wide_intervals():
 
 
 def test_faces_that_the_network_that_ships_has_learnt_do_not_judge(workplace, monkeypatch):
-    """A network over time learns from what it says: of its training faces that is too good."""
+    """A temporal network learns from what it says: of its training faces that is too good."""
     faces = load_faces(workplace / "train.csv", None)
     signs = test_faces._signs(test_faces.fingerprint(faces.faces_u8))
     monkeypatch.setattr(test_faces, "_known_signs", lambda _table: signs)

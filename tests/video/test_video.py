@@ -116,7 +116,7 @@ def test_the_networks_over_time_answer_for_the_whole_is_that_of_record_summary_a
         main([*words, "--raw", "--summary", str(summaries[0])])
     assert not ended.value.code
     printed = capsys.readouterr().out
-    assert printed.splitlines()[-1].endswith(f"by the network over time {network.sha256[:12]}")
+    assert printed.splitlines()[-1].endswith(f"by the temporal network {network.sha256[:12]}")
     records = [list(read_record(path)) for path in files.values()]
     last = {face.track_id: face for face in records[0]}
     document = json.loads(summaries[0].read_text())
@@ -138,7 +138,7 @@ def test_the_networks_over_time_answer_for_the_whole_is_that_of_record_summary_a
         document["probabilities"], abs=1e-3
     )
     page = files["csv"].with_suffix(".html").read_text(encoding="utf-8")
-    assert f"Network over time</dt><dd>{network.sha256[:12]}" in page
+    assert f"Temporal network</dt><dd>{network.sha256[:12]}" in page
 
 
 def test_a_network_over_time_and_smoothing_exclude_each_other(clip, capsys):
@@ -393,7 +393,7 @@ def test_sound_whose_times_begin_anew_breaks_off_and_the_video_goes_on(tmp_path,
     assert flash_and_tone_of(av, tmp_path / "out.mp4") == pytest.approx((1.0, 1.0), abs=0.03)
     said = capsys.readouterr().err
     assert "The sound of " in said
-    assert "twice.ts breaks off (its times begin anew)" in said
+    assert "twice.ts breaks off (its times start again)" in said
 
 
 def test_sound_that_becomes_stereo_on_the_way_is_kept(tmp_path, capsys):

@@ -117,7 +117,7 @@ def camera_file(tmp_path_factory):
     with path.open("wb") as file:
         file.write(b"YUV4MPEG2 W640 H360 F20:1 Ip A1:1 C420jpeg\n")
         frames = [cv2.resize(capture.read()[1], (640, 360)) for _ in range(CAMERA_FRAMES // 2)]
-        # There and back, so that nobody jumps where it begins anew.
+        # There and back, so that nobody jumps where it begins again.
         for image_bgr in (*frames, *reversed(frames)):
             file.write(b"FRAME\n" + cv2.cvtColor(image_bgr, cv2.COLOR_BGR2YUV_I420).tobytes())
     return path

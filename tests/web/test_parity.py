@@ -97,7 +97,7 @@ def test_the_same_picture_and_boxes_give_the_same_probabilities(
 ):
     if backend == "webgpu" and not parity_page.evaluate(HAS_WEBGPU):
         pytest.skip("this browser has no WebGPU")
-    # Software draws in the place of a graphics card, slowly.
+    # Software draws instead of a graphics card, slowly.
     faces = random_faces(60 if backend == "wasm" else 6)
     path = None if network == "shipped" else parity_page.folder / "foreign.onnx"
     classifier = Classifier(path, reading=reading, threads=1)

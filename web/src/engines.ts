@@ -13,7 +13,7 @@ export class Engines {
   #loading: AbortController | null = null;
   #reading: string | null = null;
   #isOverTime = false;
-  // SHA-256 of the network over time that the device has; null for smoothing.
+  // SHA-256 of the temporal network that the device has; null for smoothing.
   #calmedBy: string | null = null;
   #mayUseGpu = true;
 
@@ -43,12 +43,12 @@ export class Engines {
     this.#reading = reading;
   }
 
-  /** Whether a network over time calms labels on this device, for what is opened from now on. */
+  /** Whether a temporal network calms labels on this device, for what is opened from now on. */
   calmOverTime(isOverTime: boolean): void {
     this.#isOverTime = isOverTime;
   }
 
-  /** Keeps the network over time for times without a connection. */
+  /** Keeps the temporal network for times without a connection. */
   async keepTemporal(): Promise<void> {
     const { page_temporal: temporal } = await this.model();
     if (temporal) await this.api.bytes(temporal, () => {}, new AbortController().signal);

@@ -148,7 +148,7 @@ function complain(error: unknown, remedies: readonly Remedy[] = []): void {
 async function clearRecord(): Promise<void> {
   const { unsaved } = page.record;
   const rows = unsaved === 1 ? "1 row is" : `${unsaved.toLocaleString("en")} rows are`;
-  if (unsaved > 0 && !(await askWhether(`${rows} not saved yet, and would be lost.`, "Begin anew"))) return;
+  if (unsaved > 0 && !(await askWhether(`${rows} not saved yet, and would be lost.`, "Start again"))) return;
   page.clearRecord();
 }
 

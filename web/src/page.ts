@@ -312,7 +312,7 @@ export class Page {
     this.video = null;
     this.screen.expectStill();
     const source = this.record.begin(file.name, this.#samples.has(file));
-    // What is known of it already is kept until all is known anew.
+    // What is known of it already is kept until all is known again.
     const before = this.#known;
     this.#known ??= source;
     // The address of the reading before this one.
@@ -426,7 +426,7 @@ export class Page {
     }
   }
 
-  /** Says that what recognises has to be opened anew, if a video or a photo broke it. */
+  /** Says that what recognises has to be opened again, if a video or a photo broke it. */
   #tellIfBroken(): void {
     const { engineWish: wish } = this.state;
     if (this.#recogniser?.isBroken) this.dispatch({ type: "engine-broken", wish });

@@ -26,14 +26,14 @@ export interface ModelInfo {
     readonly url: string;
   } | null;
   readonly smooth_ms: number;
-  /** The network over time that judges videos and streams there, for its own reading alone. */
+  /** The temporal network that judges videos and streams there, for its own reading alone. */
   readonly temporal_sha256: string | null;
   readonly quality_gate: QualityGate;
-  /** The network over time that the page can run; null where there is none for the network. */
+  /** The temporal network that the page can run; null where there is none for the network. */
   readonly page_temporal: TemporalInfo | null;
 }
 
-/** A network over time: its file, the reading that it belongs to, and how to feed it. */
+/** A temporal network: its file, the reading that it belongs to, and how to feed it. */
 export interface TemporalInfo {
   readonly url: string;
   readonly sha256: string;
@@ -110,7 +110,7 @@ export interface Judgement {
   readonly features: Float32Array | null;
 }
 
-/** The network over time that the page can run for the reading that is chosen; null if none. */
+/** The temporal network that the page can run for the reading that is chosen; null if none. */
 export function temporalOf(model: ModelInfo, chosen: string | null): TemporalInfo | null {
   const { page_temporal: temporal } = model;
   return temporal?.reading === networkOf(model, chosen).readingName ? temporal : null;

@@ -27,7 +27,7 @@ export interface FaceRecord extends HeadAngles {
   /** False where the box was carried here from an earlier frame. */
   readonly detected: boolean;
   readonly smooth_ms: number;
-  /** The network over time that calmed it; null for smoothing. */
+  /** The temporal network that calmed it; null for smoothing. */
   readonly temporal_sha256: string | null;
   /** What the person showed so far, by that network: the probability of each label. */
   readonly whole: Readonly<Record<string, number>> | null;

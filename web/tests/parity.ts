@@ -64,7 +64,7 @@ interface Moment {
   })[];
 }
 
-/** Follows faces by a network over time. */
+/** Follows faces by a temporal network. */
 async function follow(
   backend: Backend,
   network: string,

@@ -125,7 +125,7 @@ class BatchFolder:
             )
             raise OutputError(
                 f"{self.path} was made otherwise: {told}. Use the same options, name another "
-                "folder, or give --redo to do all of it anew."
+                "folder, or give --redo to do all of it again."
             )
         self._has_summary = self._table("summary").exists()
         with self._writing():
@@ -215,7 +215,7 @@ class BatchFolder:
             )
         if not redo and changed:
             raise OutputError(
-                f"{_told(changed)} of {self.path} changed since: give --redo to do them anew, or "
+                f"{_told(changed)} of {self.path} changed since: give --redo to do them again, or "
                 "name another folder."
             )
         if redo and (names := gone | changed | failed):
@@ -337,7 +337,7 @@ def read_results(part: Path) -> list[SourceResult]:
         return [SourceResult(**each) for each in json.loads(metadata[SOURCES_KEY])]
     except (pa.ArrowException, OSError, KeyError, ValueError, TypeError) as error:
         raise DataError(
-            f"{part} is no part of a batch ({error}): remove it; the same command makes it anew."
+            f"{part} is no part of a batch ({error}): remove it; the same command makes it again."
         ) from None
 
 

@@ -80,7 +80,7 @@ def evaluate(
         if is_network_over_time(model):
             if groups:
                 raise SettingError(
-                    f"Found --groups {groups} for {model}, a network over time: it is scored on "
+                    f"Found --groups {groups} for {model}, a temporal network: it is scored on "
                     "clips, whose subjects their set names; leave --groups out."
                 )
             score_over_time(

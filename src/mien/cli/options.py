@@ -62,7 +62,7 @@ TemporalOption = Annotated[
         "--temporal",
         parser=network_over_time,
         metavar="shipped|FILE|none",
-        help="A network over time in the place of the smoothing: the one that ships, or "
+        help="A temporal network instead of the smoothing: the one that ships, or "
         "temporal.onnx of a run. none, the default, is the smoothing.",
     ),
 ]

@@ -54,7 +54,7 @@ def text_to_write(text: str) -> Path:
 
 
 def network_over_time(text: str) -> str:
-    """Read what is chosen as the network over time: a file's path, `shipped` or `none`.
+    """Read what is chosen as the temporal network: a file's path, `shipped` or `none`.
 
     Raises:
         SourceError: as `to_read`.

@@ -272,7 +272,7 @@ def batch(
         bool, typer.Option("--summary", help="Write a table of one row a video as well.")
     ] = False,
     redo: Annotated[
-        bool, typer.Option("--redo", help="Do anew what has changed since, and what failed.")
+        bool, typer.Option("--redo", help="Do again what has changed since, and what failed.")
     ] = False,
     rotate: RotateOption = 0,
     smooth: SmoothOption = None,

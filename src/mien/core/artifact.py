@@ -269,9 +269,9 @@ def _parse(onnx_path: Path, sidecar: Path) -> Artifact:
     if version != FORMAT_VERSION:
         raise ModelError(
             f"{sidecar} is of format {version!r}; this mien reads format {FORMAT_VERSION}. Export "
-            "the network anew from its Keras file:  mien export NETWORK.keras --out FOLDER"
+            "the network again from its Keras file:  mien export NETWORK.keras --out FOLDER"
         )
-    with naming_sidecar(sidecar, "export the network anew with `mien export`"):
+    with naming_sidecar(sidecar, "export the network again with `mien export`"):
         return Artifact(
             onnx_path=onnx_path,
             experiment=as_text(content["experiment"]),

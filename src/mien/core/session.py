@@ -56,7 +56,7 @@ def open_session(
         if isinstance(model, bytes) and (_EXTERNAL_DATA in str(error) or _NOWHERE in str(error)):
             raise ModelError(
                 f"{name} keeps weights in another file, which its SHA-256 does not cover; expected "
-                "one file with all of them. Save it anew without external data: "
+                "one file with all of them. Save it again without external data: "
                 "onnx.save(onnx.load(path), path)."
             ) from None
         advice = ""

@@ -89,7 +89,7 @@ def read_network(onnx_path: Path, sha256: str) -> bytes:
         raise ModelError(
             f"{onnx_path} is not the network that {onnx_path.with_suffix('.json').name} was "
             f"written for: its SHA-256 is {found}, expected {sha256}. The file is damaged or was "
-            "exchanged: copy both anew, or write both with `mien export` (a network over time: "
+            "exchanged: copy both again, or write both with `mien export` (a temporal network: "
             "`mien train`)."
         )
     return network

@@ -1,4 +1,4 @@
-"""The file of a network over time, and the sidecar that says which face artifact it belongs to.
+"""The file of a temporal network, and the sidecar that says which face artifact it belongs to.
 
 `temporal.onnx` takes one moment of N faces and N states in, and gives probabilities and the next
 states. It reads what one face artifact says of faces, so it is good for that artifact and that
@@ -44,7 +44,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class TemporalArtifact:
-    """A network over time and what its sidecar says.
+    """A temporal network and what its sidecar says.
 
     Attributes:
         onnx_path: The network's file.
@@ -138,7 +138,7 @@ class TemporalArtifact:
 
 
 def bundled_temporal() -> Path:
-    """Return the network over time that ships with mien, for the artifact that ships."""
+    """Return the temporal network that ships with mien, for the artifact that ships."""
     return bundled(TEMPORAL_NAME)
 
 
@@ -158,7 +158,7 @@ def load_temporal(path: str | Path) -> TemporalArtifact:
         content = read_sidecar(sidecar)
     except OSError as error:
         raise ModelError(
-            f"The network over time {onnx_path} cannot be read: {error.filename}: "
+            f"The temporal network {onnx_path} cannot be read: {error.filename}: "
             f"{error.strerror}. Expected it and its sidecar {sidecar.name} beside it, as "
             "mien train writes them."
         ) from None
@@ -168,7 +168,7 @@ def load_temporal(path: str | Path) -> TemporalArtifact:
 
 
 def write_temporal(network: bytes, artifact: TemporalArtifact) -> TemporalArtifact:
-    """Write a network over time and its sidecar; its `sha256` is found here.
+    """Write a temporal network and its sidecar; its `sha256` is found here.
 
     Args:
         network: The ONNX file's content.
@@ -186,9 +186,9 @@ def _parse(onnx_path: Path, sidecar: Path, content: Mapping[str, Any]) -> Tempor
     if version != TEMPORAL_FORMAT:
         raise ModelError(
             f"{sidecar} is of format {version!r}; this mien reads format {TEMPORAL_FORMAT} of "
-            "networks over time."
+            "temporal networks."
         )
-    with naming_sidecar(sidecar, "write both files anew with `mien train`"):
+    with naming_sidecar(sidecar, "write both files again with `mien train`"):
         return TemporalArtifact(
             onnx_path=onnx_path,
             experiment=as_text(content["experiment"]),

@@ -1,4 +1,4 @@
-"""The records that travel between the rooms."""
+"""The records that travel between the modules."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class MissedLimit:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceEmotion:
-    """One face in one frame, and what it shows: the row that every front door hands out.
+    """One face in one frame, and what it shows: the row that every entry point hands out.
 
     Attributes:
         frame: Index of the frame in its source, from 0.
@@ -113,9 +113,9 @@ class FaceEmotion:
         pitch_degrees: How far it was turned up or, below 0, down.
         roll_degrees: How far it was turned clockwise within the picture. See
             `mien.faces.angles.HeadAngles` for the ranges.
-        whole_probabilities: (C,) float32: what a network over time says of all that the person
+        whole_probabilities: (C,) float32: what a temporal network says of all that the person
             showed so far, sums to 1; None without one.
-        temporal_sha256: SHA-256 of the network over time that `probabilities` and
+        temporal_sha256: SHA-256 of the temporal network that `probabilities` and
             `whole_probabilities` are of; None without one.
     """
 

@@ -1,4 +1,4 @@
-"""Which clips train a network over time, which choose its epoch, and which are held out."""
+"""Which clips train a temporal network, which choose its epoch, and which are held out."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ def _files_already_there(
     try:
         files = verify_fer2013(directory, contents)
     except DataError as error:
-        say(f"{error} Downloading it anew.")
+        say(f"{error} Downloading it again.")
         return None
     say(f"FER2013 is in {directory} already.")
     return files

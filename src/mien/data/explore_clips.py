@@ -53,7 +53,7 @@ class ClipReport:
         )
         lines = [
             f"{total:,} clips ({self.source}): {shares}",
-            f"  {unit}; {self.seconds:,.0f} s, {self.moments:,} moments",
+            f"  {unit}; {self.seconds:,.0f} s, {self.moments:,} time steps",
         ]
         if self.odd:
             lines.append(f"  {len(self.odd):,} left out:")

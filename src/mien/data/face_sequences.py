@@ -1,4 +1,4 @@
-"""What a classifier says of one face, moment after moment: what a network over time learns from."""
+"""What a classifier says of one face, moment after moment: what a temporal network learns from."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class FaceSequence:
 def describe_crops(
     classifier: Classifier, crops_u8: NDArray[np.uint8]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """Return what a network over time reads of crops.
+    """Return what a temporal network reads of crops.
 
     Args:
         classifier: What classifies them.

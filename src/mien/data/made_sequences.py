@@ -1,6 +1,6 @@
 """Sequences made of photographs: one face after another, disturbed, at a frame rate of its own.
 
-A network over time needs sequences whose truth is known at each moment, and no set of labelled
+A temporal network needs sequences whose truth is known at each moment, and no set of labelled
 clips may be bundled. So photographs are shown for a while each, by `mien.data.disturb`. What such
 sequences lack is real dynamics: a face does not change, it gives way to another one, and nobody
 speaks.
@@ -99,7 +99,7 @@ def disturb_faces(
             arrays = [kept[name] for name in ("features", "probabilities", "quality")]
     else:
         say(
-            f"{len(faces_u8):,} faces are drawn at {MOMENTS} moments each and classified; "
+            f"{len(faces_u8):,} faces are drawn at {MOMENTS} time steps each and classified; "
             f"the answers are kept in {cache_folder}"
         )
         arrays = _draw_and_describe(faces_u8, classifier, disturbance, seed)

@@ -1,4 +1,4 @@
-"""Near-copies: the same photograph, cropped anew, scaled or mirrored.
+"""Near-copies: other crops and mirror images of the same photograph, at any scale.
 
 FER2013 was collected by search engines, and holds photographs more than once. Equal pixels give
 away the exact copies only. Two crops of one photograph are found by correlation instead: first

@@ -141,7 +141,7 @@ def _pictures(folder: Path, classes: ClassTable, groups: str) -> Iterator[_Pictu
 
 
 def class_folders(folder: Path) -> list[str]:
-    """Return the names of the folders of classes in a folder of faces, for each use anew."""
+    """Return the names of the folders of classes in a folder of faces, for each use again."""
     return [entry.name for _, entry in _folders_of_classes(folder)]
 
 

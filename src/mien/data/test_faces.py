@@ -30,7 +30,7 @@ TRAINING_STEP = 14
 
 DIFFERENT_TEST_FACES = 7087
 """So many of FER2013's 7,178 test faces differ in their fingerprint. The others are copies of
-these, five of them saved anew."""
+these, five of them saved again."""
 
 _TEST_TABLE = "fer2013_test_fingerprints.npy"
 _TRAINING_TABLE = "fer2013_training_fingerprints.npy"
@@ -80,7 +80,7 @@ def _nearest_rows(faces_u8: NDArray[np.uint8], table: NDArray[np.float32]) -> ND
 
 
 def are_near_copies(rows: NDArray[np.intp]) -> NDArray[np.bool_]:
-    """Say which test faces lie among FER2013's training faces too, cropped anew or mirrored.
+    """Say which test faces are other crops or mirror images of FER2013's training faces.
 
     The list was made by `python scripts/find_near_copies.py data/test_with_emotions.csv
     data/train.csv --write FILE`; exact copies are not in it.

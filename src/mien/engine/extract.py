@@ -83,7 +83,7 @@ def _outputs_in(folder: Path, *, with_video: bool) -> list[Path]:
 
 
 def _keep(frames: FrameSource, read: Path | None, video: Path) -> None:
-    """Copy an MP4 file as it is; write any other source anew."""
+    """Copy an MP4 file as it is; write any other source again."""
     if read is not None and read.suffix.lower() == ".mp4" and read.is_file():
         _copy(read, video)
         return

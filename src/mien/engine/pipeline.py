@@ -92,7 +92,7 @@ class EmotionStream:
         settings: How often, how calm, how sure.
 
     Raises:
-        ModelError: if the network over time of `settings` is not usable, or belongs to another
+        ModelError: if the temporal network of `settings` is not usable, or belongs to another
             face artifact.
         SettingError: if the settings are something else.
 

@@ -23,7 +23,7 @@ class LastingSource:
 
     Args:
         source: The opened source.
-        open_again: Opens it anew; raises SourceError where it cannot.
+        open_again: Opens it again; raises SourceError where it cannot.
         on_lost: Called with one line when the source breaks off and is to be tried again.
         backoff_s: How long to wait before each attempt.
     """
@@ -111,7 +111,7 @@ class LastingSource:
         self.close()
 
     def _open_again(self, reason: SourceError, waits: Iterator[float]) -> bool:
-        """Open the source anew after one of the waits that are left; False if closed meanwhile."""
+        """Open the source again after one of the waits that are left; False if closed meanwhile."""
         self._source.close()
         for wait_s in waits:
             if self._closed.wait(wait_s):

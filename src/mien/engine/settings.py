@@ -14,7 +14,7 @@ from mien.engine.smoothing import SMOOTH_MS
 from mien.faces.gate import QualityGate, gate_of
 
 NO_TEMPORAL, SHIPPED_TEMPORAL = "none", "shipped"
-"""What stands for no network over time, and for the one that ships with mien."""
+"""What stands for no temporal network, and for the one that ships with mien."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +27,12 @@ class EngineSettings:
         classify_every_ms: Every face is classified again this often at least; 0 in every frame.
         smooth_ms: Time constant of the average over time; 0 turns it off, hysteresis included.
         gate: What makes a face uncertain.
-        temporal: The file of a network over time, which takes the place of the smoothing; None for
+        temporal: The file of a temporal network, which takes the place of the smoothing; None for
             none. The default of `smooth_ms` becomes 0 with it.
 
     Raises:
         SettingError: if a time is below 0 or not a number, the gate is none, or another `smooth_ms`
-            than 0 or the default is given beside a network over time.
+            than 0 or the default is given beside a temporal network.
     """
 
     detect_every_ms: float = 150.0
@@ -51,7 +51,7 @@ class EngineSettings:
             object.__setattr__(self, "smooth_ms", 0.0)
         if self.temporal is not None and self.smooth_ms > 0:
             raise SettingError(
-                f"A network over time ({self.temporal}) takes the place of the smoothing "
+                f"A temporal network ({self.temporal}) takes the place of the smoothing "
                 f"({self.smooth_ms:g} ms): choose one of the two."
             )
 
@@ -85,7 +85,7 @@ def make_settings(
         smooth_ms: See `EngineSettings`.
         gate: Limits of `QualityGate` by name; those that are not named keep their defaults.
         detect_every_frame: Seek faces in every frame, so that none is seen before it is found.
-        temporal: The file of a network over time in the place of the smoothing; `shipped` for the
+        temporal: The file of a temporal network instead of the smoothing; `shipped` for the
             one that ships with mien; `none`, or None, for none.
 
     Raises:
@@ -95,7 +95,7 @@ def make_settings(
     if temporal is not None and str(temporal) != NO_TEMPORAL:
         if smooth_ms is not None:
             raise SettingError(
-                f"A network over time ({temporal}) takes the place of the smoothing "
+                f"A temporal network ({temporal}) takes the place of the smoothing "
                 f"({smooth_ms:g} ms): choose --temporal or --smooth."
             )
         path = bundled_temporal() if str(temporal) == SHIPPED_TEMPORAL else Path(temporal)

@@ -140,11 +140,11 @@ class EmotionJudge:
     Args:
         recognizer: Whose classifier to use.
         settings: How to smooth, and what makes a face uncertain.
-        memory: What becomes of a track's results over time; None for the network over time of
+        memory: What becomes of a track's results over time; None for the temporal network of
             `settings`, or else its smoothing.
 
     Raises:
-        ModelError: if the network over time is not usable, or belongs to another face artifact.
+        ModelError: if the temporal network is not usable, or belongs to another face artifact.
     """
 
     def __init__(

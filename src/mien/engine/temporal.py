@@ -1,4 +1,4 @@
-"""A network over time in the place of the smoother: a `mien.engine.tracks.TrackMemory`."""
+"""A temporal network instead of the smoother: a `mien.engine.tracks.TrackMemory`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from mien.faces.gate import Quality
 from mien.faces.tracker import RETURN_MS
 
 QUALITY_MEASURES = ("brightness", "contrast", "sharpness", "likeness")
-"""What a network over time reads of `mien.faces.gate.Quality`, in this order."""
+"""What a temporal network reads of `mien.faces.gate.Quality`, in this order."""
 
 _OUTPUTS = ["moment_probabilities", "clip_probabilities", "next_state"]
 _LARGEST_LIKENESS = 20.0  # log odds; infinite where the artifact does not tell
@@ -41,7 +41,7 @@ class _Memory:
 
 
 class TemporalMemory:
-    """Makes of what a face shows what a network over time says of it.
+    """Makes of what a face shows what a temporal network says of it.
 
     The label changes as the smoother's does: at once where another is well ahead, else after a
     while. A person who comes back under the old number is remembered, so that the answer for all

@@ -1,7 +1,7 @@
 """What happens to one face's results over time: the protocol behind which the engine calms them.
 
-`mien.engine.smoothing.Smoother` averages, `mien.engine.temporal.TemporalMemory` asks a network over
-time.
+`mien.engine.smoothing.Smoother` averages, `mien.engine.temporal.TemporalMemory` asks a temporal
+network.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class TrackMemory(Protocol):
 
     @property
     def network_sha256(self) -> str | None:
-        """SHA-256 of the network over time that says it; None without one."""
+        """SHA-256 of the temporal network that says it; None without one."""
         ...
 
     def observe(self, track_id: int, seen: Observation) -> tuple[NDArray[np.float32], int]:

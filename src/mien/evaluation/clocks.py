@@ -38,8 +38,8 @@ class Playing:
 PLAYINGS = (
     Playing("backwards", step=-1),
     Playing("twice as fast", speed=2.0),
-    Playing("every second moment", step=2),
-    Playing("every third moment", step=3),
+    Playing("every second time step", step=2),
+    Playing("every third time step", step=3),
 )
 
 

@@ -168,7 +168,7 @@ def _shared_validation(
         raise DataError(
             f"{of_test:.0%} of the faces of {training_data} to compare on are FER2013's test "
             "faces; networks are compared on validation faces: give what both were trained on. "
-            "`mien evaluate` scores on the test faces, and counts the look."
+            "`mien evaluate` scores on the test faces, and logs it."
         )
     return faces, validation
 

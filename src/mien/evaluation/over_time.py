@@ -1,4 +1,4 @@
-"""`mien evaluate` of a network over time: against the mean, the best frame and the smoother.
+"""`mien evaluate` of a temporal network: against the mean, the best frame and the smoother.
 
 All answer for the same sequences, so that what is resampled is the difference of a sequence (paired
 bootstrap, percentile interval, Efron and Tibshirani 1993); the moments of one sequence stay
@@ -54,7 +54,7 @@ an advantage over the network."""
 
 RESAMPLES = 1_000
 
-NETWORK = "network over time"
+NETWORK = "temporal network"
 
 Said = list[NDArray[np.int64]]  # of each sequence the labels of its moments
 
@@ -78,7 +78,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class OverTimeReport:
-    """How well a network over time, and the ways that need none, answer.
+    """How well a temporal network, and the ways that need none, answer.
 
     Attributes:
         experiment: The network's experiment.
@@ -102,11 +102,11 @@ class OverTimeReport:
         """The report as lines of text."""
         of_subjects = f" of {self.subjects:,} subjects" if self.subjects < self.sequences else ""
         lines = [
-            f"{self.sequences:,} sequences{of_subjects}, {self.moments:,} moments of {self.data}"
+            f"{self.sequences:,} sequences{of_subjects}, {self.moments:,} time steps of {self.data}"
         ]
         if self.subjects == 1:
             lines.append("They are of one subject: how well others fare, nothing tells")
-        for name, table in (("moments", self.of_moments), ("whole", self.of_clips)):
+        for name, table in (("time steps", self.of_moments), ("whole sequences", self.of_clips)):
             lines.append(
                 f"{name:26} {'accuracy':>8}  the network's gain (95 %)     macro F1  gain (95 %)"
             )
@@ -124,7 +124,7 @@ class OverTimeReport:
 
 
 def is_network_over_time(path: Path | None) -> bool:
-    """Whether a file is a network over time in its run's folder."""
+    """Whether a file is a temporal network in its run's folder."""
     if path is None or path.suffix != ".keras":
         return False
     recipe = RunFolder(path.parent).recipe
@@ -140,7 +140,7 @@ def score_over_time(
     say: Callable[[str], None],
     remark: Callable[[str], None],
 ) -> OverTimeReport:
-    """Score a network over time, keep the figures, and say them.
+    """Score a temporal network, keep the figures, and say them.
 
     Args:
         network_path: The `.keras` file in its run's folder.
@@ -172,7 +172,7 @@ def score_over_time(
         raise ModelError(
             f"{network_path} was trained on what {metrics['face_artifact']} (SHA-256 "
             f"{metrics['face_artifact_sha256']}) says of faces; the artifact that ships is "
-            f"{found.experiment} ({found.sha256}): train it anew with  mien train {run.recipe} "
+            f"{found.experiment} ({found.sha256}): train it again with  mien train {run.recipe} "
             "--restart"
         )
     network = keras.saving.load_model(network_path, compile=False, safe_mode=True)
@@ -198,7 +198,7 @@ def _json_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def compare_ways(
     network: keras.Model, sequences: Sequence[FaceSequence], experiment: str, data: str
 ) -> OverTimeReport:
-    """Compare a network over time with the ways that need none.
+    """Compare a temporal network with the ways that need none.
 
     Args:
         network: See `mien.models.temporal.build_temporal`.
@@ -271,7 +271,7 @@ def _figures(confusions: NDArray[np.float64]) -> tuple[float, float]:
 def _measure(
     ways: Mapping[str, Said], truth: Said, labels: int, subjects: NDArray[np.int64]
 ) -> dict[str, dict[str, Measured]]:
-    """Measure each way; what is drawn anew for the intervals is subjects, not their sequences.
+    """Measure each way; what is drawn again for the intervals is subjects, not their sequences.
 
     Sequences of one person are alike: taken for independent ones, they would make the intervals
     too narrow. So would the percentiles of few subjects: where one has several sequences, their
@@ -400,7 +400,7 @@ def _count_look(
     answers = [round(float(each), 4) for each in network.predict(drawn, verbose=0)[:, -1].ravel()]
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     if find_entry(ledger, sha256, answers, look) is not None:
-        say(f"Already in {ledger}: the same network, so no new look")
+        say(f"Already in {ledger}: the same network, so no new evaluation")
         return
     moments, clips = report.of_moments[NETWORK], report.of_clips[NETWORK]
     append_entry(
@@ -419,4 +419,4 @@ def _count_look(
             "answers": answers,
         },
     )
-    say(f"A look at up to {look['test_faces']:,} of FER2013's test faces: {ledger} counts it")
+    say(f"Evaluated on up to {look['test_faces']:,} of FER2013's test faces: logged in {ledger}")

@@ -35,7 +35,7 @@ class Copies:
         count: Faces with an exact copy in the training set.
         share: Their share of all scored faces, 0 to 1.
         accuracy_without: Accuracy on the others; None if there are no others.
-        near_count: Faces besides that are a training photograph cropped anew or mirrored; None
+        near_count: Faces besides that are another crop or a mirror image of a training face; None
             where that is not known.
         accuracy_without_near: Accuracy on the faces that are neither; None likewise.
     """
@@ -252,7 +252,7 @@ def _lines(report: Report) -> Iterator[str]:
     yield ""
     flipped = report.flip_averaged
     yield (
-        f"Averaged with the mirror image: {_describe(flipped.whole.accuracy)}, "
+        f"With horizontal-flip test-time augmentation: {_describe(flipped.whole.accuracy)}, "
         f"macro F1 {flipped.whole.macro.f1:.3f}"
     )
     yield from _part_lines(flipped)
@@ -330,7 +330,7 @@ def _copies_lines(copies: Copies | None) -> Iterator[str]:
         line += f"; without them {_describe(copies.accuracy_without)}"
     yield line
     if copies.near_count is not None:
-        line = f"Its photographs, cropped anew or mirrored: {copies.near_count:,} more"
+        line = f"Near-copies there, other crops or mirror images: {copies.near_count:,} more"
         if copies.accuracy_without_near is not None:
             line += f"; without either {_describe(copies.accuracy_without_near)}"
         yield line

@@ -143,9 +143,10 @@ def score_network(
     say(format_report(report))
     if faces.is_look:
         say(
-            f"Already in {ledger} since {earlier['date']}: the same network, so no new look"
+            f"Already in {ledger} since {earlier['date']}: the same network, so no new evaluation"
             if earlier
-            else f"A look at {faces.known_test_faces:,} of FER2013's test faces: {ledger} counts it"
+            else f"Evaluated on {faces.known_test_faces:,} of FER2013's test faces: "
+            f"logged in {ledger}"
         )
     figures = "four figures" if report.rater_scores else "two figures"
     say(
@@ -288,8 +289,8 @@ def predict(
     truth = dataset.labels
     if truth is not None and count_test_faces(dataset.faces_u8) >= LOOK_FACES:
         remark(
-            "FER2013's test faces are among them: no truth is written, for that would be a look; "
-            "mien evaluate takes and counts one"
+            "FER2013's test faces are among them: no truth is written, for that would be an "
+            "evaluation, which mien evaluate makes and logs"
         )
         truth = None
     if truth is not None and network.labels != dataset.classes.names:

@@ -56,8 +56,8 @@ class ScoredFaces:
             two cannot be told apart.
         test_rows: The different ones of FER2013's test faces among them, as ascending rows of
             `test_with_emotions.csv`.
-        is_near_copy: (N,) bool, True for photographs that lie among FER2013's training faces too,
-            cropped anew or mirrored; None unless all are FER2013's test faces.
+        is_near_copy: (N,) bool, True for another crop or a mirror image of one of FER2013's
+            training faces; None unless all are FER2013's test faces.
         is_test_face: (N,) bool, True for each of FER2013's test faces.
         files: The picture that each face came from; None where there is none.
         groups: (N,) names of each face's group, say its person; None where each face stands for

@@ -126,7 +126,7 @@ def _calibrated(
     artifact: Artifact,
     validation: LabelledFaces,
 ) -> Reading:
-    """Fit a reading's temperature anew, to the truth that it is about."""
+    """Fit a reading's temperature again, to the truth that it is about."""
     truth, known = truth_of(name, validation)
     own = read(heads, reading, artifact.heads)
     return replace(reading, temperature=fit_temperature(own[known], truth[known]))

@@ -40,7 +40,7 @@ def to_onnx_graph(network: keras.Model) -> onnx.ModelProto:
         raise ModelError(
             f"The network computes {', '.join(sorted(unknown))}, for which ONNX has no operator. "
             "Layers that augment (RandomFlip, RandomRotation, …) belong to the training: build the "
-            "network without them, give it the weights of the other layers, and save it anew."
+            "network without them, give it the weights of the other layers, and save it again."
         )
     model.graph.doc_string = ""  # It names the temporary folder.
     _drop_idle_reshapes(model)

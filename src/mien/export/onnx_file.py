@@ -238,7 +238,7 @@ def _calibration_line(name: str, reading: Reading, faces: int) -> str:
 
 
 def _refuse_to_replace(onnx_path: Path, missing: Path) -> None:
-    """Refuse to write an artifact that cannot be calibrated in the place of one that is there."""
+    """Refuse to write an artifact that cannot be calibrated instead of one that is there."""
     present = [path for path in (onnx_path, onnx_path.with_suffix(".json")) if path.exists()]
     if present:
         raise ModelError(

@@ -101,7 +101,7 @@ def train_and_publish(
         return None
     if has_calibrated_export(network, run.artifact):
         artifact = load_artifact(run.artifact)
-        say(f"{run.path} holds its artifact; mien export writes it anew")
+        say(f"{run.path} holds its artifact; mien export writes it again")
     else:
         artifact = export_file(
             network, run.path, training_data=job.training_data, votes_file=votes_file, say=say

@@ -1,4 +1,4 @@
-"""From a trained network over time to ONNX: one step, its state an input and an output."""
+"""From a trained temporal network to ONNX: one step, its state an input and an output."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class Recording:
         fps: Frames a second of the video.
         labels: What the network tells apart.
         smooth_ms: What the probabilities were smoothed with.
-        temporal: Whether a network over time says what the faces show.
+        temporal: Whether a temporal network says what the faces show.
         raw: Whether the probabilities before smoothing stand in the record as well.
         say: Called with a line for each recording that is done.
     """

@@ -98,6 +98,6 @@ class View:
 
 
 def _next_number(faces: Sequence[FaceEmotion], focus: int | None) -> int | None:
-    """The number after `focus`; None after the last one, so that the round begins anew."""
+    """The number after `focus`; None after the last one, so that the round begins again."""
     numbers = sorted(face.track_id for face in faces)
     return next((number for number in numbers if focus is None or number > focus), None)

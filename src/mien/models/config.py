@@ -203,7 +203,7 @@ class MobileNetV2Config(PretrainedConfig):
 
 
 class TemporalConfig(_Table):
-    """`[network]` of an experiment file with `family = "temporal"`: a network over time.
+    """`[network]` of an experiment file with `family = "temporal"`: a temporal network.
 
     Attributes:
         family: "temporal".

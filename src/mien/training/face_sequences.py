@@ -41,7 +41,7 @@ _MOST_NAMED = 20
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SequenceSplit:
-    """What a network over time learns from, what chooses its epoch, and what judges a fold.
+    """What a temporal network learns from, what chooses its epoch, and what judges a fold.
 
     Attributes:
         training: Faces to make sequences of, or the sequences of clips.

@@ -84,7 +84,7 @@ the best weights so far: the room that a run asks for, in float32 weights of the
 def train(job: TrainingJob, *, augment_on_device: bool | None = None) -> Path:
     """Train an experiment, or go on with it where it was stopped.
 
-    Of a run that has finished, only the architecture report is written anew, as its iteration
+    Of a run that has finished, only the architecture report is written again, as its iteration
     history may tell of experiments since.
 
     Args:
@@ -245,7 +245,7 @@ def _show_finished(job: TrainingJob) -> Path:
         faces = load_faces(job.training_data, None, experiment.class_table, experiment.data.groups)
         check_data(faces, run)
     keep_recipe(job)
-    job.say(f"{run.path} holds this run, finished; --restart trains it anew")
+    job.say(f"{run.path} holds this run, finished; --restart trains it again")
     write_architecture_report(
         load_network(run.network),
         experiment,

@@ -20,18 +20,17 @@ _OF_FACES = (
 )
 
 _OVER_TIME = (
-    "Networks over time: the parts of the moments, and of whole sequences, that are right",
+    "Temporal networks: the shares of time steps, and of whole sequences, that are right",
     f"{'':<57} {'validation':>17} {'test':>17}",
     f"{'experiment':<32} {'parameters':>10} {'epochs':>6} {'minutes':>7} "
-    f"{'moments':>8} {'wholes':>8} {'moments':>8} {'wholes':>8}  decision",
+    f"{'steps':>8} {'wholes':>8} {'steps':>8} {'wholes':>8}  decision",
 )
 
 
 def iteration_history(experiments: Path, runs: Path) -> list[str]:
     """Return a table of all experiments, filled from the runs that have really finished.
 
-    Networks over time have a table of their own: the moments and sequences that they get right are
-    no faces.
+    Temporal networks have a table of their own: their time steps and sequences are no faces.
     """
     looks, problems = _looks(experiments / "test_scores.jsonl")
     recipes, unread = _recipes(experiments)
@@ -157,7 +156,9 @@ def _looks(ledger: Path) -> tuple[dict[str, list[dict[str, Any]]], list[str]]:
             entries.append((faces_seen(entry), str(entry["experiment"]), entry))
         except (ValueError, KeyError, TypeError, AttributeError):
             # Two people's lines, not merged yet: no reason to end a training, either.
-            problems.append(f"{ledger}, line {number}, is no look at the test faces: not counted")
+            problems.append(
+                f"{ledger}, line {number}, is no evaluation on the test faces: not counted"
+            )
     looks: dict[str, list[dict[str, Any]]] = {}
     for _, name, entry in sorted(entries, key=itemgetter(0)):
         looks.setdefault(name, []).append(entry)
@@ -167,7 +168,7 @@ def _looks(ledger: Path) -> tuple[dict[str, list[dict[str, Any]]], list[str]]:
 def _newest_look(looks: list[dict[str, Any]], run: RunFolder) -> dict[str, Any] | None:
     """Return the newest of the looks at the most faces, of the network that the run left last.
 
-    A run that was trained anew has none until it is scored. Which network it left, its sidecar and
+    A run that was trained again has none until it is scored. Which network it left, its sidecar and
     its own figures say; where neither does, every look of its name counts.
     """
     scored = run.read_metrics().get("test", {}).get("sha256")

@@ -28,7 +28,7 @@ class TrainingJob:
     Attributes:
         recipe: The experiment.
         training_data: What to learn from: labelled faces, in any format of
-            `mien.data.fer2013.load_dataset`, or for a network over time clips as well, see
+            `mien.data.fer2013.load_dataset`, or for a temporal network clips as well, see
             `mien.data.clips`.
         votes_file: FER+'s `fer2013new.csv`; read only where the recipe needs it.
         run: Where everything of the run is kept.

@@ -48,7 +48,7 @@ def pause_run(run: RunFolder) -> Path:
 
 
 def _copy_newest(state: Path, folder: Path) -> Path:
-    """Copy the newest snapshot into `folder`, made anew; a run may replace it meanwhile."""
+    """Copy the newest snapshot into `folder`, made again; a run may replace it meanwhile."""
     while True:
         shutil.rmtree(folder, ignore_errors=True)
         snapshot = newest_snapshot(state)

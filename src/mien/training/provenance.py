@@ -159,7 +159,7 @@ def check_data(data: LabelledFaces | ClipSet, run: RunFolder) -> None:
 
 
 def check_same_input(known: Mapping[str, str], run: RunFolder) -> None:
-    """See that a network over time goes on with what the same artifact says by the same reading.
+    """See that a temporal network goes on with what the same artifact says by the same reading.
 
     Args:
         known: The artifact's SHA-256 and the reading's name, by the keys of `data.json`.

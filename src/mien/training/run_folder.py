@@ -1,4 +1,4 @@
-"""The files of a run: every name once, and what other rooms read of them."""
+"""The files of a run: every name once, and what other modules read of them."""
 
 from __future__ import annotations
 
@@ -171,17 +171,17 @@ class RunFolder:
         return content
 
     def read_metrics_over_time(self) -> dict[str, Any]:
-        """Return the content of `metrics` of a network over time.
+        """Return the content of `metrics` of a temporal network.
 
         Raises:
-            ModelError: if it does not say which network of faces the one over time belongs to.
+            ModelError: if it does not say which face network the temporal network belongs to.
         """
         metrics = self.read_metrics()
         if missing := [name for name in _OF_NETWORKS_OVER_TIME if name not in metrics]:
             raise ModelError(
                 f"{self.metrics} does not say {', '.join(missing)}: expected the file that "
-                "`mien train` writes beside a network over time. Bring it back, or train the run "
-                "anew with --restart."
+                "`mien train` writes beside a temporal network. Bring it back, or train the run "
+                "again with --restart."
             )
         return metrics
 

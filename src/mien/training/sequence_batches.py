@@ -1,4 +1,4 @@
-"""Batches of sequences for a network over time, and what it is to say of them."""
+"""Batches of sequences for a temporal network, and what it is to say of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mien.models.temporal import LONGEST_ELAPSED_MS
 
 
 def observed_of(sequences: Sequence[FaceSequence]) -> NDArray[np.float32]:
-    """Return what a network over time reads of sequences, the shorter ones padded by zeros.
+    """Return what a temporal network reads of sequences, the shorter ones padded by zeros.
 
     Returns:
         (N, T, F + C + 4 + 1) float32; see `mien.models.temporal.build_temporal`.

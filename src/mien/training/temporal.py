@@ -1,4 +1,4 @@
-"""Train a network over time: `mien train` with a recipe whose family is `temporal`.
+"""Train a temporal network: `mien train` with a recipe whose family is `temporal`.
 
 It learns from what the face artifact says of faces, moment after moment, and belongs to that
 artifact and the reading: another one says other things. The loop, the snapshots and the run's files
@@ -60,12 +60,12 @@ from mien.training.training_model import TrainingModel
 
 
 def is_temporal(recipe: Recipe) -> bool:
-    """Whether a recipe is that of a network over time."""
+    """Whether a recipe is that of a temporal network."""
     return isinstance(recipe.experiment.network, TemporalConfig)
 
 
 def train_temporal(job: TrainingJob) -> Path:
-    """Train a network over time, or go on with it where it was stopped.
+    """Train a temporal network, or go on with it where it was stopped.
 
     Args:
         job: What to train, on FER2013's faces, to make sequences of, or on clips; and where to.
@@ -87,7 +87,7 @@ def train_temporal(job: TrainingJob) -> Path:
         if run.is_finished:
             if run.data.is_file() and job.training_data.exists():
                 check_data(load_faces_or_clips(job.training_data, job.votes_file), run)
-            job.say(f"{run.path} holds this run, finished; --restart trains it anew")
+            job.say(f"{run.path} holds this run, finished; --restart trains it again")
             return run.network
     with locked(run):
         return _train(job)
@@ -151,7 +151,7 @@ def _train(job: TrainingJob) -> Path:
     save_network(network, run.network)  # last: a run that has its network has finished
     run.drop_snapshots()
     job.say(
-        f"chosen epoch: {metrics['validation_accuracy']:.4f} of the moments and "
+        f"chosen epoch: {metrics['validation_accuracy']:.4f} of the time steps and "
         f"{metrics['validation_clip_accuracy']:.4f} of the sequences right; wrote {run.network}"
     )
     return run.network

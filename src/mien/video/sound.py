@@ -282,7 +282,7 @@ class _Sound:
             elif next_s > 0:  # None has come before the first picture.
                 behind += 1
                 if behind > _MOST_BEHIND:
-                    self._tell_end("its times begin anew")
+                    self._tell_end("its times start again")
                     return
 
     def _ready(self) -> Iterator[Packet[AudioStream]]:

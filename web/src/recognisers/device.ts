@@ -65,7 +65,7 @@ export class DeviceRecogniser implements Recogniser {
     this.#expectAnswer();
   }
 
-  /** Waits anew for a sign of life, if an answer is due. */
+  /** Waits again for a sign of life, if an answer is due. */
   #expectAnswer(): void {
     self.clearInterval(this.#silence);
     if (this.#waiting.size === 0) return;
@@ -154,7 +154,7 @@ export class DeviceRecogniser implements Recogniser {
     await this.#ask({ type: "read-as", reading });
   }
 
-  /** Calms labels by a network over time, from the next video on; by smoothing if null. */
+  /** Calms labels by a temporal network, from the next video on; by smoothing if null. */
   async calmBy(temporal: ArrayBuffer | null): Promise<void> {
     await this.#ask({ type: "calm-by", temporal });
   }

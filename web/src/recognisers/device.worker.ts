@@ -26,7 +26,7 @@ export interface OpenRequest {
 export type Request =
   | OpenRequest
   | { id: number; type: "read-as"; reading: string | null }
-  /** The network over time that calms labels from the next video on; null for smoothing. */
+  /** The temporal network that calms labels from the next video on; null for smoothing. */
   | { id: number; type: "calm-by"; temporal: ArrayBuffer | null }
   | { id: number; type: "begin"; isLive: boolean }
   | { id: number; type: "frame"; picture: Picture; frame: number; timestampMs: number }

@@ -47,7 +47,7 @@ type Message =
   /** Of no frame: it ends the stream. */
   | { type: "problem"; frame?: undefined; problem: ProblemDocument };
 
-// Why a server ends a stream that it would open anew: it lasted long enough, or no frame came for long.
+// Why a server ends a stream that it would open again: it lasted long enough, or no frame came for long.
 // The others, `bad-request` and `too-large`, are about what was sent, and would come again.
 const MERELY_OVER: readonly string[] = ["urn:mien:problem:too-long", "urn:mien:problem:upload-too-slow"];
 
@@ -238,7 +238,7 @@ export class ServerRecogniser implements Recogniser {
     if (!temporal_sha256 || this.#network.readingName === reading) return;
     throw new UserError(
       `The server reads live pictures in one way only: “${wordsOf(reading)}”.`,
-      "Its network over time knows no other. Choose that one, or recognise on this device.",
+      "Its temporal network knows no other. Choose that one, or recognise on this device.",
       ["use-device"],
     );
   }
@@ -280,7 +280,7 @@ export class ServerRecogniser implements Recogniser {
     this.#expectAnswer();
   }
 
-  /** Waits anew for the next answer, if one is due. */
+  /** Waits again for the next answer, if one is due. */
   #expectAnswer(): void {
     self.clearTimeout(this.#silence);
     if (this.#waiting.size === 0) return;
@@ -303,7 +303,7 @@ export class ServerRecogniser implements Recogniser {
     const grouped = faces.map((face) => {
       const named = (columnOf: (label: string) => string) =>
         Object.fromEntries(labels.map((label) => [label, Number(face[columnOf(label)])]));
-      // Only rows that a network over time made have it.
+      // Only rows that a temporal network made have it.
       const sha256 = (face["temporal_sha256"] as string | undefined) ?? null;
       const whole = sha256 === null ? null : named((label) => `whole_${label}`);
       return { ...face, shares: named(columnOf), whole, temporal_sha256: sha256 };

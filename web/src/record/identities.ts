@@ -1,4 +1,4 @@
-// People keep their numbers when recognition starts anew: after a pause, in another place.
+// People keep their numbers when recognition starts again: after a pause, in another place.
 
 import type { FaceRecord } from "../types";
 
@@ -17,7 +17,7 @@ export class Identities {
   #now = new Map<number, FaceRecord>();
   #startedMs: number | null = null;
 
-  /** The recogniser starts anew; `samePeople` where the picture goes on. */
+  /** The recogniser starts again; `samePeople` where the picture goes on. */
   restart(samePeople: boolean): void {
     // Who was not seen since the last new start may still come back.
     this.#before = new Map(samePeople ? [...this.#before, ...this.#now] : []);

@@ -66,7 +66,7 @@ export function toJson(sources: readonly Source[], labels: readonly string[]): s
 
 type Cell = number | string | boolean | null;
 
-/** Whether a network over time made some of the rows: then there are columns for what it says. */
+/** Whether a temporal network made some of the rows: then there are columns for what it says. */
 function hasWhole(sources: readonly Source[]): boolean {
   return sources.some(({ rows }) => rows.some(({ whole }) => whole !== null));
 }

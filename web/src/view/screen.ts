@@ -30,7 +30,7 @@ export class Screen {
     return this.video.hidden && this.#still === "none";
   }
 
-  /** Shows the video element in the place of a still picture. */
+  /** Shows the video element instead of a still picture. */
   showVideo(): void {
     this.video.hidden = false;
     this.still.hidden = true;

@@ -11,10 +11,10 @@ export function wordsOf(reading: string): string {
   return reading;
 }
 
-/** Why labels are smoothed though a network over time is chosen; empty where they are not. */
+/** Why labels are smoothed though a temporal network is chosen; empty where they are not. */
 export function steadyingNote(isOverTime: boolean, temporal: string, reading: string): string {
   if (!isOverTime || temporal === reading) return "";
-  return `Labels are smoothed: the network over time reads faces “${wordsOf(temporal)}” only.`;
+  return `Labels are smoothed: the temporal network reads faces “${wordsOf(temporal)}” only.`;
 }
 
 /** Where the pictures go. */

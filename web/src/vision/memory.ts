@@ -26,7 +26,7 @@ export interface TrackMemory {
   readonly keepMs: number;
   /** Time constant of the smoothing; 0 without. */
   readonly smoothMs: number;
-  /** The network over time that says it; null without one. */
+  /** The temporal network that says it; null without one. */
   readonly networkSha256: string | null;
   /** Takes in what some faces show now; gives what is to be shown of each. */
   observe(seen: readonly Observation[], nowMs: number): Promise<Shown[]>;

@@ -1,4 +1,4 @@
-// A network over time in the place of the smoother: what mien.engine.temporal does in Python.
+// A temporal network instead of the smoother: what mien.engine.temporal does in Python.
 
 import type { InferenceSession } from "onnxruntime-web/wasm";
 import type { TemporalInfo } from "../readings";
@@ -14,7 +14,7 @@ interface Memory extends Held {
   seenMs: number;
 }
 
-/** Asks a network over time what each track shows; it remembers one state a track. */
+/** Asks a temporal network what each track shows; it remembers one state a track. */
 export class TemporalMemory implements TrackMemory {
   // As long as a person who comes back is given the old number.
   readonly keepMs = 30_000;
@@ -69,7 +69,7 @@ export class TemporalMemory implements TrackMemory {
   }
 }
 
-/** What a network over time reads of the quality, in this order. */
+/** What a temporal network reads of the quality, in this order. */
 function measuresOf({ brightness, contrast, sharpness, likeness }: Quality): number[] {
   return [brightness, contrast, sharpness, Math.min(likeness, LARGEST_LIKENESS)];
 }

@@ -1,4 +1,4 @@
-// What recognises on this device: how it is opened, broken off, and opened anew after it broke.
+// What recognises on this device: how it is opened, broken off, and opened again after it broke.
 
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Api } from "../../src/api";
@@ -113,7 +113,7 @@ it("that does not answer any more is given up, however often it is asked", async
   await Promise.all(failed);
 });
 
-it("is opened anew without the graphics card that was lost, and only then", async () => {
+it("is opened again without the graphics card that was lost, and only then", async () => {
   const open = openDevice();
   const first = await open();
   expect(await open()).toBe(first);

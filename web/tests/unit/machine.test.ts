@@ -434,12 +434,12 @@ describe("a video", () => {
     ]);
   });
 
-  it("of which something is missing says so until it is read anew", () => {
+  it("of which something is missing says so until it is read again", () => {
     const warning = "The video is damaged in 2 places.";
     const { state } = after(...reading, { type: "video-read", wish: 1, done: 464, warning });
     expect(statusOf(state, "", [])).toBe(`All 464 frames recognised. ${warning}`);
-    const [anew] = step(state, { type: "set-reading" });
-    expect(anew.stage).toMatchObject({ kind: "video", warning: null });
+    const [again] = step(state, { type: "set-reading" });
+    expect(again.stage).toMatchObject({ kind: "video", warning: null });
   });
 
   it("that the device cannot read is offered to the server", () => {

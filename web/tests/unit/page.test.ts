@@ -57,7 +57,7 @@ function withCamera(recogniser = RECOGNISER) {
     await settled();
     return shown;
   };
-  /** Sets what recognises once it is opened anew. */
+  /** Sets what recognises once it is opened again. */
   const next = (another: Recogniser) => void (recogniser = another);
   return { page, numbers, next };
 }

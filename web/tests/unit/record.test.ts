@@ -38,7 +38,7 @@ describe("people", () => {
     expect(identities.renumber([face(4, 20_000, 500), face(5, 20_000, 0)])[1]!.track_id).toBe(2);
   });
 
-  it("keep their numbers though it starts anew several times before they are seen again", () => {
+  it("keep their numbers though it starts again several times before they are seen again", () => {
     const identities = new Identities();
     identities.renumber([face(1, 0, 100), face(2, 0, 400)]);
     for (let pause = 0; pause < 2; pause++) identities.restart(true);
@@ -101,7 +101,7 @@ describe("the record", () => {
     expect(record.begin("a.jpg").name).toBe("a.jpg (2)");
   });
 
-  it("keeps what was known of a video until all is known anew", () => {
+  it("keeps what was known of a video until all is known again", () => {
     const record = new FaceLog();
     const before = record.begin("a.mp4");
     record.add(before, [face(1, 0), face(1, 33)]);
@@ -188,7 +188,7 @@ describe("the table", () => {
   });
 });
 
-describe("the table of a network over time", () => {
+describe("the table of a temporal network", () => {
   it("ends with what each person showed so far; rows that were smoothed leave it empty", () => {
     const record = new FaceLog();
     const calmed = { ...face(1, 0), temporal_sha256: "ab12", whole: { happy: 0.75, sad: 0.25 } };

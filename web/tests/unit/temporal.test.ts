@@ -1,4 +1,4 @@
-// A network over time: one state a track, forgotten with it; one reading, said where it is another.
+// A temporal network: one state a track, forgotten with it; one reading, said where it is another.
 
 import type { InferenceSession, Tensor } from "onnxruntime-web/wasm";
 import { describe, expect, it } from "vitest";
@@ -46,7 +46,7 @@ function seen(trackId: number): Observation {
 
 const fedAs = (inputs: Record<string, Fed>, name: string) => [...inputs[name]!.data];
 
-describe("a network over time", () => {
+describe("a temporal network", () => {
   it("has a state and a clock for each track, and is asked for all of them at once", async () => {
     const { fed, memory } = counting();
     await memory.observe([seen(1)], 0);
@@ -59,7 +59,7 @@ describe("a network over time", () => {
     expect(fedAs(fed[0]!, "quality")).toEqual([120, 30, 1, 20]);
   });
 
-  it("begins anew with a track that was forgotten", async () => {
+  it("begins again with a track that was forgotten", async () => {
     const { fed, memory } = counting();
     await memory.observe([seen(1), seen(2)], 0);
     memory.forgetAllBut(new Set([2]));

@@ -92,7 +92,7 @@ def _decode_heif(header: Header, most_pixels: int, longest_side: int) -> NDArray
 
 def _damaged(header: Header) -> Problem:
     return Problem(
-        "unreadable", f"This is no whole {header.kind} picture: it is damaged. Save it anew."
+        "unreadable", f"This is no whole {header.kind} picture: it is damaged. Save it again."
     )
 
 
@@ -109,6 +109,6 @@ def _check_size(header: Header, most_pixels: int, longest_side: int) -> None:
     if header.scans * width * height > _USUAL_SCANS * most_pixels:
         raise Problem(
             "too-many-pixels",
-            f"The picture has {width} by {height} pixels in {header.scans} scans; save it anew as "
+            f"The picture has {width} by {height} pixels in {header.scans} scans; save it again as "
             "a baseline JPEG.",
         )

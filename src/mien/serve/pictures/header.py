@@ -122,7 +122,7 @@ def _read_jpeg(content: bytes) -> Header:
             raise Problem(
                 "unreadable",
                 f"The JPEG has a marker {marker:02X} at byte {position - 1:,}, where none may be; "
-                "it is damaged. Save it anew.",
+                "it is damaged. Save it again.",
             )
         if marker in _START_OF_FRAME:
             height, width = struct.unpack_from(">HH", content, position + 3)
@@ -132,9 +132,9 @@ def _read_jpeg(content: bytes) -> Header:
         (length,) = struct.unpack_from(">H", content, position)
         position += max(length, 2)
     else:
-        raise Problem("unreadable", f"The JPEG has over {MOST_SEGMENTS} segments; save it anew.")
+        raise Problem("unreadable", f"The JPEG has over {MOST_SEGMENTS} segments; save it again.")
     if scans > MOST_SCANS:
-        raise Problem("unreadable", f"The JPEG has more than {MOST_SCANS} scans; save it anew.")
+        raise Problem("unreadable", f"The JPEG has more than {MOST_SCANS} scans; save it again.")
     if size is None or not scans:
         raise _truncated()
     return Header("JPEG", *size, picture=content[:position], scans=scans)
@@ -170,7 +170,7 @@ def _read_png(content: bytes) -> Header:
             break
         position = end
     else:
-        raise Problem("unreadable", f"The PNG has more than {MOST_CHUNKS} chunks; save it anew.")
+        raise Problem("unreadable", f"The PNG has more than {MOST_CHUNKS} chunks; save it again.")
     return Header("PNG", width, height, picture=b"".join(kept))
 
 

@@ -52,7 +52,7 @@ def check_pixels(png: bytes) -> None:
                 raise Problem(
                     "unreadable",
                     f"The pixels of the PNG are more than the {expected:,} bytes that its size "
-                    "makes; it is damaged. Save it anew.",
+                    "makes; it is damaged. Save it again.",
                 )
     except zlib.error:
         return

@@ -53,7 +53,7 @@ def check_reading_over_time(context: Context, name: str | None) -> None:
     if temporal is not None and name is not None and name != temporal.reading:
         raise Problem(
             "no-such-reading",
-            f"Videos and streams are judged by a network over time here, which belongs to the "
+            f"Videos and streams are judged by a temporal network here, which belongs to the "
             f"reading {temporal.reading!r}; found {name!r}. Pictures can be read as {name!r}.",
         )
 

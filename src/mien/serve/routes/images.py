@@ -45,7 +45,7 @@ async def recognise_images(
     """Find the faces in pictures and say what each shows.
 
     Send JPEG, PNG, WebP, HEIC or AVIF: as `files` of a form, one picture as the body itself, or
-    JSON with Base64. A picture that cannot be read has a `problem` in the place of its faces; if
+    JSON with Base64. A picture that cannot be read has a `problem` instead of its faces; if
     that is so of all, the first one's is the answer. Nothing is kept.
     """
     limits = context.settings.limits

@@ -111,13 +111,13 @@ def yunet_network(request: Request) -> Response:
     responses=_ONNX_RESPONSES | responses(404),
 )
 def temporal_network(request: Request, context: ServerContext) -> Response:
-    """Fetch the network over time, an ONNX graph, if there is one for this network.
+    """Fetch the temporal network, an ONNX graph, if there is one for this network.
 
     It takes one moment of N faces and their states, and gives probabilities and the next states.
     """
     found = page_temporal(context.recognizer.artifact, context.temporal)
     if found is None:
-        raise Problem("not-found", "No network over time belongs to this network.")
+        raise Problem("not-found", "No temporal network belongs to this network.")
     return _file(request, found.onnx_path, found.sha256)
 
 

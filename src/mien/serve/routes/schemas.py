@@ -46,7 +46,7 @@ class FaceRecord(BaseModel):
     """One face in one frame: the same columns as every record of mien.
 
     One of them for each label of the reading holds its probability, 0 to 1. A label that is named
-    as another column is has `label_` before it. In a video or stream that a network over time
+    as another column is has `label_` before it. In a video or stream that a temporal network
     judges, `whole_` with each label is what the person showed so far, and `temporal_sha256` says
     which network it is.
     """
@@ -146,7 +146,7 @@ class JobList(BaseModel):
 class Answer(BaseModel):
     """What a person, or everyone in a video, showed on the whole: the mean over the certain time.
 
-    With a network over time (`mien serve --temporal`) it is what that says of all so far. All are
+    With a temporal network (`mien serve --temporal`) it is what that says of all so far. All are
     null where no label was ever certain.
     """
 
@@ -174,7 +174,7 @@ class VideoSummary(Answer):
     frames_with_a_face: int
     readings: list[str]
     networks_over_time: list[str] = Field(
-        description="SHA-256 of the network over time that the answers are of; empty without one."
+        description="SHA-256 of the temporal network that the answers are of; empty without one."
     )
     labels: list[str]
     persons: list[PersonSummary] = Field(description="The longest seen first.")
@@ -243,7 +243,7 @@ class ReadingInfo(BaseModel):
 
 
 class TemporalInfo(BaseModel):
-    """A network over time that the page can run, and how it is fed."""
+    """A temporal network that the page can run, and how it is fed."""
 
     url: str = Field(examples=["/v1/model/temporal.onnx"])
     sha256: str
@@ -280,15 +280,15 @@ class ModelInfo(BaseModel):
         description="The detector for browsers; None where its file is missing here."
     )
     smooth_ms: float = Field(
-        description="Time constant of the smoothing; where the server has a network over time, "
+        description="Time constant of the smoothing; where the server has a temporal network, "
         "that of a page that recognises by itself.",
         examples=[130.0],
     )
     temporal_sha256: str | None = Field(
-        description="The network over time that judges videos and streams here; null for smoothing."
+        description="The temporal network that judges videos and streams here; null for smoothing."
     )
     page_temporal: TemporalInfo | None = Field(
-        description="The network over time that the page can run: the server's own, or the one "
+        description="The temporal network that the page can run: the server's own, or the one "
         "that ships; null where none belongs to this network."
     )
     quality_gate: dict[str, float] = Field(
