@@ -3,8 +3,8 @@
     python benchmarks/camera_faces.py [MODEL ...] [--detector yunet]
 
 Each validation face of the selected experiment, which no network learnt, is set in a plain border
-as a picture of a face of 96 pixels. A detector finds it there; then the picture is degraded, and the
-crop is what a live stream would give the network. Columns, for each network (without one, that
+as a picture of a face of 96 pixels. A detector finds it there; then the picture is degraded, and
+the crop is what a live stream would give the network. Columns, for each network (without one, that
 which ships): the faces on which the reading `raters` says what more than five of FER+'s ten raters
 say, the mean recall of the seven emotions on these, and how often the reading `labels` says
 FER2013's label. To choose between networks by: the test faces have no part in it.

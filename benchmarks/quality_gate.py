@@ -16,7 +16,7 @@ angles: what is tabulated is what the landmarks give. Only the roll has a truth,
 "commonest" is the share of raters who agree with the commonest vote: faces from the side are harder
 for people too.
 
-The last table asks whether what the raters' head says of other answers, "unknown" and "not a face",
+The last table asks whether what the vote head says of other answers, "unknown" and "not a face",
 would tell doubtful faces better than the confidence does: each sign refuses equally many faces.
 """
 

@@ -20,6 +20,7 @@ from mien.core.types import Box, FaceEmotion
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 EXPERIMENT = re.compile(r"experiments/\S+\.toml")
+EMPTY = {"-": ""}  # a figure that a run has not
 
 
 def command_names(group) -> set[str]:
@@ -71,6 +72,34 @@ def test_what_fer_and_deepface_have_as_dictionaries_goes_through_json():
 def test_experiment_files_exist(page):
     named = EXPERIMENT.findall(code_blocks(page))
     assert not [name for name in named if not (ROOT / name).exists()]
+
+
+def rows_of_experiments():
+    """Each experiment's row on its page: its file, title and figures."""
+    from mien.training.config import load_experiment
+    from mien.training.iterations import iteration_history
+
+    for line in iteration_history(ROOT / "experiments", ROOT / "results" / "runs"):
+        name, _, said = line.partition(" ")
+        recipe = ROOT / "experiments" / f"{name}.toml"
+        if not recipe.is_file():
+            continue
+        experiment = load_experiment(recipe)
+        count = 6 if experiment.network.family != "temporal" else 7
+        figures = [EMPTY.get(each, each.replace("%", " %")) for each in said.split()[:count]]
+        cells = ["not run"] + [""] * (count - 1) if figures[0] == "not" else figures
+        link = f"[{name[:3]}](../experiments/{recipe.name})"
+        yield f"| {' | '.join([link, experiment.title, *cells])} |"
+
+
+def test_the_page_of_experiments_has_every_one_with_its_figures():
+    pytest.importorskip("pydantic", reason="needs mien[train]")
+    command = ["git", "status", "--porcelain", "--", "experiments", "results/runs"]
+    status = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if status.returncode or status.stdout:
+        pytest.skip("the experiments and runs here are not those that are committed")
+    page = (ROOT / "docs/experiments.md").read_text(encoding="utf-8").splitlines()
+    assert [row for row in rows_of_experiments() if row not in page] == []
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")

@@ -70,7 +70,7 @@ def test_the_raters_share_gives_the_votes_head_what_it_knows_better() -> None:
 
 
 def test_the_raters_share_counts_faces_and_emotions() -> None:
-    # The votes' head misses the one face with fear; the labels' head calls many happy faces sad.
+    # The vote head misses the one face with fear; the label head calls many happy faces sad.
     truth = [HAPPY] * 50 + [FEAR]
     own = [HAPPY] * 50 + [SAD]
 

@@ -2,7 +2,7 @@
 
 Not Ray Data: it writes blocks and not sources, so that a source can stand in two files of which one
 is lost; and it starts a dead worker's block again for ever, poisonous source included. See
-`docs/batch.md`.
+`docs/architecture.md`.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ class QualityGate:
     Each limit is named after what it limits, with `min_` or `max_` before it. What was not
     measured misses none. The roll has no limit: crops are turned upright by it.
 
-    The defaults were chosen on FER2013's validation faces, whole and spoiled, and on pictures
+    The defaults were chosen on FER2013's validation faces, whole and degraded, and on pictures
     without faces: `benchmarks/quality_gate.py` prints what they keep and what they let through,
     and `docs/measurements.md` holds the tables.
 

@@ -207,9 +207,9 @@ class TemporalConfig(_Table):
 
     Attributes:
         family: "temporal".
-        cell: "gru", "lstm", or "convolution" over the latest moments.
+        cell: "gru", "lstm", or "convolution" over the latest `moments` time steps.
         units: Hidden units.
-        moments: How many moments a convolution sees, the present one among them.
+        moments: How many time steps a convolution sees, the present one among them.
         dropout: Part of the face artifact's features that are left out in training.
     """
 

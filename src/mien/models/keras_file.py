@@ -100,7 +100,7 @@ def heads_of(
 ) -> dict[str, tuple[str, ...]]:
     """Return the classes of each head of a network of `load_network`.
 
-    The votes' head has seven in files of mien 0.1 and ten in all others.
+    The vote head has seven in files of mien 0.1 and ten in all others.
 
     Args:
         network: The network; a Keras file does not name its classes.

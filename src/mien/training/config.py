@@ -145,7 +145,7 @@ class TrainingConfig(_Table):
             an epoch costs a fraction (progressive resizing). Validation and the last epoch are
             always at 48 × 48.
         early_side: Side of the faces in these epochs, in pixels: 16 or 32.
-        batch_size: Faces a step.
+        batch_size: Faces per step.
         optimizer: "adam", or "sgd" with Nesterov's momentum of 0.9.
         learning_rate: The highest learning rate.
         schedule: "plateau" lowers the rate when the validation loss does not fall, "cosine" lowers
@@ -153,11 +153,11 @@ class TrainingConfig(_Table):
         warmup_epochs: Epochs in which a cosine schedule's rate first rises from 0; never the last.
         head_epochs: So many epochs, the first ones, train the heads alone; where there are no
             more, all of them.
-        freeze_normalization: Batch normalization keeps its weights and statistics, which few faces
+        freeze_normalization: Batch normalisation keeps its weights and statistics, which few faces
             would spoil.
         input_rate_factor: Factor on the learning rate of the first layer; from it to the heads,
             whose factor is 1, it rises geometrically.
-        weight_decay: Decoupled decay of all weights but biases and batch normalization.
+        weight_decay: Decoupled decay of all weights but biases and batch normalisation.
         label_smoothing: Share of a label's certainty that is spread over all classes.
         vote_weight: Weight of a second head that learns FER+'s votes; 0 for none.
         average_decay: Decay of the moving average of the weights that is validated and kept
@@ -246,12 +246,13 @@ class SequencesConfig(_Table):
     Attributes:
         reading: The shipped artifact's reading that it belongs to; empty for the default one.
         faces: So many of FER2013's training faces sequences are made of.
-        per_epoch: So many made sequences are an epoch.
-        steps: So many moments a made sequence has, and the part that is taken of a clip at most.
+        per_epoch: So many synthetic sequences are an epoch.
+        steps: So many time steps a synthetic sequence has, and the part that is taken of a clip at
+            most.
         held_out_faces: So many validation faces, and of `mien evaluate` test faces, sequences are
             made of.
         held_out: So many sequences are made of these.
-        clip_weight: How much the answer for a whole sequence counts against all of its moments.
+        clip_weight: How much the answer for a whole sequence counts against all of its time steps.
     """
 
     reading: str = ""

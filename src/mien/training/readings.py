@@ -185,8 +185,8 @@ def choose_label_share(
         faces: Validation faces, with votes if the network has a vote head.
 
     Returns:
-        The share, 0 to 1 (0 without a vote head); and of the blend, of the labels' head alone and
-        of the votes' head alone, the accuracies and the negative log-likelihood in nats.
+        The share, 0 to 1 (0 without a vote head); and of the blend, of the label head alone and
+        of the vote head alone, the accuracies and the negative log-likelihood in nats.
     """
     agreed = None if faces.votes is None else agreed_labels(faces.votes)
 
