@@ -3,10 +3,10 @@
     python benchmarks/clocks.py [--temporal FILE] [--data data/train.csv]
 
 Synthetic sequences are made of FER2013's validation faces, as those that choose a temporal
-network, but longer. Each is played backwards, twice as fast, and with every second or third time step alone; the
-table holds the part of the time steps at which the label is one that the sequence, played as it is,
-shows within 200 ms and a frame (`mien.evaluation.clocks`), and the part of the sequences of which
-that holds at every time step. The smoother stands beside it.
+network, but longer. Each is played backwards, twice as fast, and with every second or third time
+step alone; the table holds the part of the time steps at which the label is one that the sequence,
+played as it is, shows within 200 ms and a frame (`mien.evaluation.clocks`), and the part of the
+sequences of which that holds at every time step. The smoother stands beside it.
 """
 
 from __future__ import annotations

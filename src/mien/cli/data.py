@@ -53,7 +53,7 @@ def check_data(
         ),
     ] = None,
 ) -> None:
-    """Say what a folder or file of faces holds, what was skipped and why, and what to mind."""
+    """Report what a folder or file of faces contains, what was skipped, and what to watch for."""
     from mien.data.check import check_faces
 
     classes = None
@@ -71,7 +71,7 @@ def explore_data(
         list[Path] | None,
         typer.Argument(
             parser=to_read,
-            help="Files or folders of faces, one a split; data/train.csv and "
+            help="Files or folders of faces, one per split; data/train.csv and "
             "data/test_with_emotions.csv if none. A folder or manifest of video clips is looked "
             "through by itself.",
             show_default=False,

@@ -156,7 +156,7 @@ def preprocess(
     offline: OfflineOption = False,
     model: ModelOption = None,
 ) -> None:
-    """Write what the network sees of a video: a face a second, as its input wants it."""
+    """Save the face crops that the network sees, one per second of video."""
     from mien.engine.extract import extract_faces
 
     recognizer = open_recognizer(model, detector=detector, offline=offline)
@@ -186,7 +186,9 @@ def export_page(
     model: Annotated[
         Path | None,
         typer.Option(
-            parser=to_read, metavar="PATH", help="An .onnx file; the shipped artifact if none."
+            parser=to_read,
+            metavar="PATH",
+            help="ONNX file, with its .json beside it. Default: the shipped network.",
         ),
     ] = None,
 ) -> None:

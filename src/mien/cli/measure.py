@@ -41,7 +41,7 @@ def evaluate(
         typer.Option(
             parser=to_read,
             metavar="PATH",
-            help="An .onnx or a .keras file; the shipped artifact if none.",
+            help="ONNX or Keras file. Default: the shipped network.",
         ),
     ] = None,
     data: Annotated[
@@ -114,7 +114,7 @@ def predict(
         typer.Option(
             parser=to_read,
             metavar="PATH",
-            help="An .onnx or a .keras file; the shipped artifact if none.",
+            help="ONNX or Keras file. Default: the shipped network.",
         ),
     ] = None,
     out: Annotated[
@@ -123,8 +123,8 @@ def predict(
     reading: Annotated[
         str | None,
         typer.Option(
-            help="The reading: raters (what people would say), or labels (FER2013's, which "
-            "mien evaluate scores), if none."
+            help="Answer as raters (what people would say) or as labels (FER2013's). Default: "
+            "labels, which mien evaluate scores."
         ),
     ] = None,
 ) -> None:
@@ -177,7 +177,7 @@ def export(
 def quantise(
     artifact: Annotated[
         Path | None,
-        typer.Argument(parser=to_read, help="An .onnx file; the shipped artifact if none."),
+        typer.Argument(parser=to_read, help="ONNX file. Default: the shipped network."),
     ] = None,
     out: Annotated[
         Path, typer.Option(parser=to_write, metavar="PATH", help="The .onnx file to write.")

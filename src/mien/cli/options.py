@@ -62,8 +62,8 @@ TemporalOption = Annotated[
         "--temporal",
         parser=network_over_time,
         metavar="shipped|FILE|none",
-        help="A temporal network instead of the smoothing: the one that ships, or "
-        "temporal.onnx of a run. none, the default, is the smoothing.",
+        help="Temporal network instead of smoothing: 'shipped', or a run's temporal.onnx. "
+        "Default: none.",
     ),
 ]
 GateOption = Annotated[
@@ -82,7 +82,8 @@ RotateOption = Annotated[
     typer.Option(
         "--rotate",
         metavar="DEGREES",
-        help="Turn every picture clockwise by 90, 180 or 270 degrees, besides its metadata.",
+        help="Rotate every picture clockwise by 90, 180 or 270 degrees, in addition to its "
+        "metadata.",
     ),
 ]
 DetectorOption = Annotated[
@@ -105,15 +106,15 @@ ModelOption = Annotated[
         "--model",
         parser=to_read,
         metavar="PATH",
-        help="An .onnx file; the shipped artifact if none.",
+        help="ONNX file, with its .json beside it. Default: the shipped network.",
     ),
 ]
 ReadingOption = Annotated[
     str | None,
     typer.Option(
         "--reading",
-        help="The reading: raters (what people would say) or labels (FER2013's); the artifact's "
-        "default if none.",
+        help="Answer as raters (what people would say) or as labels (FER2013's). Default: the "
+        "network's, which is raters for the shipped one.",
     ),
 ]
 OfflineOption = Annotated[

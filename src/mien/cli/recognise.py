@@ -269,10 +269,10 @@ def batch(
         ),
     ] = 0.0,
     summary: Annotated[
-        bool, typer.Option("--summary", help="Write a table of one row a video as well.")
+        bool, typer.Option("--summary", help="Write a table with one row per video as well.")
     ] = False,
     redo: Annotated[
-        bool, typer.Option("--redo", help="Do again what has changed since, and what failed.")
+        bool, typer.Option("--redo", help="Process again what changed or failed.")
     ] = False,
     rotate: RotateOption = 0,
     smooth: SmoothOption = None,
@@ -285,7 +285,7 @@ def batch(
     model: ModelOption = None,
     provider: ProviderOption = None,
 ) -> None:
-    """Recognise many pictures and videos on all cores or a cluster; killed, it goes on."""
+    """Recognise many pictures and videos on all cores or a cluster; resumes if interrupted."""
     from mien.batch.run import BatchOptions, run_batch
     from mien.engine.settings import make_settings
     from mien.faces.gate import parse_limits

@@ -52,7 +52,7 @@ def train(
     folds: FoldsOption = 0,
     restart: RestartOption = False,
 ) -> None:
-    """Train a network, its teachers first; a run that was stopped goes on where it was."""
+    """Train a network, and its teachers first; resumes an interrupted run."""
     from mien.training.config import selected_experiment
     from mien.training.recipe import find_recipe, parse_changes
     from mien.training.variants import changed, several
@@ -136,7 +136,7 @@ def pause(
         Path, typer.Argument(parser=to_read, help="Folder of a run that has not finished.")
     ],
 ) -> None:
-    """Copy a run's newest snapshot in half precision, to go on with it on another machine."""
+    """Save a run's newest snapshot in half precision, to resume it elsewhere."""
     from mien.training.pause import pause_run
     from mien.training.run_folder import RunFolder
 
