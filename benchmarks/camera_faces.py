@@ -129,7 +129,7 @@ def report(model: Path | None, rows: Mapping[str, NDArray[np.uint8]], faces: Lab
     clear = agreed >= 0
     classifier = Classifier(model)
     readings, classes = classifier.artifact.readings, classifier.artifact.heads
-    print(f"\n{model or 'the network that ships'}")
+    print(f"\n{model or 'the shipped network'}")
     print(f"{'':20}{'raters':>10}{'mean recall':>14}{'labels':>10}")
     for row, crops in rows.items():
         heads = classifier.classify(crops).heads

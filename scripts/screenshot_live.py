@@ -1,4 +1,4 @@
-"""Take a picture of the live window, playing the bundled video, with the network that ships.
+"""Take a picture of the live window, playing the bundled video, with the shipped network.
 
     xvfb-run -s "-screen 0 1280x800x24" python scripts/screenshot_live.py
 

@@ -13,7 +13,7 @@ from mien.core.temporal import bundled_temporal, load_temporal
 
 @pytest.fixture
 def copied(tmp_path):
-    """A copy of the temporal network that ships."""
+    """A copy of the shipped temporal network."""
     for suffix in (".onnx", ".json"):
         path = bundled_temporal().with_suffix(suffix)
         shutil.copy(path, tmp_path / path.name)

@@ -1,4 +1,4 @@
-"""The temporal network that ships, in the engine: what is kept of a person, and for how long."""
+"""The shipped temporal network, in the engine: what is kept of a person, and for how long."""
 
 import gc
 import tracemalloc

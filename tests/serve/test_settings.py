@@ -13,7 +13,7 @@ from mien.serve.settings import ENVIRONMENT_PREFIX, Limits, Settings
 
 PAGE = Path(__file__).parents[2] / "docs/deploy.md"
 OF_A_TABLE = defaultdict(str, gate="__…")
-COMPUTED = {"threads": "one a core", "state_file": "in the user's cache"}
+WRITTEN = {"port": "8000", "threads": "one a core", "state_file": "in the user's cache"}
 
 
 def descriptions(model):
@@ -24,13 +24,13 @@ def descriptions(model):
 
 
 def shown(name, default):
-    if name in COMPUTED:
-        return COMPUTED[name]
+    if name in WRITTEN:
+        return WRITTEN[name]
     if isinstance(default, bool) or default in (None, (), {}):
         return "no" if default is False else "none"
     if isinstance(default, str):
         return default
-    return f"{default:,.0f}" if default >= 10_000 else f"{default:g}"
+    return f"{default:,.0f}" if default >= 1000 else f"{default:g}"
 
 
 def rows(model, name_of):

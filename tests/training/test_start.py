@@ -155,13 +155,13 @@ def test_it_is_said_who_has_learnt_near_copies_that_a_run_leaves_out(
     assert told.startswith("with learnt near-copies of these validation faces")
     assert told_of_near_copies(experiment_with(SplitConfig()), [with_copies], faces) is None
     assert told_of_near_copies(apart, [without], faces) is None
-    # Those from which the network that ships started and learnt had FER2013's near-copies.
+    # Those from which the shipped network started and learnt had FER2013's near-copies.
     from_shipped = experiment_with(apart.split, start_from=SHIPPED)
     assert told_of_near_copies(from_shipped, [], faces) is None
     monkeypatch.setattr("mien.training.ancestors.FER2013_SPLIT", faces.split_fingerprint())
     told = told_of_near_copies(from_shipped, [], faces)
     assert told is not None
-    assert told.startswith("the network that ships learnt near-copies")
+    assert told.startswith("the shipped network learnt near-copies")
     shipped = load_experiment(selected_experiment(RECIPE.parent))
     before = load_experiment(RECIPE.with_name(f"{shipped.training.start_from}.toml"))
     assert not before.split.near_copies_apart
@@ -187,7 +187,7 @@ def test_the_network_that_ships_may_lie_further_back(
     own = finished_run(tmp_path, "own", "seed = 7", start="shipped")
     own.data.write_text(json.dumps(describe_data(load_faces(tmp_path / "own.csv", None))))
     check([own], SplitConfig(), faces)
-    with pytest.raises(ModelError, match="The network that ships trains on faces that would"):
+    with pytest.raises(ModelError, match="The shipped network trains on faces that would"):
         check([own], SplitConfig(seed=7), faces)
 
 
@@ -227,14 +227,14 @@ def test_the_network_that_ships_is_not_judged_by_faces_that_it_knows(
     signs = test_faces._signs(test_faces.fingerprint(faces.faces_u8[::14]))
     monkeypatch.setattr(test_faces, "_known_signs", lambda _table: signs)
     monkeypatch.setattr("mien.training.ancestors.FER2013_SPLIT", faces.split_fingerprint())
-    with pytest.raises(ModelError, match="The network that ships trains on faces that this run"):
+    with pytest.raises(ModelError, match="The shipped network trains on faces that this run"):
         check_shipped_knows_no_validation(faces, folds)
     check_shipped_knows_no_validation(faces, SplitConfig())
     with pytest.raises(ModelError, match="which another file, other labels or groups split"):
         check_shipped_knows_no_validation(replace(faces, labels=faces.labels // 2), SplitConfig())
     with pytest.raises(ModelError, match="of the 70 are FER2013's training faces"):
         check_shipped_knows_no_validation(faces.take(np.arange(70)[::-1]), SplitConfig())
-    # What it is compared with has the validation faces of the network that ships, which has left
+    # What it is compared with has the validation faces of the shipped network, which has left
     # near-copies out of its training only.
     shipped = load_experiment(selected_experiment(RECIPE.parent)).split
     assert shipped.model_copy(update={"near_copies_apart": False}) == SplitConfig()

@@ -339,6 +339,6 @@ def test_faces_that_the_network_that_ships_has_learnt_do_not_judge(workplace, mo
     monkeypatch.setattr(test_faces, "_known_signs", lambda _table: signs)
     monkeypatch.setattr("mien.training.ancestors.FER2013_SPLIT", faces.split_fingerprint())
     run = workplace / "runs" / "known"
-    with pytest.raises(ModelError, match="The network that ships trains on faces that would"):
+    with pytest.raises(ModelError, match="The shipped network trains on faces that would"):
         train(workplace, workplace / "train.csv", run)
     assert not RunFolder(run).is_finished

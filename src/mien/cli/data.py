@@ -48,7 +48,7 @@ def check_data(
         Path | None,
         typer.Option(
             parser=to_read,
-            metavar="PATH",
+            metavar="RECIPE",
             help="The recipe whose \\[classes] name them; as they are named if none.",
         ),
     ] = None,

@@ -27,7 +27,7 @@ JsonlOption = Annotated[
         "--jsonl",
         parser=text_to_write,
         metavar="PATH",
-        help="Record to write as JSON lines; - is standard output.",
+        help="Record to write as JSON Lines; - is standard output.",
     ),
 ]
 ParquetOption = Annotated[

@@ -32,7 +32,7 @@ def to_write(text: str) -> Path:
 
     if text == _STANDARD_OUTPUT:
         raise OutputError(
-            "Standard output (-) takes records in CSV and JSON lines and the summary of a video "
+            "Standard output (-) takes records in CSV and JSON Lines and the summary of a video "
             "alone: name a file or folder to write to."
         )
     return text_to_write(text)

@@ -86,7 +86,7 @@ def run_on_trained_network(command: str, words: list[str]) -> None:
     if any(word.partition("=")[0] in ("--model", "--help") for word in words):
         main([command, *words])
     if newest is None:
-        remark("Network: the one that ships with mien, for none was trained here")
+        remark("Network: the shipped one, as none was trained here")
         main([command, *words])
     remark(f"Network: {newest}, trained here; --model names another")
     main([command, "--model", str(newest), *words])

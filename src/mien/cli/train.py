@@ -24,8 +24,9 @@ def train(
         Path | None,
         typer.Argument(
             parser=to_read,
-            help="Its TOML file, or the name of a recipe that ships with mien; the selected one of "
-            "experiments/ if none is named.",
+            metavar="[RECIPE]",
+            help="A recipe's TOML file, or the name of one that ships with mien. Default: the "
+            "selected one of experiments/.",
         ),
     ] = None,
     data: Annotated[
@@ -84,7 +85,7 @@ def finetune(
         Path,
         typer.Option(
             parser=to_read,
-            metavar="PATH",
+            metavar="RECIPE",
             help="A recipe's TOML file, or the name of one that ships with mien.",
         ),
     ] = Path("finetune"),
@@ -192,8 +193,8 @@ def new_experiment(
         typer.Option(
             "--from",
             parser=to_read,
-            metavar="PATH",
-            help="A recipe's TOML file, or one that ships with mien.",
+            metavar="RECIPE",
+            help="A recipe's TOML file, or the name of one that ships with mien.",
         ),
     ] = Path("003"),
     folder: Annotated[

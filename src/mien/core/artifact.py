@@ -200,7 +200,7 @@ def load_artifact(onnx_path: Path | None = None) -> Artifact:
 
     Args:
         onnx_path: The network, with its sidecar beside it (`emotion.onnx` and `emotion.json`);
-            None for the network that ships with mien.
+            None for the shipped network.
 
     Raises:
         ModelError: if one of the files is missing or cannot be read, the sidecar is no JSON, is of

@@ -1,7 +1,7 @@
 """What mien raises where an input, a file or a setting is wrong.
 
     MienError
-    ├── DataError            a data set, CSV file or table is not what it should be
+    ├── DataError            a dataset, CSV file or table is not what it should be
     ├── ModelError           an artifact, a network or an experiment file is not usable
     ├── OutputError          a file cannot be written, or would take the place of another
     ├── SettingError         an option or a name that was chosen is not valid
@@ -17,7 +17,7 @@ class MienError(Exception):
 
 
 class DataError(MienError):
-    """A data set, CSV file or table is not what it should be."""
+    """A dataset, CSV file or table is not what it should be."""
 
 
 class ModelError(MienError):

@@ -138,7 +138,7 @@ class TemporalArtifact:
 
 
 def bundled_temporal() -> Path:
-    """Return the temporal network that ships with mien, for the artifact that ships."""
+    """Return the shipped temporal network, for the artifact that ships."""
     return bundled(TEMPORAL_NAME)
 
 

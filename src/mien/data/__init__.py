@@ -1,1 +1,1 @@
-"""Data sets of labelled faces: reading, splitting, downloading and exploring them."""
+"""Datasets of labelled faces: reading, splitting, downloading and exploring them."""

@@ -1,4 +1,4 @@
-"""Which classes faces are sorted into, and by what names a data set may call them."""
+"""Which classes faces are sorted into, and by what names a dataset may call them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def plain_name(name: str) -> str:
 
 @dataclass(frozen=True)
 class ClassTable:
-    """The classes of a network, and the other names that data sets give them.
+    """The classes of a network, and the other names that datasets give them.
 
     Capitals, spaces around a name and the way that Unicode composes its letters do not matter. A
     whole number names the class of that index, unless the table says otherwise; where a class is
@@ -62,7 +62,7 @@ class ClassTable:
                 )
 
     def label_of(self, name: str) -> int | None:
-        """Return the class that a data set calls so.
+        """Return the class that a dataset calls so.
 
         Returns:
             Its index in `names`, `LEFT_OUT`, or None if the table does not know the name.
@@ -89,7 +89,7 @@ FER2013_CLASSES = ClassTable(
         "surprised": "surprise",
     },
 )
-"""FER2013's seven emotions, with the names that other data sets give them."""
+"""FER2013's seven emotions, with the names that other datasets give them."""
 
 
 def unknown_names(found: Iterable[str], classes: ClassTable, where: str) -> DataError:

@@ -26,7 +26,7 @@ def group_name(text: str) -> str:
 
 
 class Skipped(NamedTuple):
-    """Something in a data set that is no face.
+    """Something in a dataset that is no face.
 
     Attributes:
         name: The file, or the row.

@@ -1,4 +1,4 @@
-"""`mien data explore`: what is in a data set, as a report and as figures to look at.
+"""`mien data explore`: what is in a dataset, as a report and as figures to look at.
 
 The figures show the faces themselves, so what this writes is not committed.
 """
@@ -104,7 +104,7 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True)
 class Exploration:
-    """What is in a data set.
+    """What is in a dataset.
 
     Attributes:
         splits: By name.

@@ -75,7 +75,7 @@ def _parse_and_cache(cache: Path, path: Path) -> Columns:
     arrays = {name: array for name, array in columns._asdict().items() if array is not None}
     np.savez(buffer, state=state, **arrays)
     content = buffer.getvalue()
-    # A data set in a folder that cannot be written to is parsed each time.
+    # A dataset in a folder that cannot be written to is parsed each time.
     with contextlib.suppress(OutputError):
         write_atomically(cache, _checksum(content) + content)
     return columns

@@ -1,4 +1,4 @@
-"""Which classes a data set has, where nobody has named them."""
+"""Which classes a dataset has, where nobody has named them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mien.data.picture_folder import class_folders
 def infer_classes(path: Path) -> ClassTable:
     """Name the classes of labelled faces as these are named.
 
-    Names that are FER2013's, in its words or those of other data sets, become its emotions in its
+    Names that are FER2013's, in its words or those of other datasets, become its emotions in its
     order; of other names each is a class, in alphabetical order.
 
     Args:

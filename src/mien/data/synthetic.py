@@ -51,7 +51,7 @@ def synthetic_dataset(count: int, seed: int) -> Dataset:
         seed: The same seed gives the same faces.
 
     Returns:
-        A data set with labels and without usage.
+        A dataset with labels and without usage.
     """
     random = np.random.default_rng(seed)
     labels = np.arange(count, dtype=np.int64) % len(EMOTIONS)

@@ -137,7 +137,7 @@ def _told_of_near_copies(
     experiments: list[str], runs: list[RunFolder], faces: LabelledFaces
 ) -> str | None:
     """Say which network has the advantage of near-copies of the validation faces, if one has."""
-    # The folder of the network that ships does not say where it comes from.
+    # The folder of the shipped network does not say where it comes from.
     found = [
         run if run.recipe.is_file() else RunFolder(Path("results/runs") / experiment)
         for run, experiment in zip(runs, experiments, strict=True)

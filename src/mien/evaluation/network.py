@@ -17,7 +17,7 @@ def open_network(path: Path | None = None) -> Classifier:
     """Open a network by its file's suffix.
 
     Args:
-        path: An `.onnx` file with its sidecar, or a `.keras` file; None for the shipped artifact.
+        path: An `.onnx` file with its sidecar, or a `.keras` file; None for the shipped network.
 
     Raises:
         ModelError: if the file is missing, of another kind, or not usable.
@@ -33,7 +33,7 @@ def open_network(path: Path | None = None) -> Classifier:
 
 
 def fit_faces(faces_u8: NDArray[np.uint8], expected: NetworkInput) -> NDArray[np.uint8]:
-    """Return the grey faces of a data set as a network reads them.
+    """Return the grey faces of a dataset as a network reads them.
 
     Args:
         faces_u8: (N, H, H) uint8, such as FER2013's of 48 pixels.

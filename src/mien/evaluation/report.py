@@ -154,7 +154,7 @@ def evaluate(
 
 
 def label_reading(network: Classifier) -> str:
-    """Return the reading that answers for a data set's labels: `labels`, else the default one."""
+    """Return the reading that answers for a dataset's labels: `labels`, else the default one."""
     readings = network.artifact.readings
     return LABELS if LABELS in readings else network.artifact.default_reading
 

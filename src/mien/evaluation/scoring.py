@@ -76,7 +76,7 @@ def score_network(
     no more of them than the ledger has of this network: that tells nothing new.
 
     Args:
-        network_path: An `.onnx` or `.keras` file; None for the shipped artifact.
+        network_path: An `.onnx` or `.keras` file; None for the shipped network.
         data: Labelled faces, in any format of `mien.data.fer2013.load_dataset`; None for
             FER2013's test faces.
         groups: See `mien.data.fer2013.load_dataset`; if empty, that of the network's recipe where
@@ -258,7 +258,7 @@ def predict(
     that is a look, which `mien evaluate` counts.
 
     Args:
-        network_path: An `.onnx` or `.keras` file; None for the shipped artifact.
+        network_path: An `.onnx` or `.keras` file; None for the shipped network.
         data: Faces, with or without labels, in any format of `load_dataset`.
         out: The CSV file to write.
         remark: Called with each line about what is going on.

@@ -1,4 +1,4 @@
-"""Which faces of a data set are scored, and whether they are FER2013's test set.
+"""Which faces of a dataset are scored, and whether they are FER2013's test set.
 
 A look at FER2013's 7,178 test faces is counted (`mien.evaluation.ledger`), so each of them is
 recognised by itself, however it comes (`mien.data.test_faces`): as a row of
@@ -175,7 +175,7 @@ def faces_to_score(dataset: Dataset) -> ScoredFaces:
     Where all are for training, they are scored: `is_trained_on` tells.
 
     Raises:
-        DataError: if the data set has no labels.
+        DataError: if the dataset has no labels.
     """
     if dataset.labels is None:
         raise DataError(

@@ -110,24 +110,25 @@ class Settings(BaseModel):
         workers: Processes that share the port.
         threads: Threads that recognise, in each worker; cores are those that the container or
             `taskset` leaves to the process.
-        artifact: The network's file; without one, the network that ships with mien.
+        artifact: The network's file (`--model`); without one, the shipped network.
         reading: Name of one of the artifact's readings, for requests that name none; without one,
             its default.
         detector: auto, yunet, haar, mediapipe or mtcnn.
         provider: What ONNX Runtime runs on, `cpu`, `cuda`, …: its execution providers.
-        smooth_ms: Time constant of the average over time of videos and streams; 0 turns it off;
-            without one, that of `mien.EngineSettings`.
+        smooth_ms: Time constant (`--smooth`) of the average over time of videos and streams; 0
+            turns it off; without one, that of `mien.EngineSettings`.
         temporal: The file of a temporal network instead of the smoothing of videos and
-            streams; `shipped` for the one that ships with mien.
+            streams; `shipped` for the shipped one.
         gate: Limits beyond which a label is uncertain, by their names in `mien.QualityGate`, such
             as `MIEN_SERVE_GATE__MIN_CONFIDENCE=0.5`; those that are not named keep their defaults.
-        token: What clients must show as `Authorization: Bearer …`; without one, all may ask.
+        token: What clients must show as `Authorization: Bearer …` (`--token-file` names its file);
+            without one, all may ask.
         allow_anyone: Listen beyond this machine although there is no token.
         allowed_hosts: Names under which the server may be addressed, beside its own, separated
-            by commas; `*` for any.
+            by commas (`--allowed-host`, one each); `*` for any.
         allowed_origins: Origins of other sites whose pages may use the API, such as
-            `https://example.org`, separated by commas.
-        state_file: SQLite file with the jobs and their results; shared by all workers.
+            `https://example.org`, separated by commas (`--allowed-origin`, one each).
+        state_file: SQLite file with the jobs and their results (`--state`); shared by all workers.
         static_folder: The built page; without one, that inside the package.
         shutdown_seconds: How long a server that is told to stop goes on with requests, and then so
             long again with a video.

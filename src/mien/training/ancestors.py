@@ -52,7 +52,7 @@ def check_knows_no_validation(
         faces: Its faces.
 
     Raises:
-        ModelError: if one of them, or the network that ships where it is an origin of any, has.
+        ModelError: if one of them, or the shipped network where it is an origin of any, has.
     """
     origins = _origins(experiment)
     for run, recipe in _with_recipes(ancestors):
@@ -69,7 +69,7 @@ def told_of_near_copies(
 ) -> str | None:
     """Say which ancestors learnt near-copies of the validation faces that a run itself leaves out.
 
-    The network that ships has left them out too, but not the networks that it started and learnt
+    The shipped network has left them out too, but not the networks that it started and learnt
     from.
 
     Args:
@@ -105,7 +105,7 @@ def who_learnt_near_copies(
             names.append(run.path.name)
     names.sort()
     if shipped and faces.split_fingerprint() == FER2013_SPLIT:
-        names.append("the network that ships")
+        names.append("the shipped network")
     return names
 
 
@@ -201,7 +201,7 @@ def check_same_faces(runs: Sequence[RunFolder], faces: LabelledFaces, split: Spl
 
 
 def check_shipped_knows_no_validation(faces: LabelledFaces, split: SplitConfig) -> None:
-    """See that a run that takes from the network that ships is judged by faces new to this.
+    """See that a run that takes from the shipped network is judged by faces new to this.
 
     Raises:
         ModelError: if these are FER2013's training faces, and split in another way than for it.
@@ -209,10 +209,10 @@ def check_shipped_knows_no_validation(faces: LabelledFaces, split: SplitConfig) 
     known = estimate_training_faces(faces.faces_u8)
     if known <= LARGEST_TRAINING_PART * len(faces.labels):
         return
-    check_split("The network that ships", SplitConfig(), split)
+    check_split("The shipped network", SplitConfig(), split)
     if faces.split_fingerprint() != FER2013_SPLIT:
         raise ModelError(
-            f"The network that ships was trained on these faces: about {known:,} of the "
+            f"The shipped network was trained on these faces: about {known:,} of the "
             f"{len(faces.labels):,} are FER2013's training faces, which another file, other labels "
             "or groups split otherwise. It knows most of those that would choose this run's "
             "epoch. Train on FER2013's train.csv (`mien data download`), on data of your own, or, "

@@ -16,7 +16,7 @@ from mien.models.config import NetworkConfig
 from mien.training.recipe_file import read_recipe_file
 
 SHIPPED = "shipped"
-"""As `start_from`: the network that ships with mien."""
+"""As `start_from`: the shipped network."""
 
 _OF_FACES_ONLY = (
     *("start_from", "head_epochs", "freeze_normalization", "label_smoothing", "vote_weight"),
@@ -138,7 +138,7 @@ class TrainingConfig(_Table):
     Attributes:
         seed: Seed of the weights, of dropout, of the order of faces and of their augmentation.
         start_from: Name of an experiment whose run has finished, to start from its weights, which
-            have the same shapes; "shipped" for the network that ships with mien; empty to start
+            have the same shapes; "shipped" for the shipped network; empty to start
             from random ones. Heads of other classes start from random weights.
         epochs: Most epochs to train.
         early_epochs: So many epochs, the first ones, see the faces reduced to `early_side`, where
@@ -244,7 +244,7 @@ class SequencesConfig(_Table):
     """`[sequences]`: what a temporal network learns from; see `mien.training.temporal`.
 
     Attributes:
-        reading: The shipped artifact's reading that it belongs to; empty for the default one.
+        reading: The shipped network's reading that it belongs to; empty for the default one.
         faces: So many of FER2013's training faces sequences are made of.
         per_epoch: So many synthetic sequences are an epoch.
         steps: So many time steps a synthetic sequence has, and the part that is taken of a clip at

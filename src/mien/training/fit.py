@@ -235,7 +235,7 @@ def _shortened(training: TrainingConfig) -> list[str]:
 
 
 def shipped_network() -> Path:
-    """Return the Keras file of the network that ships with mien."""
+    """Return the Keras file of the shipped network."""
     return Path(str(resources.files("mien"))) / "assets" / "emotion.keras"
 
 
