@@ -104,7 +104,7 @@ SPOILED: Mapping[str, Callable[[Picture], Picture]] = {
     "24 px": lambda picture: _shrink(picture, 24 / 96),
     "blurred by 3 px": lambda picture: np.asarray(cv2.GaussianBlur(picture, (0, 0), 3), np.uint8),
     "motion blur, 12 px": lambda picture: np.asarray(cv2.blur(picture, (12, 1)), np.uint8),
-    "noise of 25": lambda picture: _add_noise(picture, sigma=25),
+    "noise, sigma 25": lambda picture: _add_noise(picture, sigma=25),
     "JPEG, quality 10": lambda picture: _compress(picture, quality=10),
     "dark and noisy": _dim_and_noisy,
     "lit from one side": _light_from_a_side,

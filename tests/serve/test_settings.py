@@ -13,7 +13,7 @@ from mien.serve.settings import ENVIRONMENT_PREFIX, Limits, Settings
 
 PAGE = Path(__file__).parents[2] / "docs/deploy.md"
 OF_A_TABLE = defaultdict(str, gate="__…")
-WRITTEN = {"port": "8000", "threads": "one a core", "state_file": "in the user's cache"}
+WRITTEN = {"port": "8000", "threads": "one per core", "state_file": "in the user's cache"}
 
 
 def descriptions(model):
