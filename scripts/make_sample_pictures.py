@@ -225,6 +225,8 @@ class Drawing:
             return
         upper, lower = upper + 0.016 * arch, lower - 0.02 * arch
         is_open = lower > upper + 0.002
+        if not is_open.any():
+            return
         inside = (240, 240, 240) if expression.teeth else (35, 25, 60)
         self._between(x[is_open], upper[is_open], lower[is_open], inside)
 
