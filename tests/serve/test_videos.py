@@ -8,8 +8,10 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -297,6 +299,29 @@ def test_how_a_job_goes_is_told_while_another_worker_writes(settings_of):
         assert store.job(job).state == "waiting"
         assert store.count_jobs() == {"waiting": 1}
         other.execute("ROLLBACK")
+
+
+def test_others_are_answered_while_a_video_that_came_waits_for_the_state_file(
+    client, settings_of, video_of, monkeypatch
+):
+    locked = threading.Event()
+    file = settings_of().state_file
+    add = JobRunner.add
+    with closing(sqlite3.connect(file, isolation_level=None, check_same_thread=False)) as other:
+
+        async def add_and_lock(*arguments):
+            job = await add(*arguments)
+            await asyncio.to_thread(other.execute, "BEGIN EXCLUSIVE")
+            locked.set()
+            return job
+
+        monkeypatch.setattr(JobRunner, "add", add_and_lock)
+        with ThreadPoolExecutor(1) as clients:
+            uploading = clients.submit(upload, client, video_of(3))
+            assert locked.wait(60)
+            assert client.get("/healthz").status_code == 200
+            other.execute("ROLLBACK")
+            assert uploading.result().status_code == 202
 
 
 def test_a_video_is_ended_by_the_server_and_not_by_ctrl_c():

@@ -94,7 +94,7 @@ async def add_video(
         video.close()
         raise
     response.headers["Location"] = f"/v1/videos/{job_id}"
-    return _status(_find(context.store, job_id))
+    return _status(await asyncio.to_thread(_find, context.store, job_id))
 
 
 @router.get("", responses=responses(401, 403, 429))
