@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
+from mien.core.errors import DataError
 from mien.engine.stages import VideoAnalyser
 from mien.media.demo import demo_video
 from mien.serve import create_app
@@ -437,21 +438,13 @@ def test_strangers_who_share_an_address_are_not_shown_each_others_jobs(client_of
     assert client_of(**settings).get("/v1/videos", headers=headers).status_code == status
 
 
-def test_a_state_file_of_the_version_before_is_taken_over(tmp_path):
+def test_a_state_file_of_another_version_is_refused(tmp_path):
     path = tmp_path / "state.db"
     Store(path, "one")
     with closing(sqlite3.connect(path)) as database, database:
-        database.execute("ALTER TABLE jobs DROP COLUMN owner")
-        database.execute("DROP TABLE keys")
-        database.execute(
-            "INSERT INTO jobs (id, worker, state, created_s, heard_s) VALUES ('old','w','done',1,1)"
-        )
         database.execute("PRAGMA user_version = 2")
-    store = Store(path, "two")
-    assert store.job("old").state == "done"
-    assert store.jobs_of("192.0.2.1") == []
-    new = store.add_job("192.0.2.1", waiting_limit=1, client_limit=1)
-    assert [job.id for job in Store(path, "three").jobs_of("192.0.2.1")] == [new]
+    with pytest.raises(DataError, match=r"is of version 2; .* Delete it, or name another one"):
+        Store(path, "two")
 
 
 def test_a_state_file_that_was_removed_is_made_anew(client, settings_of, video_of):

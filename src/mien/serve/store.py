@@ -301,17 +301,13 @@ class Store:
         version = _version(database)
         if version == _SCHEMA_VERSION:
             return  # Another worker was faster.
-        if version == 2:
-            database.execute("ALTER TABLE jobs ADD COLUMN owner BLOB NOT NULL DEFAULT x''")
-            database.execute("CREATE TABLE keys (key BLOB NOT NULL)")
-        elif version != 0:
+        if version != 0:
             raise DataError(
                 f"The state file {self._path} is of version {version}; this mien uses "
                 f"{_SCHEMA_VERSION}. Delete it, or name another one with --state."
             )
-        else:
-            for statement in _SCHEMA.split(";\n"):
-                database.execute(statement)
+        for statement in _SCHEMA.split(";\n"):
+            database.execute(statement)
         database.execute("INSERT INTO keys VALUES (?)", (self._key,))
         database.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
 
