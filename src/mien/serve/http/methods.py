@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterable
 
 from fastapi.routing import APIRoute
+from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -40,7 +41,8 @@ class Methods:
         method = scope["method"]
         allowed = self._allowed(scope["path"])
         if allowed and method == "OPTIONS":
-            await _options(allowed, send)
+            response = Response(status_code=204, headers={"Allow": _listed(allowed)})
+            await response(scope, receive, send)
         elif allowed and method not in allowed:
             problem = Problem("method-not-allowed", f"{method} is not for {scope['path']}.")
             response = problem.response()
@@ -74,12 +76,6 @@ class Methods:
             await self._app(as_get, receive, send_no_body)
         # For the log, which is written further out.
         scope["route"] = as_get.get("route")
-
-
-async def _options(allowed: frozenset[str], send: Send) -> None:
-    headers = [(b"allow", _listed(allowed).encode())]
-    await send({"type": "http.response.start", "status": 204, "headers": headers})
-    await send({"type": "http.response.body"})
 
 
 def _listed(methods: frozenset[str]) -> str:

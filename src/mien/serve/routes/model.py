@@ -150,9 +150,7 @@ def _page_detector(recognizer: Recognizer) -> DetectorInfo | None:
         name="yunet",
         score_threshold=kind.score_threshold,
         longest_side=DETECTION_SIDE,
-        framing=FramingInfo(
-            scale=framing.scale, offset_x=framing.offset_x, offset_y=framing.offset_y
-        ),
+        framing=FramingInfo(**asdict(framing)),
         url="/v1/model/yunet.onnx",
     )
 

@@ -24,6 +24,7 @@ from mien.serve.http.clients import while_there
 from mien.serve.http.openapi import responses
 from mien.serve.http.problems import Problem
 from mien.serve.routes.dependencies import ServerContext, require_access
+from mien.serve.routes.uploads import media_type_of
 from mien.serve.settings import environment_for_children
 
 try:
@@ -64,7 +65,7 @@ async def make_report(request: Request, context: ServerContext) -> Response:
 
     The columns are those of `GET /v1/videos/{job_id}/result?format=csv`.
     """
-    declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    declared = media_type_of(request.headers)
     if declared != "text/csv":
         raise Problem("wrong-type", f"The record is sent as {declared[:80]!r}; expected text/csv.")
     with _folder_of_ours() as folder:

@@ -215,7 +215,7 @@ class DetectorInfo(BaseModel):
         description="Pictures are reduced to this many pixels first.", examples=[640]
     )
     framing: FramingInfo
-    url: str | None = Field(examples=["/v1/model/yunet.onnx"])
+    url: str = Field(examples=["/v1/model/yunet.onnx"])
 
 
 class InputInfo(BaseModel):

@@ -19,7 +19,7 @@ from typing import Annotated, Any
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from python_multipart.multipart import parse_options_header
-from starlette.datastructures import UploadFile
+from starlette.datastructures import Headers, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartParser
 
@@ -151,7 +151,7 @@ async def receive_pictures(
     Raises:
         Problem: `wrong-type`, `too-large`, `invalid`, or `bad-request` for a broken form.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = media_type_of(request.headers)
     async with AsyncExitStack() as stack:
         if kind == "multipart/form-data":
             uploads = await _from_form(request, stack, most)
@@ -183,7 +183,7 @@ async def receive_file(request: Request, stack: AsyncExitStack, field: str) -> U
     Raises:
         Problem: `wrong-type`, `invalid`, or `bad-request` for a broken form.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = media_type_of(request.headers)
     if kind != "multipart/form-data":
         raise Problem(
             "wrong-type",
@@ -192,6 +192,11 @@ async def receive_file(request: Request, stack: AsyncExitStack, field: str) -> U
         )
     (file,) = await _form_files(request, stack, field, 1)
     return file
+
+
+def media_type_of(headers: Headers) -> str:
+    """Return the `Content-Type` without its parameters, in small letters; empty for none."""
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def check_name(name: str | None) -> None:
@@ -211,8 +216,7 @@ def check_name(name: str | None) -> None:
 async def _from_form(request: Request, stack: AsyncExitStack, most: int) -> list[Upload]:
     uploads = []
     for file in await _form_files(request, stack, "files", most):
-        media_type = (file.content_type or "").partition(";")[0].strip().lower()
-        uploads.append(Upload(file.filename or "", media_type, _spooled(file)))
+        uploads.append(Upload(file.filename or "", media_type_of(file.headers), _spooled(file)))
     return uploads
 
 

@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
+from dataclasses import asdict
 from itertools import islice
 from typing import Annotated, Any, BinaryIO, cast
 
@@ -196,17 +197,8 @@ def _no_such_job() -> Problem:
 
 
 def _status(job: Job) -> JobStatus:
-    return JobStatus(
-        id=job.id,
-        state=cast(Any, job.state),
-        created_s=job.created_s,
-        finished_s=job.finished_s,
-        frames_done=job.frames_done,
-        frames_total=job.frames_total,
-        warning=job.warning,
-        problem=job.problem,
-        result_url=f"/v1/videos/{job.id}/result" if job.state == "done" else None,
-    )
+    result_url = f"/v1/videos/{job.id}/result" if job.state == "done" else None
+    return JobStatus(**asdict(job), result_url=result_url)
 
 
 def _as_json(table: Iterator[str]) -> Iterator[bytes]:
