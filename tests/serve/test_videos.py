@@ -327,7 +327,7 @@ def test_others_are_answered_while_a_video_that_came_waits_for_the_state_file(
 
 def test_a_video_is_ended_by_the_server_and_not_by_ctrl_c():
     program = (
-        "import os, signal; from mien.serve.child import be_modest; be_modest(0)\n"
+        "import os, signal; from mien.serve.child import limit_resources; limit_resources(0)\n"
         "for number in (signal.SIGINT, signal.SIGTERM): os.kill(os.getpid(), number)\n"
         "print('goes on')"
     )

@@ -22,12 +22,12 @@ from mien.engine.temporal import TemporalMemory
 from mien.recognizer import Recognizer
 from mien.serve.context import Context
 from mien.serve.http import openapi, problems
-from mien.serve.http.access import Gate
+from mien.serve.http.access import AccessControl
 from mien.serve.http.admission import Admission
-from mien.serve.http.clients import Slots
+from mien.serve.http.clients import ConcurrencyLimit
 from mien.serve.http.headers import SecurityHeaders
 from mien.serve.http.methods import Methods
-from mien.serve.http.watch import Watch
+from mien.serve.http.request_log import RequestLog
 from mien.serve.jobs.runner import JobRunner
 from mien.serve.metrics import Metrics
 from mien.serve.recognition import Recognition
@@ -104,7 +104,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         ModelError: if the network, the network over time or the detector cannot be used.
     """
     settings = settings or Settings.from_environment()
-    gate = Gate(settings)
+    access = AccessControl(settings)
     metrics = Metrics()
     artifact = load_artifact(settings.artifact)
     recognizers = [
@@ -132,14 +132,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         store = Store(settings.state_file, worker=secrets.token_hex(8))
         context = Context(
             settings=settings,
-            gate=gate,
+            access=access,
             metrics=metrics,
             recognizer=recognizers[0],
             temporal=temporal,
             recognition=Recognition(recognizers, metrics),
             store=store,
             jobs=JobRunner(store, settings, metrics),
-            streams=Slots("streams", settings.limits.streams, settings.limits.streams_per_client),
+            streams=ConcurrencyLimit(
+                "streams", settings.limits.streams, settings.limits.streams_per_client
+            ),
             static_folder=settings.static_folder or page.static_folder(),
         )
         context.attach_to(app)
@@ -159,16 +161,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         # FastAPI's own page loads its scripts from elsewhere; see `page`.
         docs_url=None,
         redoc_url=None,
-        middleware=_middleware(settings, gate, metrics),
+        middleware=_middleware(settings, access, metrics),
     )
     problems.install(app)
     for router in _ROUTERS:
         app.include_router(router)
-    openapi.describe(app, needs_token=gate.needs_token)
+    openapi.describe(app, needs_token=access.needs_token)
     return app
 
 
-def _middleware(settings: Settings, gate: Gate, metrics: Metrics) -> list[Middleware]:
+def _middleware(settings: Settings, access: AccessControl, metrics: Metrics) -> list[Middleware]:
     """Return what stands around the routes, the outermost first."""
     cors = []
     if settings.allowed_origins:
@@ -183,9 +185,9 @@ def _middleware(settings: Settings, gate: Gate, metrics: Metrics) -> list[Middle
         ]
     return [
         Middleware(SecurityHeaders),
-        Middleware(Watch, metrics=metrics),
+        Middleware(RequestLog, metrics=metrics),
         *cors,
         Middleware(problems.Failures),
-        Middleware(Admission, gate=gate, limits=settings.limits),
+        Middleware(Admission, access=access, limits=settings.limits),
         Middleware(Methods, routes=[route for router in _ROUTERS for route in router.routes]),
     ]

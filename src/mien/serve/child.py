@@ -11,7 +11,7 @@ except ImportError:  # Windows has neither this nor `os.nice`.
     resource = None  # type: ignore[assignment]
 
 
-def be_modest(memory_mb: int) -> None:
+def limit_resources(memory_mb: int) -> None:
     """Let others go first, and fail rather than take more memory; end when the server says so.
 
     Ctrl-C and the end of a service reach every process. What the server then does with what is

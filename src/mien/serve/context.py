@@ -10,8 +10,8 @@ from starlette.requests import HTTPConnection
 
 from mien.core.temporal import TemporalArtifact
 from mien.recognizer import Recognizer
-from mien.serve.http.access import Gate
-from mien.serve.http.clients import Slots
+from mien.serve.http.access import AccessControl
+from mien.serve.http.clients import ConcurrencyLimit
 from mien.serve.jobs.runner import JobRunner
 from mien.serve.metrics import Metrics
 from mien.serve.recognition import Recognition
@@ -25,7 +25,7 @@ class Context:
 
     Attributes:
         settings: The server's settings.
-        gate: Decides who comes in.
+        access: Decides who comes in.
         metrics: The figures of `/metrics`.
         recognizer: What `/v1/model` describes; all lanes recognise alike.
         temporal: The network over time of videos and streams; None for smoothing.
@@ -37,7 +37,7 @@ class Context:
     """
 
     settings: Settings
-    gate: Gate
+    access: AccessControl
     metrics: Metrics
     recognizer: Recognizer
     temporal: TemporalArtifact | None
@@ -45,7 +45,7 @@ class Context:
     store: Store
     jobs: JobRunner
     static_folder: Path
-    streams: Slots
+    streams: ConcurrencyLimit
 
     def attach_to(self, app: FastAPI) -> None:
         """Let `context_of` find this for every request and WebSocket of `app`."""

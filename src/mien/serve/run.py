@@ -31,7 +31,7 @@ _LOG_CONFIG = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(message)s"}},
-    "filters": {"false alarms": {"()": "mien.serve.http.watch.WithoutFalseAlarm"}},
+    "filters": {"false alarms": {"()": "mien.serve.http.request_log.WithoutFalseAlarm"}},
     "handlers": {
         "stderr": {
             "class": "logging.StreamHandler",

@@ -12,7 +12,7 @@ from mien.engine.settings import EngineSettings
 from mien.faces.models import YUNET_VARIABLE, find_yunet, read_yunet
 from mien.recognizer import Recognizer
 from mien.serve.http.headers import SITE_POLICY
-from mien.serve.routes.model import model_info, page_temporal
+from mien.serve.routes.model import model_info, temporal_for_page
 from mien.serve.routes.page import is_built, static_folder
 
 _DESCRIPTION = "model/model.json"
@@ -73,7 +73,7 @@ def _write_networks(folder: Path, recognizer: Recognizer, yunet: bytes) -> None:
     info.url = "model/emotion.onnx"
     if info.page_detector is not None:
         info.page_detector.url = "model/yunet.onnx"
-    temporal = page_temporal(recognizer.artifact, None)
+    temporal = temporal_for_page(recognizer.artifact, None)
     if temporal is not None and info.page_temporal is not None:
         shutil.copyfile(temporal.onnx_path, folder / "temporal.onnx")
         info.page_temporal.url = "model/temporal.onnx"

@@ -12,7 +12,7 @@ from mien.serve.http.problems import Problem
 from mien.serve.settings import Settings
 
 
-class Gate:
+class AccessControl:
     """Decides who comes in.
 
     Args:

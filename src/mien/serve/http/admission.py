@@ -6,9 +6,9 @@ from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mien.serve.http.access import Gate, bearer_token
+from mien.serve.http.access import AccessControl, bearer_token
 from mien.serve.http.body import LimitedBody
-from mien.serve.http.clients import RateLimit, Slots, client_of
+from mien.serve.http.clients import ConcurrencyLimit, RateLimit, client_of
 from mien.serve.http.problems import Problem
 from mien.serve.settings import Limits
 
@@ -24,12 +24,12 @@ _OVERHEAD = 100_000
 class Admission:
     """Turns away foreign host names, floods, strangers, and big, slow or too many uploads."""
 
-    def __init__(self, app: ASGIApp, gate: Gate, limits: Limits) -> None:
+    def __init__(self, app: ASGIApp, access: AccessControl, limits: Limits) -> None:
         self._app = app
-        self._gate = gate
+        self._access = access
         self._limits = limits
         self._rate = RateLimit(limits.requests_per_minute)
-        self._uploads = Slots("uploads", limits.uploads, limits.uploads_per_client)
+        self._uploads = ConcurrencyLimit("uploads", limits.uploads, limits.uploads_per_client)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the application, or answer with a problem instead."""
@@ -37,7 +37,7 @@ class Admission:
             await self._app(scope, receive, send)
             return
         try:
-            self._gate.check_host(Headers(scope=scope))
+            self._access.check_host(Headers(scope=scope))
             self._rate.check(client_of(scope))
         except Problem as problem:
             await _refuse(problem, scope, receive, send)
@@ -60,8 +60,8 @@ class Admission:
         send = body.answer_with(send)
         try:
             # A route's dependencies are looked at when the body has come, which is too late here.
-            self._gate.check_origin(HTTPConnection(scope))
-            self._gate.check_token(bearer_token(headers))
+            self._access.check_origin(HTTPConnection(scope))
+            self._access.check_token(bearer_token(headers))
             body.check_declared(headers)
             if upload_bytes:
                 with self._uploads.take(client_of(scope)):

@@ -96,7 +96,7 @@ class RateLimit:
             )
 
 
-class Slots:
+class ConcurrencyLimit:
     """Places for what lasts: so many in all, and fewer for one client, so that others find some.
 
     Args:

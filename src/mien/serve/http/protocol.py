@@ -38,7 +38,7 @@ class TooMuchError(Exception):
     """Ends the parsing; the client gets 400."""
 
 
-class _Impatient(asyncio.Protocol):
+class _WriteTimeout(asyncio.Protocol):
     """Ends a connection whose client does not take what waits for it.
 
     It is mixed into a protocol of uvicorn.
@@ -84,7 +84,7 @@ class _Impatient(asyncio.Protocol):
         self.transport.abort()
 
 
-class BoundedProtocol(_Impatient, HttpToolsProtocol):
+class BoundedProtocol(_WriteTimeout, HttpToolsProtocol):
     """HTTP/1.1 parsed in C (httptools), whose callers cannot stop the event loop for long.
 
     uvicorn's other parser, h11, takes half a minute for a body of a few megabytes in chunks of one
@@ -129,7 +129,7 @@ class BoundedProtocol(_Impatient, HttpToolsProtocol):
             raise TooMuchError
 
 
-class BoundedWebSocket(_Impatient, WebSocketsSansIOProtocol):
+class BoundedWebSocket(_WriteTimeout, WebSocketsSansIOProtocol):
     """WebSockets whose clients cannot stop the event loop for long with very small frames."""
 
     _frames = 0

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from mien.core.errors import DataError
 from mien.record.report import write_report
-from mien.serve.child import be_modest
+from mien.serve.child import limit_resources
 
 
 def main() -> None:
     """Write the page of the record."""
     record, page, memory_mb = sys.argv[1:]
-    be_modest(int(memory_mb))
+    limit_resources(int(memory_mb))
     try:
         write_report(Path(record), Path(page))
     except DataError as error:

@@ -24,7 +24,7 @@ from mien.engine.stages import VideoAnalyser
 from mien.media.frames import Frame, damage_of, open_frames
 from mien.recognizer import Recognizer
 from mien.record.table import columns_of, csv_header, csv_line, row_of
-from mien.serve.child import be_modest
+from mien.serve.child import limit_resources
 
 _VIDEO = Path("/dev/fd/0")
 _NAME = "The video"
@@ -43,7 +43,7 @@ def main() -> None:
     orders = json.loads(sys.argv[1])
     cv2.setNumThreads(1)
     os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = _FORMATS
-    be_modest(orders["memory_mb"])
+    limit_resources(orders["memory_mb"])
     try:
         _work(orders)
     except _RefusedError as refusal:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from mien.core.errors import SourceError
 from mien.media.image import to_bgr_u8
 from mien.media.picture_files import decode_by_opencv, decode_heic
-from mien.serve.child import be_modest
+from mien.serve.child import limit_resources
 
 MEMORY_MB = 2000
 """The most that a decoder may take: more than pictures of 50 million pixels need."""
@@ -29,7 +29,7 @@ MEMORY_MB = 2000
 def main() -> None:
     """Decode the picture on standard input."""
     kind, most_pixels, longest_side = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-    be_modest(MEMORY_MB)
+    limit_resources(MEMORY_MB)
     content = sys.stdin.buffer.read()
     try:
         image_bgr = decode_heic(content, "picture") if kind == "HEIC" else _avif(content)

@@ -69,5 +69,5 @@ async def require_access(
         Problem: `origin-refused` or `token-needed`.
     """
     if request.method not in _SAFE_METHODS:
-        context.gate.check_origin(request)
-    context.gate.check_token(credentials.credentials if credentials else None)
+        context.access.check_origin(request)
+    context.access.check_token(credentials.credentials if credentials else None)

@@ -105,7 +105,7 @@ async def _recognise(
     upload.check(settings.limits)
 
     def call(recognizer: Recognizer) -> PictureResult:
-        image_bgr, faces = _look(upload, index, settings, reading, recognizer)
+        image_bgr, faces = _decode_and_recognise(upload, index, settings, reading, recognizer)
         height, width = image_bgr.shape[:2]
         rows = [row_of(face, smooth_ms=0.0, raw=False) for face in faces]
         return PictureResult(
@@ -122,13 +122,13 @@ def _annotate(
     upload: Upload, settings: Settings, reading: str | None, recognizer: Recognizer
 ) -> tuple[bytes, int]:
     """Return the annotated picture as JPEG, and how many faces it has."""
-    image_bgr, faces = _look(upload, 0, settings, reading, recognizer)
+    image_bgr, faces = _decode_and_recognise(upload, 0, settings, reading, recognizer)
     draw_faces(image_bgr, faces)
     encoded = cv2.imencode(".jpg", image_bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1]
     return encoded.tobytes(), len(faces)
 
 
-def _look(
+def _decode_and_recognise(
     upload: Upload,
     index: int,
     settings: Settings,

@@ -70,7 +70,7 @@ def model_info(
         # Until its user chooses a network over time, the page smooths by itself.
         smooth_ms=engine.smooth_ms if temporal is None else SMOOTH_MS,
         temporal_sha256=None if temporal is None else temporal.sha256,
-        page_temporal=_page_temporal(page_temporal(artifact, temporal)),
+        page_temporal=_temporal_info(temporal_for_page(artifact, temporal)),
         quality_gate=asdict(engine.gate),
     )
 
@@ -115,13 +115,15 @@ def temporal_network(request: Request, context: ServerContext) -> Response:
 
     It takes one moment of N faces and their states, and gives probabilities and the next states.
     """
-    found = page_temporal(context.recognizer.artifact, context.temporal)
+    found = temporal_for_page(context.recognizer.artifact, context.temporal)
     if found is None:
         raise Problem("not-found", "No temporal network belongs to this network.")
     return _file(request, found.onnx_path, found.sha256)
 
 
-def page_temporal(artifact: Artifact, served: TemporalArtifact | None) -> TemporalArtifact | None:
+def temporal_for_page(
+    artifact: Artifact, served: TemporalArtifact | None
+) -> TemporalArtifact | None:
     """Return the network over time for a page: the server's own, else what ships and belongs."""
     if served is not None:
         return served
@@ -129,7 +131,7 @@ def page_temporal(artifact: Artifact, served: TemporalArtifact | None) -> Tempor
     return shipped if shipped.face_artifact_sha256 == artifact.sha256 else None
 
 
-def _page_temporal(artifact: TemporalArtifact | None) -> TemporalInfo | None:
+def _temporal_info(artifact: TemporalArtifact | None) -> TemporalInfo | None:
     if artifact is None:
         return None
     return TemporalInfo(

@@ -291,12 +291,12 @@ def _problem_message(problem: Problem) -> dict[str, Any]:
 
 async def _check_access(websocket: WebSocket, context: Context, ticket: str | None) -> None:
     """Raise Problem unless the page's origin is ours and a token or a ticket is shown."""
-    gate = context.gate
-    gate.check_origin(websocket)
-    if not gate.needs_token:
+    access = context.access
+    access.check_origin(websocket)
+    if not access.needs_token:
         return
     if ticket is not None:
         if not await asyncio.to_thread(context.store.use_ticket, ticket):
             raise Problem("token-needed", "The ticket is used up or too old; get another one.")
         return
-    gate.check_token(bearer_token(websocket.headers))
+    access.check_token(bearer_token(websocket.headers))

@@ -14,7 +14,7 @@ log = logging.getLogger("mien.serve")
 _STARTS = ("http.response.start", "websocket.http.response.start")
 
 
-class Watch:
+class RequestLog:
     """Counts and logs requests: method, path, status and time; never a query or a body."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
@@ -53,7 +53,7 @@ class Watch:
 class WithoutFalseAlarm(logging.Filter):
     """Leaves out what uvicorn logs as an error where a WebSocket was refused as ASGI says.
 
-    `Watch` logs how each WebSocket was answered.
+    `RequestLog` logs how each WebSocket was answered.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
