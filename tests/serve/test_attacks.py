@@ -212,9 +212,9 @@ def test_a_full_disk_of_the_state_file_is_told_as_such(client, monkeypatch, capl
 def test_what_opens_a_hostile_file_does_not_know_the_token(
     client_of, opener, video_of, astronaut_bgr, encode, tmp_path, monkeypatch
 ):
-    told = tmp_path / "environment"
+    told = tmp_path / "told"
     script = tmp_path / "opener"
-    script.write_text(f"#!/bin/sh\nenv > {told}\nexit 1\n")
+    script.write_text(f'#!/bin/sh\n{{ env; echo "$@"; }} > {told}\nexit 1\n')
     script.chmod(0o700)
     monkeypatch.setenv("MIEN_SERVE_TOKEN", TOKEN)
     monkeypatch.setenv("MIEN_YUNET", "/a/detector.onnx")
@@ -230,9 +230,9 @@ def test_what_opens_a_hostile_file_does_not_know_the_token(
         client.post("/v1/images", files={"files": encode(astronaut_bgr, ".avif")})
     else:
         client.post("/v1/reports", content="frame", headers={"Content-Type": "text/csv"})
-    environment = told.read_text()
-    assert "MIEN_YUNET=/a/detector.onnx" in environment
-    assert TOKEN not in environment
+    environment_and_arguments = told.read_text()
+    assert "MIEN_YUNET=/a/detector.onnx" in environment_and_arguments
+    assert TOKEN not in environment_and_arguments
 
 
 class Blocking:

@@ -2,6 +2,7 @@ import asyncio
 import csv
 import io
 import json
+import math
 import os
 import shutil
 import sqlite3
@@ -233,6 +234,12 @@ def test_limits_of_videos_can_be_set(client_of, video_of, limits, problem):
     assert wait_for(client, job, "failed")["problem"]["type"] == f"urn:mien:problem:{problem}"
 
 
+def test_a_limit_that_is_switched_off_is_none_for_a_video(client_of, video_of):
+    client = client_of({"video_seconds": math.inf}, gate={"min_likeness": -math.inf})
+    job = upload(client, video_of(5)).json()["id"]
+    assert wait_for(client, job, "done", "failed")["state"] == "done"
+
+
 def test_a_browsers_recording_is_not_taken_for_a_longer_one(
     client_of, write_browser_video, tmp_path
 ):
@@ -243,7 +250,7 @@ def test_a_browsers_recording_is_not_taken_for_a_longer_one(
     assert (status["state"], status["frames_done"]) == ("done", 31)
 
 
-def test_the_process_of_a_video_decodes_in_its_own_thread(monkeypatch, capsys):
+def test_the_process_of_a_video_decodes_in_its_own_thread(settings_of, monkeypatch, capsys):
     tasks = Path("/proc/self/task")
     if not tasks.is_dir():
         pytest.skip("needs /proc to count threads")
@@ -255,11 +262,8 @@ def test_the_process_of_a_video_decodes_in_its_own_thread(monkeypatch, capsys):
 
     monkeypatch.setattr(VideoAnalyser, "analyse", look)
     monkeypatch.setattr(video_process, "_VIDEO", demo_video())
-    orders = dict.fromkeys(("artifact", "reading", "smooth_ms", "temporal"))
-    orders |= {"detector": "haar", "provider": "cpu", "gate": []}
-    orders |= {"most_pixels": 10**7, "most_frames": 10**4, "most_seconds": 1000}
     before = sum(1 for _ in tasks.iterdir())
-    video_process._work(orders)
+    video_process._work(settings_of())
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["frames_done"] == len(counts) == 400
     assert max(counts) <= before
 

@@ -17,9 +17,7 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
-from mien.core.artifact import load_artifact
 from mien.engine.temporal import TemporalMemory
-from mien.recognizer import Recognizer
 from mien.serve.context import Context
 from mien.serve.http import openapi, problems
 from mien.serve.http.access import AccessControl
@@ -106,17 +104,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     settings = settings or Settings.from_environment()
     access = AccessControl(settings)
     metrics = Metrics()
-    artifact = load_artifact(settings.artifact)
-    recognizers = [
-        Recognizer(
-            artifact,
-            reading=settings.reading,
-            detector=settings.detector,
-            threads=1,
-            provider=settings.provider,
-        )
-        for _ in range(settings.threads)
-    ]
+    recognizers = [settings.open_recognizer() for _ in range(settings.threads)]
     for recognizer in recognizers:
         # At the full size of a large photograph, the search for small faces takes seconds.
         recognizer.limit_photographs(settings.limits.search_side)

@@ -15,7 +15,6 @@ import uvicorn
 
 from mien.core.errors import SettingError
 from mien.engine.temporal import TemporalMemory
-from mien.recognizer import Recognizer
 from mien.serve.http.protocol import BoundedProtocol, BoundedWebSocket
 from mien.serve.metrics import MULTIPROCESS_VARIABLE
 from mien.serve.routes.page import is_built
@@ -92,13 +91,7 @@ def _try_out(settings: Settings) -> int:
 
     uvicorn would start a worker that cannot begin for ever, and ends with codes of its own.
     """
-    recognizer = Recognizer(
-        settings.artifact,
-        reading=settings.reading,
-        detector=settings.detector,
-        threads=1,
-        provider=settings.provider,
-    )
+    recognizer = settings.open_recognizer()
     if settings.engine.temporal is not None:
         TemporalMemory(settings.engine.temporal, recognizer.classifier)
     Store(settings.state_file, worker="none")

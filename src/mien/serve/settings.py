@@ -24,12 +24,15 @@ from mien.core.cores import usable_cores
 from mien.core.errors import SettingError
 from mien.engine.settings import EngineSettings, make_settings
 from mien.faces.models import cache_folder
+from mien.recognizer import Recognizer
 from mien.serve.addresses import is_loopback, normal_host, normal_origin
 
 ENVIRONMENT_PREFIX = "MIEN_SERVE_"
 """`MIEN_SERVE_PORT` sets `Settings.port`, `MIEN_SERVE_LIMITS__STREAMS` sets `Limits.streams`."""
 
 _SHORTEST_TOKEN = 16
+# JSON would make nothing of an infinity, which switches a limit off.
+_CONFIG = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
 
 
 class Limits(BaseModel):
@@ -69,7 +72,7 @@ class Limits(BaseModel):
         tickets_seconds: How long a WebSocket ticket can be used.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = _CONFIG
 
     image_bytes: PositiveInt = 20_000_000
     image_pixels: PositiveInt = 50_000_000
@@ -135,7 +138,7 @@ class Settings(BaseModel):
         limits: See `Limits`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = _CONFIG
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
@@ -219,6 +222,21 @@ class Settings(BaseModel):
     def engine(self) -> EngineSettings:
         """How often, how calm, how sure: for every video and stream."""
         return make_settings(smooth_ms=self.smooth_ms, gate=self.gate, temporal=self.temporal)
+
+    def open_recognizer(self) -> Recognizer:
+        """Open the network and the detector, for one thread.
+
+        Raises:
+            ModelError: if one of them cannot be used.
+            SettingError: if there is no such reading, detector or provider.
+        """
+        return Recognizer(
+            self.artifact,
+            reading=self.reading,
+            detector=self.detector,
+            threads=1,
+            provider=self.provider,
+        )
 
     @property
     def is_loopback(self) -> bool:

@@ -204,22 +204,11 @@ async def _process(
     settings: Settings, video: _Video
 ) -> AsyncIterator[AsyncIterator[dict[str, Any]]]:
     """Start the process of one video and give its messages; it ends when the block is left."""
-    limits = settings.limits
-    orders = {
-        "artifact": None if settings.artifact is None else str(settings.artifact),
-        "reading": settings.reading if video.reading is None else video.reading,
-        "detector": settings.detector,
-        "provider": settings.provider,
-        "smooth_ms": settings.smooth_ms,
-        "temporal": settings.temporal,
-        "gate": settings.gate,
-        "most_pixels": limits.video_pixels,
-        "most_frames": limits.video_frames,
-        "most_seconds": limits.video_seconds,
-        "memory_mb": limits.video_memory_mb,
-    }
+    settings = settings.model_copy(update={"reading": video.reading or settings.reading})
+    # What opens a hostile file may be taken over by it: it must not know the token.
+    told = settings.model_dump_json(exclude={"token"}, exclude_unset=True)
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "mien.serve.jobs.video_process", json.dumps(orders)),
+        *(sys.executable, "-m", "mien.serve.jobs.video_process", told),
         stdin=video.file,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

@@ -1,9 +1,9 @@
-"""The process that recognises one video: `python -m mien.serve.jobs.video_process ORDERS < VIDEO`.
+"""The process that recognises one video: `python -m mien.serve.jobs.video_process SETTINGS`.
 
-`ORDERS` is a JSON object (see `mien.serve.jobs.runner`). It reads the video from standard input,
-which must be a file, and writes JSON lines: `{"frames_done", "frames_total", "csv", "warning"}`,
-where the `csv` of all lines together is the table and the last `warning` says what is missing of
-it, or `{"problem", "detail"}`. When nobody reads them, it ends.
+`SETTINGS` are the server's `Settings` in JSON, without the token. It reads the video from standard
+input, which must be a file, and writes JSON lines: `{"frames_done", "frames_total", "csv",
+"warning"}`, where the `csv` of all lines together is the table and the last `warning` says what is
+missing of it, or `{"problem", "detail"}`. When nobody reads them, it ends.
 """
 
 from __future__ import annotations
@@ -19,12 +19,11 @@ from typing import Any
 import cv2
 
 from mien.core.errors import MienError, SourceError
-from mien.engine.settings import make_settings
 from mien.engine.stages import VideoAnalyser
 from mien.media.frames import Frame, damage_of, open_frames
-from mien.recognizer import Recognizer
 from mien.record.table import columns_of, csv_header, csv_line, row_of
 from mien.serve.child import limit_resources
+from mien.serve.settings import Limits, Settings
 
 _VIDEO = Path("/dev/fd/0")
 _NAME = "The video"
@@ -40,12 +39,12 @@ class _RefusedError(Exception):
 
 def main() -> None:
     """Recognise the video on standard input."""
-    orders = json.loads(sys.argv[1])
+    settings = Settings.model_validate_json(sys.argv[1])
     cv2.setNumThreads(1)
     os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = _FORMATS
-    limit_resources(orders["memory_mb"])
+    limit_resources(settings.limits.video_memory_mb)
     try:
-        _work(orders)
+        _work(settings)
     except _RefusedError as refusal:
         problem, detail = refusal.args
         _write({"problem": problem, "detail": detail})
@@ -57,33 +56,25 @@ def main() -> None:
         os._exit(1)
 
 
-def _work(orders: dict[str, Any]) -> None:
-    settings = make_settings(
-        smooth_ms=orders["smooth_ms"], gate=orders["gate"], temporal=orders["temporal"]
-    )
-    recognizer = Recognizer(
-        orders["artifact"],
-        reading=orders["reading"],
-        detector=orders["detector"],
-        threads=1,
-        provider=orders["provider"],
-    )
-    temporal = settings.temporal is not None
+def _work(settings: Settings) -> None:
+    engine, limits = settings.engine, settings.limits
+    recognizer = settings.open_recognizer()
+    temporal = engine.temporal is not None
     lines = [csv_header(columns_of(recognizer.classifier.labels, raw=False, temporal=temporal))]
-    done, total, warning = 0, None, None
+    done, warning = 0, None
     reported_s = 0.0
-    analyser = VideoAnalyser(recognizer, settings)
+    analyser = VideoAnalyser(recognizer, engine)
     # Each thread of a decoder has frames of its own, and many would need gigabytes for a 4K video.
     with open_frames(_VIDEO, decoder_threads=1) as frames:
         frames.name = _NAME
         total = frames.frame_count or None
         # Of a WebM or Matroska file only the length is known, and the number of frames a guess.
-        if total is not None and total / frames.fps > orders["most_seconds"]:
-            _check_length(orders, total, total / frames.fps)
+        if total is not None and total / frames.fps > limits.video_seconds:
+            _check_length(limits, total, total / frames.fps)
         try:
-            for frame in _checked(frames, orders):
+            for frame in _checked(frames, limits):
                 for face in analyser.analyse(frame):
-                    lines.append(csv_line(row_of(face, smooth_ms=settings.smooth_ms, raw=False)))
+                    lines.append(csv_line(row_of(face, smooth_ms=engine.smooth_ms, raw=False)))
                 done = frame.index + 1
                 if time.monotonic() - reported_s > _REPORT_S:
                     reported_s = time.monotonic()
@@ -96,25 +87,25 @@ def _work(orders: dict[str, Any]) -> None:
     _report(done, total, lines, warning)
 
 
-def _checked(frames: Iterable[Frame], orders: dict[str, Any]) -> Iterator[Frame]:
+def _checked(frames: Iterable[Frame], limits: Limits) -> Iterator[Frame]:
     for frame in frames:
         height, width = frame.image_bgr.shape[:2]
-        if width * height > orders["most_pixels"]:
+        if width * height > limits.video_pixels:
             raise _RefusedError(
                 "too-many-pixels",
-                f"The video has {width} by {height} pixels; at most {orders['most_pixels']:,} "
+                f"The video has {width} by {height} pixels; at most {limits.video_pixels:,} "
                 "pixels are taken. Make it smaller.",
             )
-        _check_length(orders, frame.index + 1, frame.timestamp_ms / 1000)
+        _check_length(limits, frame.index + 1, frame.timestamp_ms / 1000)
         yield frame
 
 
-def _check_length(orders: dict[str, Any], frames: int, seconds: float) -> None:
-    if frames > orders["most_frames"] or seconds > orders["most_seconds"]:
+def _check_length(limits: Limits, frames: int, seconds: float) -> None:
+    if frames > limits.video_frames or seconds > limits.video_seconds:
         raise _RefusedError(
             "too-long",
             f"The video has {frames:,} frames and {seconds:.0f} s or more; at most "
-            f"{orders['most_frames']:,} frames and {orders['most_seconds']:g} s are taken.",
+            f"{limits.video_frames:,} frames and {limits.video_seconds:g} s are taken.",
         )
 
 
