@@ -29,10 +29,10 @@ from mien.batch import cluster as ray_cluster
 from mien.batch.actor import Actor as RealActor
 from mien.batch.pictures import PictureOutputs, run_pictures
 from mien.batch.run import BatchOptions, run_batch
-from mien.batch.temporary import temporary_folder
 from mien.batch.worker import BatchWorker
 from mien.core.errors import OutputError, SettingError, SourceError
 from mien.core.labels import EMOTIONS
+from mien.core.temporary import temporary_folder
 from mien.engine.settings import EngineSettings
 from mien.faces.gate import QualityGate
 from mien.recognizer import Recognizer
@@ -375,7 +375,7 @@ def wait_for_ray(process):
     while process.poll() is None and not (raylets := children_of(process.pid, "raylet/raylet")):
         time.sleep(0.02)
     line = Path(f"/proc/{raylets[0]}/cmdline").read_text(encoding="utf-8")
-    return Path(re.search(r"/tmp/mien-batch-\w+", line)[0])
+    return Path(re.search(r"/tmp/mien-temp-\w+", line)[0])
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")

@@ -12,7 +12,6 @@ import cv2
 import numpy as np
 import pytest
 
-pytest.importorskip("filelock", reason="needs mien[batch]")
 pytest.importorskip("pyarrow", reason="needs mien[batch]")
 
 from mien.batch.folder import BatchFolder

@@ -117,7 +117,7 @@ def test_a_lock_that_was_removed_meanwhile_is_none(tmp_path, monkeypatch):
     """The one who had it removes it, after this one opened it and before this one locks it."""
     run = RunFolder(tmp_path / "runs" / "toy")
     lock_file = tmp_path / "runs" / ".toy.lock"
-    take, taken = lock._lock, []
+    take, taken = lock.lock, []
 
     def take_late(descriptor):
         if not taken:
@@ -125,7 +125,7 @@ def test_a_lock_that_was_removed_meanwhile_is_none(tmp_path, monkeypatch):
         taken.append(descriptor)
         take(descriptor)
 
-    monkeypatch.setattr(lock, "_lock", take_late)
+    monkeypatch.setattr(lock, "lock", take_late)
     with locked(run):
         assert len(taken) == 2
         assert os.path.samestat(lock_file.stat(), os.fstat(taken[1]))
@@ -137,7 +137,7 @@ def test_where_no_lock_can_be_had_a_run_is_trained_all_the_same(tmp_path, monkey
     def refuse(_descriptor):
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr(lock, "_lock", refuse)
+    monkeypatch.setattr(lock, "lock", refuse)
     with locked(RunFolder(tmp_path / "runs" / "toy")):
         pass
     assert not list((tmp_path / "runs").iterdir())

@@ -20,11 +20,11 @@ from typing import Any, Self
 
 from mien.batch.actor import Actor
 from mien.batch.schedule import Task
-from mien.batch.temporary import temporary_folder
 from mien.batch.worker import PartReply, WorkerSetup
 from mien.core.cores import usable_cores
 from mien.core.errors import MissingExtraError, SettingError
 from mien.core.signals import signals_held_back
+from mien.core.temporary import temporary_folder
 
 STARTS = 3
 """So often each worker's process may end before it is ready, one time after another."""

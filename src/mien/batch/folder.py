@@ -27,6 +27,7 @@ from mien.batch.sources import BatchSource
 from mien.batch.worker import SET_ASIDE, SOURCES_KEY, PartWriter, SourceResult
 from mien.core.errors import DataError, OutputError
 from mien.core.files import hash_file, write_atomically
+from mien.core.lock import try_lock
 from mien.record.table import label_columns
 
 FORMAT = 1
@@ -54,11 +55,8 @@ class BatchFolder:
         self._labels = labels
         self._parts: dict[Path, list[SourceResult]] = {}
         self._has_summary = False
-        self._lock: Any = None
 
     def __enter__(self) -> BatchFolder:
-        from filelock import FileLock, Timeout
-
         settings = self.path / SETTINGS_NAME
         try:
             there = set(self.path.iterdir()) if self.path.exists() else set()
@@ -69,14 +67,14 @@ class BatchFolder:
                     "folder."
                 )
             self._unfinished.mkdir(parents=True, exist_ok=True)
-            self._lock = FileLock(self._unfinished / "lock")
-            self._lock.acquire(blocking=False)
+            self._lock = (self._unfinished / "lock").open("wb")
+            if not try_lock(self._lock.fileno()):
+                self._lock.close()
+                raise OutputError(
+                    f"Another `mien batch` is writing to {self.path}: wait for it, or stop it."
+                )
             for left in self._unfinished.glob("*.parquet"):
                 left.unlink()
-        except Timeout:
-            raise OutputError(
-                f"Another `mien batch` is writing to {self.path}: wait for it, or stop it."
-            ) from None
         except OSError as error:
             raise OutputError(
                 f"The folder {self.path} cannot be written: {error.strerror}."
@@ -84,7 +82,7 @@ class BatchFolder:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        self._lock.release()
+        self._lock.close()
 
     @property
     def _unfinished(self) -> Path:

@@ -108,9 +108,9 @@ def run_batch(
         ModelError: if the network over time belongs to another artifact or reading.
         OutputError: if the folder cannot be written, is in use, or was made otherwise.
         SettingError: if an option is not valid, or the cluster cannot be joined.
-        MissingExtraError: if Ray, filelock or pyarrow is missing.
+        MissingExtraError: if Ray or pyarrow is missing.
     """
-    for package in ("ray", "filelock", "pyarrow"):
+    for package in ("ray", "pyarrow"):
         if find_spec(package) is None:
             raise MissingExtraError(package, "batch")
     check_rotation(options.rotate_degrees)

@@ -16,9 +16,9 @@ from typing import Any
 import cv2
 
 from mien.batch.sources import BatchSource, open_filesystem
-from mien.batch.temporary import temporary_folder
 from mien.core.errors import ModelError, SourceError
 from mien.core.files import hash_file
+from mien.core.temporary import temporary_folder
 from mien.core.types import FaceEmotion
 from mien.engine.settings import EngineSettings
 from mien.faces.models import YUNET_NAME, YUNET_VARIABLE

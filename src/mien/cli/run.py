@@ -32,7 +32,6 @@ _EXTRA_OF_PACKAGE = {
     "uvicorn": "serve",
     "prometheus_client": "serve",
     "brotli": "serve",
-    "filelock": "batch",
     "ray": "batch",
 }
 _WRITING_FAILS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})

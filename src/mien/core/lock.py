@@ -25,13 +25,18 @@ def try_lock(descriptor: int) -> bool:
         False if it is locked already, by another process or as another open file of this one.
     """
     try:
-        _lock(descriptor)
+        lock(descriptor)
     except OSError as error:
         return error.errno not in _TAKEN
     return True
 
 
-def _lock(descriptor: int) -> None:
+def lock(descriptor: int) -> None:
+    """Lock an open file as `try_lock` does, or tell why not.
+
+    Raises:
+        OSError: if it is locked already, or its file system knows no locks.
+    """
     if sys.platform == "win32":
         import msvcrt
 

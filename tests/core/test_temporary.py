@@ -1,19 +1,19 @@
 """Temporary folders that are gone though their process was killed."""
 
+import contextlib
+import errno
 import shutil
 import subprocess
 import sys
 
 import pytest
 
-pytest.importorskip("filelock", reason="needs mien[batch]")
-
-from mien.batch.temporary import remove_folder, temporary_folder
+from mien.core.temporary import remove_folder, remove_left, temporary_folder
 
 HOLDER = """
 import sys
 from pathlib import Path
-from mien.batch.temporary import temporary_folder
+from mien.core.temporary import temporary_folder
 with temporary_folder(Path(sys.argv[1])) as folder:
     (folder / "video.mp4").write_bytes(b"a face")
     print(folder, flush=True)
@@ -55,8 +55,49 @@ def test_what_a_living_process_holds_stays_until_that_ends(tmp_path, holder):
     assert not list(tmp_path.iterdir())
 
 
+def refuse_to_lock(*_):
+    raise OSError(errno.ENOLCK, "as some network drives do")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows locks files in another way")
+@pytest.mark.parametrize("made", [True, False], ids=["when it was made", "when it is asked about"])
+def test_a_folder_that_could_not_be_locked_counts_as_in_use(tmp_path, monkeypatch, made):
+    with contextlib.ExitStack() as stack:
+        with monkeypatch.context() as patched:
+            if made:
+                patched.setattr("fcntl.flock", refuse_to_lock)
+            folder = stack.enter_context(temporary_folder(tmp_path))
+        (folder / "video.mp4").write_bytes(b"a face")
+        with monkeypatch.context() as patched:
+            if not made:
+                patched.setattr("fcntl.flock", refuse_to_lock)
+            remove_left(tmp_path)
+        assert (folder / "video.mp4").exists()
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file is not removed there")
+def test_a_folder_whose_lock_somebody_else_removed_counts_as_in_use(tmp_path):
+    """What clears old files away does not know that this one is needed."""
+    with temporary_folder(tmp_path) as folder:
+        (folder / "video.mp4").write_bytes(b"a face")
+        (folder.parent / "lock").unlink()
+        remove_left(tmp_path)
+        assert (folder / "video.mp4").exists()
+
+
+def test_what_cannot_be_removed_at_once_is_removed_later(tmp_path, holder, monkeypatch):
+    holder.kill()
+    holder.wait(60)
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "rmtree", lambda *_, **__: None)
+        remove_left(tmp_path)
+    remove_left(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_folder_of_something_else_is_left_alone(tmp_path):
-    other = tmp_path / "mien-batch-results" / "faces"
+    other = tmp_path / "mien-temp-results" / "faces"
     other.mkdir(parents=True)
     with temporary_folder(tmp_path):
         pass
