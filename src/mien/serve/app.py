@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
+from mien.core.temporary import remove_left
 from mien.engine.temporal import TemporalMemory
 from mien.serve.context import Context
 from mien.serve.http import openapi, problems
@@ -134,9 +135,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         )
         context.attach_to(app)
         context.jobs.start()
-        tidying = asyncio.create_task(reports.keep_tidy())
+        await asyncio.to_thread(remove_left)
         yield
-        tidying.cancel()
         await context.jobs.stop()
         context.recognition.close()
 

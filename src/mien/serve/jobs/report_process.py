@@ -1,10 +1,12 @@
-"""The process that makes one report: `python -m mien.serve.jobs.report_process RECORD PAGE MB`.
+"""The process that makes one report: `python -m mien.serve.jobs.report_process`.
 
-It prints what is wrong with the record, or nothing when the page is written.
+Its arguments are a folder, the names of the record and of the page in it, and the memory that it
+may take in megabytes. It prints what is wrong with the record, or nothing when the page is written.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -15,8 +17,10 @@ from mien.serve.child import limit_resources
 
 def main() -> None:
     """Write the page of the record."""
-    record, page, memory_mb = sys.argv[1:]
+    folder, record, page, memory_mb = sys.argv[1:]
     limit_resources(int(memory_mb))
+    # Of a server that was killed, others remove the folder: from within, it is not made anew.
+    os.chdir(folder)
     try:
         write_report(Path(record), Path(page))
     except DataError as error:

@@ -5,14 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
@@ -20,6 +17,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
+from mien.core.temporary import temporary_folder
 from mien.serve.http.clients import while_there
 from mien.serve.http.openapi import responses
 from mien.serve.http.problems import Problem
@@ -27,21 +25,13 @@ from mien.serve.routes.dependencies import ServerContext, require_access
 from mien.serve.routes.uploads import media_type_of
 from mien.serve.settings import environment_for_children
 
-try:
-    import fcntl
-except ImportError:  # Windows locks no folders.
-    fcntl = None  # type: ignore[assignment]
-
 log = logging.getLogger("mien.serve")
 
 router = APIRouter(prefix="/v1", tags=["reports"], dependencies=[Depends(require_access)])
 
-_FOLDER_PREFIX = "mien-report-"
+_RECORD, _PAGE = "session.csv", "report.html"
 _LONGEST_S = 300.0
 _LOOK_S = 0.2
-# Where no lock tells, and of an empty folder: longer than a report that is received, waits for
-# others and is made can take.
-_STALE_S = 4 * 3600.0
 # One at a time: a large record keeps a core busy for a while.
 _writer = ThreadPoolExecutor(1, thread_name_prefix="report")
 
@@ -68,75 +58,30 @@ async def make_report(request: Request, context: ServerContext) -> Response:
     declared = media_type_of(request.headers)
     if declared != "text/csv":
         raise Problem("wrong-type", f"The record is sent as {declared[:80]!r}; expected text/csv.")
-    with _folder_of_ours() as folder:
-        record, page = folder / "session.csv", folder / "report.html"
-        with record.open("wb") as file:
+    async with _own_folder() as folder:
+        with (folder / _RECORD).open("wb") as file:
             async for piece in request.stream():
                 await run_in_threadpool(file.write, piece)
         memory_mb = context.settings.limits.video_memory_mb
-        content = await _page_of(request, record, page, memory_mb)
+        content = await _page_of(request, folder, memory_mb)
     headers = {"Content-Disposition": 'attachment; filename="mien-report.html"'}
     return Response(content, headers=headers, media_type="text/html")
 
 
-async def keep_tidy() -> None:
-    """Remove, at once and now and then, what killed servers left of reports that they made."""
-    while True:
-        await asyncio.to_thread(_remove_left_folders)
-        await asyncio.sleep(_LONGEST_S)
-
-
-@contextlib.contextmanager
-def _folder_of_ours() -> Iterator[Path]:
-    """Give a temporary folder that `keep_tidy` knows to be in use while this process lives."""
-    folder = Path(tempfile.mkdtemp(prefix=_FOLDER_PREFIX))
-    with contextlib.ExitStack() as stack:
-        if fcntl is not None:
-            lock = stack.enter_context(_opened(folder))
-            # NFS, for one, locks no folders: there, age tells.
-            with contextlib.suppress(OSError):
-                fcntl.flock(lock, fcntl.LOCK_EX)
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        yield folder
-
-
-def _remove_left_folders() -> None:
-    for folder in sorted(Path(tempfile.gettempdir()).glob(f"{_FOLDER_PREFIX}*")):
-        # Another worker may remove it just now; of another user's, nothing is removed.
-        with contextlib.suppress(OSError):
-            if _is_left(folder):
-                shutil.rmtree(folder, ignore_errors=True)
-
-
-def _is_left(folder: Path) -> bool:
-    """Whether nobody makes a report in a folder any more."""
-    if fcntl is not None:
-        with _opened(folder) as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                # Before it is locked, there is nothing in it.
-                if any(folder.iterdir()):
-                    return True
-            except BlockingIOError:
-                return False
-            except OSError as error:
-                log.debug("%s cannot be locked: %s", folder, error)
-    return time.time() - folder.stat().st_mtime > _STALE_S
-
-
-@contextlib.contextmanager
-def _opened(folder: Path) -> Iterator[int]:
-    descriptor = os.open(folder, os.O_RDONLY)
+@contextlib.asynccontextmanager
+async def _own_folder() -> AsyncIterator[Path]:
+    """Give a temporary folder; a thread makes and removes it, as that may wait for the disk."""
+    stack = contextlib.ExitStack()
     try:
-        yield descriptor
+        yield await run_in_threadpool(stack.enter_context, temporary_folder())
     finally:
-        os.close(descriptor)
+        await run_in_threadpool(stack.close)
 
 
-async def _page_of(request: Request, record: Path, page: Path, memory_mb: int) -> bytes:
+async def _page_of(request: Request, folder: Path, memory_mb: int) -> bytes:
     """Write a record's page when its turn has come, unless the client leaves before."""
     left = threading.Event()
-    writing = _writer.submit(_write_page, record, page, memory_mb, left)
+    writing = _writer.submit(_write_page, folder, memory_mb, left)
     try:
         return await while_there(request, asyncio.wrap_future(writing))
     finally:
@@ -146,9 +91,9 @@ async def _page_of(request: Request, record: Path, page: Path, memory_mb: int) -
             await asyncio.to_thread(wait, [writing])
 
 
-def _write_page(record: Path, page: Path, memory_mb: int, left: threading.Event) -> bytes:
+def _write_page(folder: Path, memory_mb: int, left: threading.Event) -> bytes:
     """Write a record's page in a process of its own, which a hostile one cannot outgrow."""
-    words = ["-m", "mien.serve.jobs.report_process", str(record), str(page), str(memory_mb)]
+    words = ["-m", "mien.serve.jobs.report_process", str(folder), _RECORD, _PAGE, str(memory_mb)]
     begun_s = time.monotonic()
     with subprocess.Popen(
         [sys.executable, *words],
@@ -176,5 +121,5 @@ def _write_page(record: Path, page: Path, memory_mb: int, left: threading.Event)
             raise Problem("unreadable", "The record needs too much memory.")
         raise Problem("failed", "This is a fault of the server.")
     if fault := faults.decode():
-        raise Problem("unreadable", fault.replace(str(record), "The table").strip())
-    return page.read_bytes()
+        raise Problem("unreadable", fault.replace(_RECORD, "The table").strip())
+    return (folder / _PAGE).read_bytes()
