@@ -746,6 +746,16 @@ def test_a_matroska_file_that_leaves_its_length_open_is_not_called_truncated(tmp
         assert len(list(frames)) > 20
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows removes no file that is open")
+def test_a_file_that_is_removed_while_it_is_read_is_read_to_its_end(tmp_path):
+    path = write_film(tmp_path / "gone.mkv", grey_pictures(10))
+    with open_frames(path) as frames:
+        coming = iter(frames)
+        next(coming)
+        path.unlink()
+        assert len(list(coming)) == 9
+
+
 @pytest.fixture
 def trimmed(tmp_path, write_video):
     """A whole file of 60 frames that shows 20 of them, as a trim without loss leaves it."""

@@ -52,14 +52,21 @@ def holds_sample_count(path: Path) -> bool:
 
 
 def missing_of_last_box(path: Path) -> int:
-    """Return how many bytes an MP4 or MOV file lacks of its last box; 0 for another file."""
+    """Return how many bytes an MP4 or MOV file lacks of its last box.
+
+    Returns:
+        0 for a file of another kind, or one that cannot be read any more.
+    """
     end = 0
-    with path.open("rb") as file:
-        for kind, _, box_end in _outer_boxes(file):
-            if end == 0 and kind != b"ftyp":
-                return 0
-            end = box_end
-    return max(end - path.stat().st_size, 0)
+    try:
+        with path.open("rb") as file:
+            for kind, _, box_end in _outer_boxes(file):
+                if end == 0 and kind != b"ftyp":
+                    return 0
+                end = box_end
+        return max(end - path.stat().st_size, 0)
+    except OSError:
+        return 0
 
 
 def _movie(path: Path) -> bytes:
