@@ -81,6 +81,13 @@ def test_names_with_line_breaks_are_two_in_one_line_each(folder):
     assert names("in/more/x*") == ["in/more/x%0Ay.png", "in/more/x%0Dy.png", "in/more/x y.png"]
 
 
+@pytest.mark.parametrize("given", ["in/.hidden.png", "list.txt"])
+def test_a_hidden_picture_that_is_named_is_a_picture(folder, given):
+    (folder / "list.txt").write_text("in/.hidden.png\n")
+    (found,) = find_sources([given]).sources
+    assert (found.name, found.kind) == ("in/.hidden.png", "picture")
+
+
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_a_text_lists_paths_from_its_own_folder_on(folder, end):
     (folder / "in" / "list.txt").write_bytes(end.join(["a.png", "", "gone.png"]).encode())
@@ -255,6 +262,12 @@ def test_an_object_store_is_listed_and_its_secrets_stand_in_no_table(bucket):
 )
 def test_patterns_and_single_objects_of_an_object_store(bucket, path, expected):
     assert names(f"s3://user:secret@faces/{path}{bucket}") == expected
+
+
+def test_a_hidden_object_that_is_named_is_a_picture(object_store):
+    options = object_store({"hidden/.a.png": b"a"})
+    (found,) = find_sources([f"s3://user:secret@faces/hidden/.a.png{options}"]).sources
+    assert found.kind == "picture"
 
 
 def test_an_object_that_is_not_there_is_refused_without_its_secrets(bucket):

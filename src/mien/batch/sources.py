@@ -9,7 +9,7 @@ import re
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
@@ -248,7 +248,7 @@ def _of_folder(folder: str) -> Iterator[BatchSource | str]:
 
 def _of_file(path: str, name: str | None = None) -> BatchSource:
     name = table_name(name or path)
-    kind = _kind_of(path) or "video"
+    kind = _kind_by_suffix(path) or "video"
     location = os.path.abspath(path)  # noqa: PTH100 - resolve() would follow links
     try:
         found = os.stat(path)  # noqa: PTH116
@@ -262,13 +262,15 @@ def _of_file(path: str, name: str | None = None) -> BatchSource:
 
 
 def _kind_of(name: str) -> Kind | None:
-    """What a file is by its name; None where it is hidden, or neither a picture nor a video."""
-    path = PurePosixPath(name) if is_address(name) else Path(name)
-    if is_hidden(Path(path.name)):
-        return None
-    if path.suffix.lower() in PICTURE_SUFFIXES:
+    """What a file that was found is; None where it is hidden, or neither a picture nor a video."""
+    return None if is_hidden(Path(name)) else _kind_by_suffix(name)
+
+
+def _kind_by_suffix(name: str) -> Kind | None:
+    suffix = Path(name).suffix.lower()
+    if suffix in PICTURE_SUFFIXES:
         return "picture"
-    return "video" if path.suffix.lower() in VIDEO_SUFFIXES else None
+    return "video" if suffix in VIDEO_SUFFIXES else None
 
 
 def _of_manifest(path: Path) -> Iterator[BatchSource]:
@@ -382,7 +384,7 @@ def _of_info(base: str, base_path: str, info: Any, *, is_named: bool = False) ->
     # The names of objects may hold what stands for something else in an address.
     below = "" if is_named else quote(info.path[len(base_path.rstrip("/")) :])
     location = urlunsplit(parts._replace(path=parts.path.rstrip("/") + below))
-    kind = _kind_of(info.base_name) or "video"
+    kind = _kind_by_suffix(info.base_name) or "video"
     name = table_name(unquote(without_secrets(location)))
     return BatchSource(name, kind, location, info.size, info.mtime_ns)
 
