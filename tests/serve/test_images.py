@@ -388,6 +388,14 @@ def test_heic_is_read(client, astronaut_bgr, astronaut_png):
     assert answer["faces"][0]["x"] == pytest.approx(expected["faces"][0]["x"], abs=5)
 
 
+@pytest.mark.parametrize("brand", [b"hevx", b"mif2"])
+def test_heic_of_a_rare_brand_is_read(client, astronaut_bgr, brand):
+    content = heic(astronaut_bgr)
+    assert content[8:12] == b"heic"
+    answer = post(client, content[:8] + brand + content[12:], "IMG_0001.HEIC", "image/heic")
+    assert answer.json()["images"][0]["faces"]
+
+
 def test_a_hostile_heic_is_refused(client, astronaut_bgr):
     whole = heic(astronaut_bgr[:128, :128])
     start = whole.index(b"mdat") + 4

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.errors import SourceError
+from mien.media.container import container_of
 from mien.media.edit_list import holds_sample_count
 from mien.media.ending import Seen, why_address_is_short, why_file_is_short
 from mien.media.image import opencv_name, quiet_opencv
@@ -34,7 +35,6 @@ _NO_VIDEO_IN_PIPE = (
     f"{_STANDARD_INPUT} holds no video that FFmpeg can read from a pipe: of MP4 and MOV files, "
     "only those whose index comes first (ffmpeg -movflags +faststart); Matroska and MPEG-TS always."
 )
-_MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
 # Browsers record in whole milliseconds and state no rate, which FFmpeg takes for 1000 a second; of
 # frames and a long pause it makes one in minutes. An AVI file of frames at uneven times states the
 # rate of its clock, such as 600, and counts an empty frame for each tick without one.
@@ -358,9 +358,8 @@ def open_file(
     Raises:
         SourceError: if it holds no video.
     """
-    head = _head(path)
-    counts_frames = head[4:8] in _MP4_BOXES and holds_sample_count(path)
-    is_avi = head.startswith(b"RIFF") and head[8:] == b"AVI "
+    container = container_of(_head(path))
+    counts_frames = container == "mp4" and holds_sample_count(path)
     capture = _decoded(opencv_name(path), decoder_threads)
     if not capture.isOpened():
         raise SourceError(
@@ -377,7 +376,7 @@ def open_file(
         decoder_threads=decoder_threads,
         pixel_shape=_pixel_shape(capture),
         counts_frames=counts_frames,
-        states_length=counts_frames or is_avi,
+        states_length=counts_frames or container == "avi",
         failures_at_end=_FAILURES_AT_END,
     )
 

@@ -14,6 +14,11 @@ from numpy.typing import NDArray
 
 from mien.core.errors import SourceError
 
+HEIC_BRANDS = frozenset(
+    {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"mif2"}
+)
+"""Bytes 8 to 12 of a HEIC file. Some AVIF files have those that begin with `m`, too."""
+
 MOST_BOXES = 10_000
 """Boxes side by side, and items with properties: a large picture in tiles has some hundred."""
 

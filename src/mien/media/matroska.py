@@ -9,7 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import BinaryIO
 
-_HEADER = bytes.fromhex("1a45dfa3")
+HEADER = bytes.fromhex("1a45dfa3")
+"""What such a file begins with."""
+
 _SEGMENT = bytes.fromhex("18538067")
 _MOST_BEFORE = 16  # elements before the segment: one, or with padding two
 
@@ -32,7 +34,7 @@ def missing_bytes(path: Path) -> int:
 
 def _end_of_segment(file: BinaryIO, size_bytes: int) -> int | None:
     """Where the segment ends by its own word; None where it does not say, or there is none."""
-    if _kind(file) != _HEADER:
+    if _kind(file) != HEADER:
         return None
     length = _length(file)
     for _ in range(_MOST_BEFORE):

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.errors import SourceError
-from mien.media.heif import has_boxes, upright
+from mien.media.heif import HEIC_BRANDS, has_boxes, upright
 from mien.media.image import quiet_opencv, to_bgr_u8
 from mien.media.source import VIDEO_SUFFIXES
 
@@ -27,9 +27,6 @@ PICTURE_SUFFIXES = frozenset(
 """Names of pictures; what a folder holds besides them is passed over. Of one that moves, the first
 frame counts."""
 
-_HEIF_BRANDS = frozenset(
-    {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"mif2"}
-)
 _MOST_TOLD = 5
 _NUMBER = re.compile("([0-9]+)")
 _JPEG_START, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
@@ -116,7 +113,7 @@ def read_image(path: Path) -> NDArray[np.uint8]:
             f"The picture {path} cannot be decoded: it is damaged, or larger than the memory or "
             "OpenCV's limit of 2^30 pixels. Copy it again, or make it smaller."
         ) from None
-    if image is None and has_boxes(content) and content[8:12] in _HEIF_BRANDS:
+    if image is None and has_boxes(content) and content[8:12] in HEIC_BRANDS:
         return decode_heic(content, str(path))
     if image is None and content.startswith(_JPEG_START) and not content.endswith(_JPEG_END):
         raise SourceError(

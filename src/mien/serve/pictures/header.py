@@ -13,7 +13,7 @@ import struct
 from dataclasses import dataclass
 
 from mien.core.errors import SourceError
-from mien.media.heif import boxes, find_box, has_boxes
+from mien.media.heif import HEIC_BRANDS, boxes, find_box, has_boxes
 from mien.serve.http.problems import Problem
 
 PICTURE_KINDS = ("JPEG", "PNG", "WebP", "HEIC", "AVIF")
@@ -42,7 +42,6 @@ _SEGMENTS = _START_OF_FRAME | {0xC4, 0xCC, *range(0xDA, 0xDE), *range(0xE0, 0xF0
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # Header, palette, transparency, pixels, orientation; IEND is added.
 _PNG_CHUNKS_KEPT = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"eXIf"})
-_HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1"})
 _AVIF_BRANDS = frozenset({b"avif", b"avis"})
 _SEARCH_BYTES = 2**18
 
@@ -103,7 +102,7 @@ def _kind(content: bytes) -> str:
         return "PNG"
     if content.startswith(b"RIFF") and content[8:12] == b"WEBP":
         return "WebP"
-    if has_boxes(content) and content[8:12] in _HEIC_BRANDS | _AVIF_BRANDS:
+    if has_boxes(content) and content[8:12] in HEIC_BRANDS | _AVIF_BRANDS:
         is_avif = content[8:12] in _AVIF_BRANDS or b"avif" in content[8:64]
         return "AVIF" if is_avif else "HEIC"
     return ""

@@ -17,6 +17,8 @@ from fastapi.responses import StreamingResponse
 from pydantic import TypeAdapter
 from starlette.datastructures import UploadFile
 
+from mien.media.container import container_of
+from mien.media.heif import has_boxes
 from mien.record.summary import Summary
 from mien.record.table import parse_row, plain_text
 from mien.serve.http.clients import client_of
@@ -166,11 +168,8 @@ def check_container(head: bytes) -> None:
     """
     if not head:
         raise Problem("unreadable", "The file is empty (0 bytes).")
-    is_mp4 = head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
-    is_picture = head[4:8] == b"ftyp" and head[8:12] in _PICTURE_BRANDS
-    is_matroska = head.startswith(b"\x1aE\xdf\xa3")
-    is_avi = head.startswith(b"RIFF") and head[8:12] == b"AVI "
-    if is_picture or not (is_mp4 or is_matroska or is_avi):
+    is_picture = has_boxes(head) and head[8:12] in _PICTURE_BRANDS
+    if is_picture or container_of(head) is None:
         raise Problem(
             "wrong-type", "The file's content is no MP4, MOV, WebM, Matroska or AVI video."
         )
