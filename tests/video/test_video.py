@@ -655,8 +655,9 @@ def test_a_video_at_an_address_and_one_in_a_pipe(
     assert capsys.readouterr().out.count(f"{FRAMES} frames, ") == 2
 
 
+@pytest.mark.parametrize("camera", [0, "0"])
 def test_the_annotated_video_of_a_camera_lasts_as_long_as_the_camera(
-    recognizer, astronaut_bgr, tmp_path, monkeypatch, capsys
+    recognizer, astronaut_bgr, tmp_path, monkeypatch, capsys, camera
 ):
     pytest.importorskip("av", reason="needs mien[video]")
     times_ms = [0, 200, 400, 4400, 4600]
@@ -674,11 +675,13 @@ def test_the_annotated_video_of_a_camera_lasts_as_long_as_the_camera(
     monkeypatch.setattr(run, "open_frames", lambda _, **__: Camera())
     monkeypatch.setattr(run, "_annotate", lambda *_, **__: taken.release())
     outputs = VideoOutputs(video=tmp_path / "out.mp4", csv=tmp_path / "r.csv")
-    run_video(0, recognizer, outputs, EngineSettings())
+    run_video(camera, recognizer, outputs, EngineSettings())
     kept = frames_of(outputs.video)
     assert [frame.timestamp_ms for frame in kept] == pytest.approx(times_ms, abs=1)
     assert {row.timestamp_ms for row in read_record(outputs.csv)} == set(times_ms)
-    assert "5 frames, " in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert "5 frames, " in said.out
+    assert "without sound" not in said.err
 
 
 def test_a_folder_with_a_bad_picture_goes_on(recognizer, tmp_path, astronaut_bgr, capsys):

@@ -15,7 +15,14 @@ from mien.engine.reconnect import make_lasting
 from mien.engine.settings import EngineSettings
 from mien.media.blur import blur_faces
 from mien.media.draw import draw_faces
-from mien.media.frames import FrameSource, damage_of, file_read, open_frames, path_of
+from mien.media.frames import (
+    FrameSource,
+    camera_index,
+    damage_of,
+    file_read,
+    open_frames,
+    path_of,
+)
 from mien.media.layout import Spots
 from mien.media.picture_files import is_picture, passed_over_line
 from mien.media.pyav import has_pyav
@@ -82,7 +89,6 @@ def run_video(
         BrokenPipeError: see `mien.record.write.TableWriter`.
         KeyboardInterrupt: Ctrl-C ended it before its end.
     """
-    path = path_of(source)
     _check_outputs(source, outputs)
     summary = Summary()
     started = time.monotonic()
@@ -100,7 +106,7 @@ def run_video(
         stream = EmotionStream(opened, recognizer, settings)
         try:
             with ExitStack() as stack:
-                sink = _open_sink(source, path, opened, outputs, remark)
+                sink = _open_sink(source, opened, outputs, remark)
                 if sink is not None:
                     stack.enter_context(sink)
                 # The last to be opened: what another record held is gone from here on.
@@ -166,7 +172,6 @@ def _check_outputs(source: int | str | Path, outputs: VideoOutputs) -> None:
 
 def _open_sink(
     source: int | str | Path,
-    path: Path | None,
     opened: FrameSource,
     outputs: VideoOutputs,
     remark: Callable[[str], None],
@@ -174,7 +179,8 @@ def _open_sink(
     if outputs.video is None:
         return None
     if has_pyav():
-        if path is None and not isinstance(source, int):
+        path = path_of(source)
+        if path is None and camera_index(source) is None:
             remark(f"{outputs.video} will be without sound: it is copied from files alone.")
         may_sound = path is not None and path.is_file() and not is_picture(path)
         return SoundVideoSink(
