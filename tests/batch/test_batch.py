@@ -252,6 +252,83 @@ def test_what_kills_its_worker_twice_is_set_aside_and_the_rest_is_done(
     assert rows_of(out) == rows_of(undisturbed)
 
 
+class ClusterHere:
+    """A cluster of one worker in this process, without Ray.
+
+    Args:
+        failures: What becomes of each task in turn: None, or what is raised in its place.
+    """
+
+    size = 1
+
+    def __init__(self, failures, setup):
+        self._failures = failures
+        self._worker = BatchWorker(setup)
+        self.task = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_error):
+        self._worker.close()
+
+    @property
+    def has_idle_worker(self):
+        return self.task is None
+
+    @property
+    def is_busy(self):
+        return self.task is not None
+
+    def give(self, task):
+        self.task = task
+
+    def wait(self):
+        return self
+
+    def take_reply(self, _worker):
+        task, self.task = self.task, None
+        if failure := self._failures.pop(0):
+            raise failure
+        return task, self._worker.recognise(task.sources)
+
+    def pieces(self, _worker, reply):
+        return [reply.first_piece]
+
+
+def let_fail(monkeypatch, *failures):
+    """Let the tasks of batches fail as told, one after another; return those that are to come."""
+    coming = list(failures)
+    monkeypatch.setattr(
+        "mien.batch.run.Cluster",
+        lambda _address, _actors, setup, _remark: ClusterHere(coming, setup),
+    )
+    return coming
+
+
+RAY_STOPS = ray_cluster.ClusterLostError()
+WORKER_DIES = ray_cluster.WorkerLostError("It died.", is_to_blame=True)
+
+
+def test_what_was_set_aside_before_is_tried_again_though_ray_stops_on_the_way(
+    folder, tmp_path, monkeypatch
+):
+    picture, out = folder / "3.png", tmp_path / "out"
+    let_fail(monkeypatch, WORKER_DIES, WORKER_DIES)
+    assert batch(picture, out, "local").set_aside == 1
+    let_fail(monkeypatch, RAY_STOPS, None)
+    outcome = batch(picture, out, "local")
+    assert (outcome.done, outcome.set_aside) == (1, 0)
+
+
+def test_what_is_set_aside_is_not_tried_again_after_ray_has_stopped(folder, tmp_path, monkeypatch):
+    pair, out = folder / "[34].png", tmp_path / "out"
+    # Each picture kills a worker, then one of them another; the other one goes on on the next Ray.
+    coming = let_fail(monkeypatch, WORKER_DIES, WORKER_DIES, WORKER_DIES, RAY_STOPS, None, None)
+    outcome = batch(pair, out, "local")
+    assert (outcome.done, outcome.set_aside, len(coming)) == (1, 1, 1)
+
+
 def test_where_the_disk_is_full_the_first_failure_is_told(folder, tmp_path, monkeypatch, full_disk):
     """Not that of the tables, which are written at the end."""
     with contextlib.ExitStack() as stack:

@@ -19,7 +19,7 @@ from mien.batch.folder import BatchFolder
 from mien.batch.progress import BatchProgress
 from mien.batch.schedule import MOST_KILLS, Schedule
 from mien.batch.sources import BatchSource, find_sources
-from mien.batch.worker import DONE, FAILED, SET_ASIDE, WorkerSetup
+from mien.batch.worker import DONE, FAILED, SET_ASIDE, SourceResult, WorkerSetup
 from mien.core.errors import MissingExtraError, OutputError, SettingError
 from mien.engine.settings import EngineSettings
 from mien.engine.temporal import TemporalMemory
@@ -156,13 +156,19 @@ def _recognise(
     remark: Callable[[str], None],
 ) -> None:
     """Work off the missing sources; Ray is started anew where it is killed on this machine."""
-    for attempt in range(STARTS):
-        there = folder.names()
-        left = [source for source in missing if source.name not in there or attempt == 0]
+    left = {source.name: source for source in missing}
+    # Of those that are missing, it has what was set aside before.
+    alone = folder.names()
+
+    def take_in(results: Sequence[SourceResult]) -> None:
+        progress.add(results)
+        for result in results:
+            del left[result.source]
+
+    for _ in range(STARTS):
         try:
             with Cluster(options.address, options.actors, setup, remark) as cluster:
-                schedule = Schedule(left, cluster.size, there)
-                _work(cluster, schedule, folder, progress)
+                _work(cluster, Schedule(list(left.values()), cluster.size, alone), folder, take_in)
                 return
         except ClusterLostError:
             if options.address != "local":
@@ -173,9 +179,12 @@ def _recognise(
 
 
 def _work(
-    cluster: Cluster, schedule: Schedule, folder: BatchFolder, progress: BatchProgress
+    cluster: Cluster,
+    schedule: Schedule,
+    folder: BatchFolder,
+    take_in: Callable[[Sequence[SourceResult]], None],
 ) -> None:
-    """Keep every worker busy until nothing waits."""
+    """Keep every worker busy until nothing waits; `take_in` is given what became of sources."""
     while True:
         while cluster.has_idle_worker and (task := schedule.take()):
             cluster.give(task)
@@ -188,7 +197,7 @@ def _work(
         try:
             _, reply = cluster.take_reply(worker)
             folder.write_part(reply.results, reply.size_bytes, cluster.pieces(worker, reply))
-            progress.add(reply.results)
+            take_in(reply.results)
         except WorkerLostError as lost:
             if not lost.is_to_blame:
                 schedule.put_back(task)
@@ -196,7 +205,7 @@ def _work(
                 told = (
                     f"{source.name} was set aside: {MOST_KILLS} workers died of it. {lost.reason}"
                 )
-                progress.add([folder.set_aside(source, told)])
+                take_in([folder.set_aside(source, told)])
 
 
 def _setup(recognizer: Recognizer, settings: EngineSettings, options: BatchOptions) -> WorkerSetup:
