@@ -421,7 +421,7 @@ def test_the_report_of_a_hundred_thousand_sources_is_small():
     page = batch_page("batch", ASKED, results)
     assert len(page.encode()) < 5_000_000
     assert "<bucket>" not in page
-    assert "… and 65,666 more." in page  # of 66,666 that have faces
+    assert "… and 65,666 more in the table." in page  # of 66,666 that have faces
 
 
 def test_a_folder_without_a_batch_has_no_report(tmp_path):

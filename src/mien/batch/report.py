@@ -15,7 +15,7 @@ from mien.batch.folder import part_files, read_asked, read_results
 from mien.batch.worker import DONE, FAILED, SET_ASIDE, SourceResult
 from mien.core.errors import DataError
 from mien.core.files import write_atomically
-from mien.record.page import fill_page, share_bar
+from mien.record.page import fill_page, share_bar, table_section
 from mien.record.parquet import require_pyarrow
 
 MOST_SOURCES = 1000
@@ -114,16 +114,15 @@ def _overall(results: Sequence[SourceResult], labels: tuple[str, ...]) -> str:
 
 def _sources(results: Sequence[SourceResult], labels: tuple[str, ...]) -> str:
     most = sorted(results, key=lambda result: (-result.faces, result.source))
-    return _table(
-        "Source by source", _bars(most[:MOST_SOURCES], labels), len(results), MOST_SOURCES
-    )
+    rows = _bars(most[:MOST_SOURCES], labels)
+    return table_section("Source by source", rows, len(results) - MOST_SOURCES)
 
 
 def _most_uncertain(results: Sequence[SourceResult], labels: tuple[str, ...]) -> str:
     doubtful = [result for result in results if result.uncertain]
     doubtful.sort(key=lambda each: (-each.uncertain / each.faces, -each.faces, each.source))
     rows = _bars(doubtful[:MOST_UNCERTAIN], labels)
-    return _table("Most uncertain", rows, len(doubtful), MOST_UNCERTAIN)
+    return table_section("Most uncertain", rows, len(doubtful) - MOST_UNCERTAIN)
 
 
 def _reasons(title: str, results: Sequence[SourceResult]) -> str:
@@ -132,7 +131,7 @@ def _reasons(title: str, results: Sequence[SourceResult]) -> str:
         f"<tr>{_name(result)}<td>{escape(_cut(result.error or '', _LONGEST_ERROR))}</td></tr>"
         for result in results[:MOST_FAILED]
     )
-    return _table(title, rows, len(results), MOST_FAILED)
+    return table_section(title, rows, len(results) - MOST_FAILED)
 
 
 def _bars(results: Iterable[SourceResult], labels: tuple[str, ...]) -> Iterable[str]:
@@ -140,17 +139,6 @@ def _bars(results: Iterable[SourceResult], labels: tuple[str, ...]) -> Iterable[
         faces = "1 face" if result.faces == 1 else f"{result.faces:,} faces"
         yield f'<tr>{_name(result)}<td class="soft">{faces}</td>'
         yield f'<td class="wide">{share_bar(_shares(result), labels)}</td></tr>'
-
-
-def _table(title: str, rows: Iterable[str], count: int, most: int) -> str:
-    content = "".join(rows)
-    if not content:
-        content = '<tr><td class="soft">None.</td></tr>'
-    more = f'<p class="soft">… and {count - most:,} more.</p>' if count > most else ""
-    return (
-        f'<section><h2>{title}</h2><table class="faces full"><tbody>{content}</tbody></table>{more}'
-        "</section>"
-    )
 
 
 def _name(result: SourceResult) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from importlib import resources
 from string import Template
@@ -75,6 +75,22 @@ def share_bar(shares: NDArray[np.float64], labels: tuple[str, ...]) -> str:
             if part > 0
         )
         + "</div>"
+    )
+
+
+def table_section(title: str, rows: Iterable[str], rest: int) -> str:
+    """Return a section with a table, as HTML.
+
+    Args:
+        title: What it is about.
+        rows: The table's rows, as HTML; none are told as such.
+        rest: How many more there are than these; 0 or less for none.
+    """
+    content = "".join(rows) or '<tr><td class="soft">None.</td></tr>'
+    more = f'<p class="soft">… and {rest:,} more in the table.</p>' if rest > 0 else ""
+    return (
+        f'<section><h2>{title}</h2><table class="faces"><tbody>{content}</tbody></table>{more}'
+        "</section>"
     )
 
 

@@ -14,7 +14,7 @@ from mien.core.errors import DataError
 from mien.core.types import FaceEmotion
 from mien.media.image import rotate
 from mien.media.picture_files import read_image
-from mien.record.page import colour, face_tag, fill_page, share_bar
+from mien.record.page import colour, face_tag, fill_page, share_bar, table_section
 from mien.record.read import read_pictures
 from mien.record.table import file_of_name
 
@@ -205,18 +205,13 @@ def _strongest(summary: PictureSummary, image_of: Callable[[str, FaceEmotion], s
 
 
 def _list(summary: PictureSummary) -> str:
-    rows = "".join(
+    rows = (
         f"<tr><th>{escape(path)}</th><td><ul class=moments>"
         + "".join(_chip(face, summary) for face in faces)
         + "</ul></td></tr>"
         for path, faces in summary.pictures.items()
     )
-    rest = summary.pictures_with_faces - len(summary.pictures)
-    more = f'<p class="soft">… and {rest:,} more in the table.</p>' if rest > 0 else ""
-    return (
-        f'<section><h2>Pictures</h2><table class="faces"><tbody>{rows}</tbody></table>{more}'
-        "</section>"
-    )
+    return table_section("Pictures", rows, summary.pictures_with_faces - len(summary.pictures))
 
 
 def _chip(face: FaceEmotion, summary: PictureSummary, image: str = "", path: str = "") -> str:
@@ -232,13 +227,8 @@ def _chip(face: FaceEmotion, summary: PictureSummary, image: str = "", path: str
 
 
 def _errors(summary: PictureSummary) -> str:
-    rows = "".join(
+    rows = (
         f"<tr><th>{escape(path)}</th><td>{escape(error)}</td></tr>"
         for path, error in summary.errors.items()
     )
-    rest = summary.unreadable - len(summary.errors)
-    more = f'<p class="soft">… and {rest:,} more in the table.</p>' if rest > 0 else ""
-    return (
-        f'<section><h2>Could not be read</h2><table class="faces"><tbody>{rows}</tbody></table>'
-        f"{more}</section>"
-    )
+    return table_section("Could not be read", rows, summary.unreadable - len(summary.errors))
