@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Self
 
@@ -32,9 +33,7 @@ class BatchProgress:
         self._all = len(sources)
         self._done = len(sources) - len(missing)
         self._failed = 0
-        self._worked_off = 0
-        self._total = sum(self._bytes.values())
-        self._started_s = self._said_s = time.monotonic()
+        self._said_s = time.monotonic()
         self._console = Console(stderr=True)
         self._bar = Progress(
             TextColumn("{task.description}"),
@@ -44,21 +43,22 @@ class BatchProgress:
             console=self._console,
             transient=True,
             disable=not self._console.is_terminal,
-            speed_estimate_period=600.0,
+            speed_estimate_period=math.inf,  # One long video may take an hour.
         )
-        self._task = self._bar.add_task(self._counts, total=self._total)
+        self._task = self._bar.add_task(self._counts, total=sum(self._bytes.values()))
 
-    def add(self, results: Iterable[SourceResult]) -> None:
+    def add(self, results: Sequence[SourceResult]) -> None:
         """Take in sources that are done, failed or set aside."""
-        for result in results:
-            self._done += 1
-            self._failed += result.state != DONE
-            self._worked_off += self._bytes.get(result.source, 0)
-        self._bar.update(self._task, completed=self._worked_off, description=self._counts)
+        self._done += len(results)
+        self._failed += sum(result.state != DONE for result in results)
+        read_bytes = sum(self._bytes[result.source] for result in results)
+        self._bar.update(self._task, advance=read_bytes, description=self._counts)
         now_s = time.monotonic()
         if not self._console.is_terminal and now_s - self._said_s >= LINE_EVERY_S:
             self._said_s = now_s
-            self._console.print(f"{self._counts}{self._left(now_s)}", highlight=False)
+            left_s = self._bar.tasks[0].time_remaining
+            left = "" if left_s is None else f", {timedelta(seconds=left_s)} left"
+            self._console.print(f"{self._counts}{left}", highlight=False)
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -71,12 +71,6 @@ class BatchProgress:
     def _counts(self) -> str:
         failed = f", {self._failed:,} failed" if self._failed else ""
         return f"{self._done:,} of {self._all:,} sources{failed}"
-
-    def _left(self, now_s: float) -> str:
-        if not self._worked_off:
-            return ""
-        rest = (self._total - self._worked_off) / self._worked_off
-        return f", {timedelta(seconds=round(rest * (now_s - self._started_s)))} left"
 
 
 def _weight(source: BatchSource) -> int:
