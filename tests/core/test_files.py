@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from mien.core.errors import OutputError
-from mien.core.files import refuse_overwriting, temporary_beside, write_atomically
+from mien.core.files import refuse_overwriting, temporary_output, write_atomically
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows makes links for administrators only")
@@ -65,8 +65,8 @@ def test_a_pipe_is_written_to_and_not_replaced(tmp_path):
     reader.join()
     assert read == ["summary"]
     assert pipe.is_fifo()
-    with pytest.raises(OSError, match="a pipe or a device"):
-        temporary_beside(pipe)
+    with pytest.raises(OutputError, match=r"pipe cannot be written: it is a pipe or a device"):
+        temporary_output(pipe)
 
 
 def test_the_name_may_be_as_long_as_a_name_can_be(tmp_path):

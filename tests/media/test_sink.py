@@ -47,9 +47,9 @@ def test_frames_until_an_error_are_kept(tmp_path):
 def test_ctrl_c_while_the_file_is_finished_waits_for_it(tmp_path, monkeypatch):
     path, check = tmp_path / "out.mp4", VideoSink._check_whole
 
-    def interrupted_check(video, temporary):
+    def interrupted_check(video):
         signal.raise_signal(signal.SIGINT)
-        check(video, temporary)
+        check(video)
 
     monkeypatch.setattr(VideoSink, "_check_whole", interrupted_check)
     with pytest.raises(KeyboardInterrupt):

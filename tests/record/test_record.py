@@ -314,6 +314,18 @@ def test_the_rows_survive_a_parquet_file_that_cannot_be_written(tmp_path, result
     assert [face.track_id for face in read_record(kept)] == [1, 2]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows makes links for administrators only")
+def test_the_rows_of_a_parquet_file_behind_a_link_wait_beside_that_file(tmp_path, result):
+    pytest.importorskip("pyarrow", reason="needs mien[parquet]")
+    real, link = tmp_path / "large disk" / "r.parquet", tmp_path / "r.parquet"
+    real.parent.mkdir()
+    link.symlink_to(real)
+    with RecordWriter(EMOTIONS, RecordOutputs(parquet=link), smooth_ms=0) as writer:
+        writer.write([result(0)])
+        assert set(tmp_path.iterdir()) == {link, real.parent}
+    assert list(real.parent.iterdir()) == [real]
+
+
 @pytest.mark.parametrize("part", ["rows", "Parquet"])
 def test_a_full_disk_is_told_and_the_rows_are_kept(tmp_path, result, full_disk, part):
     pytest.importorskip("pyarrow", reason="needs mien[parquet]")

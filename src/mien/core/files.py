@@ -71,7 +71,7 @@ def write_atomically(path: Path, content: bytes | str) -> None:
         if is_special(path):
             path.write_bytes(data)
         else:
-            _replace(file_of(path), data)
+            _replace(path, data)
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -91,7 +91,7 @@ def _replace(path: Path, data: bytes) -> None:
         raise
 
 
-def file_of(path: Path) -> Path:
+def _file_of(path: Path) -> Path:
     """Return the file that a symbolic link leads to, so that it is replaced and not the link."""
     return _real(path) if path.is_symlink() else path
 
@@ -119,7 +119,7 @@ def take_place(temporary: Path, path: Path) -> None:
         temporary: What `temporary_beside` made, written.
         path: Its name. Of a link, the file that it leads to is replaced.
     """
-    target = file_of(path)
+    target = _file_of(path)
     if target.exists():
         shutil.copymode(target, temporary)
     temporary.replace(target)
@@ -139,12 +139,24 @@ def is_special(path: Path) -> bool:
         return False
 
 
+def temporary_output(path: Path, suffix: str | None = None, begin: str = ".mien") -> Path:
+    """Make the empty file of `temporary_beside` for an output that somebody has named.
+
+    Raises:
+        OutputError: if it cannot be made.
+    """
+    try:
+        return temporary_beside(path, suffix, begin)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror}.") from None
+
+
 def temporary_beside(path: Path, suffix: str | None = None, begin: str = ".mien") -> Path:
     """Make an empty file beside `path`, to be written and then to take its place.
 
     Args:
-        path: What the file is going to be, no link (see `file_of`); its folder is made where it
-            is missing.
+        path: What the file is going to be. Of a link, it is the file that it leads to; its folder
+            is made where it is missing.
         suffix: How its name ends; as that of `path` if None.
         begin: How its name begins; with a dot, it is hidden.
 
@@ -152,6 +164,7 @@ def temporary_beside(path: Path, suffix: str | None = None, begin: str = ".mien"
         OSError: if no file can be made there, or `path` is a folder, a pipe or a device, whose
             place none can take.
     """
+    path = _file_of(path)
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if is_special(path):

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.errors import OutputError
-from mien.core.files import file_of, take_place, temporary_beside
+from mien.core.files import take_place, temporary_output
 from mien.core.signals import signals_held_back
 from mien.media.image import fit_between_bars, opencv_name, quiet_opencv, with_even_sides
 
@@ -32,11 +32,7 @@ def temporary_video(path: Path) -> Path:
         OutputError: if it cannot be written there.
     """
     # A file's name may be as long as a name can be: this one has to be no longer.
-    begin = f"{path.stem[:_LONGEST_STEM]}.unfinished"
-    try:
-        return temporary_beside(file_of(path), ".mp4", begin)
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror}.") from None
+    return temporary_output(path, ".mp4", f"{path.stem[:_LONGEST_STEM]}.unfinished")
 
 
 def open_new_video(folder: Path, names: Iterator[str], fps: float) -> VideoSink:
@@ -146,7 +142,7 @@ class VideoSink:
             try:
                 if writer is not None:
                     writer.release()
-                    self._check_whole(self._temporary)
+                    self._check_whole()
                     take_place(self._temporary, self.path)
             except OSError as error:
                 raise OutputError(f"{self.path} cannot be written: {error.strerror}.") from None
@@ -159,10 +155,10 @@ class VideoSink:
     def __exit__(self, *_error: object) -> None:
         self.close()
 
-    def _check_whole(self, temporary: Path) -> None:
+    def _check_whole(self) -> None:
         # OpenCV's writer does not tell that a write failed.
         with quiet_opencv():
-            video = cv2.VideoCapture(opencv_name(temporary), cv2.CAP_FFMPEG)
+            video = cv2.VideoCapture(opencv_name(self._temporary), cv2.CAP_FFMPEG)
             kept = int(video.get(cv2.CAP_PROP_FRAME_COUNT)) if video.isOpened() else 0
             video.release()
         if kept < self._written:

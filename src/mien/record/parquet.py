@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mien.core.errors import DataError, MissingExtraError, OutputError
-from mien.core.files import file_of, take_place, temporary_beside
+from mien.core.files import take_place, temporary_beside
 from mien.record.table import TEXT_COLUMNS, TRUTH_COLUMNS, plain_text
 
 
@@ -51,7 +51,7 @@ def csv_to_parquet(csv: Path, parquet: Path) -> None:
         names = _header_of(csv, parquet)
         schema = schema_of(map(plain_text, names))
         types = dict(zip(names, schema.types, strict=True))
-        temporary = temporary_beside(file_of(parquet))
+        temporary = temporary_beside(parquet)
         try:
             reader = pa_csv.open_csv(
                 csv,

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from mien.core.errors import OutputError
-from mien.core.files import file_of, is_special, temporary_beside, write_atomically
+from mien.core.files import is_special, temporary_output, write_atomically
 from mien.core.lock import try_lock
 from mien.core.signals import signals_held_back
 from mien.core.types import FaceEmotion
@@ -74,7 +74,7 @@ class TableWriter:
             require_pyarrow()
             # What went to a pipe or a device cannot be read again.
             if csv is None or csv == STANDARD_OUTPUT or is_special(csv):
-                self._csv_path = self._temporary_csv = _csv_beside(parquet)
+                self._csv_path = self._temporary_csv = temporary_output(parquet, ".csv")
         self._files: list[_LineFile] = []
         try:
             for path in dict.fromkeys([csv, self._csv_path]):
@@ -187,11 +187,8 @@ class RecordWriter(TableWriter):
 
 def check_summary_place(path: Path) -> None:
     """Raise OutputError if a summary cannot be written to `path`, before it is computed."""
-    try:
-        if path != STANDARD_OUTPUT and not is_special(path):
-            temporary_beside(file_of(path)).unlink()
-    except OSError as error:
-        raise OutputError(f"The summary {path} cannot be written: {error.strerror}.") from None
+    if path != STANDARD_OUTPUT and not is_special(path):
+        temporary_output(path).unlink()
 
 
 def write_summary(path: Path, summary: Summary) -> None:
@@ -286,10 +283,3 @@ class _LineFile:
             raise OutputError(
                 f"The record {self._path} cannot be written any further: {error.strerror}."
             ) from None
-
-
-def _csv_beside(parquet: Path) -> Path:
-    try:
-        return temporary_beside(parquet, ".csv")
-    except OSError as error:
-        raise OutputError(f"The record {parquet} cannot be written: {error.strerror}.") from None
