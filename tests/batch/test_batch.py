@@ -264,7 +264,7 @@ class ClusterHere:
     def __init__(self, failures, setup):
         self._failures = failures
         self._worker = BatchWorker(setup)
-        self.task = None
+        self._task = None
 
     def __enter__(self):
         return self
@@ -274,23 +274,23 @@ class ClusterHere:
 
     @property
     def has_idle_worker(self):
-        return self.task is None
+        return self._task is None
 
     @property
     def is_busy(self):
-        return self.task is not None
+        return self._task is not None
 
     def give(self, task):
-        self.task = task
+        self._task = task
 
     def wait(self):
-        return self
+        return self._worker, self._task
 
-    def take_reply(self, _worker):
-        task, self.task = self.task, None
+    def take_reply(self, worker):
+        task, self._task = self._task, None
         if failure := self._failures.pop(0):
             raise failure
-        return task, self._worker.recognise(task.sources)
+        return worker.recognise(task.sources)
 
     def pieces(self, _worker, reply):
         return [reply.first_piece]

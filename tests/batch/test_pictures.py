@@ -79,7 +79,7 @@ def test_one_unreadable_file_is_one_error_row_and_the_rest_goes_on(
     printed, noted = capsys.readouterr()
     assert "f.bmp: no face" in printed
     assert "d.jpg" in printed
-    assert noted == "Passed over 1 file that is no picture by name: notes.txt.\n"
+    assert noted == "Passed over 1 file without a picture's name: notes.txt.\n"
 
 
 def test_numbered_pictures_are_rows_in_the_order_of_their_numbers(recognizer, folder, tmp_path):

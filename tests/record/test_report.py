@@ -43,7 +43,7 @@ def test_the_page_needs_nothing_else_and_shows_each_person(record, tmp_path, pag
     assert checker.tags.count("svg") == 2
     assert "img" not in checker.tags
     assert "00:00:04.9 happy 72%" in checker.texts
-    first, second = summary.persons[1], summary.persons[2]
+    first, second = summary.people[1], summary.people[2]
     assert first.seen_ms == pytest.approx(249 * 40)
     assert first.shown_ms[3] == pytest.approx(5000)
     assert first.transitions[3, 4] == first.transitions.sum() == 1
@@ -57,7 +57,7 @@ def test_how_long_somebody_was_seen_hardly_depends_on_how_often_one_looked(resul
     summary = Summary(every_ms=every_ms)
     for frame in range(0, 501, max(every_ms // 40, 1)):
         summary.add([result(frame, 1, "happy")])
-    assert summary.persons[1].seen_ms == pytest.approx(20_000, rel=0.1)
+    assert summary.people[1].seen_ms == pytest.approx(20_000, rel=0.1)
 
 
 @pytest.mark.parametrize("step", [1, 20, 50])
@@ -68,7 +68,7 @@ def test_a_report_knows_how_often_the_video_was_looked_at(tmp_path, result, page
         for frame in range(0, 501, step):
             writer.write([result(frame, 1, "happy"), result(frame, 2, "sad")])
     summary, _, _ = page_of(path, tmp_path)
-    for person in summary.persons.values():
+    for person in summary.people.values():
         assert person.seen_ms == pytest.approx(20_000, rel=0.1)
 
 
@@ -78,7 +78,7 @@ def test_who_is_seen_now_and_then_is_not_taken_for_seldom_looked_at(tmp_path, re
         for frame in (0, 1, 100, 101, 230, 231, 400, 401):
             writer.write([result(frame, 1, "happy")])
     summary, _, _ = page_of(path, tmp_path)
-    assert summary.persons[1].seen_ms < 2500
+    assert summary.people[1].seen_ms < 2500
 
 
 def saved_by_the_page(path, **sources):
@@ -117,7 +117,7 @@ def test_each_source_that_the_page_saved_has_its_own_time(tmp_path, result, page
     }
     path = saved_by_the_page(tmp_path / "mien.csv", **sources)
     collection, text, checker = page_of(path, tmp_path)
-    assert collection.films["camera"].persons[1].seen_ms == pytest.approx(249 * 40)
+    assert collection.films["camera"].people[1].seen_ms == pytest.approx(249 * 40)
     assert collection.films["clip.mp4"].last_ms == 49 * 40
     assert checker.texts.index("clip.mp4") < checker.texts.index("Person 2")
     assert "Photos" in checker.texts
@@ -125,7 +125,7 @@ def test_each_source_that_the_page_saved_has_its_own_time(tmp_path, result, page
     rows = path.read_text().splitlines()
     path.write_text("\n".join([rows[0], *sorted(rows[1:], reverse=True), ""]))
     again, _, _ = page_of(path, tmp_path)
-    assert again.films["camera"].persons[1].seen_ms == pytest.approx(249 * 40)
+    assert again.films["camera"].people[1].seen_ms == pytest.approx(249 * 40)
 
 
 @pytest.mark.parametrize("step", [1, 50])
@@ -137,7 +137,7 @@ def test_a_source_is_known_to_be_looked_at_seldom(tmp_path, result, page_of, ste
     }
     collection, _, _ = page_of(saved_by_the_page(tmp_path / "all.csv", **sources), tmp_path)
     for number, film in enumerate(collection.films.values(), start=1):
-        assert film.persons[number].seen_ms == pytest.approx(20_000, rel=0.1)
+        assert film.people[number].seen_ms == pytest.approx(20_000, rel=0.1)
 
 
 def test_faces_of_photos_are_shown_where_they_are_found(tmp_path, result, astronaut_bgr, page_of):
@@ -195,19 +195,19 @@ def test_of_very_many_people_those_seen_the_shortest_become_sums(result):
         for step in range(stay):
             summary.add([result(frame + step, number, emotion, 0.9, uncertain=uncertain)])
     assert len(summary.tracks) <= MOST_TRACKS
-    assert summary.people == people - people // 10
+    assert summary.people_count == people - people // 10
     assert summary.never_certain == people // 10
     assert summary.seen_ms == pytest.approx((people + 10) * 40)
     assert summary.uncertain_ms == pytest.approx(people // 10 * 40)
     document = summary.document()
     assert document["persons"][0]["track_id"] == 7  # the first to come, but seen the longest
-    assert len(document["persons"]) + document["others"] == summary.people
+    assert len(document["persons"]) + document["others"] == summary.people_count
     assert document["never_certain"] == summary.never_certain
     # 5,250 were happy and 4,200 sad, each for a frame but one.
     happy = (0.9 * 5260 + 0.1 / 6 * 4200) / 9460
     assert document["emotion"] == "happy"
     assert document["confidence"] == pytest.approx(happy, abs=1e-4)
-    assert f"... and {summary.people - 10:,} more" in summary.lines()
+    assert f"... and {summary.people_count - 10:,} more" in summary.lines()
 
 
 def test_where_few_have_left_who_was_seen_the_longest_stays_a_person(result, monkeypatch):
@@ -217,7 +217,7 @@ def test_where_few_have_left_who_was_seen_the_longest_stays_a_person(result, mon
     passers_by = [result(250 + number, number, "happy") for number in (2, 3)]
     crowd = [result(10_000 + number, number, "happy") for number in range(4, 60)]
     summary.add([*long_ago, *passers_by, *crowd])
-    assert summary.people == 59
+    assert summary.people_count == 59
     assert summary.document()["others"] == 2
     assert summary.document()["persons"][0]["track_id"] == 1
     # Nobody of the crowd has left: they are kept, though they are more.
@@ -299,7 +299,7 @@ def test_a_record_may_begin_before_zero(tmp_path, result, page_of, sources):
         collection, page, _ = page_of(path, tmp_path)
         summary = collection.films["a.mp4"]
     assert (summary.first_ms, summary.last_ms) == (-20_000, -10_040)
-    assert summary.persons[1].seen_ms == pytest.approx(249 * 40)
+    assert summary.people[1].seen_ms == pytest.approx(249 * 40)
     assert "from -00:00:20.0 to -00:00:10.0" in page
 
 
@@ -389,7 +389,7 @@ def test_memory_stays_flat_over_hours(result):
     summary = Summary()
     for second in range(0, 3 * 3600):
         summary.add([result(second, 1, "happy", fps=1)])
-    person = summary.persons[1]
+    person = summary.people[1]
     assert len(person.slices) <= MOST_SLICES
     assert len(person.moments) <= 8
     assert sum(part.sum() for part in person.slices.values()) == pytest.approx(
@@ -408,7 +408,7 @@ def test_a_face_in_every_frame_is_seen_all_the_time_at_any_frame_rate(
             writer.write([result(frame, 1, "sad" if frame < 20 else "happy", fps=fps)])
     summary, text, _ = page_of(record, tmp_path)
     assert None not in slices_of(text)
-    assert summary.persons[1].shown_ms[[4, 3]] == pytest.approx([20_000 / fps, 19_000 / fps])
+    assert summary.people[1].shown_ms[[4, 3]] == pytest.approx([20_000 / fps, 19_000 / fps])
     assert f"seen for {39 / fps:.1f} s, from 00:00:00.0 to" in text
 
 
@@ -419,7 +419,7 @@ def test_who_is_away_for_many_long_frames_has_a_gap(tmp_path, result, page_of):
             writer.write([result(frame, fps=1)])
     summary, text, _ = page_of(record, tmp_path)
     # The last frame before the gap may stand for one and a half seconds.
-    assert summary.persons[1].seen_ms == pytest.approx(9_000 + 1_500 + 9_000)
+    assert summary.people[1].seen_ms == pytest.approx(9_000 + 1_500 + 9_000)
     slices = slices_of(text)
     assert slices.count(None) / len(slices) == pytest.approx(9.5 / 29, abs=0.02)
 
@@ -428,14 +428,14 @@ def test_one_pause_of_a_fast_video_is_not_taken_for_its_frame_rate(result):
     summary = Summary()
     for frame in range(60):
         summary.add([replace(result(frame), timestamp_ms=frame * 40 + 10_000 * (frame >= 30))])
-    assert summary.persons[1].seen_ms == pytest.approx(58 * 40 + 500)
+    assert summary.people[1].seen_ms == pytest.approx(58 * 40 + 500)
 
 
 def test_a_moment_is_the_peak_not_its_neighbours(result):
     summary = Summary()
     for frame, confidence in enumerate(np.concatenate([np.linspace(0.5, 0.9, 50)] * 2)):
         summary.add([result(frame, 1, "surprise", float(confidence), fps=10)])
-    peaks = sorted(moment.frame for moment in summary.persons[1].moments if moment.confidence > 0.8)
+    peaks = sorted(moment.frame for moment in summary.people[1].moments if moment.confidence > 0.8)
     assert 49 in peaks
     assert 99 in peaks
     assert min(np.diff(peaks)) >= 20
@@ -474,7 +474,7 @@ def test_what_was_never_certain_is_nobody_but_stays_in_the_record(tmp_path, resu
             writer.write([person, pattern])
     assert len(path.read_text().splitlines()) == 201
     summary, _, checker = page_of(path, tmp_path)
-    assert list(summary.persons) == [1]
+    assert list(summary.people) == [1]
     assert list(summary.tracks) == [1, 2, 3]
     assert "Person 1" in checker.texts
     assert "Person 2" not in checker.texts
@@ -509,6 +509,6 @@ def test_a_record_without_anybody_has_a_page(tmp_path, result, page_of):
     with RecordWriter(EMOTIONS, RecordOutputs(csv=path), smooth_ms=130) as writer:
         writer.write([result(0, 1, "fear", 0.4, uncertain=True)])
     summary, text, _ = page_of(path, tmp_path)
-    assert not summary.persons
+    assert not summary.people
     assert summary.lines() == ["(1 never certain)"]
     assert "100%" in text

@@ -46,17 +46,19 @@ _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 class WorkerLostError(Exception):
     """A worker could not finish its task.
 
+    Its text is Ray's.
+
     Attributes:
-        reason: In Ray's words.
         is_to_blame: Whether the task may be the cause; False where the machine went away.
         cause: What was raised in the worker; None where it died.
     """
 
-    def __init__(self, reason: str, *, is_to_blame: bool) -> None:
+    def __init__(
+        self, reason: str, *, is_to_blame: bool, cause: BaseException | None = None
+    ) -> None:
         super().__init__(reason)
-        self.reason = reason
         self.is_to_blame = is_to_blame
-        self.cause: BaseException | None = None
+        self.cause = cause
 
 
 class ClusterLostError(Exception):
@@ -133,7 +135,7 @@ class Cluster:
         """Give a task to a worker that is idle."""
         next(worker for worker in self._workers if worker.is_idle).give(task)
 
-    def wait(self) -> _Worker | None:
+    def wait(self) -> tuple[_Worker, Task] | None:
         """Return a worker that has finished its task or died of it; None once one gets ready.
 
         Raises:
@@ -152,7 +154,7 @@ class Cluster:
             return None
         worker = waited[ready[0]]
         if worker.task is not None:
-            return worker
+            return worker, worker.task
         try:
             worker.become_ready()
             self._failed_starts = 0
@@ -160,29 +162,23 @@ class Cluster:
             self._replace(worker)
             self._failed_starts += 1
             if self._failed_starts > STARTS * self.size:
-                raise SettingError(f"No worker gets ready: {lost.reason}") from None
+                raise SettingError(f"No worker gets ready: {lost}") from None
         return None
 
-    def take_reply(self, worker: _Worker) -> tuple[Task, PartReply]:
+    def take_reply(self, worker: _Worker) -> PartReply:
         """Return what a worker has made of its task, which it then has no more.
 
         Raises:
             WorkerLostError: if it died; another one is started in its place.
             ClusterLostError: if Ray is gone.
         """
-        try:
+        with self._replacing(worker):
             return worker.take_reply()
-        except WorkerLostError:
-            self._replace(worker)
-            raise
 
     def pieces(self, worker: _Worker, reply: PartReply) -> Iterator[bytes]:
         """The bytes of the part that a worker made; see `take_reply`."""
-        try:
+        with self._replacing(worker):
             yield from worker.pieces(reply)
-        except WorkerLostError:
-            self._replace(worker)
-            raise
 
     def _join(self, stack: contextlib.ExitStack) -> None:
         options: dict[str, Any] = {
@@ -249,6 +245,15 @@ class Cluster:
     def _start(self) -> None:
         self._workers.append(_Worker(self._ray, self._class.remote(), self._shared_setup))
 
+    @contextlib.contextmanager
+    def _replacing(self, worker: _Worker) -> Iterator[None]:
+        """Start another worker in the place of one that is lost."""
+        try:
+            yield
+        except WorkerLostError:
+            self._replace(worker)
+            raise
+
     def _replace(self, worker: _Worker) -> None:
         worker.stop()
         self._workers.remove(worker)
@@ -292,13 +297,11 @@ class _Worker:
         self.task = task
         self.future = self._actor.recognise.remote(task.sources)
 
-    def take_reply(self) -> tuple[Task, PartReply]:
+    def take_reply(self) -> PartReply:
         """Return what the actor has made of its task."""
         reply: PartReply = self._get(self.future)
-        task = self.task
-        assert task is not None
         self.task = self.future = None
-        return task, reply
+        return reply
 
     def pieces(self, reply: PartReply) -> Iterator[bytes]:
         """The bytes of the part that the actor made last."""
@@ -322,9 +325,8 @@ class _Worker:
         except self._ray.exceptions.RayError as error:
             cause = getattr(error, "cause", None)
             told = _shortened(error) if cause is None else f"{type(cause).__name__}: {cause}"
-            lost = WorkerLostError(told, is_to_blame=self._is_node_alive())
-            lost.cause = cause
-            raise lost from None
+            is_to_blame = self._is_node_alive()
+            raise WorkerLostError(told, is_to_blame=is_to_blame, cause=cause) from None
 
     def _is_node_alive(self) -> bool:
         return any(node["Alive"] and node["NodeID"] == self._node_id for node in self._ray.nodes())

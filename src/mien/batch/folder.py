@@ -19,12 +19,11 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from mien.batch.sources import BatchSource
-from mien.batch.worker import SET_ASIDE, SOURCES_KEY, PartWriter, SourceResult
+from mien.batch.worker import SET_ASIDE, SOURCES_KEY, PartWriter, SourceResult, results_json
 from mien.core.errors import DataError, OutputError
 from mien.core.files import hash_file, write_atomically
 from mien.core.lock import try_lock
@@ -236,7 +235,7 @@ class BatchFolder:
                 continue
             table = pa_parquet.read_table(part, partitioning=None)
             table = table.filter(pc.invert(pc.is_in(table["source"], _strings(names))))
-            metadata = {**(table.schema.metadata or {}), SOURCES_KEY: _json_of(kept)}
+            metadata = {**(table.schema.metadata or {}), SOURCES_KEY: results_json(kept)}
             temporary = self._unfinished / part.name
             pa_parquet.write_table(
                 table.replace_schema_metadata(metadata), temporary, compression="zstd"
@@ -395,9 +394,9 @@ def _video_row(result: SourceResult, labels: tuple[str, ...]) -> dict[str, Any]:
         for name in summary_schema(labels).names
         if hasattr(result, name)
     }
-    amount = dict(result.summary or {})
-    shares = amount.pop("probabilities") or [None] * len(labels)
-    return row | amount | dict(zip(label_columns(labels), shares, strict=True))
+    columns = dict(result.summary or {})
+    shares = columns.pop("probabilities") or [None] * len(labels)
+    return row | columns | dict(zip(label_columns(labels), shares, strict=True))
 
 
 def _has_changed(result: SourceResult, source: BatchSource) -> bool:
@@ -427,10 +426,6 @@ def _strings(names: set[str]) -> Any:
     import pyarrow as pa
 
     return pa.array(sorted(names), pa.string())
-
-
-def _json_of(results: Sequence[SourceResult]) -> bytes:
-    return json.dumps([asdict(result) for result in results]).encode()
 
 
 def _sync_folder(folder: Path) -> None:

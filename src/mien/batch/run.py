@@ -119,8 +119,8 @@ def run_batch(
             f"every_ms is {options.every_ms}; expected 0 or more milliseconds, and a finite number."
         )
     found = find_sources(inputs)
-    neither = "neither picture nor video"
-    if line := passed_over_line(list(map(Path, found.passed_over)), neither, neither):
+    passed_over = list(map(Path, found.passed_over))
+    if line := passed_over_line(passed_over, "a picture's or video's"):
         remark(line)
     asked = _asked(recognizer, settings, options)
     setup = _setup(recognizer, settings, options)
@@ -190,21 +190,19 @@ def _work(
             cluster.give(task)
         if not cluster.is_busy and not schedule.is_waiting:
             return
-        worker = cluster.wait()
-        if worker is None or worker.task is None:
+        finished = cluster.wait()
+        if finished is None:
             continue
-        task = worker.task
+        worker, task = finished
         try:
-            _, reply = cluster.take_reply(worker)
+            reply = cluster.take_reply(worker)
             folder.write_part(reply.results, reply.size_bytes, cluster.pieces(worker, reply))
             take_in(reply.results)
         except WorkerLostError as lost:
             if not lost.is_to_blame:
                 schedule.put_back(task)
             elif (source := schedule.blame(task)) is not None:
-                told = (
-                    f"{source.name} was set aside: {MOST_KILLS} workers died of it. {lost.reason}"
-                )
+                told = f"{source.name} was set aside: {MOST_KILLS} workers died of it. {lost}"
                 take_in([folder.set_aside(source, told)])
 
 

@@ -23,7 +23,6 @@ from mien.core.types import FaceEmotion
 from mien.engine.settings import EngineSettings
 from mien.faces.models import YUNET_NAME, YUNET_VARIABLE
 from mien.media.frames import Frame, FrameSource, damage_of, open_frames
-from mien.media.source import OpenedSource
 from mien.recognizer import Recognizer
 from mien.record.parquet import schema_of
 from mien.record.recognise import recognise_each, recognise_frames
@@ -261,9 +260,11 @@ class BatchWorker:
             with open_frames(
                 path, rotate_degrees=self._setup.rotate_degrees, decoder_threads=1
             ) as frames:
-                timed = _Timed(frames, result)
                 seen = recognise_frames(
-                    timed, self._recognizer, settings, every_ms=self._setup.every_ms
+                    _timed(frames, result),
+                    self._recognizer,
+                    settings,
+                    every_ms=self._setup.every_ms,
                 )
                 for _, faces in seen:
                     result.frames += 1
@@ -273,7 +274,7 @@ class BatchWorker:
         except SourceError as error:
             raise SourceError(str(error).replace(str(path), result.source)) from None
         finally:
-            result.summary = _amount(summary)
+            result.summary = _summary_columns(summary)
 
     @contextmanager
     def _local(self, source: BatchSource) -> Iterator[Path]:
@@ -296,26 +297,11 @@ class BatchWorker:
             copy.unlink(missing_ok=True)
 
 
-class _Timed(OpenedSource):
-    """The frames of an opened video; the result gets to know how long it is, by every frame read.
-
-    Args:
-        frames: The video.
-        result: What becomes of it.
-    """
-
-    def __init__(self, frames: FrameSource, result: SourceResult) -> None:
-        self.name = frames.name
-        self.fps = frames.fps
-        self.frame_count = frames.frame_count
-        self.is_live = frames.is_live
-        self._opened = frames
-        self._result = result
-
-    def _frames(self) -> Iterator[Frame]:
-        for frame in self._opened:
-            self._result.duration_ms = round(frame.timestamp_ms + 1000 / self.fps, 3)
-            yield frame
+def _timed(frames: FrameSource, result: SourceResult) -> Iterator[Frame]:
+    """Give a video's frames; with each one the result gets to know how long the video is."""
+    for frame in frames:
+        result.duration_ms = round(frame.timestamp_ms + 1000 / frames.fps, 3)
+        yield frame
 
 
 class PartWriter:
@@ -378,8 +364,7 @@ class PartWriter:
 
     def __exit__(self, *_error: object) -> None:
         self._flush()
-        content = json.dumps([asdict(result) for result in self.results])
-        self._file.add_key_value_metadata({SOURCES_KEY: content.encode()})
+        self._file.add_key_value_metadata({SOURCES_KEY: results_json(self.results)})
         self._file.close()
 
     def _flush(self) -> None:
@@ -388,6 +373,11 @@ class PartWriter:
         if self._rows:
             self._file.write_table(pa.Table.from_pylist(self._rows, schema=self._schema))
             self._rows.clear()
+
+
+def results_json(results: Sequence[SourceResult]) -> bytes:
+    """Return what became of sources as the metadata of a part hold it, under `SOURCES_KEY`."""
+    return json.dumps([asdict(result) for result in results]).encode()
 
 
 def part_schema(labels: tuple[str, ...], *, temporal: bool) -> Any:
@@ -402,12 +392,12 @@ def part_schema(labels: tuple[str, ...], *, temporal: bool) -> Any:
     return schema
 
 
-def _amount(summary: Summary) -> dict[str, Any]:
+def _summary_columns(summary: Summary) -> dict[str, Any]:
     """What a video amounts to: how many people, for how long, and what all showed on the whole."""
     seen_ms = summary.seen_ms
     answer = summary.answer
     return {
-        "people": summary.people,
+        "people": summary.people_count,
         "frames_with_faces": summary.frames,
         "seen_ms": round(seen_ms, 3),
         "uncertain_share": round(summary.uncertain_ms / seen_ms, 4) if seen_ms else None,

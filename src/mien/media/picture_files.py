@@ -62,23 +62,19 @@ def _with_numbers(name: str) -> tuple[str | int, ...]:
     return tuple(int(part) if place % 2 else part for place, part in enumerate(_NUMBER.split(name)))
 
 
-def passed_over_line(
-    paths: Sequence[Path], what: str = "no picture", what_many: str = "no pictures"
-) -> str | None:
+def passed_over_line(paths: Sequence[Path], whose: str = "a picture's") -> str | None:
     """Return one line about the files of folders that were passed over; None if there are none.
 
     Args:
         paths: The files.
-        what: What a file is by its name.
-        what_many: What files are.
+        whose: What kind of file's name they do not have.
     """
     if not paths:
         return None
     names = ", ".join(path.name for path in paths[:_MOST_TOLD])
     rest = f" and {len(paths) - _MOST_TOLD:,} more" if len(paths) > _MOST_TOLD else ""
-    is_one = len(paths) == 1
-    files = f"1 file that is {what}" if is_one else f"{len(paths):,} files that are {what_many}"
-    return f"Passed over {files} by name: {names}{rest}."
+    files = "1 file" if len(paths) == 1 else f"{len(paths):,} files"
+    return f"Passed over {files} without {whose} name: {names}{rest}."
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:

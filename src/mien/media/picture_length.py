@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from mien.media.pyav import open_to_read
+from mien.media.pyav import has_pyav, open_to_read
 
 _HOURS_MINUTES_SECONDS = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
 
@@ -20,10 +20,10 @@ def picture_ms(address: str, timeout_s: float) -> float | None:
         None where that cannot be told: the file does not state it or does not answer any more, it
         is of another kind, or PyAV is not installed.
     """
-    try:
-        import av
-    except ImportError:
+    if not has_pyav():
         return None
+    import av
+
     try:
         with open_to_read(address, timeout_s) as file:
             picture = file.streams.video[0]

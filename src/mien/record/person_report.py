@@ -133,7 +133,7 @@ def facts_of(summary: Summary) -> dict[str, str]:
     facts = {
         "From": _clock(summary.first_ms),
         "To": _clock(summary.last_ms),
-        "People": f"{summary.people:,}",
+        "People": f"{summary.people_count:,}",
         "On the whole": _answer(summary.answer),
         "Frames with a face": f"{summary.frames:,}",
         "Rows": f"{summary.rows:,}",
@@ -159,7 +159,7 @@ def counts_of(summary: Summary) -> str:
     counts = []
     if nobody := summary.never_certain:
         counts.append(f"Followed but never certain, and so counted as nobody: {nobody:,}.")
-    if rest := summary.people - len(_shown(summary)):
+    if rest := summary.people_count - len(_shown(summary)):
         counts.append(f"The {rest:,} people seen for a shorter time have no section.")
     return " ".join(counts)
 
@@ -286,8 +286,8 @@ def _cell(count: int, most: int) -> str:
     if count == 0:
         return "<td></td>"
     depth = f"{15 + 45 * count / most:.0f}%"
-    colour = f"color-mix(in srgb,var(--count) {depth},transparent)"
-    return f'<td style="background:{colour}">{count}</td>'
+    shade = f"color-mix(in srgb,var(--count) {depth},transparent)"
+    return f'<td style="background:{shade}">{count}</td>'
 
 
 def _cut_moments(

@@ -21,7 +21,7 @@ from mien.core.types import FaceEmotion
 from mien.engine.settings import EngineSettings, settings_of
 from mien.engine.stages import VideoAnalyser
 from mien.faces.gate import QualityGate
-from mien.media.frames import Frame, FrameSource, open_frames
+from mien.media.frames import Frame, open_frames
 from mien.media.image import rotate
 from mien.media.local_path import path_here
 from mien.media.picture_files import read_image
@@ -142,7 +142,7 @@ def recognise_pictures(
 
 
 def recognise_frames(
-    frames: FrameSource,
+    frames: Iterable[Frame],
     recognizer: Recognizer,
     settings: EngineSettings | None = None,
     *,
@@ -151,7 +151,7 @@ def recognise_frames(
     """The faces of each frame of an opened video, by their number.
 
     Args:
-        frames: The video; see `mien.media.frames.open_frames`.
+        frames: Those of the video, in order; see `mien.media.frames.open_frames`.
         recognizer: What recognises; used by no one else meanwhile.
         settings: How often, how calm, how sure; None for the defaults of `EngineSettings`.
         every_ms: Look at one frame in this time of the video, the first of each; 0 at all. The

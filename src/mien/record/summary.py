@@ -38,6 +38,9 @@ GONE_MS = 2 * RETURN_MS
 """Who was not seen for so long has left: a tracker gives a face that returns later another
 number."""
 
+MOST_LINES = 10
+"""So many people have a line of their own at the end of a command."""
+
 _PACE_FRAMES = 25
 
 
@@ -46,7 +49,7 @@ class _Rest:
     """Tracks of which nothing but sums is kept.
 
     Attributes:
-        people: Those who were certain at least once.
+        people_count: Those who were certain at least once.
         never_certain: The other ones.
         certain_ms: For how long labels were certain.
         uncertain_ms: For how long they were not.
@@ -55,7 +58,7 @@ class _Rest:
         answers_ms: (C,) the same, each times its certain time in milliseconds.
     """
 
-    people: int = 0
+    people_count: int = 0
     never_certain: int = 0
     most_missed: Counter[str | None] = field(default_factory=Counter)
     certain_ms: float = 0.0
@@ -71,7 +74,7 @@ class _Rest:
             self.never_certain += 1
             self.most_missed[track.most_missed] += 1
             return
-        self.people += 1
+        self.people_count += 1
         self.answers = self.answers + answer.probabilities
         self.answers_ms = self.answers_ms + track.certain_ms * answer.probabilities
 
@@ -147,7 +150,7 @@ class Summary:
             person.add(face, self.slice_ms, max(LONGEST_STEP_MS, 1.5 * between_ms))
 
     @property
-    def persons(self) -> dict[int, Person]:
+    def people(self) -> dict[int, Person]:
         """The tracks that were certain at least once, by number.
 
         A detector takes a pattern on a wall for a face now and then, and follows it; the gate calls
@@ -156,14 +159,14 @@ class Summary:
         return {number: track for number, track in self.tracks.items() if track.was_certain}
 
     @property
-    def people(self) -> int:
+    def people_count(self) -> int:
         """How many tracks were certain at least once."""
-        return len(self.persons) + self._rest.people
+        return len(self.people) + self._rest.people_count
 
     @property
     def never_certain(self) -> int:
         """How many tracks never were; those that look like no face may be none."""
-        return len(self.tracks) - len(self.persons) + self._rest.never_certain
+        return len(self.tracks) - len(self.people) + self._rest.never_certain
 
     @property
     def seen_ms(self) -> float:
@@ -185,7 +188,7 @@ class Summary:
         """
         if seen_ms := self.seen_ms:
             return self.uncertain_ms / seen_ms
-        return self.never_certain / (self.never_certain + self.people)
+        return self.never_certain / (self.never_certain + self.people_count)
 
     @property
     def answer(self) -> Answer | None:
@@ -195,9 +198,9 @@ class Summary:
         alone, all count the same.
         """
         everyone = replace(self._rest)
-        for person in self.persons.values():
+        for person in self.people.values():
             everyone.add(person)
-        if not everyone.people:
+        if not everyone.people_count:
             return None
         summed = everyone.answers_ms if np.any(everyone.answers_ms) else everyone.answers
         probabilities = np.asarray(summed)
@@ -222,7 +225,7 @@ class Summary:
             "labels": list(self.labels),
             **(nothing if answer is None else answer.document()),
             "persons": [person.document() for person in self.longest_seen()],
-            "others": self._rest.people,
+            "others": self._rest.people_count,
             "never_certain": self.never_certain,
         }
 
@@ -240,20 +243,16 @@ class Summary:
             how = f"by the temporal network {names}"
         return f"The whole clip: {answer.emotion}, {answer.confidence:.0%} {how}"
 
-    def lines(self, most: int = 10) -> list[str]:
-        """One line a person, and then what is to be known besides.
+    def lines(self) -> list[str]:
+        """A line each for those who were seen the longest, and then what is to be known besides.
 
         `Person 1: happy (58%); 12.3 s; 61% happy, 20% neutral, 11% other; 8% uncertain`: the
         person's answer with its confidence, for how long the person was seen, and the parts of
         that time. `(2 never certain: 2 mostly missed min_confidence)`: the tracks that are nobody.
-
-        Args:
-            most: Those who were seen the longest, at most so many.
         """
-        longest = self.longest_seen()
-        lines = [person.line() for person in longest[:most]]
-        if self.people > most:
-            lines.append(f"... and {self.people - most:,} more")
+        lines = [person.line() for person in self.longest_seen()[:MOST_LINES]]
+        if self.people_count > MOST_LINES:
+            lines.append(f"... and {self.people_count - MOST_LINES:,} more")
         if self.never_certain:
             why = "; ".join(self._why_never_certain())
             lines.append(f"({self.never_certain:,} never certain{f': {why}' if why else ''})")
@@ -272,7 +271,7 @@ class Summary:
 
     def longest_seen(self) -> list[Person]:
         """The persons, who was seen the longest first."""
-        return sorted(self.persons.values(), key=lambda person: -person.seen_ms)
+        return sorted(self.people.values(), key=lambda person: -person.seen_ms)
 
     def _sum_up_the_gone(self) -> None:
         """Keep no more than sums of half of those who left; see `MOST_TRACKS`."""

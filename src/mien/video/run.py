@@ -151,7 +151,7 @@ def run_video(
 
 
 def _lines(summary: Summary, frames: int, seconds: float) -> list[str]:
-    people = f"{summary.people:,} {'person' if summary.people == 1 else 'people'}"
+    people = f"{summary.people_count:,} {'person' if summary.people_count == 1 else 'people'}"
     return [
         f"{frames:,} frame{'' if frames == 1 else 's'}, "
         f"{summary.rows:,} face{'' if summary.rows == 1 else 's'}, {people} in "
