@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mien.core.errors import OutputError, SourceError
@@ -49,6 +49,21 @@ class VideoOutputs(RecordOutputs):
     blur: bool = False
 
 
+@dataclass(slots=True)
+class _Run:
+    """What came of a video.
+
+    Attributes:
+        summary: What the faces amount to.
+        frames: How many frames were looked at.
+        failure: Why it ended before its end, or is not all written; None where it is whole.
+    """
+
+    summary: Summary = field(default_factory=Summary)
+    frames: int = 0
+    failure: OutputError | SourceError | KeyboardInterrupt | None = None
+
+
 def run_video(
     source: int | str | Path,
     recognizer: Recognizer,
@@ -90,11 +105,8 @@ def run_video(
         KeyboardInterrupt: Ctrl-C ended it before its end.
     """
     _check_outputs(source, outputs)
-    summary = Summary()
     started = time.monotonic()
-    frames = 0
-    spots: Spots = {}
-    failure: OutputError | SourceError | KeyboardInterrupt | None = None
+    run = _Run()
     with make_lasting(
         open_frames(source, rotate_degrees=rotate_degrees),
         source,
@@ -104,50 +116,80 @@ def run_video(
         if line := passed_over_line(opened.passed_over):
             remark(line)
         stream = EmotionStream(opened, recognizer, settings)
-        try:
-            with ExitStack() as stack:
-                sink = _open_sink(source, opened, outputs, remark)
-                if sink is not None:
-                    stack.enter_context(sink)
-                # The last to be opened: what another record held is gone from here on.
-                record = stack.enter_context(
-                    RecordWriter(
-                        recognizer.classifier.labels,
-                        outputs,
-                        smooth_ms=settings.smooth_ms,
-                        temporal=settings.temporal is not None,
-                    )
-                )
-                stack.enter_context(stream)
-                try:
-                    for faces in stream:
-                        record.write(faces)
-                        summary.add(faces)
-                        if sink is not None:
-                            _annotate(faces, spots, blur=outputs.blur)
-                            sink.write_at(faces.image_bgr, faces.timestamp_ms)
-                        frames += 1
-                        if on_frame is not None:
-                            on_frame(frames, opened.frame_count or None)
-                except (OutputError, SourceError) as error:
-                    failure = error
-                except KeyboardInterrupt as interrupt:
-                    if not opened.is_live:
-                        failure = interrupt
-        except OutputError as error:  # What is written at the end, too, may find the disk full.
-            failure = failure or error
-    if frames or failure is None:
-        say("\n".join(_lines(summary, frames, time.monotonic() - started)))
-        if outputs.summary is not None:
-            try:
-                write_summary(outputs.summary, summary)
-            except OutputError as error:  # Where the disk is full, it is the last to fail.
-                failure = failure or error
+        sink = _open_sink(source, opened, outputs, remark)
+        _recognise(run, stream, settings, outputs, sink, on_frame)
+    if run.frames or run.failure is None:
+        _say_result(run, outputs, time.monotonic() - started, say)
     if damage := damage_of(opened):
         remark(damage)
-    if failure is not None:
-        raise failure  # What came before it was summed up first.
-    return summary
+    if run.failure is not None:
+        raise run.failure  # What came before it was summed up first.
+    return run.summary
+
+
+def _recognise(
+    run: _Run,
+    stream: EmotionStream,
+    settings: EngineSettings,
+    outputs: VideoOutputs,
+    sink: SoundVideoSink | VideoSink | None,
+    on_frame: Callable[[int, int | None], None] | None,
+) -> None:
+    """Open the record, work the stream off, and finish what is written of it."""
+    try:
+        with sink or nullcontext():
+            # The last to be opened: what another record held is gone from here on.
+            record = RecordWriter(
+                stream.recognizer.classifier.labels,
+                outputs,
+                smooth_ms=settings.smooth_ms,
+                temporal=settings.temporal is not None,
+            )
+            with record, stream:
+                _work_off(run, stream, record, sink, on_frame, blur=outputs.blur)
+    except OutputError as error:  # What is written at the end, too, may find the disk full.
+        run.failure = run.failure or error
+
+
+def _work_off(
+    run: _Run,
+    stream: EmotionStream,
+    record: RecordWriter,
+    sink: SoundVideoSink | VideoSink | None,
+    on_frame: Callable[[int, int | None], None] | None,
+    *,
+    blur: bool,
+) -> None:
+    """Recognise every frame; what ends it early, Ctrl-C or a failure, is kept in the run."""
+    opened = stream.source
+    spots: Spots = {}
+    try:
+        for faces in stream:
+            record.write(faces)
+            run.summary.add(faces)
+            if sink is not None:
+                _annotate(faces, spots, blur=blur)
+                sink.write_at(faces.image_bgr, faces.timestamp_ms)
+            run.frames += 1
+            if on_frame is not None:
+                on_frame(run.frames, opened.frame_count or None)
+    except (OutputError, SourceError) as error:
+        run.failure = error
+    except KeyboardInterrupt as interrupt:
+        if not opened.is_live:
+            run.failure = interrupt
+
+
+def _say_result(
+    run: _Run, outputs: VideoOutputs, seconds: float, say: Callable[[str], None]
+) -> None:
+    """Say what was seen, and write the summary."""
+    say("\n".join(_lines(run.summary, run.frames, seconds)))
+    if outputs.summary is not None:
+        try:
+            write_summary(outputs.summary, run.summary)
+        except OutputError as error:  # Where the disk is full, it is the last to fail.
+            run.failure = run.failure or error
 
 
 def _lines(summary: Summary, frames: int, seconds: float) -> list[str]:
