@@ -20,8 +20,7 @@ from mien.core.errors import ModelError, OutputError, SourceError
 from mien.core.temporal import bundled_temporal, load_temporal
 from mien.engine.settings import EngineSettings
 from mien.media.demo import demo_video
-from mien.media.frames import Frame, open_frames
-from mien.media.source import OpenedSource
+from mien.media.frames import Frame, FrameSource, open_frames
 from mien.recognizer import Recognizer
 from mien.record.read import read_record
 from mien.video import run
@@ -662,7 +661,7 @@ def test_the_annotated_video_of_a_camera_lasts_as_long_as_the_camera(
     pytest.importorskip("av", reason="needs mien[video]")
     times_ms = [0, 200, 400, 4400, 4600]
 
-    class Camera(OpenedSource):
+    class Camera(FrameSource):
         name, fps, frame_count, is_live = "camera", 25.0, None, True
 
         def __iter__(self):

@@ -6,8 +6,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import Self
 
 from mien.core.errors import SourceError
 from mien.media.frames import Frame, FrameSource, Source, open_frames
@@ -16,7 +14,7 @@ BACKOFF_S = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 """How long to wait before each attempt to open a lost source again."""
 
 
-class LastingSource:
+class LastingSource(FrameSource):
     """A live source that is opened again when it breaks off.
 
     Frames go on counting, and time goes on by the clock. Files are not to be wrapped: they end.
@@ -27,9 +25,6 @@ class LastingSource:
         on_lost: Called with one line when the source breaks off and is to be tried again.
         backoff_s: How long to wait before each attempt.
     """
-
-    first_ms = 0.0
-    passed_over: Sequence[Path] = ()
 
     def __init__(
         self,
@@ -103,12 +98,6 @@ class LastingSource:
         """Release the source and stop waiting for it; once more does nothing."""
         self.stop_waiting()
         self._source.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self.close()
 
     def _open_again(self, reason: SourceError, waits: Iterator[float]) -> bool:
         """Open the source again after one of the waits that are left; False if closed meanwhile."""

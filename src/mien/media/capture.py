@@ -22,7 +22,7 @@ from mien.media.edit_list import holds_sample_count
 from mien.media.ending import Seen, why_address_is_short, why_file_is_short
 from mien.media.image import opencv_name, quiet_opencv
 from mien.media.interlaced import InterlacedVideo, TimedPicture, with_interlaced
-from mien.media.source import Frame, OpenedSource, without_secrets
+from mien.media.source import Frame, FrameSource, without_secrets
 from mien.media.timeline import LONGEST_STEP_MS, FileTimeline, LiveTimeline
 from mien.media.web_file import is_web_file
 
@@ -57,7 +57,7 @@ _PIXEL_SHAPES = (0.1, 10.0)
 _SQUARE = (0.99, 1.01)
 
 
-class _CaptureSource(OpenedSource):
+class _CaptureSource(FrameSource):
     """A camera, video file or stream, read by OpenCV.
 
     Args:
@@ -115,6 +115,15 @@ class _CaptureSource(OpenedSource):
         self._failures_at_end = failures_at_end
         self._first_bgr: NDArray[np.uint8] | None = None
         self._frames_differ = False
+        self._damaged_spots = self._frames_alike = 0
+
+    @property
+    def damaged_spots(self) -> int:
+        return self._damaged_spots
+
+    @property
+    def frames_alike(self) -> int:
+        return self._frames_alike
 
     def _frames(self) -> Iterator[Frame]:
         self._begin()
@@ -169,7 +178,7 @@ class _CaptureSource(OpenedSource):
                 return
             if video.is_known:
                 self._stop_comparing()
-            self.damaged_spots += video.damaged_spots - spots
+            self._damaged_spots += video.damaged_spots - spots
             spots = video.damaged_spots
             yield picture
 
@@ -186,7 +195,7 @@ class _CaptureSource(OpenedSource):
                 failures += 1
                 continue
             if failures:
-                self.damaged_spots += 1
+                self._damaged_spots += 1
                 failures = 0
             image_bgr = np.asarray(image, dtype=np.uint8)
             self._compare(image_bgr)
@@ -199,12 +208,12 @@ class _CaptureSource(OpenedSource):
         if self._first_bgr is None:
             self._first_bgr = image_bgr.copy()  # Frames may be drawn into.
         self._frames_differ = not np.array_equal(image_bgr, self._first_bgr)
-        self.frames_alike += 1
+        self._frames_alike += 1
         if self._frames_differ:
             self._stop_comparing()
 
     def _stop_comparing(self) -> None:
-        self._frames_differ, self.frames_alike, self._first_bgr = True, 0, None
+        self._frames_differ, self._frames_alike, self._first_bgr = True, 0, None
 
     def _stated_ms(self) -> float | None:
         """The time of the frame read last, None where the source states none."""
@@ -244,7 +253,7 @@ class _CaptureSource(OpenedSource):
         )
 
 
-def open_camera(index: int) -> OpenedSource:
+def open_camera(index: int) -> FrameSource:
     """Open a camera.
 
     Raises:
@@ -265,7 +274,7 @@ def open_camera(index: int) -> OpenedSource:
     )
 
 
-def open_url(url: str, decoder_threads: int | None = None) -> OpenedSource:
+def open_url(url: str, decoder_threads: int | None = None) -> FrameSource:
     """Open a stream, or a file that another machine serves.
 
     Args:
@@ -313,7 +322,7 @@ def file_on_input() -> Path | None:
     return _FILE_ON_INPUT if is_file and _FILE_ON_INPUT.exists() else None
 
 
-def open_standard_input(decoder_threads: int | None = None) -> OpenedSource:
+def open_standard_input(decoder_threads: int | None = None) -> FrameSource:
     """Open the video that comes through a pipe, or the file that standard input is.
 
     Args:
@@ -347,7 +356,7 @@ def open_standard_input(decoder_threads: int | None = None) -> OpenedSource:
 
 def open_file(
     path: Path, name: str | None = None, decoder_threads: int | None = None
-) -> OpenedSource:
+) -> FrameSource:
     """Open a video file.
 
     Args:

@@ -36,7 +36,7 @@ from mien.media.picture_files import (
 )
 from mien.media.pictures import Picture, is_pillow, load_picture
 from mien.media.pyav import has_pyav
-from mien.media.source import Frame, FrameSource, OpenedSource
+from mien.media.source import Frame, FrameSource
 
 __all__ = [
     "FOLDER_FPS",
@@ -161,7 +161,7 @@ def damage_of(source: FrameSource) -> str | None:
     )
 
 
-class _PictureSource(OpenedSource):
+class _PictureSource(FrameSource):
     """The pictures of a folder, one after another at `FOLDER_FPS`."""
 
     is_live = False
@@ -192,7 +192,7 @@ class _PictureSource(OpenedSource):
         return SourceError(f"{count} could not be read; the others were used. {told}{rest}")
 
 
-class _LoadedPicture(OpenedSource):
+class _LoadedPicture(FrameSource):
     """A picture that is in the memory already."""
 
     is_live = False
@@ -208,7 +208,7 @@ class _LoadedPicture(OpenedSource):
         yield Frame(0, 0.0, self._image_bgr.copy())
 
 
-def _open(source: Source, decoder_threads: int | None) -> OpenedSource:
+def _open(source: Source, decoder_threads: int | None) -> FrameSource:
     if isinstance(source, np.ndarray) or is_pillow(source):
         return _LoadedPicture(load_picture(source))
     if isinstance(source, bool) or not isinstance(
@@ -245,7 +245,7 @@ def _open(source: Source, decoder_threads: int | None) -> OpenedSource:
         raise SourceError(f"{path} cannot be read: {error.strerror}.") from None
 
 
-def _open_folder(folder: Path) -> OpenedSource:
+def _open_folder(folder: Path) -> FrameSource:
     files = [path for path in folder.iterdir() if path.is_file() and not is_hidden(path)]
     files.sort(key=natural_order)
     pictures = [path for path in files if is_picture(path)]

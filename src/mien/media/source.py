@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Self
 from urllib.parse import urlsplit, urlunsplit
 
 import numpy as np
@@ -40,7 +40,7 @@ class Frame:
     image_bgr: NDArray[np.uint8]
 
 
-class FrameSource(Protocol):
+class FrameSource:
     """An opened source: iterate over it once, then close it (or use it in a `with`).
 
     Iterating raises SourceError where a camera or stream stops giving frames, a file breaks off, or
@@ -63,14 +63,16 @@ class FrameSource(Protocol):
         first_ms: How long the video's track had gone on when the first picture came, in
             milliseconds, as in a recording that was cut; 0 until it came.
         passed_over: The files of a folder that are no pictures by their name; hidden ones excepted.
+        rotate_degrees: By how much every frame is turned clockwise.
     """
 
     name: str
     fps: float
     frame_count: int | None
     is_live: bool
-    first_ms: float
-    passed_over: Sequence[Path]
+    first_ms = 0.0
+    passed_over: Sequence[Path] = ()
+    rotate_degrees = 0
 
     @property
     def damaged_spots(self) -> int:
@@ -78,36 +80,12 @@ class FrameSource(Protocol):
 
         Frames may be missing there; the times of the others are right.
         """
-        ...
+        return 0
 
     @property
     def frames_alike(self) -> int:
         """How many frames of a video there were until now, if all are one picture; else 0."""
-        ...
-
-    def __iter__(self) -> Iterator[Frame]: ...
-
-    def close(self) -> None:
-        """Release the camera, file or connection; once more does nothing."""
-        ...
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(self, *_error: object) -> None: ...
-
-
-class OpenedSource:
-    """What every source shares: it is its own context manager, and turns its frames."""
-
-    name: str
-    fps: float
-    frame_count: int | None
-    is_live: bool
-    damaged_spots = 0
-    frames_alike = 0
-    first_ms = 0.0
-    passed_over: Sequence[Path] = ()
-    rotate_degrees = 0
+        return 0
 
     def __iter__(self) -> Iterator[Frame]:
         for frame in self._frames():
@@ -115,10 +93,11 @@ class OpenedSource:
             yield Frame(frame.index, frame.timestamp_ms, image_bgr)
 
     def _frames(self) -> Iterator[Frame]:
+        """The frames before they are turned; what a kind of source has of its own."""
         raise NotImplementedError
 
     def close(self) -> None:
-        """Nothing to release."""
+        """Release the camera, file or connection; once more does nothing."""
 
     def __enter__(self) -> Self:
         return self
