@@ -126,6 +126,7 @@ def test_each_source_that_the_page_saved_has_its_own_time(tmp_path, result, page
     path.write_text("\n".join([rows[0], *sorted(rows[1:], reverse=True), ""]))
     again, _, _ = page_of(path, tmp_path)
     assert again.films["camera"].people[1].seen_ms == pytest.approx(249 * 40)
+    assert again.photos.faces == 1
 
 
 @pytest.mark.parametrize("step", [1, 50])

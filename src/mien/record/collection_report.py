@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from html import escape
 from pathlib import Path
 
 from mien.core.errors import DataError
 from mien.core.types import FaceEmotion
 from mien.record.page import fill_page
-from mien.record.person_report import NOTES, Pace, counts_of, facts_of, sections_of
+from mien.record.person_report import NOTES, counts_of, facts_of, sections_of, summarise_by_source
 from mien.record.picture_report import PictureSummary, picture_facts, picture_sections
 from mien.record.read import nothing_to_show, read_collection
 from mien.record.summary import Summary
@@ -55,14 +52,7 @@ def collection_page(
         DataError: if the record is none, holds no row, or the video or folder is not what it is of.
         SourceError: if a file whose faces are to be shown cannot be read.
     """
-    collection = _collect(partial(read_collection, record))
-    if collection is None:
-        # Somebody has sorted it by something else; only then does it have to fit into the memory.
-        in_order = sorted(
-            read_collection(record), key=lambda row: (row[1].timestamp_ms, row[1].frame)
-        )
-        collection = _collect(lambda: in_order)
-    assert collection is not None
+    collection = _collect(record)
     if not collection.labels:
         raise nothing_to_show(record)
     video, folder = _kind_of(faces_from, collection, record)
@@ -107,24 +97,19 @@ def _kind_of(
     )
 
 
-def _collect(rows: Callable[[], Iterable[tuple[str, FaceEmotion]]]) -> Collection | None:
-    """Sum rows up by source; None if those of one are not in the order of time."""
-    paces: defaultdict[str, Pace] = defaultdict(Pace)
-    for source, face in rows():
-        paces[source].add(face)
+def _collect(record: Path) -> Collection:
     collection = Collection()
-    before_ms: defaultdict[str, float] = defaultdict(lambda: -math.inf)
-    for source, face in rows():
-        if face.track_id == 0:  # Nobody is followed through a photo.
-            collection.photos.add_face(source, face)
-            continue
-        film = collection.films.get(source)
-        if film is None:
-            film = collection.films[source] = Summary(every_ms=paces[source].every_ms)
-        if face.timestamp_ms < before_ms[source]:
-            return None
-        before_ms[source] = face.timestamp_ms
-        film.add([face])
+
+    def rows_of_films() -> Iterator[tuple[str, FaceEmotion]]:
+        # Every reading meets all of them: one for the photos alone would parse the file once more.
+        collection.photos = PictureSummary()
+        for source, face in read_collection(record):
+            if face.track_id == 0:  # Nobody is followed through a photo.
+                collection.photos.add_face(source, face)
+            else:
+                yield source, face
+
+    collection.films = summarise_by_source(rows_of_films)
     return collection
 
 

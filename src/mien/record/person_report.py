@@ -6,7 +6,6 @@ import json
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
 from html import escape
 from pathlib import Path
 
@@ -53,9 +52,10 @@ def record_page(record: Path, video: Path | None, rotate_degrees: int) -> tuple[
             what it was made of, as far as that shows.
         SourceError: if the video cannot be read.
     """
-    summary = summarise(partial(read_record, record))
-    if not summary.rows:
+    summaries = summarise_by_source(lambda: (("", face) for face in read_record(record)))
+    if not summaries:
         raise nothing_to_show(record)
+    (summary,) = summaries.values()
     return summary, fill_page(
         record.name,
         "Emotions that faces showed, person by person.",
@@ -66,39 +66,40 @@ def record_page(record: Path, video: Path | None, rotate_degrees: int) -> tuple[
     )
 
 
-def summarise(rows: Callable[[], Iterable[FaceEmotion]]) -> Summary:
-    """Return what rows amount to.
+def summarise_by_source(
+    rows: Callable[[], Iterable[tuple[str, FaceEmotion]]],
+) -> dict[str, Summary]:
+    """Return what rows amount to, by the name of their source.
 
     Args:
-        rows: Called for the rows, which are read twice: first for the time between the frames that
-            were looked at.
+        rows: Called for the rows, each with its source's name. They are read twice: first for the
+            time between the frames that were looked at.
     """
-    summary = _summed(rows)
-    if summary is not None:
-        return summary
-    # Somebody has sorted it by something else; only then does it have to fit into the memory.
-    in_order = sorted(rows(), key=lambda face: (face.timestamp_ms, face.frame))
-    summary = _summed(lambda: in_order)
-    assert summary is not None
-    return summary
+    summaries = _summed(rows)
+    if summaries is None:
+        # Somebody has sorted it by something else; only then does it have to fit into the memory.
+        in_order = sorted(rows(), key=lambda row: (row[1].timestamp_ms, row[1].frame))
+        summaries = _summed(lambda: in_order)
+        assert summaries is not None
+    return summaries
 
 
-def _summed(rows: Callable[[], Iterable[FaceEmotion]]) -> Summary | None:
-    """Sum rows up; None if they are not in the order of time."""
-    pace = Pace()
-    for face in rows():
-        pace.add(face)
-    summary = Summary(every_ms=pace.every_ms)
-    before_ms = -math.inf
-    for face in rows():
-        if face.timestamp_ms < before_ms:
+def _summed(rows: Callable[[], Iterable[tuple[str, FaceEmotion]]]) -> dict[str, Summary] | None:
+    """Sum rows up; None if those of a source are not in the order of time."""
+    paces: defaultdict[str, _Pace] = defaultdict(_Pace)
+    for source, face in rows():
+        paces[source].add(face)
+    summaries = {source: Summary(every_ms=pace.every_ms) for source, pace in paces.items()}
+    before_ms = dict.fromkeys(paces, -math.inf)
+    for source, face in rows():
+        if face.timestamp_ms < before_ms[source]:
             return None
-        before_ms = face.timestamp_ms
-        summary.add([face])
-    return summary
+        before_ms[source] = face.timestamp_ms
+        summaries[source].add([face])
+    return summaries
 
 
-class Pace:
+class _Pace:
     """How often a video was looked at.
 
     `mien batch --every` passes frames over. A record does not say so, but then most of its rows are
