@@ -32,10 +32,13 @@ from mien.export.onnx_file import (
     export_network,
     has_calibrated_export,
 )
+from mien.export.temporal import export_temporal
 from mien.models.build import build_network, join_heads, to_plain_float32
 from mien.models.config import VGGConfig
 from mien.models.heads import FACE_LIKENESS, FEATURES, LABEL_HEAD
 from mien.models.keras_file import load_network, save_network
+from mien.training.fit import shipped_network
+from mien.training.run_folder import RunFolder
 
 RECIPE = """
 title = "A toy"
@@ -309,15 +312,31 @@ def test_a_run_is_exported_where_its_folder_holds_another_artifact(finished_run,
     np.testing.assert_allclose(answers(artifact, black), expected, atol=1e-4)
 
 
+def damaged_network():
+    content = bytearray(shipped_network().read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    return bytes(content)
+
+
 @pytest.mark.parametrize(
-    ("content", "message"), [(None, "There is no network"), (b"PK but no zip", "not a .keras file")]
+    ("content", "message"),
+    [
+        (None, "There is no network"),
+        (b"PK but no zip", "not a .keras file"),
+        (damaged_network(), "cannot load"),
+    ],
+    ids=["missing", "no zip", "damaged"],
 )
 def test_what_is_no_keras_file_is_one_line(tmp_path, capsys, content, message):
-    path = tmp_path / "x.keras"
+    folder = RunFolder(tmp_path)
     if content:
-        path.write_bytes(content)
-    assert run("export", path) == 2
+        folder.network.write_bytes(content)
+    assert run("export", folder.network) == 2
     assert message in capsys.readouterr().err
+    names = ("experiment", "face_artifact", "face_artifact_sha256", "reading", "labels")
+    folder.write_metrics(dict.fromkeys(names, "x"))
+    with pytest.raises(ModelError, match=message):
+        export_temporal(folder)
 
 
 def test_a_network_of_another_shape_is_refused(tmp_path):

@@ -12,7 +12,9 @@ import pytest
 keras = pytest.importorskip("keras", reason="needs mien[train]")
 
 from mien.cli import main
+from mien.core.artifact import load_artifact
 from mien.core.errors import DataError, ModelError
+from mien.core.labels import EMOTIONS
 from mien.data import test_faces
 from mien.data.face_sequences import FaceSequence
 from mien.data.synthetic import synthetic_dataset, write_csv
@@ -270,6 +272,33 @@ def test_a_network_over_time_that_names_no_network_of_faces_is_one_clear_line(tm
         told = capsys.readouterr().err
         assert "metrics.json does not say" in told
         assert missing in told
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [(None, "There is no network"), (b"PK but no zip", "not a .keras file")]
+)
+def test_a_network_over_time_that_is_not_there_or_damaged_is_one_clear_line(
+    workplace, tmp_path, capsys, content, message
+):
+    run = RunFolder(tmp_path / "run")
+    run.path.mkdir()
+    run.recipe.write_text(RECIPE)
+    shipped = load_artifact()
+    run.write_metrics(
+        {
+            "experiment": "032_toy",
+            "face_artifact": shipped.experiment,
+            "face_artifact_sha256": shipped.sha256,
+            "reading": "raters",
+            "labels": list(EMOTIONS),
+        }
+    )
+    if content:
+        run.network.write_bytes(content)
+    with pytest.raises(SystemExit) as stopped:
+        main(["evaluate", "--model", str(run.network), "--data", str(workplace / "train.csv")])
+    assert stopped.value.code == 2
+    assert message in capsys.readouterr().err
 
 
 def test_what_is_missing_is_found_before_a_run_is_thrown_away(workplace, tmp_path):

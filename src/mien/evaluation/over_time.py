@@ -19,7 +19,6 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-import mien.models.temporal  # noqa: F401  (registers its layers with Keras)
 from mien.core.errors import DataError, ModelError
 from mien.core.files import refuse_overwriting
 from mien.core.labels import EMOTIONS
@@ -34,6 +33,7 @@ from mien.evaluation.ledger import append_entry, describe_look, find_entry
 from mien.evaluation.metrics import widening_of_few
 from mien.evaluation.network import short_name
 from mien.evaluation.test_set import data_to_score, faces_to_score, votes_for_test
+from mien.models.keras_file import open_keras_file
 from mien.recognizer import Recognizer
 from mien.training.config import Experiment, load_experiment
 from mien.training.face_sequences import (
@@ -123,10 +123,8 @@ class OverTimeReport:
         return lines
 
 
-def is_network_over_time(path: Path | None) -> bool:
-    """Whether a file is a temporal network in its run's folder."""
-    if path is None or path.suffix != ".keras":
-        return False
+def is_network_over_time(path: Path) -> bool:
+    """Whether a `.keras` file is a temporal network in its run's folder."""
     recipe = RunFolder(path.parent).recipe
     return recipe.is_file() and load_experiment(recipe).network.family == "temporal"
 
@@ -158,7 +156,7 @@ def score_over_time(
         SettingError: if no data are named for a network that learnt from clips.
         OutputError: if a file to write is one that is read.
         ModelError: if it belongs to another face artifact than the one that ships, or does not say
-            to which.
+            to which; or if its file is missing or damaged.
         DataError: if the data are not usable.
     """
     run = RunFolder(network_path.parent)
@@ -175,7 +173,7 @@ def score_over_time(
             f"{found.experiment} ({found.sha256}): train it again with  mien train {run.recipe} "
             "--restart"
         )
-    network = keras.saving.load_model(network_path, compile=False, safe_mode=True)
+    network = open_keras_file(network_path)
     sequences, look = _sequences(data, recognizer, run, experiment, remark)
     report = compare_ways(network, sequences, metrics["experiment"], short_name(data))
     if look is not None:

@@ -12,6 +12,7 @@ from mien.core.errors import ModelError
 from mien.core.session import open_session
 from mien.core.temporal import TEMPORAL_NAME, TemporalArtifact, write_temporal
 from mien.export.keras_graph import to_bytes, to_onnx_graph
+from mien.models.keras_file import open_keras_file
 from mien.models.temporal import LONGEST_ELAPSED_MS, QUALITY, step_network
 from mien.training.run_folder import RunFolder
 
@@ -26,11 +27,11 @@ def export_temporal(run: RunFolder) -> TemporalArtifact:
     """Write `temporal.onnx` and `temporal.json` into the folder of a finished run.
 
     Raises:
-        ModelError: if its steps do not give what Keras gives for whole sequences, or the run does
-            not say which network of faces it belongs to.
+        ModelError: if its file is missing or damaged, its steps do not give what Keras gives for
+            whole sequences, or the run does not say which network of faces it belongs to.
     """
     metrics = run.read_metrics_over_time()
-    network = keras.saving.load_model(run.network, compile=False, safe_mode=True)
+    network = open_keras_file(run.network)
     step = step_network(network)
     given = network.get_layer("seen")
     artifact = TemporalArtifact(

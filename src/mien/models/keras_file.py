@@ -10,7 +10,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-import mien.models.normalization  # noqa: F401  (registers mien's own layers with Keras)
+import mien.models.normalization
+import mien.models.temporal  # noqa: F401  (both register mien's own layers with Keras)
 from mien.core.artifact import MOST_LABELS
 from mien.core.errors import ModelError, OutputError
 from mien.core.labels import EMOTIONS
@@ -34,18 +35,11 @@ def save_network(network: keras.Model, path: Path) -> None:
         raise OutputError(f"{path} cannot be written: {error}.") from error
 
 
-def load_network(path: Path) -> keras.Model:
-    """Open a `.keras` file, without running code that it may hold, and name its outputs.
-
-    Args:
-        path: A file of Keras 3, of `save_network` or with one output, (N, C) for 2 to 16 classes.
-
-    Returns:
-        A model from (N, 48, 48, 1) to named outputs as `mien.models.build.build_network` makes it;
-        perhaps without `FEATURES` and `VOTE_HEAD`.
+def open_keras_file(path: Path) -> keras.Model:
+    """Open a `.keras` file of Keras 3, without running code that it may hold.
 
     Raises:
-        ModelError: if the file is missing, is damaged, or its network reads or gives other shapes.
+        ModelError: if it is missing or damaged.
     """
     if not path.is_file():
         raise ModelError(
@@ -57,9 +51,25 @@ def load_network(path: Path) -> keras.Model:
             f"{path} is not a .keras file of Keras 3 (a zip archive), or it is cut short."
         )
     try:
-        model = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (ValueError, TypeError, KeyError, OSError) as error:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except (ValueError, TypeError, KeyError, OSError, zipfile.BadZipFile) as error:
         raise ModelError(f"Keras {keras.__version__} cannot load {path}: {error}") from error
+
+
+def load_network(path: Path) -> keras.Model:
+    """Open the `.keras` file of a network of faces, and name its outputs.
+
+    Args:
+        path: A file of Keras 3, of `save_network` or with one output, (N, C) for 2 to 16 classes.
+
+    Returns:
+        A model from (N, 48, 48, 1) to named outputs as `mien.models.build.build_network` makes it;
+        perhaps without `FEATURES` and `VOTE_HEAD`.
+
+    Raises:
+        ModelError: if the file is missing, is damaged, or its network reads or gives other shapes.
+    """
+    model = open_keras_file(path)
     outputs = _name_outputs(model)
     shapes = {name: tensor.shape for name, tensor in outputs.items() if name in HEADS}
     of_labels = shapes.get(LABEL_HEAD, (None, None))
