@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -131,7 +132,22 @@ def uninterrupted(toy: tuple[Path, Path], tmp_path_factory: pytest.TempPathFacto
     return folder
 
 
-def train_toy(recipe: Path, faces: Path, run: Path, logs: Path) -> None:
+class StoppedError(Exception):
+    """As a kill after an epoch."""
+
+
+def stop_after_the_first_epoch(line: str) -> None:
+    if line.startswith("epoch 1/"):
+        raise StoppedError
+
+
+def train_toy(
+    recipe: Path,
+    faces: Path,
+    run: Path,
+    logs: Path,
+    say: Callable[[str], None] = lambda _line: None,
+) -> None:
     train(
         TrainingJob(
             recipe=load_recipe(recipe),
@@ -139,7 +155,7 @@ def train_toy(recipe: Path, faces: Path, run: Path, logs: Path) -> None:
             votes_file=Path("not read"),  # The toy's recipe learns labels only.
             run=RunFolder(run),
             log_folder=logs,
-            say=lambda _line: None,
+            say=say,
         )
     )
 
@@ -529,3 +545,29 @@ def test_a_paused_copy_takes_the_place_of_a_damaged_snapshot(
     newest = newest_snapshot(run.state)
     assert newest is not None
     assert (newest.name, (newest / "state.json").read_text()) == ("epoch_0007", run.paused.name)
+
+
+def test_a_killed_run_goes_on_with_less_room_than_one_needs_to_begin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe, faces, run = tmp_path / "toy.toml", tmp_path / "train.csv", tmp_path / "run"
+    wide = RECIPE.replace("dense_units = [16]", "dense_units = [1024]")
+    recipe.write_text(wide.replace("epochs = 6", "epochs = 2"), encoding="utf-8")
+    write_csv(synthetic_dataset(70, seed=1), faces)
+    room = shutil.disk_usage(tmp_path)
+
+    def leave(free: int, *, total: int = room.total) -> None:
+        left = room._replace(free=free, total=total)
+        monkeypatch.setattr(shutil, "disk_usage", lambda _path: left)
+
+    # For one snapshot, not for all that a run writes.
+    leave(40_000_000)
+    with pytest.raises(OutputError, match="40 MB of room; a run of this network needs 57 MB"):
+        train_toy(recipe, faces, run, tmp_path / "logs")
+    # Some file systems tell no figures at all.
+    leave(0, total=0)
+    with pytest.raises(StoppedError):
+        train_toy(recipe, faces, run, tmp_path / "logs", stop_after_the_first_epoch)
+    leave(40_000_000)
+    train_toy(recipe, faces, run, tmp_path / "logs")
+    assert read_history(run)["epoch"] == [1, 2]

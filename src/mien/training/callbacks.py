@@ -34,6 +34,12 @@ _OVERHEAD_BYTES = 1_000_000
 """What a file of weights takes besides its numbers, and more."""
 
 
+def free_bytes(folder: Path) -> int | None:
+    """Return the room where a folder is or will be; None where a file system tells no figures."""
+    disk = shutil.disk_usage(next(each for each in (folder, *folder.parents) if each.exists()))
+    return disk.free if disk.total else None
+
+
 @contextlib.contextmanager
 def writing(what: str, epoch: int, folder: Path, least_bytes: int = 0) -> Iterator[None]:
     """Say what an epoch could not write, and how to go on, where the disk is full.
@@ -48,21 +54,19 @@ def writing(what: str, epoch: int, folder: Path, least_bytes: int = 0) -> Iterat
     Raises:
         OutputError: where there is less room, and for an error of the system or of h5py.
     """
-    there = next(each for each in (folder, *folder.parents) if each.exists())
-    disk = shutil.disk_usage(there)
-    free_mb = disk.free / 1e6
+    free = free_bytes(folder)
     try:
-        # Some file systems tell no figures at all.
-        if disk.total and disk.free < least_bytes:
+        if free is not None and free < least_bytes:
             raise OSError(errno.ENOSPC, f"{least_bytes / 1e6:,.0f} MB are needed")
         yield
     except (OSError, RuntimeError) as error:
         # h5py raises both where a disk is full.
         said = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        left = "" if free is None else f"; {free / 1e6:,.0f} MB were free"
         raise OutputError(
             f"{what} of epoch {epoch + 1} cannot be written to {folder} "
-            f"({said.splitlines()[0]}; {free_mb:,.0f} MB were free). Make room and give the same "
-            "command: the run goes on from the epoch before."
+            f"({said.splitlines()[0]}{left}). Make room and give the same command: the run goes on "
+            "from the epoch before."
         ) from error
 
 

@@ -7,7 +7,6 @@ What a run leaves, and where, is `mien.training.run_folder.RunFolder`.
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -34,6 +33,7 @@ from mien.training.callbacks import (
     FiniteLoss,
     ProgressLine,
     RunState,
+    free_bytes,
 )
 from mien.training.config import (
     SHIPPED,
@@ -78,7 +78,8 @@ from mien.training.weight_average import WeightAverage
 
 _COPIES_ON_DISK = 12
 """Two snapshots and the one being written, each of the weights, two moments of the optimizer and
-the best weights so far: the room that a run asks for, in float32 weights of the network."""
+the best weights so far: the room that a run asks for where it begins, in the network's float32
+weights."""
 
 
 def train(job: TrainingJob, *, augment_on_device: bool | None = None) -> Path:
@@ -179,9 +180,9 @@ def _find(job: TrainingJob) -> _Found:
         vote_head=with_votes,
         any_size=experiment.training.early_epochs > 0,
     )
-    _check_room(network, run)
     begins = job.restart or newest_of(run.state, run.paused) is None
     if begins:
+        _check_room(network, run)
         load_pretrained(network, experiment.network)
         if start := experiment.training.start_from:
             finished = shipped_network() if start == SHIPPED else RunFolder(runs / start).network
@@ -258,9 +259,8 @@ def _show_finished(job: TrainingJob) -> Path:
 
 def _check_room(network: keras.Model, run: RunFolder) -> None:
     needed = network.count_params() * 4 * _COPIES_ON_DISK
-    folder = next(each for each in (run.path, *run.path.parents) if each.exists())
-    free = shutil.disk_usage(folder).free
-    if free < needed:
+    free = free_bytes(run.path)
+    if free is not None and free < needed:
         raise OutputError(
             f"{run.path} has {free / 1e6:,.0f} MB of room; a run of this network needs "
             f"{needed / 1e6:,.0f} MB for its snapshots: make room, or name another folder with "
