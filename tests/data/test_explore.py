@@ -127,6 +127,20 @@ def test_own_classes_are_explored_and_pictures_that_cannot_be_read_are_told(tmp_
         explore([tmp_path / "own", tmp_path / "train.csv"], out)
 
 
+def test_a_folder_and_classes_of_any_name_are_drawn(tmp_path: Path) -> None:
+    pictures = synthetic_dataset(6, seed=1).faces_u8
+    for number, name in enumerate(["a$^$b", "c 顔", "d$"] * 2):
+        folder = tmp_path / "own$_$" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        # One picture is of two classes. OpenCV opens no such names on every system.
+        drawn = tmp_path / "drawn.png"
+        cv2.imwrite(str(drawn), pictures[0 if number == 1 else number])
+        drawn.rename(folder / f"{number}.png")
+    explore([tmp_path / "own$_$"], tmp_path / "out")
+    names = {path.name for path in (tmp_path / "out").glob("*.png")}
+    assert {"class_balance.png", "mean_faces.png", "brightness.png", "label_conflicts.png"} < names
+
+
 def test_two_splits_of_one_name_are_refused(files: list[Path], tmp_path: Path) -> None:
     with pytest.raises(DataError, match="two splits named 'train'"):
         explore([files[0], files[0]], tmp_path / "out")

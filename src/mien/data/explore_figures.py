@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from mien.core.files import write_atomically
 from mien.core.preprocess import FACE_SIZE
+from mien.data.figure_file import any_text
 
 SAMPLES_OF_CLASS = 12
 SHOWN_CONFLICTS = 40
@@ -24,6 +25,7 @@ _GAP_PIXELS = 4
 _CAPTION_PIXELS = 20
 
 
+@any_text()
 def draw_class_balance(
     labels: Mapping[str, NDArray[np.int64]], names: Sequence[str], path: Path
 ) -> None:
@@ -51,6 +53,7 @@ def draw_class_balance(
     _save(figure, path)
 
 
+@any_text()
 def draw_samples(
     faces_u8: NDArray[np.uint8],
     labels: NDArray[np.int64] | None,
@@ -87,6 +90,7 @@ def draw_samples(
     _save(figure, path)
 
 
+@any_text()
 def draw_mean_faces(
     faces_u8: Mapping[str, NDArray[np.uint8]],
     labels: Mapping[str, NDArray[np.int64]],
@@ -126,6 +130,7 @@ def _means_of_classes(
     return means
 
 
+@any_text()
 def draw_brightness(
     faces_u8: Mapping[str, NDArray[np.uint8]],
     labels: Mapping[str, NDArray[np.int64]],
@@ -168,6 +173,7 @@ def draw_brightness(
     _save(figure, path)
 
 
+@any_text()
 def draw_conflicts(
     faces_u8: Sequence[NDArray[np.uint8]],
     labels: Sequence[Mapping[str, int]],

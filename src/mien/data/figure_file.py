@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -10,6 +13,14 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from mien.core.files import write_atomically
+
+
+@contextlib.contextmanager
+def any_text() -> Iterator[None]:
+    """Let labels be any text: no formula in dollars, and a box where the font lacks a letter."""
+    with warnings.catch_warnings(), plt.rc_context({"text.parse_math": False}):
+        warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
+        yield
 
 
 def write_figure(figure: Figure, path: Path) -> None:

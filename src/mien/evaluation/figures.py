@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -12,19 +10,11 @@ import numpy as np
 import seaborn
 from numpy.typing import NDArray
 
-from mien.data.figure_file import write_figure
+from mien.data.figure_file import any_text, write_figure
 from mien.evaluation.calibration import Calibration
 
 
-@contextlib.contextmanager
-def _any_text() -> Iterator[None]:
-    """Let labels be any text: no formula in dollars, and a box where the font lacks a letter."""
-    with warnings.catch_warnings(), plt.rc_context({"text.parse_math": False}):
-        warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
-        yield
-
-
-@_any_text()
+@any_text()
 def draw_confusion_matrix(
     confusion: list[list[int]], names: Sequence[str], path: Path, *, title: str
 ) -> None:
@@ -63,7 +53,7 @@ def draw_confusion_matrix(
     write_figure(figure, path)
 
 
-@_any_text()
+@any_text()
 def draw_reliability_diagram(
     before: Calibration, after: Calibration, path: Path, *, title: str
 ) -> None:
@@ -108,7 +98,7 @@ def draw_reliability_diagram(
     write_figure(figure, path)
 
 
-@_any_text()
+@any_text()
 def draw_contact_sheet(
     faces_u8: NDArray[np.uint8], captions: Sequence[str], path: Path, *, title: str
 ) -> None:
