@@ -210,6 +210,9 @@ def test_a_run_may_not_have_known_the_same_data_otherwise(tmp_path: Path) -> Non
     check_same_faces([run], faces, SplitConfig())  # It does not tell its faces.
     run.data.write_text(json.dumps(describe_data(faces)))
     check_same_faces([run], faces, SplitConfig())
+    recipe = run.recipe.rename(tmp_path / "elsewhere.toml")
+    check_same_faces([run], faces, SplitConfig())  # Of faces without groups nothing asks for it.
+    recipe.rename(run.recipe)
     by_person = replace(faces, groups=np.array([f"person {i // 5}" for i in range(70)]))
     with pytest.raises(ModelError, match=r"other was trained on .*train\.csv as it was before"):
         check_same_faces([run], by_person, SplitConfig())

@@ -179,25 +179,25 @@ def check_same_faces(runs: Sequence[RunFolder], faces: LabelledFaces, split: Spl
         if faces.source is None or not run.data.is_file():
             continue
         if splits_alike(faces, run):
-            other = load_experiment(run.recipe).split.validation_fraction
-            if (
-                faces.groups is not None
-                and faces.kept_for_validation is None
-                and other != split.validation_fraction
-            ):
-                raise ModelError(
-                    f"{run.path.name} trains on faces that would choose this run's epoch: of faces "
-                    f"with groups its [split] has validation_fraction = {other}, this one's "
-                    f"{split.validation_fraction}. Give both the same."
-                )
-            continue
-        if _knows_otherwise(run, faces):
+            if faces.groups is not None and faces.kept_for_validation is None:
+                _check_same_fraction(run, split)
+        elif _knows_otherwise(run, faces):
             raise ModelError(
                 f"{run.path.name} was trained on {faces.source} as it was before, or on its "
                 "pictures in another file or order, or with other labels or groups, so that it may "
                 f"know faces that would choose this run's epoch: train "
                 f"experiments/{run.path.name}.toml again with --restart, and on the same data."
             )
+
+
+def _check_same_fraction(run: RunFolder, split: SplitConfig) -> None:
+    other = load_experiment(run.recipe).split.validation_fraction
+    if other != split.validation_fraction:
+        raise ModelError(
+            f"{run.path.name} trains on faces that would choose this run's epoch: of faces "
+            f"with groups its [split] has validation_fraction = {other}, this one's "
+            f"{split.validation_fraction}. Give both the same."
+        )
 
 
 def check_shipped_knows_no_validation(faces: LabelledFaces, split: SplitConfig) -> None:
