@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("matplotlib", reason="needs mien[train]")
+keras = pytest.importorskip("keras", reason="needs mien[train]")
 
 from mien.core.errors import DataError, OutputError
+from mien.training.architecture import write_architecture_report
+from mien.training.config import load_experiment
 from mien.training.curves import redraw_learning_curves
 from mien.training.iterations import iteration_history
 from mien.training.run_folder import RunFolder
@@ -98,6 +100,36 @@ def test_networks_over_time_stand_apart(tmp_path: Path) -> None:
     assert lines[gap + 1].startswith("Temporal networks: the shares of time steps")
     (row,) = (line for line in lines[gap:] if line.startswith("032_temporal"))
     assert row.split()[1:8] == ["19,376", "12", "1.6", "84.7%", "83.0%", "82.2%", "78.8%"]
+
+
+def test_what_is_learnt_of_another_networks_weights_is_said_as_the_recipe_has_it(
+    tmp_path: Path,
+) -> None:
+    model = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(1)])
+    figures = ("validation_accuracy", "validation_loss", "training_minutes")
+    counts = ("parameters", "multiply_adds", "chosen_epoch", "epochs")
+    metrics = {"experiment": "x", **dict.fromkeys(figures, 0.5), **dict.fromkeys(counts, 1)}
+
+    def report(recipe: Path, **changed: float) -> str:
+        experiment = load_experiment(recipe)
+        training = experiment.training.model_copy(update=changed)
+        experiment = experiment.model_copy(update={"training": training})
+        run = RunFolder(tmp_path)
+        write_architecture_report(model, experiment, metrics, run, experiments=tmp_path)
+        return run.architecture.read_text(encoding="utf-8")
+
+    finetune = EXPERIMENTS.parent / "src" / "mien" / "assets" / "recipes" / "finetune.toml"
+    taught = report(finetune)
+    assert "- Its first weights are those of the network that ships, a warm restart." in taught
+    published = EXPERIMENTS / "029_efficientnet_lite0.toml"
+    for recipe in (finetune, published):
+        said = report(recipe)
+        assert "the heads learn alone" in said
+        assert "rates fall towards the input" in said
+        said = report(recipe, head_epochs=0, input_rate_factor=1.0)
+        assert "the heads learn alone" not in said
+        assert "rates fall towards the input" not in said
+    assert "- It starts from published weights" in report(published)
 
 
 def test_curves_of_a_run_that_has_not_finished_are_refused(run_folder: Path) -> None:

@@ -144,11 +144,7 @@ class PretrainedConfig(_Table):
             "input stays that of every other network.",
         ]
         if self.pretrained:
-            lines.append(
-                "It starts from published weights; the heads learn alone first, then all layers at "
-                "rates that fall towards the input, for gradients of fresh heads undo what the "
-                "weights know."
-            )
+            lines.append("It starts from published weights.")
         return lines
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from mien.core.files import write_atomically
-from mien.training.config import Experiment
+from mien.training.config import SHIPPED, Experiment
 from mien.training.iterations import iteration_history
 from mien.training.run_folder import RunFolder
 
@@ -73,22 +73,34 @@ def _hyper_parameters(experiment: Experiment) -> list[str]:
 
 
 def _decisions(experiment: Experiment) -> list[str]:
-    lines = experiment.network.decisions
-    if experiment.training.vote_weight > 0:
+    lines, training = experiment.network.decisions, experiment.training
+    if training.vote_weight > 0:
         lines.append(
             "A head for FER2013's labels and one for FER+'s ten raters on the same features: the "
             "votes teach what one word a face leaves out."
         )
-    if experiment.training.class_weights:
+    if training.class_weights:
         lines.append("Every class weighs the same, however many faces it has.")
     if spoiled := experiment.augmentation.spoiled_probability:
         lines.append(
             f"{spoiled:.0%} of the faces are blurred, dim, noisy, compressed or partly covered: as "
             "cameras show them, FER2013 does not."
         )
-    if start := experiment.training.start_from:
-        lines.append(f"Its first weights are those of {start}, a warm restart.")
-    if experiment.distillation and experiment.distillation.teachers:
+    if start := training.start_from:
+        origin = "the network that ships" if start == SHIPPED else start
+        lines.append(f"Its first weights are those of {origin}, a warm restart.")
+    if training.head_epochs:
+        lines.append(
+            f"At first the heads learn alone (head_epochs = {training.head_epochs}), for gradients "
+            "of fresh heads undo what the other weights know."
+        )
+    if training.input_rate_factor < 1:
+        lines.append(
+            "Learning rates fall towards the input, to "
+            f"{training.input_rate_factor:g} of that of the heads: what the first layers know "
+            "serves any face."
+        )
+    if experiment.distillation:
         lines.append(
             "It learns what other networks think of each face, not its label alone: "
             + ", ".join(experiment.distillation.teachers)
