@@ -56,14 +56,15 @@ TRAIN = """
 import importlib.util
 import sys
 from pathlib import Path
-from mien.training.fit import train
+from mien.training import fit
 from mien.training.job import TrainingJob
 from mien.training.recipe import load_recipe
 from mien.training.run_folder import RunFolder
 
 assert importlib.util.find_spec("tensorflow") is None
+fit.augments_on_device = lambda: True
 recipe, faces, run = map(Path, sys.argv[1:])
-train(
+fit.train(
     TrainingJob(
         recipe=load_recipe(recipe),
         training_data=faces,
@@ -71,8 +72,7 @@ train(
         run=RunFolder(run),
         log_folder=run.with_name("logs"),
         say=lambda line: print(line, flush=True),
-    ),
-    augment_on_device=True,
+    )
 )
 """
 

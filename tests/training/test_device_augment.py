@@ -10,10 +10,10 @@ keras = pytest.importorskip("keras", reason="needs mien[train]")
 
 from mien.data.synthetic import synthetic_dataset, write_csv
 from mien.models.keras_file import load_network
+from mien.training import fit
 from mien.training.batches import FaceBatches
 from mien.training.config import AugmentationConfig
 from mien.training.device_augment import augment_on_device
-from mien.training.fit import train
 from mien.training.job import TrainingJob
 from mien.training.recipe import load_recipe
 from mien.training.run_folder import RunFolder
@@ -104,13 +104,16 @@ average_decay = 0.9
 """
 
 
-def test_a_run_on_a_device_learns_what_one_on_a_processor_learns(tmp_path: Path) -> None:
+def test_a_run_on_a_device_learns_what_one_on_a_processor_learns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     recipe, faces = tmp_path / "toy.toml", tmp_path / "train.csv"
     recipe.write_text(RECIPE)
     write_csv(synthetic_dataset(210, seed=1), faces)
     weights = []
     for on_device in (True, False):
-        network = train(
+        monkeypatch.setattr(fit, "augments_on_device", lambda chosen=on_device: chosen)
+        network = fit.train(
             TrainingJob(
                 recipe=load_recipe(recipe),
                 training_data=faces,
@@ -118,8 +121,7 @@ def test_a_run_on_a_device_learns_what_one_on_a_processor_learns(tmp_path: Path)
                 run=RunFolder(tmp_path / f"run_{on_device}"),
                 log_folder=tmp_path / "logs",
                 say=lambda _line: None,
-            ),
-            augment_on_device=on_device,
+            )
         )
         weights.append(load_network(network).get_weights())
     for on_device, on_processor in zip(*weights, strict=True):

@@ -82,7 +82,7 @@ the best weights so far: the room that a run asks for where it begins, in the ne
 weights."""
 
 
-def train(job: TrainingJob, *, augment_on_device: bool | None = None) -> Path:
+def train(job: TrainingJob) -> Path:
     """Train an experiment, or go on with it where it was stopped.
 
     Of a run that has finished, only the architecture report is written again, as its iteration
@@ -90,7 +90,6 @@ def train(job: TrainingJob, *, augment_on_device: bool | None = None) -> Path:
 
     Args:
         job: What to train, on what, and where to.
-        augment_on_device: Augment faces by the backend, not by OpenCV; None for where it is faster.
 
     Returns:
         The file of the trained network, in the run's folder.
@@ -107,10 +106,8 @@ def train(job: TrainingJob, *, augment_on_device: bool | None = None) -> Path:
         check_recipe(job)
         if job.run.is_finished:
             return _show_finished(job)
-    if augment_on_device is None:
-        augment_on_device = augments_on_device()
     with locked(job.run):
-        return _train(job, augment_on_device=augment_on_device)
+        return _train(job)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +121,7 @@ class _Found:
     told_of_near_copies: str | None
 
 
-def _train(job: TrainingJob, *, augment_on_device: bool) -> Path:
+def _train(job: TrainingJob) -> Path:
     experiment, run = job.experiment, job.run
     # Whatever may be missing is looked for before an earlier run is thrown away.
     found = _find(job)
@@ -150,7 +147,7 @@ def _train(job: TrainingJob, *, augment_on_device: bool) -> Path:
         job.say(f"{snapshot} is damaged: going on from the one before")
     targets = make_training_targets(found.training, job)
     write_json(run.environment, describe_environment(found.network))
-    history = _fit(found, targets, job, augment_on_device=augment_on_device)
+    history = _fit(found, targets, job)
     return write_results(found.network, history, found.validation, held_out, job)
 
 
@@ -295,9 +292,7 @@ def make_training_targets(faces: LabelledFaces, job: TrainingJob) -> NDArray[np.
     return targets
 
 
-def _fit(
-    found: _Found, targets: NDArray[np.float32], job: TrainingJob, *, augment_on_device: bool
-) -> dict[str, list[float]]:
+def _fit(found: _Found, targets: NDArray[np.float32], job: TrainingJob) -> dict[str, list[float]]:
     """Run the loop from the newest snapshot, or from the start, and leave the best weights.
 
     Each size of faces is a call of Keras' `fit` of its own, as Keras fixes the shape of a call's
@@ -322,7 +317,7 @@ def _fit(
             augmentation=experiment.augmentation,
             seed=training.seed,
             side=side,
-            on_device=augment_on_device,
+            on_device=augments_on_device(),
         )
         for side in dict.fromkeys(training.sides)
     ]
