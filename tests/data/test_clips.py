@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from mien.core.errors import DataError
-from mien.data.classes import ClassTable
 from mien.data.clip_sequences import read_clips
 from mien.data.clip_split import split_clips
 from mien.data.clips import CLIP_CLASSES, holds_clips, load_clips
@@ -56,8 +55,6 @@ def test_names_of_ravdess_and_crema_d_and_folders_are_understood(tmp_path):
         "holiday/c.mp4": "no emotion is known of it",
     }
     assert holds_clips(tmp_path)
-    calm = ClassTable(CLIP_CLASSES.names, {**CLIP_CLASSES.other_names, "calm": "neutral"})
-    assert found(load_clips(tmp_path, calm))["Actor_12/02-01-02-01-02-01-12.mp4"][0] == "neutral"
 
 
 def test_a_picture_beside_clips_makes_them_no_faces_and_a_video_beside_faces_no_clips(tmp_path):

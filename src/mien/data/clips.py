@@ -52,8 +52,7 @@ _CREMA_D_EMOTIONS = {
 }
 
 CLIP_CLASSES = replace(FER2013_CLASSES, left_out=("calm",))
-"""FER2013's seven emotions. RAVDESS's *calm* is none of them and is left out; give a table whose
-`other_names` map it (to neutral, say) to take it in."""
+"""FER2013's seven emotions. RAVDESS's *calm* is none of them and is left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,30 +130,29 @@ def holds_clips(path: Path) -> bool:
     return bool(rows) and _is_video(Path(rows[0].get("path", "")))
 
 
-def load_clips(path: Path, classes: ClassTable = CLIP_CLASSES) -> ClipSet:
+def load_clips(path: Path) -> ClipSet:
     """Find the clips of a folder or of a manifest; no video is opened.
 
     Args:
         path: See this module's description. Paths in a manifest are seen from its folder.
-        classes: The classes, and what folders or the manifest call them.
 
     Raises:
         DataError: if there is no such path, no clip in it, or a manifest's row is not valid.
     """
     if path.is_dir():
-        clips, skipped = _of_folder(path, classes)
+        clips, skipped = _of_folder(path)
     elif path.is_file():
-        clips, skipped = _of_manifest(path, classes)
+        clips, skipped = _of_manifest(path)
     else:
         raise DataError(f"There is no {path}: expected a folder of clips, or a manifest (CSV).")
     if not clips:
         why = f" ({len(skipped)} passed over: {skipped[0].reason})" if skipped else ""
         raise DataError(
             f"{path} holds no clip whose emotion is known{why}; expected videos in folders named "
-            f"after {', '.join(classes.names)}, RAVDESS's or CREMA-D's names, or a manifest with "
-            "the columns path,emotion."
+            f"after {', '.join(CLIP_CLASSES.names)}, RAVDESS's or CREMA-D's names, or a manifest "
+            "with the columns path,emotion."
         )
-    return ClipSet(path, tuple(clips), classes, tuple(skipped))
+    return ClipSet(path, tuple(clips), CLIP_CLASSES, tuple(skipped))
 
 
 def unit_of(clip: Clip) -> str:
@@ -166,12 +164,12 @@ def _is_video(path: Path) -> bool:
     return path.suffix.lower() in VIDEO_SUFFIXES
 
 
-def _of_folder(folder: Path, classes: ClassTable) -> tuple[list[Clip], list[Skipped]]:
+def _of_folder(folder: Path) -> tuple[list[Clip], list[Skipped]]:
     clips, skipped = [], []
     for path in filter(_is_video, files_below(folder)):
         name = path.relative_to(folder).as_posix()
         emotion, subject, problem = _read_name(path, folder)
-        label = None if emotion is None else classes.label_of(emotion)
+        label = None if emotion is None else CLIP_CLASSES.label_of(emotion)
         if problem or label is None or label == LEFT_OUT:
             problem = problem or (
                 f"{emotion!r} is left out" if label == LEFT_OUT else "no emotion is known of it"
@@ -203,7 +201,7 @@ def _read_manifest(path: Path, most: int | None = None) -> tuple[list[str], list
         return names, [empty | dict(zip(names, row, strict=False)) for row in islice(rows, most)]
 
 
-def _of_manifest(path: Path, classes: ClassTable) -> tuple[list[Clip], list[Skipped]]:
+def _of_manifest(path: Path) -> tuple[list[Clip], list[Skipped]]:
     columns, rows = _read_manifest(path)
     if not {"path", "emotion"} <= set(columns):
         raise DataError(
@@ -211,8 +209,8 @@ def _of_manifest(path: Path, classes: ClassTable) -> tuple[list[Clip], list[Skip
             "path,emotion, and perhaps start_ms,end_ms, subject and fold."
         )
     names = [row["emotion"].strip() for row in rows]
-    if any(classes.label_of(name) is None for name in names):
-        raise unknown_names(names, classes, str(path))
+    if any(CLIP_CLASSES.label_of(name) is None for name in names):
+        raise unknown_names(names, CLIP_CLASSES, str(path))
     clips, skipped = [], []
     # Who a file shows is known of all of its parts if it is known of one.
     subjects = {row["path"].strip(): row.get("subject", "").strip() for row in rows}
@@ -221,7 +219,7 @@ def _of_manifest(path: Path, classes: ClassTable) -> tuple[list[Clip], list[Skip
     }
     for number, (row, name) in enumerate(zip(rows, names, strict=True), start=2):
         where = f"{path}, line {number}"
-        label = classes.label_of(name)
+        label = CLIP_CLASSES.label_of(name)
         assert label is not None
         start_ms = _milliseconds(row, "start_ms", 0.0, where)
         end_ms = _milliseconds(row, "end_ms", math.inf, where)

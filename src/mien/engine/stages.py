@@ -140,22 +140,15 @@ class EmotionJudge:
     Args:
         recognizer: Whose classifier to use.
         settings: How to smooth, and what makes a face uncertain.
-        memory: What becomes of a track's results over time; None for the temporal network of
-            `settings`, or else its smoothing.
 
     Raises:
         ModelError: if the temporal network is not usable, or belongs to another face artifact.
     """
 
-    def __init__(
-        self,
-        recognizer: Recognizer,
-        settings: EngineSettings,
-        memory: TrackMemory | None = None,
-    ) -> None:
+    def __init__(self, recognizer: Recognizer, settings: EngineSettings) -> None:
         self._classifier = recognizer.classifier
         self._gate = settings.gate
-        self._memory = memory or _memory_of(settings, recognizer)
+        self._memory = _memory_of(settings, recognizer)
         self._judgements: dict[int, _Judgement] = {}
         self._seen_ms: dict[int, float] = {}
 

@@ -24,19 +24,18 @@ from numpy.typing import NDArray
 from mien.core.artifact import Framing
 from mien.core.errors import ModelError, SettingError
 from mien.core.types import Box, Face
-from mien.faces.blazeface import BLAZEFACE_SCORE, BlazeFaceDetector
+from mien.faces.blazeface import BlazeFaceDetector
 from mien.faces.models import find_yunet
 from mien.faces.mtcnn import MtcnnNetworks
 from mien.faces.photograph import PhotographDetector
 from mien.faces.reduce import (
-    DETECTION_SIDE,
     Resizable,
     enlarged,
     largest_first,
     parse_detect_size,
     reduce_picture,
 )
-from mien.faces.yunet import YUNET_SCORE, YuNetDetector
+from mien.faces.yunet import YuNetDetector
 
 HAAR_NEIGHBOURS = 5
 """So many overlapping windows must agree before Haar's cascade calls them a face."""
@@ -94,15 +93,11 @@ class HaarDetector(Resizable):
 
     It gives no landmarks. Its score is `n / (n + HAAR_NEIGHBOURS)`, where `n` overlapping windows
     agreed on the face: 0.5 for a face that only just counts, and never 1.
-
-    Args:
-        longest_side: Reduce pictures until their longer side is this many pixels.
     """
 
     name = "haar"
 
-    def __init__(self, longest_side: int = DETECTION_SIDE) -> None:
-        self.longest_side = longest_side
+    def __init__(self) -> None:
         self._lock = threading.Lock()  # OpenCV's cascade keeps the picture that it is at
         self._cascade = cv2.CascadeClassifier(
             str(Path(haarcascades) / "haarcascade_frontalface_default.xml")
@@ -134,17 +129,13 @@ class HaarDetector(Resizable):
 class MtcnnDetector(Resizable):
     """MTCNN (Zhang et al. 2016), run by OpenCV. It gives five landmarks.
 
-    Args:
-        longest_side: Reduce pictures until their longer side is this many pixels.
-
     Raises:
         MissingExtraError: if `mien[mtcnn]`, which brings its weights, is not installed.
     """
 
     name = "mtcnn"
 
-    def __init__(self, longest_side: int = DETECTION_SIDE) -> None:
-        self.longest_side = longest_side
+    def __init__(self) -> None:
         self._lock = threading.Lock()  # OpenCV's networks keep their input
         self._networks = MtcnnNetworks()
 
@@ -161,40 +152,36 @@ class DetectorKind:
     """What is known of a detector.
 
     Attributes:
-        open: Opens it for a longest side in pixels and a number of threads, None for one a core.
+        open: Opens it for a number of threads, None for one a core.
         framing: How FER2013 frames a face, relative to the detector's box: the medians over
             FER2013's training faces, as `benchmarks/measure_framing.py` prints them.
-        score_threshold: A box from this score on is a face; 0 where the detector decides itself.
         confirming_score: A box from this score on, in a picture that was reduced further, confirms
             a face that is followed already, though it is too doubtful to begin a new one; None
             where doubtful boxes are good for nothing.
     """
 
-    open: Callable[[int, int | None], Detector]
+    open: Callable[[int | None], Detector]
     framing: Framing
-    score_threshold: float = 0.0
     confirming_score: float | None = None
 
 
 DETECTORS: Mapping[str, DetectorKind] = MappingProxyType(
     {
         "yunet": DetectorKind(
-            lambda side, threads: YuNetDetector(longest_side=side, threads=threads),
+            lambda threads: YuNetDetector(threads=threads),
             Framing(scale=0.97, offset_x=0.0, offset_y=-0.01),
-            score_threshold=YUNET_SCORE,
             confirming_score=0.55,
         ),
         "haar": DetectorKind(
-            lambda side, _threads: HaarDetector(side),
+            lambda _threads: HaarDetector(),
             Framing(scale=1.05, offset_x=0.0, offset_y=0.0),
         ),
         "mediapipe": DetectorKind(
-            lambda _side, _threads: BlazeFaceDetector(),
+            lambda _threads: BlazeFaceDetector(),
             Framing(scale=1.17, offset_x=0.0, offset_y=-0.11),
-            score_threshold=BLAZEFACE_SCORE,
         ),
         "mtcnn": DetectorKind(
-            lambda side, _threads: MtcnnDetector(side),
+            lambda _threads: MtcnnDetector(),
             Framing(scale=0.94, offset_x=0.01, offset_y=0.0),
         ),
     }
@@ -207,15 +194,12 @@ FRAMINGS: Mapping[str, Framing] = MappingProxyType(
 """How FER2013 frames a face, relative to the box of each detector."""
 
 
-def make_detector(
-    name: str = "auto", longest_side: int = DETECTION_SIDE, *, threads: int | None = 1
-) -> Detector:
+def make_detector(name: str = "auto", *, threads: int | None = 1) -> Detector:
     """Return the detector of that name.
 
     Args:
         name: One of `DETECTORS`; or `auto`, which is YuNet where `mien.faces.models.find_yunet`
             finds its file, else Haar.
-        longest_side: Reduce pictures until their longer side is this many pixels.
         threads: How many threads YuNet may use, None for as many as there are cores; the others
             use OpenCV's.
 
@@ -228,7 +212,7 @@ def make_detector(
         name = "haar" if find_yunet() is None else "yunet"
     if name not in DETECTORS:
         raise SettingError(f"There is no detector {name!r}: expected auto, {', '.join(DETECTORS)}.")
-    return DETECTORS[name].open(longest_side, threads)
+    return DETECTORS[name].open(threads)
 
 
 def as_resizable(detector: Detector) -> ResizableDetector | None:

@@ -164,14 +164,11 @@ def _fetch_in_time() -> str | None:
     return failures[0] if failures else None
 
 
-def download_yunet(
-    folder: Path | None = None, progress: Callable[[int, int | None], None] | None = None
-) -> Path:
+def download_yunet(folder: Path | None = None) -> Path:
     """Fetch YuNet (MIT, 233 kB) from opencv_zoo.
 
     Args:
         folder: Where to; the user's cache if None.
-        progress: Called with the bytes that have come and the bytes in all.
 
     Returns:
         The file.
@@ -182,5 +179,5 @@ def download_yunet(
     from mien.core.fetch import fetch  # Opens sockets: only when somebody asks for a download.
 
     destination = (folder or cache_folder()) / YUNET_NAME
-    fetch(YUNET_URL, destination, sha256=YUNET_SHA256, progress=progress)
+    fetch(YUNET_URL, destination, sha256=YUNET_SHA256)
     return destination

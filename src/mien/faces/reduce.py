@@ -50,7 +50,7 @@ class Resizable:
         longest_side: They reduce pictures until their longer side is this many pixels.
     """
 
-    longest_side: int
+    longest_side: int = DETECTION_SIDE
 
     def resized(self, longest_side: int) -> Self:
         """Return the same detector for another longest side; the two share a network."""

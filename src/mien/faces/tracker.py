@@ -69,7 +69,6 @@ class FaceTracker:
         keep_ms: How long a face that can be followed is handed out after its last detection; more
             than the time between two detections.
         lost_ms: How long after its last detection a hidden face's place is guessed.
-        return_ms: How long a face that left is remembered by its look.
         hands_out_at_once: Hand out a face that comes in as soon as it is found, for those who blur
             what they are handed, though its number may turn out to be that of one who left.
     """
@@ -79,12 +78,10 @@ class FaceTracker:
         *,
         keep_ms: float = 500.0,
         lost_ms: float = 2500.0,
-        return_ms: float = RETURN_MS,
         hands_out_at_once: bool = False,
     ) -> None:
         self._keep_ms = keep_ms
         self._lost_ms = lost_ms
-        self._return_ms = return_ms
         self._hands_out_at_once = hands_out_at_once
         self._tracks: list[Track] = []
         self._next_id = 1
@@ -300,7 +297,7 @@ class FaceTracker:
         hidden = [
             track
             for track in self._tracks
-            if not track.visible and self._age_ms(track) <= self._return_ms
+            if not track.visible and self._age_ms(track) <= RETURN_MS
         ]
         hidden.sort(key=lambda track: track.seen_ms)
         self._tracks = [*hidden[-_REMEMBERED:], *visible]

@@ -18,7 +18,7 @@ from mien.core.errors import ModelError
 from mien.core.session import open_session
 from mien.core.types import Box, Face
 from mien.faces.models import YUNET_VARIABLE, find_yunet, read_yunet
-from mien.faces.reduce import DETECTION_SIDE, Resizable, enlarged, largest_first, reduce_picture
+from mien.faces.reduce import Resizable, enlarged, largest_first, reduce_picture
 
 YUNET_SCORE = 0.7
 """YuNet's boxes below this score are no faces; OpenCV's own default is 0.9."""
@@ -37,12 +37,10 @@ class YuNetDetector(Resizable):
 
     Args:
         path: YuNet's file; None for the one that `mien.faces.models.find_yunet` finds.
-        longest_side: Reduce pictures until their longer side is this many pixels.
         score_threshold: Leave out boxes below this score, 0 to 1.
         threads: How many threads ONNX Runtime may use; None for as many as there are cores.
 
     Attributes:
-        longest_side: As given.
         score_threshold: As given.
 
     Raises:
@@ -54,7 +52,6 @@ class YuNetDetector(Resizable):
     def __init__(
         self,
         path: Path | None = None,
-        longest_side: int = DETECTION_SIDE,
         score_threshold: float = YUNET_SCORE,
         threads: int | None = 1,
     ) -> None:
@@ -64,7 +61,6 @@ class YuNetDetector(Resizable):
                 "The detector YuNet is not installed: run  mien models download  or name its file "
                 f"in the environment variable {YUNET_VARIABLE}, or use the detector haar."
             )
-        self.longest_side = longest_side
         self.score_threshold = score_threshold
         self._session = open_session(
             read_yunet(file).replace(_FIXED_SIDES, _OPEN_SIDES),

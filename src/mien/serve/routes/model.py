@@ -12,9 +12,10 @@ from mien.core.artifact import Artifact
 from mien.core.temporal import TemporalArtifact, bundled_temporal, load_temporal
 from mien.engine.settings import EngineSettings
 from mien.engine.smoothing import SMOOTH_MS
-from mien.faces.detect import DETECTORS
+from mien.faces.detect import FRAMINGS
 from mien.faces.models import YUNET_SHA256, find_yunet, read_yunet
 from mien.faces.reduce import DETECTION_SIDE
+from mien.faces.yunet import YUNET_SCORE
 from mien.recognizer import Recognizer
 from mien.serve.http.files import file_response
 from mien.serve.http.openapi import responses
@@ -146,11 +147,10 @@ def _temporal_info(artifact: TemporalArtifact | None) -> TemporalInfo | None:
 def _page_detector(recognizer: Recognizer) -> DetectorInfo | None:
     if find_yunet() is None:
         return None
-    kind = DETECTORS["yunet"]
-    framing = recognizer.artifact.crop.get("yunet", kind.framing)
+    framing = recognizer.artifact.crop.get("yunet", FRAMINGS["yunet"])
     return DetectorInfo(
         name="yunet",
-        score_threshold=kind.score_threshold,
+        score_threshold=YUNET_SCORE,
         longest_side=DETECTION_SIDE,
         framing=FramingInfo(**asdict(framing)),
         url="/v1/model/yunet.onnx",
