@@ -110,11 +110,8 @@ class _DlibFile:
     def integers(self, count: int) -> list[int]:
         return [self.integer() for _ in range(count)]
 
-    def floats(self, count: int) -> list[float]:
-        return [
-            mantissa * 2.0**exponent
-            for mantissa, exponent in (self.integers(2) for _ in range(count))
-        ]
+    def skip_floats(self, count: int) -> None:
+        self.integers(2 * count)
 
     def text(self) -> str:
         count = self.integer()
@@ -141,12 +138,12 @@ class _DlibFile:
         """Skip the loss, the versions and the input."""
         if self.integer() != 1 or self.text() != "loss_metric_2":
             raise self.error("another network", "one that ends in loss_metric_2")
-        self.floats(2)
+        self.skip_floats(2)
         while (value := self.integer()) in (1, 2, 3):  # Each layer's version.
             pass
         if self.bytes(value) != b"input_rgb_image_sized":
             raise self.error("another input", "input_rgb_image_sized")
-        self.floats(3)
+        self.skip_floats(3)
         self.integers(2)
 
     def skip_flags_and_caches(self) -> None:
@@ -161,7 +158,7 @@ def _read_convolution(file: _DlibFile) -> tuple[NDArray[np.float32], NDArray[np.
     values = file.tensor()
     filters, height, width, *_ = file.integers(7)
     kernel_shape, bias_shape = file.shape(), file.shape()
-    file.floats(4)
+    file.skip_floats(4)
     channels = kernel_shape[1]
     expected = [filters, channels, height, width], [1, filters, 1, 1]
     size = filters * channels * height * width
@@ -194,6 +191,6 @@ def _skip_dense(file: _DlibFile) -> None:
     file.shape()
     file.shape()
     file.integer()
-    file.floats(4)
+    file.skip_floats(4)
     if len(values) != inputs * outputs:
         raise file.error(f"a dense layer of {len(values):,} values", f"{inputs} × {outputs}")
