@@ -100,6 +100,13 @@ def test_networks_over_time_stand_apart(tmp_path: Path) -> None:
     assert lines[gap + 1].startswith("Temporal networks: the shares of time steps")
     (row,) = (line for line in lines[gap:] if line.startswith("032_temporal"))
     assert row.split()[1:8] == ["19,376", "12", "1.6", "84.7%", "83.0%", "82.2%", "78.8%"]
+    # So they do among the runs on other data.
+    run = RunFolder(runs / "032_temporal")
+    shutil.copyfile(experiments / "032_temporal.toml", run.recipe)
+    run.data.write_text('{"source": "own", "sha256": "0", "faces": 3}', encoding="utf-8")
+    lines = iteration_history(experiments, runs)
+    headings = [at for at, line in enumerate(lines) if line.startswith("Networks over time")]
+    assert [lines[at - 1] for at in headings] == ["", ""]
 
 
 def test_what_is_learnt_of_another_networks_weights_is_said_as_the_recipe_has_it(

@@ -126,7 +126,7 @@ class OverTimeReport:
 def is_network_over_time(path: Path) -> bool:
     """Whether a `.keras` file is a temporal network in its run's folder."""
     recipe = RunFolder(path.parent).recipe
-    return recipe.is_file() and load_experiment(recipe).network.family == "temporal"
+    return recipe.is_file() and load_experiment(recipe).is_temporal
 
 
 def score_over_time(

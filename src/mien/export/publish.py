@@ -20,7 +20,7 @@ from mien.training.readings import LABELS
 from mien.training.recipe import Recipe
 from mien.training.run_folder import RunFolder
 from mien.training.snapshots import newest_of
-from mien.training.temporal import is_temporal, train_temporal
+from mien.training.temporal import train_temporal
 
 _RUNS = Path("results/runs")
 """Where runs lie unless their folder is named."""
@@ -80,7 +80,7 @@ def train_and_publish(
         )
 
     run = RunFolder(runs / recipe.name)
-    if is_temporal(recipe):
+    if recipe.experiment.is_temporal:
         train_temporal(job_of(recipe, restart=restart))
         if export_needs() is not None:
             say(_NOT_EXPORTED)

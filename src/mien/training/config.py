@@ -301,6 +301,11 @@ class Experiment(_Table):
         """The classes, and what the data call them."""
         return FER2013_CLASSES if self.classes is None else self.classes.table()
 
+    @property
+    def is_temporal(self) -> bool:
+        """Whether its network is one over time, not of faces."""
+        return self.network.family == "temporal"
+
     @model_validator(mode="after")
     def _votes_and_teachers_know_seven_emotions(self) -> Experiment:
         if self.classes is not None and (self.training.vote_weight or self.distillation):
@@ -321,7 +326,7 @@ class Experiment(_Table):
 
     @model_validator(mode="after")
     def _networks_over_time_have_sequences(self) -> Experiment:
-        if (self.network.family == "temporal") != (self.sequences is not None):
+        if self.is_temporal != (self.sequences is not None):
             raise ValueError(
                 'the table [sequences] belongs to family = "temporal", and to no other'
             )

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 from mien.core.errors import ModelError
-from mien.models.config import TemporalConfig
 from mien.training.config import Experiment, load_experiment
 from mien.training.provenance import is_foreign
 from mien.training.run_folder import RunFolder
@@ -47,16 +46,13 @@ def iteration_history(experiments: Path, runs: Path) -> list[str]:
         run = RunFolder(runs / name)
         return _row(name, experiment, run, _newest_look(looks.get(name, []), run))
 
-    faces, over_time = _by_kind(own)
-    rows = [_OF_FACES, *(row(*each) for each in faces.items())]
-    if over_time:
-        rows += ["", *_OVER_TIME, *(row(*each) for each in over_time.items())]
+    def foreign_row(name: str, experiment: Experiment) -> str:
+        return _row(name, experiment, RunFolder(runs / name), None)
+
+    rows = [_OF_FACES, *_by_kind(own, row)]
     if foreign:
         rows += ["", "On other data than FER2013's, so that their figures are not to be compared:"]
-        faces, over_time = _by_kind(foreign)
-        rows += [_row(*each, RunFolder(runs / each[0]), None) for each in faces.items()]
-        rows += _OVER_TIME if over_time else ()
-        rows += [_row(*each, RunFolder(runs / each[0]), None) for each in over_time.items()]
+        rows += _by_kind(foreign, foreign_row)
     problems += [
         f"{name:<32} cannot be read: {error}" for name, error in [*unread.items(), *damaged.items()]
     ]
@@ -97,15 +93,12 @@ def _recipes_of_runs(
 
 
 def _by_kind(
-    experiments: Mapping[str, Experiment],
-) -> tuple[dict[str, Experiment], dict[str, Experiment]]:
-    """Return those of faces, and those over time."""
-    over_time = {
-        name: experiment
-        for name, experiment in experiments.items()
-        if isinstance(experiment.network, TemporalConfig)
-    }
-    return {name: experiments[name] for name in experiments if name not in over_time}, over_time
+    experiments: Mapping[str, Experiment], row: Callable[[str, Experiment], str]
+) -> list[str]:
+    """Return the rows of those of faces, and those over time under a heading of their own."""
+    faces = [row(*each) for each in experiments.items() if not each[1].is_temporal]
+    over_time = [row(*each) for each in experiments.items() if each[1].is_temporal]
+    return [*faces, *(["", *_OVER_TIME, *over_time] if over_time else [])]
 
 
 def _row(name: str, experiment: Experiment, run: RunFolder, test: dict[str, Any] | None) -> str:
@@ -116,7 +109,7 @@ def _row(name: str, experiment: Experiment, run: RunFolder, test: dict[str, Any]
         f"{name:<32} {metrics['parameters']:>10,} {metrics['epochs']:>6} "
         f"{metrics['training_minutes']:>7.1f}"
     )
-    if isinstance(experiment.network, TemporalConfig):
+    if experiment.is_temporal:
         figures = _figures_over_time(metrics, test)
     else:
         figures = _figures_of_faces(metrics, test)

@@ -63,7 +63,7 @@ def check_teachers(experiment: Experiment, runs: Sequence[RunFolder]) -> None:
             continue
         recipe = load_experiment(run.recipe)
         names = recipe.class_table.names
-        if recipe.network.family == "temporal" or names != EMOTIONS:
+        if recipe.is_temporal or names != EMOTIONS:
             found = "is a temporal network" if names == EMOTIONS else f"tells {', '.join(names)}"
             raise ModelError(
                 f"{run.path.name} cannot teach: it {found}; expected a network of faces with "

@@ -47,7 +47,6 @@ from mien.training.provenance import (
     describe_data,
     told_of_test_faces,
 )
-from mien.training.recipe import Recipe
 from mien.training.run_folder import write_json
 from mien.training.sequence_batches import (
     SequenceBatches,
@@ -57,11 +56,6 @@ from mien.training.sequence_batches import (
     targets_of,
 )
 from mien.training.training_model import TrainingModel
-
-
-def is_temporal(recipe: Recipe) -> bool:
-    """Whether a recipe is that of a temporal network."""
-    return isinstance(recipe.experiment.network, TemporalConfig)
 
 
 def train_temporal(job: TrainingJob) -> Path:
