@@ -1,4 +1,4 @@
-"""A server whose videos and streams a network over time judges."""
+"""A server whose videos and streams a temporal network judges."""
 
 import csv
 import io

@@ -105,7 +105,7 @@ def run_batch(
 
     Raises:
         SourceError: if an input is not there.
-        ModelError: if the network over time belongs to another artifact or reading.
+        ModelError: if the temporal network belongs to another artifact or reading.
         OutputError: if the folder cannot be written, is in use, or was made otherwise.
         SettingError: if an option is not valid, or the cluster cannot be joined.
         MissingExtraError: if Ray or pyarrow is missing.
@@ -235,7 +235,7 @@ def _pair(onnx: Path) -> dict[str, bytes]:
 
 
 def _temporal_sha256(recognizer: Recognizer, settings: EngineSettings) -> str | None:
-    """Which network over time judges the videos, after seeing that it can."""
+    """Which temporal network judges the videos, after seeing that it can."""
     if settings.temporal is None:
         return None
     return TemporalMemory(settings.temporal, recognizer.classifier).network_sha256

@@ -48,7 +48,7 @@ class WorkerSetup:
     Attributes:
         mien_version: The version that all workers must have.
         artifact: Content of the artifact's files, by suffix.
-        temporal: Content of the files of a network over time, by suffix; empty for none.
+        temporal: Content of the files of a temporal network, by suffix; empty for none.
         detector_files: Content of a detector's file, by the environment variable that names it.
         reading: Name of the artifact's reading.
         detector: Name of the detector; not `auto`, which could mean another one there.
@@ -311,7 +311,7 @@ class PartWriter:
         path: The file.
         labels: What the network tells apart.
         artifact_sha256: For the rows.
-        temporal: Whether a network over time judges the videos.
+        temporal: Whether a temporal network judges the videos.
 
     Attributes:
         results: What became of the sources, as far as they are finished.

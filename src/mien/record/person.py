@@ -47,7 +47,7 @@ class Answer:
     """What a person, or everyone in a clip, showed on the whole.
 
     It is the mean of the probabilities over the time in which the label was certain: uncertain
-    faces have no say. With a network over time it is what that says of all that a person showed;
+    faces have no say. With a temporal network it is what that says of all that a person showed;
     it has learnt what a doubtful moment is worth.
 
     Attributes:
@@ -109,7 +109,7 @@ class Person:
     missed: Counter[str] = field(default_factory=Counter)
     _previous: FaceEmotion | None = None
     _certain: FaceEmotion | None = None  # the latest row that was
-    _whole: NDArray[np.float32] | None = None  # what a network over time said last of all so far
+    _whole: NDArray[np.float32] | None = None  # what a temporal network said last of all so far
 
     def __post_init__(self) -> None:
         count = len(self.labels)

@@ -182,7 +182,7 @@ def recognise_video(
 
     Returns:
         Rows by column: `mien.record.table.columns_of(recognizer.classifier.labels, raw=False)`,
-        with those of a network over time where `settings` has one.
+        with those of a temporal network where `settings` has one.
 
     Raises:
         SourceError: if the video cannot be opened, or breaks off, after the rows before.

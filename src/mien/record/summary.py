@@ -92,7 +92,7 @@ class Summary:
         slice_ms: The length of each person's slices.
         labels: What the network tells apart; empty without rows.
         readings: The names of the readings that the probabilities are; empty where no row says.
-        networks_over_time: SHA-256 of the networks over time that the answers are of; empty where
+        networks_over_time: SHA-256 of the temporal networks that the answers are of; empty where
             there was none.
 
     Args:
@@ -232,7 +232,7 @@ class Summary:
     def answer_line(self) -> str | None:
         """The answer in a line: `The whole clip: happy, 71% on average`; None without one.
 
-        With a network over time the line names it by the first digits of its SHA-256.
+        With a temporal network the line names it by the first digits of its SHA-256.
         """
         answer = self.answer
         if answer is None:

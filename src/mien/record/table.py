@@ -46,7 +46,7 @@ ANGLE_COLUMNS = ("yaw_degrees", "pitch_degrees", "roll_degrees")
 """How the head is turned; empty where the detector gives no five landmarks."""
 
 TEMPORAL_COLUMN = "temporal_sha256"
-"""SHA-256 of the network over time; only in records that one made, as the columns `whole_…`."""
+"""SHA-256 of the temporal network; only in records that one made, as the columns `whole_…`."""
 
 TEXT_COLUMNS = ("emotion", READING_COLUMN, MISSED_COLUMN, TEMPORAL_COLUMN, "path", "error")
 """The columns that hold texts; pictures have the last two."""
@@ -56,7 +56,7 @@ TRUTH_COLUMNS = (_AFTER_LABELS, DETECTED_COLUMN)
 
 _LONGEST_TOLD = 200  # characters
 _RAW_PREFIX = "raw_"  # before a label: the face's last classification, before smoothing
-_WHOLE_PREFIX = "whole_"  # before a label: what the person showed so far, by a network over time
+_WHOLE_PREFIX = "whole_"  # before a label: what the person showed so far, by a temporal network
 _LABEL_PREFIX = "label_"  # before a label that is named as another column is
 _TAKEN = frozenset((*_BEFORE_LABELS, SMOOTH_COLUMN, *TEXT_COLUMNS, *TRUTH_COLUMNS, *ANGLE_COLUMNS))
 # What a spreadsheet takes for the beginning of a formula; an apostrophe before it makes it a text.
@@ -117,7 +117,7 @@ def columns_of(
     Args:
         labels: What the network tells apart.
         raw: Add the calibrated probabilities before smoothing, `raw_…`.
-        temporal: Add those of a network over time: what each person showed so far, `whole_…`, and
+        temporal: Add those of a temporal network: what each person showed so far, `whole_…`, and
             which network says so.
     """
     before = _label_columns(labels, _RAW_PREFIX) if raw else ()
@@ -129,7 +129,7 @@ def columns_of(
 def row_of(face: FaceEmotion, *, smooth_ms: float, raw: bool) -> dict[str, Any]:
     """One row, by column: numbers rounded to what they are good for, so that files stay small.
 
-    A face that a network over time judged has its columns as well; see `columns_of`.
+    A face that a temporal network judged has its columns as well; see `columns_of`.
     """
     row: dict[str, Any] = {
         "frame": face.frame,
@@ -217,7 +217,7 @@ def parse_row(row: Mapping[str, Any], where: str) -> FaceEmotion:
     raw_columns = _label_columns(labels, _RAW_PREFIX)
     has_raw = all(row.get(column) is not None for column in raw_columns)
     whole_columns = _label_columns(labels, _WHOLE_PREFIX)
-    # In CSV, rows that no network over time made leave its columns empty beside those of one.
+    # In CSV, rows that no temporal network made leave its columns empty beside those of one.
     has_whole = all(row.get(column) is not None for column in whole_columns) and any(
         row[column] != "" for column in whole_columns
     )

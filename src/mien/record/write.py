@@ -164,7 +164,7 @@ class RecordWriter(TableWriter):
         labels: What the network tells apart: `Classifier.labels`.
         outputs: Where it goes, and what stands in it.
         smooth_ms: What the probabilities were smoothed with; it stands in every row.
-        temporal: Add what a network over time says; see `mien.record.table.columns_of`.
+        temporal: Add what a temporal network says; see `mien.record.table.columns_of`.
     """
 
     def __init__(

@@ -100,7 +100,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     Raises:
         SettingError: if the settings are wrong.
-        ModelError: if the network, the network over time or the detector cannot be used.
+        ModelError: if the network, the temporal network or the detector cannot be used.
     """
     settings = settings or Settings.from_environment()
     access = AccessControl(settings)

@@ -28,7 +28,7 @@ class Context:
         access: Decides who comes in.
         metrics: The figures of `/metrics`.
         recognizer: What `/v1/model` describes; all lanes recognise alike.
-        temporal: The network over time of videos and streams; None for smoothing.
+        temporal: The temporal network of videos and streams; None for smoothing.
         recognition: The threads that recognise.
         store: Jobs and tickets, which all workers know.
         jobs: Works videos off.

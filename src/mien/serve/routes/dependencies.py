@@ -43,7 +43,7 @@ def check_reading(context: Context, name: str | None) -> None:
 
 
 def check_reading_over_time(context: Context, name: str | None) -> None:
-    """Refuse, for a video or stream, a reading that the server's network over time does not read.
+    """Refuse, for a video or stream, a reading that the server's temporal network does not read.
 
     Raises:
         Problem: `no-such-reading`, also where the network has none of that name.

@@ -68,7 +68,7 @@ def model_info(
         url="/v1/model/emotion.onnx",
         server_detector=recognizer.detector.name,
         page_detector=_page_detector(recognizer),
-        # Until its user chooses a network over time, the page smooths by itself.
+        # Until its user chooses a temporal network, the page smooths by itself.
         smooth_ms=engine.smooth_ms if temporal is None else SMOOTH_MS,
         temporal_sha256=None if temporal is None else temporal.sha256,
         page_temporal=_temporal_info(temporal_for_page(artifact, temporal)),
@@ -125,7 +125,7 @@ def temporal_network(request: Request, context: ServerContext) -> Response:
 def temporal_for_page(
     artifact: Artifact, served: TemporalArtifact | None
 ) -> TemporalArtifact | None:
-    """Return the network over time for a page: the server's own, else what ships and belongs."""
+    """Return the temporal network for a page: the server's own, else what ships and belongs."""
     if served is not None:
         return served
     shipped = load_temporal(bundled_temporal())
