@@ -74,7 +74,7 @@ def test_a_run_that_was_trained_anew_is_not_shown_with_its_former_test_figures(
     assert test_column(newest, former) == "66.1%"
 
 
-def test_networks_over_time_stand_apart(tmp_path: Path) -> None:
+def test_temporal_networks_stand_apart(tmp_path: Path) -> None:
     experiments, runs = tmp_path / "experiments", tmp_path / "runs"
     experiments.mkdir()
     shipped = Path(__file__).parents[2] / "experiments"
@@ -105,7 +105,7 @@ def test_networks_over_time_stand_apart(tmp_path: Path) -> None:
     shutil.copyfile(experiments / "032_temporal.toml", run.recipe)
     run.data.write_text('{"source": "own", "sha256": "0", "faces": 3}', encoding="utf-8")
     lines = iteration_history(experiments, runs)
-    headings = [at for at, line in enumerate(lines) if line.startswith("Networks over time")]
+    headings = [at for at, line in enumerate(lines) if line.startswith("Temporal networks")]
     assert [lines[at - 1] for at in headings] == ["", ""]
 
 
