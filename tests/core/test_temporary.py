@@ -76,22 +76,10 @@ def test_a_folder_that_could_not_be_locked_counts_as_in_use(tmp_path, monkeypatc
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="an open file is not removed there")
-def test_a_folder_whose_lock_somebody_else_removed_counts_as_in_use(tmp_path):
-    """What clears old files away does not know that this one is needed."""
-    with temporary_folder(tmp_path) as folder:
-        (folder / "video.mp4").write_bytes(b"a face")
-        (folder.parent / "lock").unlink()
-        remove_left(tmp_path)
-        assert (folder / "video.mp4").exists()
-
-
-def test_what_cannot_be_removed_at_once_is_removed_later(tmp_path, holder, monkeypatch):
-    holder.kill()
-    holder.wait(60)
-    with monkeypatch.context() as patched:
-        patched.setattr(shutil, "rmtree", lambda *_, **__: None)
-        remove_left(tmp_path)
+def test_what_somebody_makes_anew_in_a_folder_that_was_removed_is_removed_as_well(tmp_path):
+    """Ray's processes end some time after the one that started them, and make folders until then."""
+    logs = tmp_path / "mien-temp-removed" / "files" / "logs"
+    logs.mkdir(parents=True)
     remove_left(tmp_path)
     assert not list(tmp_path.iterdir())
 

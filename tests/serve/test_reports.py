@@ -65,7 +65,6 @@ def test_what_a_killed_server_left_is_removed_at_the_next_start(client_of, tmp_p
     with temporary_folder() as under_way:
         left.mkdir(parents=True)
         (left / "session.csv").write_text("a")
-        (left.parent / "lock").touch()
         client_of()
         assert under_way.exists()
         assert not left.parent.exists()

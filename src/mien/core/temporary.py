@@ -35,7 +35,7 @@ def temporary_folder(within: Path | None = None) -> Iterator[Path]:
     """
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=within))
     with contextlib.ExitStack() as stack:
-        stack.callback(_remove_emptied, folder)
+        stack.callback(remove_folder, folder)
         file = stack.enter_context((folder / _LOCK).open("wb"))
         try:
             lock(file.fileno())
@@ -43,7 +43,6 @@ def temporary_folder(within: Path | None = None) -> Iterator[Path]:
         except OSError:
             files = folder / _UNLOCKED_FILES
         files.mkdir()  # From now on other processes may ask whether this one lives.
-        stack.callback(remove_folder, files)
         remove_left(folder.parent)
         yield files
 
@@ -58,8 +57,7 @@ def remove_left(within: Path | None = None) -> None:
     for files in place.glob(f"{_PREFIX}*/{_LOCKED_FILES}"):
         with contextlib.suppress(OSError):  # Another process may remove it at the same time.
             if _is_ours(files.parent) and not _is_in_use(files.parent):
-                shutil.rmtree(files, ignore_errors=True)
-                _remove_emptied(files.parent)
+                shutil.rmtree(files.parent, ignore_errors=True)
 
 
 def remove_folder(folder: Path) -> None:
@@ -71,19 +69,14 @@ def remove_folder(folder: Path) -> None:
         time.sleep(_PAUSE_S)
 
 
-def _remove_emptied(folder: Path) -> None:
-    """Remove what is around the files, once they are gone: without a lock they would stay."""
-    if not (folder / _LOCKED_FILES).exists():
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 def _is_ours(folder: Path) -> bool:
     return sys.platform == "win32" or folder.lstat().st_uid == os.geteuid()
 
 
 def _is_in_use(folder: Path) -> bool:
     try:
-        with (folder / _LOCK).open("r+b") as file:
+        # Made where it is missing: somebody was killed while removing the folder, or made it anew.
+        with (folder / _LOCK).open("ab") as file:
             lock(file.fileno())
     except OSError:
         return True
