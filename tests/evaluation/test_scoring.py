@@ -22,7 +22,9 @@ from mien.data import test_faces as known_test_faces
 from mien.data.dataset import Dataset
 from mien.data.synthetic import write_csv
 from mien.evaluation import ledger, scoring, test_set
+from mien.evaluation.predictions import Predictions, write_predictions
 from mien.evaluation.rater_scores import score_against_raters
+from mien.record.table import plain_text
 from mien.training.provenance import FER2013_FINGERPRINT
 from mien.training.recipe_file import recipe_file
 from mien.training.run_folder import RunFolder
@@ -264,6 +266,29 @@ def test_faces_under_other_names_than_the_networks_are_answered_without_truth(ca
     assert "The data speak of Freude, Wut, the network of angry, " in told
     with Path("results/predictions.csv").open(newline="") as file:
         assert [row["truth"] for row in csv.DictReader(file)] == ["", ""]
+
+
+def test_no_name_of_a_class_or_a_file_is_run_as_a_formula_by_a_spreadsheet(tmp_path):
+    names = ("=1+1", "-sad", "'=x")
+    shares = np.eye(3, dtype=np.float32)
+    answers = Predictions(
+        probabilities=shares,
+        names=names,
+        faces_u8=np.zeros((3, 48, 48), np.uint8),
+        truth=np.arange(3),
+        files=("@1.png", "'=2.png", "a,b\nc.png"),
+    )
+    write_predictions(tmp_path / "predictions.csv", answers)
+    with (tmp_path / "predictions.csv").open(newline="") as file:
+        table = list(csv.reader(file))
+    assert not [cell for row in table for cell in row if cell[:1] in ("=", "-", "@", "+")]
+    header, *rows = ([plain_text(cell) for cell in row] for row in table)
+    assert tuple(header[-3:]) == names
+    assert [(row[1], row[2], row[4]) for row in rows] == [
+        ("@1.png", "=1+1", "=1+1"),
+        ("'=2.png", "-sad", "-sad"),
+        ("a,b%0Ac.png", "'=x", "'=x"),
+    ]
 
 
 def test_a_folder_of_any_name_is_scored():

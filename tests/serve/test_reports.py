@@ -30,7 +30,8 @@ def record(frames):
         uncertain=False,
     )
     rows = [row_of(face, smooth_ms=0.0, raw=False) for _ in range(frames)]
-    lines = [csv_line(row | {"frame": i, "timestamp_ms": 40 * i}) for i, row in enumerate(rows)]
+    numbered = [row | {"frame": i, "timestamp_ms": 40 * i} for i, row in enumerate(rows)]
+    lines = [csv_line(row.values()) for row in numbered]
     return ",".join(columns_of(raw=False)) + "\n" + "".join(lines)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +10,7 @@ from numpy.typing import NDArray
 
 from mien.core.files import write_atomically
 from mien.evaluation.figures import draw_contact_sheet
+from mien.record.table import csv_line, table_name
 
 WRONG_FACES = "wrong_faces.png"
 """The picture beside the table; it shows faces, so that it is not to be published."""
@@ -42,24 +41,23 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
     """Write a row for every face, and where there is a truth the wrong ones as a contact sheet.
 
     The columns are `face` (the row, from 0), `file`, `truth`, `label` (from 0), `emotion`,
-    `confidence` and one per label. The sheet (`wrong_faces.png` beside the table) shows the surest
-    errors first; where nothing is wrong there is none, and without a truth one that is there stays.
+    `confidence` and one per label, as `mien.record.table.csv_line` writes them. The sheet
+    (`wrong_faces.png` beside the table) shows the surest errors first; where nothing is wrong there
+    is none, and without a truth one that is there stays.
 
     Args:
         path: The CSV file.
         predictions: The answers.
     """
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
     names = predictions.names
-    writer.writerow(["face", "file", "truth", "label", "emotion", "confidence", *names])
+    lines = [csv_line(("face", "file", "truth", "label", "emotion", "confidence", *names))]
     for face, row in enumerate(predictions.probabilities):
         label = int(row.argmax())
         shares = [f"{share:.6f}" for share in row]
-        file = "" if predictions.files is None else _no_formula(predictions.files[face])
-        truth = "" if predictions.truth is None else names[predictions.truth[face]]
-        writer.writerow([face, file, truth, label, names[label], shares[label], *shares])
-    write_atomically(path, table.getvalue())
+        file = None if predictions.files is None else table_name(predictions.files[face])
+        truth = None if predictions.truth is None else names[predictions.truth[face]]
+        lines.append(csv_line((face, file, truth, label, names[label], shares[label], *shares)))
+    write_atomically(path, "".join(lines))
     _write_wrong_faces(path.with_name(WRONG_FACES), predictions)
 
 
@@ -87,8 +85,3 @@ def _write_wrong_faces(path: Path, predictions: Predictions) -> None:
             "label, answer"
         ),
     )
-
-
-def _no_formula(text: str) -> str:
-    """Return a text that no spreadsheet runs, as records do."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

@@ -162,17 +162,13 @@ def row_of(face: FaceEmotion, *, smooth_ms: float, raw: bool) -> dict[str, Any]:
     return row
 
 
-def csv_header(columns: Iterable[str]) -> str:
-    """The first line of a CSV file, its end included."""
-    return ",".join(map(_csv_value, columns)) + "\n"
+def csv_line(values: Iterable[object]) -> str:
+    """The names of columns, or the values of a row, as a line of CSV, its end included.
 
-
-def csv_line(row: Mapping[str, Any]) -> str:
-    """A row as a line of CSV, its end included; None is an empty value.
-
-    A text that a spreadsheet would run as a formula gets an apostrophe, see `plain_text`.
+    None is an empty value. A text that a spreadsheet would run as a formula gets an
+    apostrophe, see `plain_text`.
     """
-    return ",".join(map(_csv_value, row.values())) + "\n"
+    return ",".join(map(_csv_value, values)) + "\n"
 
 
 def plain_text(value: str) -> str:

@@ -19,7 +19,7 @@ from mien.core.signals import signals_held_back
 from mien.core.types import FaceEmotion
 from mien.record.parquet import csv_to_parquet, require_pyarrow
 from mien.record.summary import Summary
-from mien.record.table import columns_of, csv_header, csv_line, json_line, row_of
+from mien.record.table import columns_of, csv_line, json_line, row_of
 
 STANDARD_OUTPUT = Path("-")
 """The name of standard output, for tables in CSV and in JSON lines, and for summaries."""
@@ -79,7 +79,9 @@ class TableWriter:
         try:
             for path in dict.fromkeys([csv, self._csv_path]):
                 if path is not None:
-                    self._files.append(_LineFile(path, csv_line, csv_header(columns)))
+                    self._files.append(
+                        _LineFile(path, lambda row: csv_line(row.values()), csv_line(columns))
+                    )
             if jsonl is not None:
                 self._files.append(_LineFile(jsonl, json_line))
             # Not before all of them can be written does any lose what it held.

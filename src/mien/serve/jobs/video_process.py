@@ -21,7 +21,7 @@ import cv2
 from mien.core.errors import MienError, SourceError
 from mien.engine.stages import VideoAnalyser
 from mien.media.frames import Frame, damage_of, open_frames
-from mien.record.table import columns_of, csv_header, csv_line, row_of
+from mien.record.table import columns_of, csv_line, row_of
 from mien.serve.child import limit_resources
 from mien.serve.settings import Limits, Settings
 
@@ -60,7 +60,7 @@ def _work(settings: Settings) -> None:
     engine, limits = settings.engine, settings.limits
     recognizer = settings.open_recognizer()
     temporal = engine.temporal is not None
-    lines = [csv_header(columns_of(recognizer.classifier.labels, raw=False, temporal=temporal))]
+    lines = [csv_line(columns_of(recognizer.classifier.labels, raw=False, temporal=temporal))]
     done, warning = 0, None
     reported_s = 0.0
     analyser = VideoAnalyser(recognizer, engine)
@@ -74,7 +74,8 @@ def _work(settings: Settings) -> None:
         try:
             for frame in _checked(frames, limits):
                 for face in analyser.analyse(frame):
-                    lines.append(csv_line(row_of(face, smooth_ms=engine.smooth_ms, raw=False)))
+                    row = row_of(face, smooth_ms=engine.smooth_ms, raw=False)
+                    lines.append(csv_line(row.values()))
                 done = frame.index + 1
                 if time.monotonic() - reported_s > _REPORT_S:
                     reported_s = time.monotonic()
