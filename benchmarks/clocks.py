@@ -19,13 +19,14 @@ import numpy as np
 from inputs import existing
 
 from mien.core.temporal import bundled_temporal
+from mien.data.array_cache import SEQUENCES_CACHE
 from mien.engine.smoothing import SMOOTH_MS, Smoother
 from mien.engine.temporal import TemporalMemory
 from mien.engine.tracks import TrackMemory
 from mien.evaluation.clocks import PLAYINGS, agreement
 from mien.recognizer import Recognizer
 from mien.training.config import load_experiment
-from mien.training.face_sequences import CACHE, held_out_sequences
+from mien.training.face_sequences import held_out_sequences
 from mien.training.faces import load_faces, split_faces
 
 SEQUENCES, MOMENTS = 200, 100
@@ -49,7 +50,7 @@ def main() -> None:
         count=experiment.sequences.held_out_faces,
         sequences=SEQUENCES,
         steps=MOMENTS,
-        cache_folder=options.data.parent / ".mien_cache" / CACHE,
+        cache_folder=options.data.parent / SEQUENCES_CACHE,
         say=print,
     )
     memories: dict[str, Callable[[], TrackMemory]] = {

@@ -265,6 +265,23 @@ def test_the_sequence_of_a_clip_is_what_the_classifier_says_of_its_face(clips, r
     assert sequence.clip_truth.argmax() == 3
 
 
+@pytest.mark.parametrize("part", [0, 0.5])
+def test_what_was_kept_of_clips_and_is_damaged_is_made_again(clips, recognizer, part):
+    some = load_clips(clips)
+    said = []
+    first = read_clips(some.clips[:2], some, recognizer, said.append)
+    kept = list(clips.glob(".mien_cache/*/*"))
+    assert len(kept) == 2
+    for cache in kept:
+        cache.write_bytes(cache.read_bytes()[: int(part * cache.stat().st_size)])
+    again = read_clips(some.clips[:2], some, recognizer, said.append)
+    assert again.odd == first.odd
+    assert np.array_equal(again.sequences[0].probabilities, first.sequences[0].probabilities)
+    assert len(said) == 2
+    read_clips(some.clips[:2], some, recognizer, said.append)
+    assert len(said) == 2
+
+
 def test_faces_in_a_column_of_pixels_are_no_clips(tmp_path):
     table = tmp_path / "large.csv"
     table.write_text("emotion,pixels\n0," + " ".join(["128"] * 224 * 224) + "\n")

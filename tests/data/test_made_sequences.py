@@ -92,3 +92,31 @@ def test_faces_are_classified_once(tmp_path, brightness_network):
     assert np.array_equal(first.probabilities, again.probabilities)
     assert first.probabilities.shape == (14, MOMENTS, 7)
     assert not np.array_equal(disturb(1).quality, first.quality)
+
+
+def test_what_was_drawn_and_is_damaged_is_drawn_again(tmp_path, brightness_network):
+    classifier = Classifier(brightness_network(tmp_path / "emotion.onnx"), threads=1)
+    faces_u8 = synthetic_dataset(7, seed=0).faces_u8
+    said = []
+
+    def disturb():
+        return disturb_faces(
+            faces_u8,
+            np.eye(7, dtype=np.float32),
+            classifier,
+            TRAINING,
+            seed=0,
+            cache_folder=tmp_path / "cache",
+            say=said.append,
+        )
+
+    first = disturb()
+    (cache,) = (tmp_path / "cache").iterdir()
+    whole = cache.read_bytes()
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 0xFF
+    for damaged in (b"", whole[:-1], bytes(flipped)):
+        cache.write_bytes(damaged)
+        assert np.array_equal(disturb().features, first.features)
+        assert cache.read_bytes() == whole
+    assert len(said) == 4

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import io
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.core.errors import OutputError, SourceError
-from mien.core.files import write_atomically
+from mien.core.errors import SourceError
+from mien.data.array_cache import SEQUENCES_CACHE, keep_arrays, read_arrays
 from mien.data.clips import Clip, ClipSet, unit_of
 from mien.data.dataset import Skipped
 from mien.data.face_sequences import FaceSequence, describe_crops
@@ -24,14 +21,13 @@ from mien.engine.stages import FaceLocator
 from mien.media.frames import open_frames
 from mien.recognizer import Recognizer
 
-CACHE = Path(".mien_cache") / "face_sequences"
-"""Where what the classifier said is kept, seen from the folder of the clips."""
-
 SECOND_PERSON = 0.25
 """A clip shows two people where a second face, of half the first one's size at least, is there in
 this part of its frames."""
 
 _VERSION = 1  # Bump when the same clip would give other sequences.
+_PROBLEM = "problem"  # what is kept of an odd clip
+_Arrays = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,24 +64,23 @@ def read_clips(
         recognizer: Whose detector, crop and classifier to use.
         say: Called with a line before the first clip that is not in the cache.
     """
-    folder = of.source if of.source.is_dir() else of.source.parent
+    folder = (of.source if of.source.is_dir() else of.source.parent) / SEQUENCES_CACHE
     sequences, odd = [], []
     is_said = False
     for clip in clips:
-        cache = folder / CACHE / f"{_key(clip, recognizer)}.npz"
-        if not cache.is_file() and not is_said:
-            is_said = True
-            say(f"The faces of the clips are found and classified; kept in {folder / CACHE}")
-        try:
-            arrays = _kept(cache) or _computed(clip, recognizer, cache)
-        except _OddClipError as problem:
-            odd.append(Skipped(clip.name, str(problem)))
-            continue
-        sequences.append(_sequence(clip, arrays, len(recognizer.classifier.labels)))
+        cache = folder / f"{_key(clip, recognizer)}.npz"
+        arrays = read_arrays(cache)
+        if arrays is None:
+            if not is_said:
+                is_said = True
+                say(f"The faces of the clips are found and classified; kept in {folder}")
+            arrays = _describe_or_tell(clip, recognizer)
+            keep_arrays(cache, arrays)
+        if _PROBLEM in arrays:
+            odd.append(Skipped(clip.name, str(arrays[_PROBLEM])))
+        else:
+            sequences.append(_sequence(clip, arrays, len(recognizer.classifier.labels)))
     return ClipSequences(tuple(sequences), tuple(odd))
-
-
-Arrays = dict[str, NDArray[Any]]
 
 
 def _key(clip: Clip, recognizer: Recognizer) -> str:
@@ -100,37 +95,17 @@ def _key(clip: Clip, recognizer: Recognizer) -> str:
     return f"{classifier.artifact.sha256}_{digest[:16]}"
 
 
-def _kept(cache: Path) -> Arrays | None:
-    if not cache.is_file():
-        return None
-    with np.load(cache) as file:
-        arrays = dict(file)
-    if "problem" in arrays:
-        raise _OddClipError(str(arrays["problem"]))
-    return arrays
-
-
-def _computed(clip: Clip, recognizer: Recognizer, cache: Path) -> Arrays:
+def _describe_or_tell(clip: Clip, recognizer: Recognizer) -> _Arrays:
+    """Return the moments of the clip's one face, or what is odd about the clip."""
     try:
-        content = _describe(clip, recognizer)
-    except (SourceError, _OddClipError) as error:
-        text = f"cannot be read: {error}" if isinstance(error, SourceError) else str(error)
-        _keep(cache, {"problem": np.array(text)})
-        raise _OddClipError(text) from None
-    _keep(cache, content)
-    return content
+        return _describe(clip, recognizer)
+    except SourceError as error:
+        return {_PROBLEM: np.array(f"cannot be read: {error}")}
+    except _OddClipError as error:
+        return {_PROBLEM: np.array(str(error))}
 
 
-def _keep(cache: Path, content: Arrays) -> None:
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **content)
-    # In a folder that cannot be written to clips are read each time.
-    with contextlib.suppress(OutputError):
-        write_atomically(cache, buffer.getvalue())
-
-
-def _describe(clip: Clip, recognizer: Recognizer) -> Arrays:
-    """Return the moments of the clip's one face."""
+def _describe(clip: Clip, recognizer: Recognizer) -> _Arrays:
     locator = FaceLocator(recognizer, EngineSettings())
     times_ms: dict[int, list[float]] = defaultdict(list)
     sides: dict[int, list[float]] = defaultdict(list)
@@ -170,7 +145,7 @@ def _describe(clip: Clip, recognizer: Recognizer) -> Arrays:
     }
 
 
-def _sequence(clip: Clip, arrays: Arrays, labels: int) -> FaceSequence:
+def _sequence(clip: Clip, arrays: _Arrays, labels: int) -> FaceSequence:
     truth = np.eye(labels, dtype=np.float32)[clip.label]
     return FaceSequence(
         name=clip.name,

@@ -13,16 +13,13 @@ a folder that holds a folder of pictures per class, are read as well.
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import io
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.core.errors import DataError, OutputError
-from mien.core.files import write_atomically
+from mien.core.errors import DataError
+from mien.data.array_cache import CACHE, keep_arrays, read_arrays
 from mien.data.classes import FER2013_CLASSES, ClassTable
 from mien.data.csv_file import Columns, has_fer2013_header, parse_csv
 from mien.data.dataset import Dataset
@@ -31,7 +28,6 @@ from mien.data.picture_folder import read_picture_folder
 
 # Bump when the parser would read the same bytes differently.
 _CACHE_VERSION = 2
-_CHECKSUM_BYTES = 32
 
 TRAINING_FILE, UNLABELLED, LABELLED = "train.csv", "test.csv", "test_with_emotions.csv"
 """What `mien data download` writes of FER2013."""
@@ -63,7 +59,7 @@ def load_dataset(path: Path, classes: ClassTable = FER2013_CLASSES, *, groups: s
         )
     if classes is not FER2013_CLASSES or groups or not has_fer2013_header(path):
         return read_table(path, classes, groups)
-    cache = path.parent / ".mien_cache" / f"{path.name}.npz"
+    cache = path.parent / CACHE / f"{path.name}.npz"
     columns = _read_cache(cache, path) or _parse_and_cache(cache, path)
     return Dataset(*columns, path)
 
@@ -71,33 +67,17 @@ def load_dataset(path: Path, classes: ClassTable = FER2013_CLASSES, *, groups: s
 def _parse_and_cache(cache: Path, path: Path) -> Columns:
     state = _state(path)
     columns = parse_csv(path)
-    buffer = io.BytesIO()
     arrays = {name: array for name, array in columns._asdict().items() if array is not None}
-    np.savez(buffer, state=state, **arrays)
-    content = buffer.getvalue()
-    # A dataset in a folder that cannot be written to is parsed each time.
-    with contextlib.suppress(OutputError):
-        write_atomically(cache, _checksum(content) + content)
+    keep_arrays(cache, {"state": state, **arrays})
     return columns
 
 
 def _read_cache(cache: Path, path: Path) -> Columns | None:
     """Return what was kept of `path`; None if nothing was, it is damaged, or the file changed."""
-    try:
-        with cache.open("rb") as file:
-            checksum, content = file.read(_CHECKSUM_BYTES), file.read()
-    except OSError:
+    kept = read_arrays(cache)
+    if kept is None or not np.array_equal(kept["state"], _state(path)):
         return None
-    if checksum != _checksum(content):
-        return None
-    with np.load(io.BytesIO(content)) as kept:
-        if not np.array_equal(kept["state"], _state(path)):
-            return None
-        return Columns(kept["faces_u8"], kept.get("labels"), kept.get("usage"))
-
-
-def _checksum(content: bytes) -> bytes:
-    return hashlib.blake2b(content, digest_size=_CHECKSUM_BYTES).digest()
+    return Columns(kept["faces_u8"], kept.get("labels"), kept.get("usage"))
 
 
 def _state(path: Path) -> NDArray[np.int64]:

@@ -10,9 +10,7 @@ Each face is drawn and classified once, for `MOMENTS` moments; sequences are com
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.classifier.classifier import Classifier
-from mien.core.errors import DataError, OutputError
-from mien.core.files import write_atomically
+from mien.core.errors import DataError
+from mien.data.array_cache import keep_arrays, read_arrays
 from mien.data.disturb import Disturbance
 from mien.data.face_sequences import FaceSequence, describe_crops
 
@@ -94,21 +92,15 @@ def disturb_faces(
             "train on clips, which are cut as it reads them."
         )
     cache = cache_folder / f"{_key(faces_u8, classifier, disturbance, seed)}.npz"
-    if cache.is_file():
-        with np.load(cache) as kept:
-            arrays = [kept[name] for name in ("features", "probabilities", "quality")]
-    else:
+    arrays = read_arrays(cache)
+    if arrays is None:
         say(
             f"{len(faces_u8):,} faces are drawn at {MOMENTS} time steps each and classified; "
             f"the answers are kept in {cache_folder}"
         )
         arrays = _draw_and_describe(faces_u8, classifier, disturbance, seed)
-        buffer = io.BytesIO()
-        np.savez(buffer, features=arrays[0], probabilities=arrays[1], quality=arrays[2])
-        # In a folder that cannot be written to they are drawn each time.
-        with contextlib.suppress(OutputError):
-            write_atomically(cache, buffer.getvalue())
-    return DisturbedFaces(arrays[0], arrays[1], arrays[2], truth, classifier.labels)
+        keep_arrays(cache, arrays)
+    return DisturbedFaces(**arrays, truth=truth, labels=classifier.labels)
 
 
 def _key(
@@ -122,7 +114,7 @@ def _key(
 
 def _draw_and_describe(
     faces_u8: NDArray[np.uint8], classifier: Classifier, disturbance: Disturbance, seed: int
-) -> list[NDArray[np.float32]]:
+) -> dict[str, NDArray[np.float32]]:
     parts = []
     for start in range(0, len(faces_u8), _FACES_AT_ONCE):
         some = faces_u8[start : start + _FACES_AT_ONCE]
@@ -133,7 +125,8 @@ def _draw_and_describe(
         ]
         described = describe_crops(classifier, np.concatenate(drawn))
         parts.append([rows.reshape(len(some), MOMENTS, -1) for rows in described])
-    return [np.concatenate(rows) for rows in zip(*parts, strict=True)]
+    arrays = map(np.concatenate, zip(*parts, strict=True))
+    return dict(zip(("features", "probabilities", "quality"), arrays, strict=True))
 
 
 def make_sequence(

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from mien.core.errors import DataError, ModelError
 from mien.core.files import refuse_overwriting
 from mien.core.labels import EMOTIONS
+from mien.data.array_cache import SEQUENCES_CACHE
 from mien.data.clip_split import clips_for_test
 from mien.data.clips import holds_clips, load_clips
 from mien.data.face_sequences import FaceSequence
@@ -37,7 +38,6 @@ from mien.models.keras_file import open_keras_file
 from mien.recognizer import Recognizer
 from mien.training.config import Experiment, load_experiment
 from mien.training.face_sequences import (
-    CACHE,
     clip_sequences,
     emotion_of,
     held_out_sequences,
@@ -328,7 +328,7 @@ def _sequences(
         count=wanted.held_out_faces,
         sequences=wanted.held_out,
         steps=wanted.steps,
-        cache_folder=data.parent / ".mien_cache" / CACHE,
+        cache_folder=data.parent / SEQUENCES_CACHE,
         say=remark,
     )
     if test_rows is None:

@@ -29,12 +29,8 @@ from mien.training.faces import (
 )
 from mien.training.readings import truth_of
 
-CACHE = "face_sequences"
-"""Folder of what classifiers said, inside the `.mien_cache` beside the data."""
-
 HELD_OUT_SEED = 7
 """Seed of the validation and test sequences: every network is judged on the same ones."""
-
 
 _MOST_NAMED = 20
 

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.data.array_cache import SEQUENCES_CACHE
 from mien.data.clips import ClipSet
 from mien.data.face_sequences import FaceSequence
 from mien.data.made_sequences import DisturbedFaces
@@ -25,7 +26,6 @@ from mien.training.ancestors import check_shipped_knows_no_validation
 from mien.training.callbacks import EpochOfBatches, ProgressLine, RunState
 from mien.training.curves import chosen_epoch, draw_learning_curves
 from mien.training.face_sequences import (
-    CACHE,
     SequenceSplit,
     emotion_of,
     load_faces_or_clips,
@@ -101,7 +101,7 @@ def _train(job: TrainingJob) -> Path:
     if not job.restart:
         check_data(source, run)
         check_same_input(known, run)
-    cache = job.training_data.parent / ".mien_cache" / CACHE
+    cache = job.training_data.parent / SEQUENCES_CACHE
     split = split_sequences(source, experiment, recognizer, cache, job.say)
     keras.utils.set_random_seed(experiment.training.seed)
     features = split.validation[0].features.shape[1]
