@@ -158,7 +158,7 @@ def _shared_validation(
     recipe: Path, runs: list[RunFolder], training_data: Path | None
 ) -> tuple[LabelledFaces, LabelledFaces]:
     """Return all faces that the runs had, and those of them that chose their epochs."""
-    training_data = data_of_run(runs[0], training_data)
+    training_data = training_data or data_of_run(runs[0])
     faces, split = load_faces_of(recipe, training_data, None)
     for run in runs:
         check_data(faces, run)

@@ -379,7 +379,7 @@ def _training_faces(dataset: Dataset, data: Path, run: RunFolder) -> NDArray[np.
     """Return the training faces of the data, else those that the run names, else `train.csv`."""
     if dataset.usage is not None and (dataset.usage == TRAINING).any():
         return dataset.faces_u8[dataset.usage == TRAINING]
-    named = [data_of_run(run, None)] if run.data.is_file() else []
+    named = [data_of_run(run)] if run.data.is_file() else []
     for path in (*named, data.parent / "train.csv"):
         if not path.exists() or path.resolve() == data.resolve():
             continue

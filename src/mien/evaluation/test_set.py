@@ -105,7 +105,7 @@ def data_to_score(run: RunFolder, labels: tuple[str, ...], named: Path | None) -
         return named
     if is_foreign(run):
         raise SettingError(
-            f"The network in {run.path} learnt from {data_of_run(run, None)}, not from FER2013: "
+            f"The network in {run.path} learnt from {data_of_run(run)}, not from FER2013: "
             "name labelled data that it has not seen with --data."
         )
     if labels != EMOTIONS:

@@ -62,7 +62,7 @@ def quantise_file(
     source = load_artifact(onnx_path)
     run = RunFolder(source.onnx_path.parent)
     recipe = run.find_recipe(source.experiment)
-    training_data = data_of_run(run, training_data)
+    training_data = training_data or data_of_run(run)
     refuse_overwriting(
         [source.onnx_path, source.onnx_path.with_suffix(".json"), training_data, votes_file],
         [out, out.with_suffix(".json")],

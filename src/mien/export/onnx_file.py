@@ -73,7 +73,7 @@ def export_file(
     artifact = describe(network, out_dir / ARTIFACT_NAME, experiment, figures, labels)
     run = RunFolder(keras_path.parent)
     recipe = run.find_recipe(experiment)
-    training_data = data_of_run(run, training_data)
+    training_data = training_data or data_of_run(run)
     with_votes = VOTE_HEAD in artifact.heads
     needed = [recipe, training_data, *([votes_file] if with_votes else [])]
     missing = next((path for path in needed if not path.exists()), None)

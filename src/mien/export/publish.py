@@ -71,7 +71,7 @@ def train_and_publish(
     def job_of(one: Recipe, *, restart: bool) -> TrainingJob:
         return TrainingJob(
             recipe=one,
-            training_data=data_of(one.experiment, training_data),
+            training_data=training_data or data_of(one.experiment),
             votes_file=votes_file,
             run=RunFolder(runs / one.name),
             log_folder=logs / one.name,

@@ -122,7 +122,7 @@ def _knows_otherwise(run: RunFolder, faces: LabelledFaces) -> bool:
     """Whether a run was trained on the same file or folder, or on the same pictures."""
     if faces.source is None:
         return False
-    is_same_place = data_of_run(run, None).resolve() == faces.source.resolve()
+    is_same_place = data_of_run(run).resolve() == faces.source.resolve()
     return is_same_place or same_pictures(faces.faces_u8, run)
 
 

@@ -32,24 +32,20 @@ FER2013_SPLIT = "266d7f4960473cedf766f2d81d5fad0338390a69418a5776f191211b9652b21
 """`LabelledFaces.split_fingerprint` of these."""
 
 
-def data_of(experiment: Experiment, named: Path | None) -> Path:
-    """Return the faces to train on: those named, else the recipe's, else FER2013's."""
-    if named is not None:
-        return named
+def data_of(experiment: Experiment) -> Path:
+    """Return the faces to train on where none are named: the recipe's, else FER2013's."""
     return Path(experiment.data.path) if experiment.data.path else FER2013_TRAINING
 
 
-def data_of_run(run: RunFolder, named: Path | None) -> Path:
-    """Return the faces that a run was trained on: those named, else what it says, else FER2013's.
+def data_of_run(run: RunFolder) -> Path:
+    """Return the faces that a run was trained on: what it says, else its recipe, else FER2013's.
 
     Raises:
         ModelError: if what it says cannot be read.
     """
-    if named is not None:
-        return named
     if "source" in (known := _read(run)):
         return Path(known["source"])
-    return data_of(load_experiment(run.recipe), None) if run.recipe.is_file() else FER2013_TRAINING
+    return data_of(load_experiment(run.recipe)) if run.recipe.is_file() else FER2013_TRAINING
 
 
 def describe_data(data: LabelledFaces | ClipSet) -> dict[str, Any]:
@@ -84,7 +80,7 @@ def has_learnt(faces_u8: NDArray[np.uint8], data: Path, run: RunFolder) -> bool:
     Raises:
         ModelError: if its `data.json` cannot be read.
     """
-    source, data = data_of_run(run, None).resolve(), data.resolve()
+    source, data = data_of_run(run).resolve(), data.resolve()
     if data.is_relative_to(source):
         return USAGE_OF_NAME.get(data.name.casefold()) not in TEST_USAGES
     return same_pictures(faces_u8, run)
