@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.core.errors import SourceError
+from mien.core.errors import DataError, SourceError
 from mien.data.array_cache import SEQUENCES_CACHE, keep_arrays, read_arrays
 from mien.data.clips import Clip, ClipSet, unit_of
 from mien.data.dataset import Skipped
@@ -63,7 +63,16 @@ def read_clips(
         of: The set that they belong to.
         recognizer: Whose detector, crop and classifier to use.
         say: Called with a line before the first clip that is not in the cache.
+
+    Raises:
+        DataError: if the recognizer's reading has other labels than the clips.
     """
+    classifier = recognizer.classifier
+    if classifier.labels != of.classes.names:
+        raise DataError(
+            f"The clips of {of.source} are of {', '.join(of.classes.names)}; the reading "
+            f"{classifier.reading_name} tells {', '.join(classifier.labels)}."
+        )
     folder = (of.source if of.source.is_dir() else of.source.parent) / SEQUENCES_CACHE
     sequences, odd = [], []
     is_said = False
@@ -79,7 +88,7 @@ def read_clips(
         if _PROBLEM in arrays:
             odd.append(Skipped(clip.name, str(arrays[_PROBLEM])))
         else:
-            sequences.append(_sequence(clip, arrays, len(recognizer.classifier.labels)))
+            sequences.append(_sequence(clip, arrays, len(classifier.labels)))
     return ClipSequences(tuple(sequences), tuple(odd))
 
 
@@ -106,6 +115,7 @@ def _describe_or_tell(clip: Clip, recognizer: Recognizer) -> _Arrays:
 
 
 def _describe(clip: Clip, recognizer: Recognizer) -> _Arrays:
+    """Return the moments of the clip's one face."""
     locator = FaceLocator(recognizer, EngineSettings())
     times_ms: dict[int, list[float]] = defaultdict(list)
     sides: dict[int, list[float]] = defaultdict(list)

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mien.core.errors import DataError
 from mien.core.files import write_atomically
 from mien.data.clip_sequences import read_clips
-from mien.data.clips import ClipSet, load_clips, unit_of
+from mien.data.clips import load_clips, unit_of
 from mien.recognizer import Recognizer
 
 _MOST_NAMED = 20
@@ -76,37 +75,21 @@ def explore_clips(
         say: Called with a line before the long part.
 
     Raises:
-        DataError: if there are no clips.
+        DataError: if there are no clips, or the recogniser's reading has other labels than they.
     """
-    report = describe_clips(load_clips(path), recognizer, say)
-    write_atomically(out / "clips.json", json.dumps(asdict(report), indent=1) + "\n")
-    return report
-
-
-def describe_clips(
-    clips: ClipSet, recognizer: Recognizer, say: Callable[[str], None]
-) -> ClipReport:
-    """Look through clips with the engine.
-
-    Raises:
-        DataError: if the recogniser's reading has other labels than the clips.
-    """
-    labels = recognizer.classifier.labels
-    if labels != clips.classes.names:
-        raise DataError(
-            f"The clips are of {', '.join(clips.classes.names)}, the reading "
-            f"{recognizer.classifier.reading_name} tells {', '.join(labels)}: expected the same."
-        )
+    clips = load_clips(path)
     read = read_clips(clips.clips, clips, recognizer, say)
     used = {sequence.name for sequence in read.sequences}
     usable = [clip for clip in clips.clips if clip.name in used]
     counts = Counter(clip.label for clip in usable)
-    return ClipReport(
+    report = ClipReport(
         source=str(clips.source),
-        clips={name: counts[label] for label, name in enumerate(labels)},
+        clips={name: counts[label] for label, name in enumerate(clips.classes.names)},
         units=len({unit_of(clip) for clip in usable}),
         has_subjects=clips.has_subjects,
         seconds=round(sum(float(np.ptp(s.timestamps_ms)) for s in read.sequences) / 1000, 1),
         moments=sum(len(sequence.timestamps_ms) for sequence in read.sequences),
         odd=dict((*clips.skipped, *read.odd)),
     )
+    write_atomically(out / "clips.json", json.dumps(asdict(report), indent=1) + "\n")
+    return report

@@ -167,12 +167,6 @@ def clip_sequences(
     Raises:
         DataError: if the recognizer's reading has other labels than the clips.
     """
-    classifier = recognizer.classifier
-    if clips.classes.names != classifier.labels:
-        raise DataError(
-            f"The clips of {clips.source} are of {', '.join(clips.classes.names)}; the reading "
-            f"{classifier.reading_name} tells {', '.join(classifier.labels)}."
-        )
     read = [read_clips(side, clips, recognizer, say) for side in sides]
     odd = [*clips.skipped, *(each for side in read for each in side.odd)]
     for name, reason in odd[:_MOST_NAMED]:
@@ -267,13 +261,11 @@ def held_out_sequences(
         say=say,
     )
     return [
-        make_sequence(drawn, steps, _random(HELD_OUT_SEED, number), f"sequence {number}")
+        make_sequence(
+            drawn, steps, np.random.default_rng((HELD_OUT_SEED, number)), f"sequence {number}"
+        )
         for number in range(sequences)
     ]
-
-
-def _random(*seed: int) -> np.random.Generator:
-    return np.random.default_rng(seed)
 
 
 def emotion_of(sequence: FaceSequence) -> NDArray[np.int64]:
