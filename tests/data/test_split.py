@@ -40,13 +40,6 @@ def test_the_seed_decides_the_split():
     assert first.tolist() != other.tolist()
 
 
-@pytest.mark.parametrize("fraction", [0.0, 1.0, -0.1, float("nan")])
-def test_a_fraction_that_is_none_is_refused(fraction):
-    drawn = synthetic_dataset(7, seed=0)
-    with pytest.raises(DataError, match="fraction"):
-        split_train_validation(drawn.labels, drawn.faces_u8, fraction, seed=0)
-
-
 def test_a_part_keeps_the_shares_of_the_emotions():
     labels = np.repeat(np.arange(7), [40, 4, 40, 72, 48, 32, 1])
     kept = stratified_part(labels, 0.25, seed=0)

@@ -38,15 +38,8 @@ def split_train_validation(
         Indices of the training faces and of the validation faces, each in ascending order.
 
     Raises:
-        DataError: if the lengths differ, the fraction is not in (0, 1), or all faces are of one
-            group.
+        DataError: if all faces are of one group, or no class has two faces in groups.
     """
-    if len(labels) != len(faces_u8):
-        raise DataError(f"Found {len(labels)} labels for {len(faces_u8)} faces; expected as many.")
-    if not 0 < validation_fraction < 1:
-        raise DataError(
-            f"Found a validation fraction of {validation_fraction}; expected 0 < f < 1."
-        )
     if groups is not None:
         # Of few groups, one at least; copies make one of two.
         together = _together(groups_of_copies(faces_u8), groups)
