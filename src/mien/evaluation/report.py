@@ -104,48 +104,43 @@ def evaluate(
     faces: ScoredFaces,
     *,
     data: str,
-    outputs: Outputs | None = None,
-    training_faces_u8: NDArray[np.uint8] | None = None,
-    votes: NDArray[np.float32] | None = None,
+    outputs: Outputs,
+    training_faces_u8: NDArray[np.uint8] | None,
+    votes: NDArray[np.float32] | None,
 ) -> Report:
     """Score a network.
 
     Args:
-        network: What to score.
-        faces: The labelled faces; their names are the labels of the reading that is scored.
+        network: What to score, with the reading `label_reading` names.
+        faces: The labelled faces; their names are the labels of that reading.
         data: Where they come from, for the report.
-        outputs: What the network answers for them, if it was asked already with the reading that
-            is scored.
+        outputs: What the network answers for them.
         training_faces_u8: (M, 48, 48) uint8, to find copies among `faces`; None to leave that out.
         votes: (N, 10) counts of FER+'s votes on the faces; None to leave the raters out.
     """
-    name = label_reading(network)
-    network = network.with_reading(name)
-    reading = network.reading
-    faces_u8 = fit_faces(faces.faces_u8, network.artifact.input)
-    outputs = outputs or network.classify(faces_u8)
-    probabilities = outputs.probabilities
+    reading, probabilities = network.reading, outputs.probabilities
     # Averaged at temperature 1: what the network itself says of both views.
     own = _uncalibrated(network, outputs, reading)
+    faces_u8 = fit_faces(faces.faces_u8, network.artifact.input)
     mirrored = _uncalibrated(
         network, network.classify(np.ascontiguousarray(faces_u8[:, :, ::-1])), reading
     )
-    plain = _score_parts(probabilities, faces)
-    raters_labels = None if votes is None else agreed_labels(votes)
-    if reading.labels != EMOTIONS:
-        raters_labels = None
+    raters = None
+    if votes is not None and reading.labels == EMOTIONS:
+        labels = agreed_labels(votes)
+        raters = accuracy_with_interval((probabilities.argmax(axis=1) == labels)[labels >= 0])
     return Report(
         data=data,
         known_test_faces=faces.known_test_faces,
-        reading=name,
+        reading=network.reading_name,
         names=reading.labels,
         network=short_name(network.artifact.onnx_path),
         sha256=network.artifact.sha256,
         experiment=network.artifact.experiment,
-        plain=plain,
+        plain=_score_parts(probabilities, faces),
         flip_averaged=_score_parts((own + mirrored) / np.float32(2), faces),
         copies=_score_copies(probabilities, faces, training_faces_u8),
-        raters=None if raters_labels is None else _score_raters(probabilities, raters_labels),
+        raters=raters,
         temperature=reading.temperature,
         uncalibrated=measure_calibration(own, faces.labels),
         calibrated=measure_calibration(probabilities, faces.labels),
@@ -221,13 +216,6 @@ def _score_copies(
         near_count=None if is_near is None else int(is_near.sum()),
         accuracy_without_near=None if is_near is None else accuracy_of(~is_copy & ~is_near),
     )
-
-
-def _score_raters(
-    probabilities: NDArray[np.float32], raters_labels: NDArray[np.integer]
-) -> Accuracy:
-    agreed = raters_labels >= 0
-    return accuracy_with_interval((probabilities.argmax(axis=1) == raters_labels)[agreed])
 
 
 def _lines(report: Report) -> Iterator[str]:

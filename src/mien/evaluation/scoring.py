@@ -104,17 +104,7 @@ def score_network(
     _remark_on_faces(dataset, faces, data, run, remark)
     # A folder or ledger that cannot be used is found before the long part.
     folder = _folder_to_write(network, network_path, out, faces, remark)
-    refuse_overwriting(
-        [
-            *(data, data.parent / "train.csv", data.parent / "fer2013new.csv"),
-            *dataset.pictures,
-            *_files_of(network_path),
-        ],
-        [
-            *(folder.metrics, *folder.test_pictures),
-            *(folder.predictions, folder.path / WRONG_FACES, ledger),
-        ],
-    )
+    _check_outputs(data, dataset, network_path, folder, ledger)
     answers, look, earlier = [], {}, None
     if faces.is_look:
         answers = answers_of(network)
@@ -154,6 +144,22 @@ def score_network(
         f"to look at (wrong_faces.png) to {folder.path}"
     )
     return report
+
+
+def _check_outputs(
+    data: Path, dataset: Dataset, network_path: Path | None, folder: RunFolder, ledger: Path
+) -> None:
+    refuse_overwriting(
+        [
+            *(data, data.parent / "train.csv", data.parent / "fer2013new.csv"),
+            *dataset.pictures,
+            *_files_of(network_path),
+        ],
+        [
+            *(folder.metrics, *folder.test_pictures),
+            *(folder.predictions, folder.path / WRONG_FACES, ledger),
+        ],
+    )
 
 
 def classes_of(network: Classifier) -> ClassTable:
