@@ -76,21 +76,36 @@ def quantise_file(
             f"There is no {recipe}: the ranges come from the {len(faces_u8):,} faces of "
             f"{training_data}, the temperatures stay as they are"
         )
-        with _quantised(source, faces_u8) as quantised:
-            readings = {
-                name: replace(reading, temperature=source.readings[name].temperature)
-                for name, reading in quantised.readings.items()
-            }
-            quantised = _moved(quantised, out, readings)
-        say(compare(source, quantised, faces_u8))
-        return quantised
+        return _quantise_uncalibrated(source, out, faces_u8, say)
     faces, split = load_faces_of(
         recipe, training_data, votes_file if VOTE_HEAD in source.heads else None
     )
     check_data(faces, run)
     if faces.told_of_skipped:
         say(faces.told_of_skipped)
-    training, validation = split_faces(faces, split)
+    return _quantise_calibrated(source, out, *split_faces(faces, split), say)
+
+
+def _quantise_uncalibrated(
+    source: Artifact, out: Path, faces_u8: NDArray[np.uint8], say: Callable[[str], None]
+) -> Artifact:
+    with _quantised(source, faces_u8) as quantised:
+        readings = {
+            name: replace(reading, temperature=source.readings[name].temperature)
+            for name, reading in quantised.readings.items()
+        }
+        quantised = _moved(quantised, out, readings)
+    say(compare(source, quantised, faces_u8))
+    return quantised
+
+
+def _quantise_calibrated(
+    source: Artifact,
+    out: Path,
+    training: LabelledFaces,
+    validation: LabelledFaces,
+    say: Callable[[str], None],
+) -> Artifact:
     validation_u8 = fit_faces(validation.faces_u8, source.input)
     with _quantised(source, fit_faces(training.faces_u8, source.input)) as quantised:
         heads = Classifier(quantised).classify(validation_u8).heads
