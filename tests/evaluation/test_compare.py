@@ -16,7 +16,8 @@ from mien.data import test_faces
 from mien.data.fer2013 import load_dataset
 from mien.data.synthetic import synthetic_dataset, write_csv
 from mien.evaluation.compare import compare_means, compare_networks
-from mien.export.onnx_file import describe, export_network
+from mien.evaluation.keras_network import describe
+from mien.export.onnx_file import export_network
 from mien.models.keras_file import load_network
 from mien.training.faces import load_faces
 from mien.training.provenance import describe_data

@@ -23,15 +23,11 @@ from mien.core.errors import ModelError
 from mien.core.preprocess import to_network_input
 from mien.data.non_faces import make_non_faces
 from mien.data.synthetic import synthetic_dataset, write_csv
+from mien.evaluation.keras_network import describe
 from mien.evaluation.network import open_network
 from mien.export import onnx_file
 from mien.export.int8 import quantise
-from mien.export.onnx_file import (
-    describe,
-    export_file,
-    export_network,
-    has_calibrated_export,
-)
+from mien.export.onnx_file import export_file, export_network, has_calibrated_export
 from mien.export.temporal import export_temporal
 from mien.models.build import build_network, join_heads, to_plain_float32
 from mien.models.config import VGGConfig

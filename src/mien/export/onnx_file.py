@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -17,18 +16,17 @@ from mien.classifier.backend import OnnxBackend, outputs_of
 from mien.classifier.reading import read
 from mien.core.artifact import ARTIFACT_NAME, Artifact, Reading, load_artifact, write_artifact
 from mien.core.errors import ModelError
-from mien.core.labels import EMOTIONS
 from mien.core.preprocess import FACE_SIZE, to_network_input
 from mien.evaluation.calibration import measure_calibration
+from mien.evaluation.keras_network import describe
 from mien.export.keras_graph import to_bytes, to_onnx_graph
 from mien.export.likeness import add_face_likeness
-from mien.faces.detect import FRAMINGS
-from mien.models.heads import FACE_LIKENESS, FEATURES, VOTE_HEAD
+from mien.models.heads import FACE_LIKENESS, VOTE_HEAD
 from mien.models.keras_file import KerasBackend, heads_of, load_network
 from mien.training.faces import LabelledFaces, load_faces_of, split_faces
 from mien.training.provenance import check_data, data_of_run
 from mien.training.publish import GAIN_OVER_CHANCE, is_better_than_chance, is_calibrated
-from mien.training.readings import LABELS, fit_readings, truth_of, uncalibrated_readings
+from mien.training.readings import LABELS, fit_readings, truth_of
 from mien.training.run_folder import RunFolder, figures_beside, labels_beside
 from mien.training.temperature import negative_log_likelihood
 
@@ -110,36 +108,6 @@ def export_file(
         artifact = replace(artifact, face_likeness=FACE_LIKENESS)
     artifact = replace(artifact, readings=readings)
     return export_network(network, artifact, real_faces_u8=validation.faces_u8)
-
-
-def describe(
-    network: keras.Model,
-    onnx_path: Path,
-    experiment: str,
-    metrics: Mapping[str, Any],
-    labels: tuple[str, ...] = EMOTIONS,
-) -> Artifact:
-    """Describe a network that is not calibrated yet.
-
-    Args:
-        network: A network of `mien.models.keras_file.load_network`.
-        onnx_path: Where it is to be written.
-        experiment: Name of the experiment that trained it.
-        metrics: The content of its run's `metrics.json`; single figures go into the sidecar.
-        labels: What its label head tells apart.
-    """
-    classes = heads_of(network, labels)
-    readings = uncalibrated_readings(classes, metrics)
-    return Artifact(
-        onnx_path=onnx_path,
-        experiment=experiment,
-        heads=classes,
-        readings=readings,
-        default_reading=next(iter(readings)),
-        features=FEATURES if FEATURES in network.output else None,
-        crop=FRAMINGS,
-        metrics={name: value for name, value in metrics.items() if isinstance(value, int | float)},
-    )
 
 
 def export_network(
