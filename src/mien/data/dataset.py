@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import compress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -75,6 +76,17 @@ class Dataset:
     groups: NDArray[np.str_] | None = None
     files: tuple[str, ...] | None = None
     skipped: tuple[Skipped, ...] = ()
+
+    def take(self, chosen: NDArray[np.bool_]) -> Dataset:
+        """Return the faces where a mask, (N,), is true; what was skipped stays."""
+        return replace(
+            self,
+            faces_u8=self.faces_u8[chosen],
+            labels=None if self.labels is None else self.labels[chosen],
+            usage=None if self.usage is None else self.usage[chosen],
+            groups=None if self.groups is None else self.groups[chosen],
+            files=None if self.files is None else tuple(compress(self.files, chosen)),
+        )
 
     def names_of_skipped(self) -> dict[str, list[str]]:
         """The names of what was skipped, for each reason."""

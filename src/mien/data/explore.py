@@ -195,18 +195,7 @@ def _by_usage(dataset: Dataset) -> dict[str, Dataset]:
     if dataset.usage is None:
         return {name_of_data(dataset.source): dataset}
     masks = {usage: dataset.usage == usage for usage in USAGES}
-    return {
-        usage: Dataset(
-            dataset.faces_u8[mask],
-            None if dataset.labels is None else dataset.labels[mask],
-            dataset.usage[mask],
-            dataset.source,
-            dataset.classes,
-            skipped=dataset.skipped,
-        )
-        for usage, mask in masks.items()
-        if mask.any()
-    }
+    return {usage: dataset.take(mask) for usage, mask in masks.items() if mask.any()}
 
 
 def measure(splits: dict[str, Dataset]) -> Exploration:

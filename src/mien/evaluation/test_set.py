@@ -191,8 +191,9 @@ def faces_to_score(dataset: Dataset) -> ScoredFaces:
             is_public = dataset.usage[chosen] == "PublicTest"
     elif dataset.usage is not None and (dataset.usage != TRAINING).any():
         chosen = dataset.usage != TRAINING
-    faces_u8 = dataset.faces_u8[chosen]
-    rows = find_test_faces(faces_u8)
+    scored = dataset.take(chosen)
+    assert scored.labels is not None
+    faces_u8, rows = scored.faces_u8, find_test_faces(scored.faces_u8)
     if is_public is None and hashlib.sha256(faces_u8.tobytes()).hexdigest() == _PIXELS_SHA256:
         is_public = np.arange(len(faces_u8)) < PUBLIC_TEST_COUNT
     elif is_public is None and (rows >= 0).all():
@@ -200,15 +201,11 @@ def faces_to_score(dataset: Dataset) -> ScoredFaces:
         is_public = rows < PUBLIC_TEST_COUNT
     return ScoredFaces(
         faces_u8=faces_u8,
-        labels=dataset.labels[chosen],
-        names=dataset.classes.names,
+        labels=scored.labels,
+        names=scored.classes.names,
         is_public_test=is_public,
-        files=(
-            None
-            if dataset.files is None
-            else tuple(dataset.files[face] for face in np.flatnonzero(chosen))
-        ),
-        groups=None if dataset.groups is None else dataset.groups[chosen],
+        files=scored.files,
+        groups=scored.groups,
         test_rows=np.unique(rows[rows >= 0]),
         is_near_copy=are_near_copies(rows) if (rows >= 0).all() else None,
         is_test_face=rows >= 0,

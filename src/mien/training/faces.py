@@ -132,15 +132,16 @@ def load_faces(
             )
         if is_validation.any():
             kept_for_validation = is_validation[wanted]
-    labels = dataset.labels[wanted]
+    faces = dataset.take(wanted)
+    assert faces.labels is not None
     return LabelledFaces(
-        faces_u8=dataset.faces_u8[wanted],
-        labels=labels,
-        votes=None if votes_file is None else _votes_for(labels, votes_file, dataset.source),
-        classes=dataset.classes,
-        groups=None if dataset.groups is None else dataset.groups[wanted],
+        faces_u8=faces.faces_u8,
+        labels=faces.labels,
+        votes=None if votes_file is None else _votes_for(faces.labels, votes_file, faces.source),
+        classes=faces.classes,
+        groups=faces.groups,
         kept_for_validation=kept_for_validation,
-        source=dataset.source,
+        source=faces.source,
         told_of_skipped=dataset.told_of_skipped(),
         told_of_shared_groups=dataset.told_of_shared_groups(),
     )
