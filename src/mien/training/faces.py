@@ -279,12 +279,10 @@ def check_enough(training: LabelledFaces, validation: LabelledFaces) -> None:
     Raises:
         DataError: if there is not.
     """
-    names = training.classes.names
-    counts = np.bincount(training.labels, minlength=len(names))
-    missing = [name for name, count in zip(names, counts, strict=True) if not count]
+    missing = _names_without_faces(training)
     if missing:
         raise DataError(
-            f"{training.source} has no face of {', '.join(missing)} to train on, of "
+            f"{training.source} has no face of {missing} to train on, of "
             f"{len(training.labels) + len(validation.labels)} faces: bring some, or leave the "
             "class out of [classes] names."
         )
@@ -303,12 +301,16 @@ def missing_classes(part: LabelledFaces, what_for: str) -> str | None:
         part: The faces.
         what_for: What they are there for, such as "choose the epoch".
     """
-    names = part.classes.names
-    counts = np.bincount(part.labels, minlength=len(names))
-    missing = [name for name, count in zip(names, counts, strict=True) if not count]
+    missing = _names_without_faces(part)
     if not missing:
         return None
-    return f"none of the faces that {what_for} is of {', '.join(missing)}: they say nothing of it"
+    return f"none of the faces that {what_for} is of {missing}: they say nothing of it"
+
+
+def _names_without_faces(part: LabelledFaces) -> str:
+    names = part.classes.names
+    counts = np.bincount(part.labels, minlength=len(names))
+    return ", ".join(name for name, count in zip(names, counts, strict=True) if not count)
 
 
 def load_split(
