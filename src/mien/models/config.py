@@ -10,14 +10,16 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Rate = Annotated[float, Field(ge=0, lt=1)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 
-class _Table(BaseModel):
+class Table(BaseModel):
+    """A table of an experiment file: no key is unknown, no number infinite, no type converted."""
+
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
-class VGGConfig(_Table):
+class VGGConfig(Table):
     """`[network]` of an experiment file with `family = "vgg"`.
 
     Attributes:
@@ -34,11 +36,11 @@ class VGGConfig(_Table):
     family: Literal["vgg"]
     filters: list[Annotated[int, Field(ge=1)]] = Field(min_length=1, max_length=5)
     convolutions_per_block: int = Field(ge=1, le=4)
-    dropout: list[Rate]
-    spatial_dropout: list[Rate]
+    dropout: list[Fraction]
+    spatial_dropout: list[Fraction]
     head: Literal["flatten", "global_average"]
     dense_units: list[Annotated[int, Field(ge=1)]]
-    dense_dropout: Rate
+    dense_dropout: Fraction
 
     @property
     def decisions(self) -> list[str]:
@@ -75,7 +77,7 @@ class VGGConfig(_Table):
         return self
 
 
-class ResidualConfig(_Table):
+class ResidualConfig(Table):
     """`[network]` of an experiment file with `family = "residual"`.
 
     Attributes:
@@ -123,7 +125,7 @@ class ResidualConfig(_Table):
         return self
 
 
-class PretrainedConfig(_Table):
+class PretrainedConfig(Table):
     """What the families have in common whose weights others have published.
 
     Attributes:
@@ -134,7 +136,7 @@ class PretrainedConfig(_Table):
 
     pretrained: bool
     side: int = Field(ge=48, le=224)
-    dropout: Rate
+    dropout: Fraction
 
     @property
     def decisions(self) -> list[str]:
@@ -198,7 +200,7 @@ class MobileNetV2Config(PretrainedConfig):
     weights: str = "imagenet"
 
 
-class TemporalConfig(_Table):
+class TemporalConfig(Table):
     """`[network]` of an experiment file with `family = "temporal"`: a temporal network.
 
     Attributes:
@@ -213,7 +215,7 @@ class TemporalConfig(_Table):
     cell: Literal["gru", "lstm", "convolution"] = "gru"
     units: int = Field(default=32, ge=1, le=512)
     moments: int = Field(default=6, ge=2, le=64)
-    dropout: Rate = 0.5
+    dropout: Fraction = 0.5
 
     @property
     def decisions(self) -> list[str]:

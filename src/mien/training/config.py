@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from mien.core.errors import DataError, ModelError
 from mien.core.preprocess import FACE_SIZE
 from mien.data.classes import FER2013_CLASSES, ClassTable
-from mien.models.config import NetworkConfig
+from mien.models.config import Fraction, NetworkConfig, Table
 from mien.training.recipe_file import read_recipe_file
 
 SHIPPED = "shipped"
@@ -24,14 +24,8 @@ _OF_FACES_ONLY = (
 )
 """Keys of `[training]` that temporal networks do not know."""
 
-Fraction = Annotated[float, Field(ge=0, lt=1)]
 
-
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
-
-
-class AugmentationConfig(_Table):
+class AugmentationConfig(Table):
     """`[augmentation]` of an experiment file; every range is symmetric around "unchanged".
 
     Attributes:
@@ -60,7 +54,7 @@ class AugmentationConfig(_Table):
     mixup_alpha: float = Field(default=0.0, ge=0, le=1000)
 
 
-class ClassesConfig(_Table):
+class ClassesConfig(Table):
     """`[classes]`: what is learnt, and what the data call it; without it FER2013's seven emotions.
 
     Attributes:
@@ -70,8 +64,8 @@ class ClassesConfig(_Table):
     """
 
     names: list[str]
-    other_names: dict[str, str] = {}
-    left_out: list[str] = []
+    other_names: dict[str, str] = Field(default_factory=dict)
+    left_out: list[str] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _is_a_table(self) -> ClassesConfig:
@@ -86,7 +80,7 @@ class ClassesConfig(_Table):
         return ClassTable(tuple(self.names), self.other_names, tuple(self.left_out))
 
 
-class DataConfig(_Table):
+class DataConfig(Table):
     """`[data]`: the faces of a recipe that is not about FER2013.
 
     Attributes:
@@ -100,7 +94,7 @@ class DataConfig(_Table):
     groups: str = ""
 
 
-class SplitConfig(_Table):
+class SplitConfig(Table):
     """`[split]`: which part of the training faces chooses the epoch.
 
     Data that say themselves which faces are for validation are not split by `validation_fraction`.
@@ -132,7 +126,7 @@ class SplitConfig(_Table):
         return self
 
 
-class TrainingConfig(_Table):
+class TrainingConfig(Table):
     """`[training]`: objective, optimizer, stopping and seed.
 
     Attributes:
@@ -223,7 +217,7 @@ class TrainingConfig(_Table):
         return [self.early_side] * early_epochs + [FACE_SIZE] * (self.epochs - early_epochs)
 
 
-class DistillationConfig(_Table):
+class DistillationConfig(Table):
     """`[distillation]`: finished networks whose probabilities are part of the targets.
 
     Attributes:
@@ -240,7 +234,7 @@ class DistillationConfig(_Table):
     label_heads: bool = False
 
 
-class SequencesConfig(_Table):
+class SequencesConfig(Table):
     """`[sequences]`: what a temporal network learns from; see `mien.training.temporal`.
 
     Attributes:
@@ -264,7 +258,7 @@ class SequencesConfig(_Table):
     clip_weight: float = Field(default=0.3, ge=0)
 
 
-class Experiment(_Table):
+class Experiment(Table):
     """One file of `experiments/`.
 
     Attributes:
