@@ -127,12 +127,12 @@ def mtcnn_weights():
 
 @pytest.fixture
 def without_yunet(monkeypatch, tmp_path):
-    """Hide YuNet's file, where there is one; the user's cache is an empty folder."""
+    """Hide YuNet's file, where there is one; the user's cache and `assets` are empty folders."""
     for name in ("MIEN_YUNET", "MIEN_OFFLINE"):
         monkeypatch.delenv(name, raising=False)
     for name in ("XDG_CACHE_HOME", "LOCALAPPDATA", "HOME"):
         monkeypatch.setenv(name, str(tmp_path / "home"))
-    monkeypatch.setattr(models, "bundled_folder", lambda: tmp_path / "assets")
+    monkeypatch.setattr(models, "bundled", lambda name: tmp_path / "assets" / name)
 
 
 @pytest.fixture

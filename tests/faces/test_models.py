@@ -67,11 +67,11 @@ def test_a_downloaded_file_is_found_from_then_on(monkeypatch, tmp_path):
 
 @pytest.mark.usefixtures("without_yunet")
 def test_a_named_file_goes_before_the_wheels_own_and_that_before_the_cache(monkeypatch, tmp_path):
-    folders = [models.cache_folder(), models.bundled_folder()]
-    for folder in folders:
-        folder.mkdir(parents=True)
-        (folder / models.YUNET_NAME).touch()
-        assert models.find_yunet().parent == folder
+    for folder in (models.cache_folder(), tmp_path / "assets"):
+        file = folder / models.YUNET_NAME
+        file.parent.mkdir(parents=True)
+        file.touch()
+        assert models.find_yunet() == file
     named = tmp_path / "named.onnx"
     named.touch()
     monkeypatch.setenv("MIEN_YUNET", str(named))

@@ -25,7 +25,7 @@ _DIRECTIONS = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI",
 
 
 def bundled(name: str) -> Path:
-    """Return where a network that ships with mien lies."""
+    """Return where a file that ships with mien lies."""
     return Path(str(resources.files("mien"))) / "assets" / name
 
 

@@ -8,13 +8,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from mien.core.artifact import MOST_LABELS
 from mien.core.errors import DataError
 from mien.core.labels import EMOTIONS
 
 LEFT_OUT = -1
 """What `ClassTable.label_of` says of a name whose faces are to be left out."""
-
-MOST_CLASSES = 16
 
 _NUMBER = re.compile(r"[+-]?\d+([.,]\d+)?")
 
@@ -47,8 +46,8 @@ class ClassTable:
     left_out: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if not 2 <= len(self.names) <= MOST_CLASSES:
-            raise DataError(f"Found {len(self.names)} classes; expected 2 to {MOST_CLASSES}.")
+        if not 2 <= len(self.names) <= MOST_LABELS:
+            raise DataError(f"Found {len(self.names)} classes; expected 2 to {MOST_LABELS}.")
         if len({plain_name(name) for name in self.names} - {""}) < len(self.names):
             raise DataError(
                 f"Found the classes {', '.join(map(repr, self.names))}; expected names that are "

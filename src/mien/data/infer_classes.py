@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from mien.core.artifact import MOST_LABELS
 from mien.core.errors import DataError
 from mien.core.labels import EMOTIONS
-from mien.data.classes import FER2013_CLASSES, MOST_CLASSES, ClassTable, plain_name
+from mien.data.classes import FER2013_CLASSES, ClassTable, plain_name
 from mien.data.dataset import Dataset
 from mien.data.fer2013 import load_dataset
 from mien.data.own_table import label_cells, no_labels
@@ -40,10 +41,10 @@ def infer_classes(path: Path) -> ClassTable:
             f"expected a folder of pictures for each class, at least two, such as "
             f"{path / 'happy' / '1.jpg'} and {path / 'sad' / '1.jpg'}."
         )
-    if not 2 <= len(found) <= MOST_CLASSES:
+    if not 2 <= len(found) <= MOST_LABELS:
         shown = ", ".join(map(repr, found[:12])) + (", …" if len(found) > 12 else "")
         raise DataError(
-            f"{path} has {len(found)} classes ({shown or 'none'}); expected 2 to {MOST_CLASSES}. "
+            f"{path} has {len(found)} classes ({shown or 'none'}); expected 2 to {MOST_LABELS}. "
             "Name them in a recipe's table [classes], with other_names for what the data call them "
             "and left_out for what is not to be learnt."
         )

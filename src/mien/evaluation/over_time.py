@@ -7,7 +7,6 @@ together.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -20,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.errors import DataError, ModelError
-from mien.core.files import refuse_overwriting
+from mien.core.files import hash_file, refuse_overwriting
 from mien.core.labels import EMOTIONS
 from mien.data.array_cache import SEQUENCES_CACHE
 from mien.data.clip_split import clips_for_test
@@ -396,7 +395,7 @@ def _count_look(
     shape = (2, 20, network.input_shape[-1])
     drawn = np.random.default_rng(2013).random(shape, dtype=np.float32)
     answers = [round(float(each), 4) for each in network.predict(drawn, verbose=0)[:, -1].ravel()]
-    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    sha256 = hash_file(path)
     if find_entry(ledger, sha256, answers, look) is not None:
         say(f"Already in {ledger}: the same network, so no new evaluation")
         return

@@ -7,10 +7,10 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from importlib import resources
 from pathlib import Path
 
 from mien.core.errors import ModelError, OutputError, SourceError
+from mien.core.sidecar import bundled
 
 YUNET_SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
 
@@ -49,11 +49,6 @@ def cache_folder() -> Path:
     return Path(base) / "mien"
 
 
-def bundled_folder() -> Path:
-    """Return the folder inside the package where a published wheel has YuNet, with its licence."""
-    return Path(str(resources.files("mien"))) / "assets"
-
-
 def find_yunet() -> Path | None:
     """Return YuNet's file, None where there is none.
 
@@ -71,8 +66,7 @@ def find_yunet() -> Path | None:
                 f"{YUNET_VARIABLE} names {path}, which is not a file: correct or unset it."
             )
         return path
-    folders = (bundled_folder(), cache_folder())
-    files = (folder / YUNET_NAME for folder in folders)
+    files = (bundled(YUNET_NAME), cache_folder() / YUNET_NAME)
     return next((file for file in files if file.is_file()), None)
 
 

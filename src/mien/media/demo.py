@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import resources
 from pathlib import Path
 
 from mien.core.errors import SourceError
+from mien.core.sidecar import bundled
 from mien.media.frames import FrameSource, open_frames
 
 
 def demo_video() -> Path:
     """Return the path of the bundled video."""
-    return Path(str(resources.files("mien"))) / "assets" / "demo.mp4"
+    return bundled("demo.mp4")
 
 
 def open_frames_or_demo(

@@ -8,7 +8,6 @@ What a run leaves, and where, is `mien.training.run_folder.RunFolder`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
 import keras
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from mien.core.errors import OutputError
 from mien.core.labels import EMOTIONS
 from mien.core.preprocess import to_network_input
+from mien.core.sidecar import bundled
 from mien.models.build import build_network, join_heads, load_pretrained, take_statistics
 from mien.models.keras_file import load_network
 from mien.training.ancestors import (
@@ -234,7 +234,7 @@ def _shortened(training: TrainingConfig) -> list[str]:
 
 def shipped_network() -> Path:
     """Return the Keras file of the shipped network."""
-    return Path(str(resources.files("mien"))) / "assets" / "emotion.keras"
+    return bundled("emotion.keras")
 
 
 def _show_finished(job: TrainingJob) -> Path:
