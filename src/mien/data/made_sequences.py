@@ -169,7 +169,7 @@ def make_sequence(
 def _times_ms(steps: int, random: np.random.Generator) -> NDArray[np.float64]:
     """(steps,) the times of the frames, some of which are dropped."""
     rate = np.exp(random.uniform(np.log(SLOWEST_FPS), np.log(FASTEST_FPS)))
-    frames = 1 + random.geometric(1 - _DROPPED, steps - 1).cumsum() - 1
+    frames = random.geometric(1 - _DROPPED, steps - 1).cumsum()
     jitter = random.uniform(-0.2, 0.2, steps)
     jitter[0] = 0
     times: NDArray[np.float64] = (np.concatenate([[0], frames]) + jitter) * 1000 / rate

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -197,18 +197,9 @@ def score(
 
 
 def _average(classes: dict[str, ClassFigures], weights: Sequence[float]) -> ClassFigures:
-    figures = classes.values()
-
-    def mean(values: Iterable[float]) -> float:
-        weighted = (value * weight for value, weight in zip(values, weights, strict=True))
-        return sum(weighted) / sum(weights)
-
-    return ClassFigures(
-        precision=mean(figure.precision for figure in figures),
-        recall=mean(figure.recall for figure in figures),
-        f1=mean(figure.f1 for figure in figures),
-        count=sum(figure.count for figure in figures),
-    )
+    figures = [(each.precision, each.recall, each.f1) for each in classes.values()]
+    precision, recall, f1 = np.average(figures, axis=0, weights=weights).tolist()
+    return ClassFigures(precision, recall, f1, sum(each.count for each in classes.values()))
 
 
 def have_exact_copy(

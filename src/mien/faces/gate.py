@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mien.core.errors import SettingError
 from mien.core.preprocess import FACE_SIZE
-from mien.core.types import Face, MissedLimit
+from mien.core.types import Box, Face, MissedLimit
 from mien.faces.angles import head_angles
 from mien.media.image import scale_square
 
@@ -184,15 +184,14 @@ def measure_quality(
     """
     box = face.box
     height, width = image_shape[:2]
-    shown_width = min(box.right, width) - max(box.x, 0)
-    shown_height = min(box.bottom, height) - max(box.y, 0)
+    shown = box.shared_area(Box(0, 0, width, height))
     grey_u8 = _grey(crop_u8)
     contrast = float(grey_u8.std())
     edges = cv2.Laplacian(grey_u8, cv2.CV_32F)
     angles = None if face.landmarks is None else head_angles(face.landmarks)
     return Quality(
         side_px=max(box.width, box.height),
-        inside=max(shown_width, 0) * max(shown_height, 0) / box.area if box.area else 0.0,
+        inside=shown / box.area if box.area else 0.0,
         brightness=float(grey_u8.mean()),
         contrast=contrast,
         sharpness=float(edges.std()) / max(contrast, 1.0),

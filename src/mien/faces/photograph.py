@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.types import Box, Face
+from mien.faces.assign import intersection_over_union
 from mien.faces.part import keeps_margin, moved
 from mien.faces.reduce import DETECTION_SIDE, enlarged, largest_first, reduce_picture
 from mien.faces.yunet import YuNetDetector
@@ -102,7 +103,5 @@ def _without_doubles(faces: list[Face]) -> list[Face]:
 
 
 def _is_same(box: Box, other: Box) -> bool:
-    shared = box.shared_area(other)
-    return shared > SAME_FACE * (box.area + other.area - shared) or shared > SAME_FACE_INSIDE * min(
-        box.area, other.area
-    )
+    is_inside = box.shared_area(other) > SAME_FACE_INSIDE * min(box.area, other.area)
+    return is_inside or intersection_over_union(box, other) > SAME_FACE

@@ -45,7 +45,7 @@ def make_targets(
     return np.concatenate([targets, shares.astype(np.float32)], axis=1)
 
 
-def make_loss(vote_weight: float) -> keras.losses.Loss | str:
+def make_loss(vote_weight: float) -> keras.losses.Loss | Callable[..., keras.KerasTensor]:
     """Return the cross-entropy of the emotions, plus `vote_weight` times that of the votes."""
     if not vote_weight:
         return keras.losses.CategoricalCrossentropy()
@@ -115,9 +115,6 @@ def make_optimizer(
 
 
 def class_weights(labels: NDArray[np.int64], classes: int = len(EMOTIONS)) -> dict[int, float]:
-    """Weigh classes by their inverse frequency, so that the mean weight of a face is 1."""
+    """Weigh classes, of which each has a face, by their inverse frequency: 1 a face on average."""
     counts = np.bincount(labels, minlength=classes)
-    return {
-        label: float(len(labels) / (len(counts) * max(count, 1)))
-        for label, count in enumerate(counts)
-    }
+    return {label: float(len(labels) / (classes * count)) for label, count in enumerate(counts)}
