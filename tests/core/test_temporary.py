@@ -77,7 +77,7 @@ def test_a_folder_that_could_not_be_locked_counts_as_in_use(tmp_path, monkeypatc
 
 
 def test_what_somebody_makes_anew_in_a_folder_that_was_removed_is_removed_as_well(tmp_path):
-    """Ray's processes end some time after the one that started them, and make folders until then."""
+    """Processes of Ray outlive the one that started them for a moment, and make folders."""
     logs = tmp_path / "mien-temp-removed" / "files" / "logs"
     logs.mkdir(parents=True)
     remove_left(tmp_path)
