@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("sklearn", reason="needs mien[train]")
-pytest.importorskip("matplotlib", reason="needs mien[train]")
+plt = pytest.importorskip("matplotlib.pyplot", reason="needs mien[train]")
 
 from pathlib import Path
 
@@ -20,8 +20,9 @@ from mien.core.artifact import load_artifact
 from mien.core.labels import EMOTIONS, VOTE_CLASSES
 from mien.data import test_faces as known_test_faces
 from mien.data.dataset import Dataset
+from mien.data.figure_file import write_figure
 from mien.data.synthetic import write_csv
-from mien.evaluation import ledger, scoring, test_set
+from mien.evaluation import figures, ledger, scoring, test_set
 from mien.evaluation.predictions import Predictions, write_predictions
 from mien.evaluation.rater_scores import score_against_raters
 from mien.record.table import plain_text
@@ -36,6 +37,7 @@ LABELS = np.tile(np.arange(7), 6)
 def working_folder(tmp_path, monkeypatch, brightness_network, faces_of):
     """A working folder with a network, a training set and noisy test faces."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(figures, "write_figure", write_pixel)
     brightness_network(Path("net/emotion.onnx"), temperature=1.5)
     faces = faces_of(LABELS, noise=0.06)
     write_csv(Dataset(faces, LABELS, None, Path()), Path("data/mine.csv"))
@@ -57,6 +59,18 @@ def working_folder(tmp_path, monkeypatch, brightness_network, faces_of):
     write_csv(Dataset(faces, None, None, Path()), Path("data/test.csv"))
 
 
+def write_pixel(figure, path):
+    """Stand for `write_figure`: drawing takes most of an evaluation's time."""
+    plt.close(figure)
+    cv2.imwrite(str(path), np.zeros((1, 1), np.uint8))
+
+
+@pytest.fixture
+def drawn_figures(working_folder, monkeypatch):
+    """Draw the figures, for tests that look at them or at the text in them."""
+    monkeypatch.setattr(figures, "write_figure", write_figure)
+
+
 def run(*words):
     with pytest.raises(SystemExit) as exit_:
         main([str(word) for word in words])
@@ -74,6 +88,7 @@ def read_ledger():
     ]
 
 
+@pytest.mark.usefixtures("drawn_figures")
 def test_evaluate_prints_the_accuracy_first_and_writes_the_figures(capsys):
     assert run("evaluate", "--model", "net/emotion.onnx", "--data", "data/mine.csv") == 0
     lines = capsys.readouterr().out.splitlines()
@@ -291,6 +306,7 @@ def test_no_name_of_a_class_or_a_file_is_run_as_a_formula_by_a_spreadsheet(tmp_p
     ]
 
 
+@pytest.mark.usefixtures("drawn_figures")
 def test_a_folder_of_any_name_is_scored():
     folder = Path("data/a$^$b 顔") / "happy"
     folder.mkdir(parents=True)
@@ -299,6 +315,7 @@ def test_a_folder_of_any_name_is_scored():
     assert run("evaluate", "--model", "net/emotion.onnx", "--data", folder.parent) == 0
 
 
+@pytest.mark.usefixtures("drawn_figures")
 def test_predict_and_evaluate_name_file_and_truth_and_show_the_wrong_faces(capsys):
     table = Path("faces.csv")
     pictures = []
@@ -346,6 +363,7 @@ def test_what_is_read_is_never_overwritten(capsys):
     assert {path: path.read_bytes() for path in before} == before
 
 
+@pytest.mark.usefixtures("drawn_figures")
 def test_the_wrong_faces_of_another_table_go_where_new_ones_come():
     sheet = Path("out/wrong_faces.png")
     sheet.parent.mkdir()
@@ -487,6 +505,7 @@ def test_the_groups_of_the_recipe_are_used_wherever_the_faces_have_them(capsys):
     assert "The 3 faces are of 2 groups." in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("drawn_figures")
 def test_what_the_raters_say_is_drawn_where_it_is_known_and_only_there():
     report = scoring.score_network(
         Path("net/emotion.onnx"),
