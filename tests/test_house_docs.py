@@ -37,25 +37,33 @@ def code_blocks(page: Path) -> str:
     return "\n".join(re.findall(r"```\w*\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_recipes_to_copy_are_toml(page):
-    for block in re.findall(r"```toml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+def test_recipes_to_copy_are_toml():
+    text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+    blocks = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    assert blocks
+    for block in blocks:
         tomllib.loads(block)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_lead_somewhere(page):
-    links = re.findall(r"\]\((?!https?://|#|mailto:)([^)#\s]+)", page.read_text(encoding="utf-8"))
-    dead = [link for link in links if not (page.parent / link).exists()]
-    assert not dead
+def test_links_lead_somewhere():
+    link = re.compile(r"\]\((?!https?://|#|mailto:)([^)#\s]+)")
+    links = [
+        (page.name, page.parent / found)
+        for page in PAGES
+        for found in link.findall(page.read_text(encoding="utf-8"))
+    ]
+    assert links
+    assert not [(name, path) for name, path in links if not path.exists()]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_commands_exist(page):
+def test_commands_exist():
     known = command_names(typer.main.get_command(app))
-    lines = re.findall(r"^[!.\\\w/]*?\bmien ((?:[a-z]+ ?){1,2})", code_blocks(page), re.MULTILINE)
-    unknown = {line for line in lines if not {line.strip(), line.partition(" ")[0]} & known}
-    assert not unknown
+    command = re.compile(r"^[!.\\\w/]*?\bmien ((?:[a-z]+ ?){1,2})", re.MULTILINE)
+    lines = [(page.name, line) for page in PAGES for line in command.findall(code_blocks(page))]
+    assert lines
+    assert not [
+        (name, line) for name, line in lines if not {line.strip(), line.partition(" ")[0]} & known
+    ]
 
 
 def test_what_fer_and_deepface_have_as_dictionaries_goes_through_json():
@@ -68,9 +76,9 @@ def test_what_fer_and_deepface_have_as_dictionaries_goes_through_json():
     assert found[0]["happy"] == pytest.approx(1 / 7)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_experiment_files_exist(page):
-    named = EXPERIMENT.findall(code_blocks(page))
+def test_experiment_files_exist():
+    named = {name for page in PAGES for name in EXPERIMENT.findall(code_blocks(page))}
+    assert named
     assert not [name for name in named if not (ROOT / name).exists()]
 
 
