@@ -1,5 +1,8 @@
 """What several tests of the batch share."""
 
+import errno
+import os
+
 import pytest
 
 
@@ -32,3 +35,18 @@ def object_store():
 
     yield fill
     server.stop()
+
+
+@pytest.fixture
+def locked(monkeypatch):
+    """Return the function that makes a folder one that cannot be listed, even by the superuser."""
+    locked = set()
+    scandir = os.scandir
+
+    def refuse(path):
+        if os.fspath(path) in locked:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), os.fspath(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    return lambda folder: locked.add(os.fspath(folder))

@@ -1,5 +1,4 @@
 import csv
-import errno
 import json
 import os
 import sys
@@ -269,21 +268,6 @@ def test_a_pipe_is_refused_and_not_waited_for(recognizer, tmp_path, capsys):
     with pytest.raises(SourceError, match=r"^1 of 1 pictures could not be read\.$"):
         run_pictures([tmp_path / "pipe.png"], recognizer, PictureOutputs(), QualityGate())
     assert "pipe.png is not a file" in capsys.readouterr().out
-
-
-@pytest.fixture
-def locked(monkeypatch):
-    """Return the function that makes a folder one that cannot be listed, even by the superuser."""
-    locked = set()
-    scandir = os.scandir
-
-    def refuse(path):
-        if os.fspath(path) in locked:
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), os.fspath(path))
-        return scandir(path)
-
-    monkeypatch.setattr(os, "scandir", refuse)
-    return lambda folder: locked.add(os.fspath(folder))
 
 
 def test_a_folder_that_cannot_be_listed_is_an_error_row(
