@@ -192,6 +192,14 @@ class Server:
         pytest.fail("the server did not become ready")
 
 
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """A server in a process of its own, for the tests of a module that it outlives."""
+    server = Server(tmp_path_factory.mktemp("server"))
+    yield server
+    server.kill()
+
+
 @pytest.fixture
 def start(tmp_path):
     servers = []

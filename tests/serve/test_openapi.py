@@ -26,8 +26,8 @@ def test_the_api_is_as_described(start, tmp_path):
     assert "Traceback" not in server.log.read_text()
 
 
-def test_every_operation_is_described(start):
-    document = json.loads(start().ask("/openapi.json")[2])
+def test_every_operation_is_described(server):
+    document = json.loads(server.ask("/openapi.json")[2])
     for path, operations in document["paths"].items():
         for operation in operations.values():
             assert operation["description"], path
@@ -40,21 +40,20 @@ def examples(document, language):
 
 
 @pytest.fixture
-def served(start, video_of, astronaut_jpeg, tmp_path):
-    """A server, and the files of which the examples speak in the folder `tmp_path`."""
-    server = start()
+def files(video_of, astronaut_jpeg, tmp_path):
+    """The files of which the examples speak, in the folder `tmp_path`."""
     (tmp_path / "people.jpg").write_bytes(astronaut_jpeg)
     (tmp_path / "clip.mp4").write_bytes(video_of(5))
-    return server
 
 
-def test_the_examples_for_python_run(served, tmp_path):
+@pytest.mark.usefixtures("files")
+def test_the_examples_for_python_run(server, tmp_path):
     pytest.importorskip("httpx2", reason="needs mien[dev]")
-    document = json.loads(served.ask("/openapi.json")[2])
+    document = json.loads(server.ask("/openapi.json")[2])
     pieces = examples(document, "python")
     assert len(pieces) == 2
     for piece in pieces:
-        program = piece.replace("127.0.0.1:8000", f"127.0.0.1:{served.port}")
+        program = piece.replace("127.0.0.1:8000", f"127.0.0.1:{server.port}")
         program = program.replace("import httpx\n", "import httpx2 as httpx\n")
         done = subprocess.run(
             [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True
@@ -64,9 +63,10 @@ def test_the_examples_for_python_run(served, tmp_path):
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
-def test_the_examples_for_curl_run(served, tmp_path):
-    (commands,) = examples(json.loads(served.ask("/openapi.json")[2]), "sh")
-    script = commands.replace("127.0.0.1:8000", f"127.0.0.1:{served.port}")
+@pytest.mark.usefixtures("files")
+def test_the_examples_for_curl_run(server, tmp_path):
+    (commands,) = examples(json.loads(server.ask("/openapi.json")[2]), "sh")
+    script = commands.replace("127.0.0.1:8000", f"127.0.0.1:{server.port}")
     script = script.replace("curl ", "curl --fail --silent --show-error ")
     done = subprocess.run(["sh", "-e", "-c", script], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -92,8 +92,7 @@ def test_clients_behind_a_proxy_on_this_machine_are_told_apart(start):
     assert status("203.0.113.2") == 200
 
 
-def test_four_declared_gigabytes_are_refused_before_they_come(start):
-    server = start()
+def test_four_declared_gigabytes_are_refused_before_they_come(server):
     head = (
         "POST /v1/images HTTP/1.1\r\nHost: localhost\r\n"
         "Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 4294967296\r\n\r\n--x"
@@ -186,8 +185,7 @@ def chunks(content, size):
     ],
     ids=["tiny chunks", "an endless header", "many headers", "an endless trailer", "a pipeline"],
 )
-def test_what_is_slow_to_parse_ends_the_connection(start, hostile):
-    server = start()
+def test_what_is_slow_to_parse_ends_the_connection(server, hostile):
     with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
         with contextlib.suppress(ConnectionError):
             connection.sendall(hostile)
@@ -201,8 +199,7 @@ def test_what_is_slow_to_parse_ends_the_connection(start, hostile):
 
 
 @pytest.mark.parametrize("opcode", [b"\x82", b"\x89"], ids=["pictures", "pings"])
-def test_a_flood_of_tiny_frames_ends_the_stream(start, opcode):
-    server = start()
+def test_a_flood_of_tiny_frames_ends_the_stream(server, opcode):
     with connect(f"ws://127.0.0.1:{server.port}/v1/stream", compression=None) as stream:
         stream.recv()
         with contextlib.suppress(ConnectionError):
@@ -214,12 +211,12 @@ def test_a_flood_of_tiny_frames_ends_the_stream(start, opcode):
     assert server.ask("/readyz")[0] == 200
 
 
-def test_a_body_in_chunks_is_taken(start, astronaut_jpeg):
-    server = start()
+def test_a_body_in_chunks_is_taken(server, astronaut_jpeg):
     for size in (100, 10_000):
         with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
             connection.sendall(CHUNKED + b"".join(chunks(astronaut_jpeg, size)) + b"0\r\n\r\n")
             assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+    assert server.ask("/readyz")[0] == 200
 
 
 def largest_memory_mb(pid):
