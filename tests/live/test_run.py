@@ -372,15 +372,21 @@ def test_a_stopped_service_leaves_whole_files(
 
 
 def test_several_faces_are_printed_from_left_to_right(
-    recognizer, in_empty_folder, astronaut_bgr, capsys
+    recognizer, in_empty_folder, astronaut_bgr, write_video, capsys
 ):
-    two = np.full((300, 1200, 3), 128, np.uint8)
-    two[:, :512] = two[:, 600:1112] = astronaut_bgr[:300]
-    cv2.imwrite(str(in_empty_folder / "two.png"), two)
-    run_live(in_empty_folder / "two.png", recognizer, window=False, say=print)
-    lines = capsys.readouterr().out.splitlines()[2:]
-    assert len(lines) == 2
-    assert all(line.startswith("00:00:00 : ") for line in lines)
+    face = astronaut_bgr[:300]
+    one = np.full((300, 1200, 3), 128, np.uint8)
+    one[:, 600:1112] = face
+    two = one.copy()
+    two[:, :512] = cv2.convertScaleAbs(face, beta=40)
+    # The one on the right was there before.
+    source = write_video(in_empty_folder / "two.mp4", [one] * 2 + [two] * 2, fps=2)
+    run_live(source, recognizer, window=False, say=print)
+    lines = [line.partition(" ,")[0] for line in capsys.readouterr().out.splitlines()]
+    assert [line for line in lines if line.startswith("00:00:01 : ")] == [
+        "00:00:01 : Surprise",
+        "00:00:01 : Sad",
+    ]
 
 
 def test_a_display_is_one_that_answers(monkeypatch):
