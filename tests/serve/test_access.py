@@ -136,6 +136,10 @@ def test_every_answer_carries_the_security_headers(client_of, monkeypatch, caplo
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["cross-origin-opener-policy"] == "same-origin"
         assert headers["cross-origin-embedder-policy"] == "require-corp"
+        assert headers["cross-origin-resource-policy"] == "same-origin"
+        assert headers["referrer-policy"] == "no-referrer"
+        for refused in ("microphone=()", "geolocation=()", "display-capture=()"):
+            assert refused in headers["permissions-policy"]
     assert statuses >= {200, 404, 500}
     assert answer.json()["type"] == "urn:mien:problem:failed"
     assert "ZeroDivisionError" in caplog.text
