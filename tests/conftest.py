@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import hypothesis
 import numpy as np
 import pytest
 
@@ -26,6 +27,13 @@ from mien.media import frames
 from mien.media.sink import VideoSink
 
 ROOT = Path(__file__).parents[1]
+
+# The same examples each time: what fails on one machine fails on another. No timing.
+hypothesis.settings.register_profile("mien", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("mien")
+
+# No network: where YuNet is missing, a command would fetch it.
+os.environ["MIEN_OFFLINE"] = "1"
 
 # As `mien.models` sets it: what imports Keras by itself computes like what imports mien first.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")

@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -48,7 +48,6 @@ def message(path: Path) -> str:
     return str(raised.value)
 
 
-@settings(deadline=None)
 @given(datasets())
 def test_what_is_written_is_read_and_read_again_from_the_cache(
     tmp_path_factory: pytest.TempPathFactory, dataset: Dataset
@@ -60,7 +59,6 @@ def test_what_is_written_is_read_and_read_again_from_the_cache(
     assert_same(load_dataset(path), dataset)
 
 
-@settings(deadline=None)
 @given(
     row=st.integers(1, 70),
     position=st.integers(1, 2304),

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mien.core.errors import DataError
@@ -8,7 +8,6 @@ from mien.data.split import split_train_validation, stratified_part
 from mien.data.synthetic import synthetic_dataset
 
 
-@settings(deadline=None)
 @given(
     picture_of_face=st.lists(st.integers(0, 40), min_size=1, max_size=120),
     fraction=st.floats(0.01, 0.99),

@@ -129,7 +129,7 @@ sides = st.integers(1, 900)
 boxes = st.builds(Box, st.integers(-50, 900), st.integers(-50, 600), sides, sides)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.integers(1, 700), st.integers(1, 1000), st.lists(boxes, max_size=12))
 def test_every_face_has_its_line_wherever_faces_are(height, width, faces):
     layout = lay_out(height, width, [caption(box, i + 1) for i, box in enumerate(faces)])
