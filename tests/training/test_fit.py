@@ -132,6 +132,10 @@ def uninterrupted(toy: tuple[Path, Path], tmp_path_factory: pytest.TempPathFacto
     return folder
 
 
+only_vgg = pytest.mark.parametrize("toy", [RECIPE], ids=["vgg"], indirect=True)
+only_residual = pytest.mark.parametrize("toy", [RESIDUAL_RECIPE], ids=["residual"], indirect=True)
+
+
 class StoppedError(Exception):
     """As a kill after an epoch."""
 
@@ -204,6 +208,7 @@ def test_a_finished_run_tells_of_experiments_since(
     assert "\nsince " in report
 
 
+@only_residual  # Both have the one layer that is not Keras' own.
 def test_the_saved_network_needs_nothing_but_keras(uninterrupted: Path) -> None:
     code = (
         "import sys, keras\n"
@@ -261,12 +266,21 @@ def train_and_kill(recipe: Path, faces: Path, run: Path, logs: Path) -> None:
     assert not (run / "final_emotion_model.keras").exists()
 
 
+@pytest.fixture(scope="module")
+def killed(toy: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    recipe, faces = toy
+    folder = tmp_path_factory.mktemp("killed")
+    train_and_kill(recipe, faces, folder / "run", folder / "logs")
+    return folder
+
+
 def test_a_run_killed_in_mid_epoch_ends_like_an_uninterrupted_one(
-    toy: tuple[Path, Path], uninterrupted: Path, tmp_path: Path
+    toy: tuple[Path, Path], uninterrupted: Path, killed: Path, tmp_path: Path
 ) -> None:
     recipe, faces = toy
     run, logs = tmp_path / "run", tmp_path / "logs"
-    train_and_kill(recipe, faces, run, logs)
+    for folder in (run, logs):
+        shutil.copytree(killed / folder.name, folder)
     train_toy(recipe, faces, run, logs)
 
     resumed, whole = read_history(run), read_history(uninterrupted / "run")
@@ -286,32 +300,28 @@ def test_a_run_killed_in_mid_epoch_ends_like_an_uninterrupted_one(
         np.testing.assert_allclose(found, wanted, rtol=1e-2, atol=1e-3)
 
 
-@pytest.mark.parametrize(
-    ("what", "last_file"),
-    [
-        ("The best weights", "experiment.toml"),
-        ("The snapshot", "state/best_validation_accuracy.weights.h5"),
-    ],
-)
+@only_vgg
 def test_a_full_disk_is_told_and_the_run_goes_on_when_there_is_room(
-    toy: tuple[Path, Path],
-    uninterrupted: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    what: str,
-    last_file: str,
+    toy: tuple[Path, Path], uninterrupted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe, faces = toy
     run, logs = tmp_path / "run", tmp_path / "logs"
     room = shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(
-        shutil,
-        "disk_usage",
-        lambda _path: room._replace(free=1000 if (run / last_file).exists() else 10**9),
-    )
-    told = rf"{what} of epoch 1 cannot be written to .* 0 MB were free\). Make room and give the"
-    with pytest.raises(OutputError, match=told):
-        train_toy(recipe, faces, run, logs)
+    for what, last_file in (
+        ("The best weights", run / "experiment.toml"),
+        ("The snapshot", run / "state" / "best_validation_accuracy.weights.h5"),
+    ):
+        assert not last_file.exists()
+        monkeypatch.setattr(
+            shutil,
+            "disk_usage",
+            lambda _path, last=last_file: room._replace(free=1000 if last.exists() else 10**9),
+        )
+        told = (
+            rf"{what} of epoch 1 cannot be written to .* 0 MB were free\). Make room and give the"
+        )
+        with pytest.raises(OutputError, match=told):
+            train_toy(recipe, faces, run, logs)
     monkeypatch.undo()
     train_toy(recipe, faces, run, logs)
     losses, wanted = (read_history(each)["val_loss"] for each in (run, uninterrupted / "run"))
@@ -332,12 +342,13 @@ def test_a_full_disk_of_the_log_or_of_the_network_is_told(tmp_path: Path, full_d
     assert not list(tmp_path.glob("*.keras"))
 
 
+@only_residual
 def test_a_paused_run_goes_on_elsewhere(
-    toy: tuple[Path, Path], uninterrupted: Path, tmp_path: Path
+    toy: tuple[Path, Path], uninterrupted: Path, killed: Path, tmp_path: Path
 ) -> None:
     recipe, faces = toy
     here, elsewhere = tmp_path / "here", tmp_path / "elsewhere"
-    train_and_kill(recipe, faces, here, tmp_path / "logs")
+    shutil.copytree(killed / "run", here)
     pause_run(RunFolder(here))
     shutil.copytree(here / "paused", elsewhere / "paused")
 
