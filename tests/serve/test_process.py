@@ -70,15 +70,25 @@ def open_videos(pid):
     return [link for link in folder.iterdir() if "(deleted)" in str(link.readlink())]
 
 
+def workers_of(pid):
+    """The processes that a server has started to answer requests."""
+    children = Path(f"/proc/{pid}/task/{pid}/children")
+    if not children.exists():
+        pytest.skip("needs /proc")
+    started = [Path(f"/proc/{child}/cmdline") for child in children.read_text().split()]
+    return [path for path in started if b"spawn_main" in path.read_bytes()]
+
+
 def test_two_workers_see_the_same_jobs_and_count_together(start, video_of):
     server = start("--workers", "2")
+    assert len(workers_of(server.process.pid)) == 2
     job = server.upload(video_of(5))
     # Each request may reach the other worker.
     server.wait_for(job, "done")
     assert {server.job(job)["state"] for _ in range(20)} == {"done"}
     text = server.ask("/metrics")[2].decode()
-    counted = [line for line in text.splitlines() if 'route="/v1/videos",status="202"' in line]
-    assert any(line.startswith("mien_request_seconds_count") for line in counted)
+    counted = 'mien_request_seconds_count{method="POST",route="/v1/videos",status="202"} '
+    assert [line for line in text.splitlines() if line.startswith(counted)] == [f"{counted}1.0"]
     assert server.stop()[0] == 0
 
 
