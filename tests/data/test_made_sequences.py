@@ -76,6 +76,17 @@ def test_a_disturbed_face_is_another_one_at_each_moment(disturbance):
     assert np.array_equal(again, drawn)
 
 
+def test_faces_are_classified_where_no_cache_can_be_written(tmp_path, brightness_network):
+    classifier = Classifier(brightness_network(tmp_path / "emotion.onnx"), threads=1)
+    faces_u8, truth = synthetic_dataset(7, seed=0).faces_u8, np.eye(7, dtype=np.float32)
+    cache = tmp_path / "cache"
+    cache.write_text("a file in the folder's place")
+    disturbed = disturb_faces(
+        faces_u8, truth, classifier, TRAINING, seed=0, cache_folder=cache, say=print
+    )
+    assert disturbed.probabilities.shape == (7, MOMENTS, 7)
+
+
 def test_faces_are_classified_once(tmp_path, brightness_network):
     classifier = Classifier(brightness_network(tmp_path / "emotion.onnx"), threads=1)
     faces_u8 = synthetic_dataset(14, seed=0).faces_u8

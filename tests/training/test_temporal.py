@@ -3,7 +3,6 @@
 import json
 import shutil
 from dataclasses import replace
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -155,21 +154,35 @@ class StoppedError(Exception):
     """As a kill after an epoch."""
 
 
-def test_a_stopped_run_goes_on_and_ends_like_another(workplace, tmp_path):
+@pytest.fixture(scope="module")
+def whole(workplace):
+    """The folder of a run that has finished."""
+    train(workplace, workplace / "train.csv", workplace / "whole")
+    return workplace / "whole"
+
+
+@pytest.fixture(scope="module")
+def stopped(workplace, tmp_path_factory):
+    """The folder of a run that was stopped after its second epoch of three."""
+
     def stop(line):
         if line.startswith("epoch 2/"):
             raise StoppedError
 
-    train(workplace, workplace / "train.csv", workplace / "whole")
+    run = tmp_path_factory.mktemp("stopped") / "run"
     with pytest.raises(StoppedError):
-        train(workplace, workplace / "train.csv", tmp_path / "run", stop)
+        train(workplace, workplace / "train.csv", run, stop)
+    return run
+
+
+def test_a_stopped_run_goes_on_and_ends_like_another(workplace, whole, stopped, tmp_path):
+    shutil.copytree(stopped, tmp_path / "run")
     train(workplace, workplace / "train.csv", tmp_path / "run")
     # What has its network counts as finished: whoever is killed before has no figures to miss.
     written = [tmp_path / "run" / name for name in ("metrics.json", "final_emotion_model.keras")]
     assert written == sorted(written, key=lambda path: path.stat().st_mtime_ns)
     histories = [
-        json.loads((run / "history.json").read_text())
-        for run in (workplace / "whole", tmp_path / "run")
+        json.loads((run / "history.json").read_text()) for run in (whole, tmp_path / "run")
     ]
     np.testing.assert_allclose(histories[0]["val_loss"], histories[1]["val_loss"], rtol=1e-3)
     assert (tmp_path / "run" / "learning_curves.png").is_file()
@@ -301,33 +314,20 @@ def test_a_network_over_time_that_is_not_there_or_damaged_is_one_clear_line(
     assert message in capsys.readouterr().err
 
 
-def test_what_is_missing_is_found_before_a_run_is_thrown_away(workplace, tmp_path):
-    run = RunFolder(tmp_path / "run")
-    train(workplace, workplace / "train.csv", run.path)
+def test_what_is_missing_is_found_before_a_run_is_thrown_away(workplace, whole, tmp_path):
+    run = RunFolder(shutil.copytree(whole, tmp_path / "run"))
     kept = run.network.read_bytes()
     with pytest.raises(DataError):
         train(workplace, tmp_path / "nowhere.csv", run.path, restart=True)
     assert run.network.read_bytes() == kept
 
 
-def test_a_run_does_not_go_on_with_what_another_network_says(workplace, tmp_path):
-    def stop(line):
-        if line.startswith("epoch 1/"):
-            raise StoppedError
-
-    run = tmp_path / "run"
-    with pytest.raises(StoppedError):
-        train(workplace, workplace / "train.csv", run, stop)
+def test_a_run_does_not_go_on_with_what_another_network_says(workplace, stopped, tmp_path):
+    run = shutil.copytree(stopped, tmp_path / "run")
     told = json.loads((run / "data.json").read_text())
     (run / "data.json").write_text(json.dumps({**told, "face_artifact_sha256": "0" * 64}))
     with pytest.raises(ModelError, match="what another network, or reading, says of faces"):
         train(workplace, workplace / "train.csv", run)
-
-
-def test_sequences_are_made_where_no_cache_can_be_written(workplace, tmp_path):
-    data = shutil.copy(workplace / "train.csv", tmp_path)
-    (tmp_path / ".mien_cache").write_text("a file in the folder's place")
-    assert train(workplace, Path(data), tmp_path / "runs" / "run").is_file()
 
 
 def test_sequences_of_few_subjects_give_wide_intervals():
