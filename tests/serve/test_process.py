@@ -102,9 +102,10 @@ def test_clients_behind_a_proxy_on_this_machine_are_told_apart(start):
     assert status("203.0.113.2") == 200
 
 
-def test_four_declared_gigabytes_are_refused_before_they_come(server):
+@pytest.mark.parametrize("path", ["/v1/images", "/v1/videos"])
+def test_four_declared_gigabytes_are_refused_before_they_come(server, path):
     head = (
-        "POST /v1/images HTTP/1.1\r\nHost: localhost\r\n"
+        f"POST {path} HTTP/1.1\r\nHost: localhost\r\n"
         "Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 4294967296\r\n\r\n--x"
     )
     with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
