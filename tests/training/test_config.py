@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -130,13 +128,3 @@ def test_stages_without_blocks_are_named(tmp_path: Path) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"no experiment file .*nothing\.toml"):
         load_experiment(tmp_path / "nothing.toml")
-
-
-def test_a_recipe_is_read_without_keras() -> None:
-    recipe = EXPERIMENTS / "021_taught_again.toml"
-    code = (
-        "import sys; from pathlib import Path; from mien.training.config import load_experiment; "
-        f"load_experiment(Path({str(recipe)!r})); print('keras' in sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "False\n"
