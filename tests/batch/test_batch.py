@@ -94,6 +94,21 @@ def rows_of(out):
     )
 
 
+def stop_ray(process, reader):
+    """End `ray start --block` and, where it has left some, its processes.
+
+    A signal to all of them at once would end the cluster's head first, for which the others wait
+    half a minute.
+    """
+    process.terminate()
+    process.wait(60)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    if reader is not None:
+        reader.join(60)
+    process.stdout.close()
+
+
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
     """A Ray of this test's own, with two cores; returns the environment that `auto` finds it in."""
@@ -120,10 +135,7 @@ def cluster(tmp_path_factory):
     reader = threading.Thread(target=process.stdout.read, daemon=True)
     reader.start()
     yield os.environ | {"RAY_ADDRESS": found[1], "RAY_USAGE_STATS_ENABLED": "0"}
-    os.killpg(process.pid, signal.SIGTERM)
-    process.wait(60)
-    reader.join(60)
-    process.stdout.close()
+    stop_ray(process, reader)
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -613,14 +625,9 @@ def two_machines():
             readers[-1].start()
         yield processes
     finally:
-        for process in processes:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGTERM)
-        for process, reader in itertools.zip_longest(processes, readers):
-            process.wait(60)
-            if reader is not None:
-                reader.join(60)
-            process.stdout.close()
+        # The one with the cluster's head, which is the first, ends last.
+        for process, reader in reversed([*itertools.zip_longest(processes, readers)]):
+            stop_ray(process, reader)
         for name in names:
             subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
         for each in folders:
