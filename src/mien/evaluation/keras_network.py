@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-import keras
+from typing import TYPE_CHECKING, Any
 
 from mien.classifier.classifier import Classifier
 from mien.core.artifact import Artifact
@@ -18,6 +16,9 @@ from mien.models.heads import FEATURES
 from mien.models.keras_file import KerasBackend, heads_of, load_network
 from mien.training.readings import uncalibrated_readings
 from mien.training.run_folder import figures_beside, labels_beside
+
+if TYPE_CHECKING:
+    import keras
 
 
 def open_keras_network(path: Path) -> Classifier:
