@@ -27,14 +27,7 @@ from mien.training.ancestors import (
 )
 from mien.training.architecture import write_architecture_report
 from mien.training.batches import FaceBatches
-from mien.training.callbacks import (
-    BestAccuracy,
-    EpochOfBatches,
-    FiniteLoss,
-    ProgressLine,
-    RunState,
-    free_bytes,
-)
+from mien.training.callbacks import free_bytes
 from mien.training.config import (
     SHIPPED,
     SplitConfig,
@@ -60,6 +53,7 @@ from mien.training.job import (
     prepare_run_folder,
 )
 from mien.training.lock import locked
+from mien.training.loop import run_epochs
 from mien.training.objective import (
     class_weights,
     make_accuracy,
@@ -72,9 +66,7 @@ from mien.training.results import write_results
 from mien.training.run_folder import RunFolder, write_json
 from mien.training.snapshots import damaged_snapshots, newest_of
 from mien.training.start import check_finished, check_teachers, runs_needed, start_from
-from mien.training.tensorboard_log import TensorBoardLog
 from mien.training.training_model import TrainingModel
-from mien.training.weight_average import WeightAverage
 
 _COPIES_ON_DISK = 12
 """Two snapshots and the one being written, each of the weights, two moments of the optimizer and
@@ -293,15 +285,8 @@ def make_training_targets(faces: LabelledFaces, job: TrainingJob) -> NDArray[np.
 
 
 def _fit(found: _Found, targets: NDArray[np.float32], job: TrainingJob) -> dict[str, list[float]]:
-    """Run the loop from the newest snapshot, or from the start, and leave the best weights.
-
-    Each size of faces is a call of Keras' `fit` of its own, as Keras fixes the shape of a call's
-    batches; it goes on from the snapshot of the one before.
-
-    Returns:
-        The history, one list entry an epoch.
-    """
-    experiment, training, run = job.experiment, job.experiment.training, job.run
+    """Train the network, a stage for each size of faces; see `mien.training.loop.run_epochs`."""
+    experiment, training = job.experiment, job.experiment.training
     network, faces, validation = found.network, found.training, found.validation
     classes = len(faces.classes.names)
     if training.freeze_normalization:
@@ -329,64 +314,13 @@ def _fit(found: _Found, targets: NDArray[np.float32], job: TrainingJob) -> dict[
     )
     model.optimizer.build(model.trainable_variables)
     model.build_figures(targets)
-    callbacks = make_callbacks(job)
-    state = RunState(run, callbacks)
-    if state.epochs_done:
-        job.say(f"going on after epoch {state.epochs_done}, from {run.state}")
-    validation_data = (
-        to_network_input(validation.faces_u8),
-        make_targets(validation.labels, validation.votes, 0, classes),
-    )
-    weights = class_weights(faces.labels, classes) if training.class_weights else None
-    progress = ProgressLine(training.sides, job.say)
-    last_epoch = 0
-    for batches in stages:
-        last_epoch += training.sides.count(batches.side)
-        first_epoch = state.epochs_done
-        model.fit(
-            batches,
-            validation_data=validation_data,
-            validation_batch_size=256,
-            class_weight=weights,
-            initial_epoch=first_epoch,
-            epochs=first_epoch if state.stopped_early else max(first_epoch, last_epoch),
-            callbacks=[EpochOfBatches(batches, training.seed), *callbacks, state, progress],
-            # The batches are shuffled faces already; Keras would shuffle their order by a random
-            # state that a resumed run does not have.
-            shuffle=False,
-            verbose=0,
-        )
-    return state.history
-
-
-def make_callbacks(job: TrainingJob) -> list[keras.callbacks.Callback]:
-    """Make the callbacks that watch the figures.
-
-    The validation loss lowers the learning rate, stops the run and chooses its epoch: on a few
-    thousand faces it is far less noisy than the accuracy.
-    """
-    training = job.experiment.training
-    callbacks: list[keras.callbacks.Callback] = [
-        FiniteLoss(),  # the first: of an epoch that has none nothing is kept
-        BestAccuracy(job.run.best_accuracy_weights),
-        keras.callbacks.EarlyStopping(
-            monitor="val_loss",
-            min_delta=training.early_stopping_min_delta,
-            patience=training.early_stopping_patience,
-            restore_best_weights=True,
+    return run_epochs(
+        model,
+        [(batches, training.sides.count(batches.side)) for batches in stages],
+        job,
+        validation_data=(
+            to_network_input(validation.faces_u8),
+            make_targets(validation.labels, validation.votes, 0, classes),
         ),
-        TensorBoardLog(job.log_folder),
-    ]
-    # Keras refuses to lower the rate of an optimizer that follows a schedule.
-    if training.schedule == "plateau":
-        plateau = keras.callbacks.ReduceLROnPlateau(
-            monitor="val_loss",
-            factor=training.plateau_factor,
-            patience=training.plateau_patience,
-            cooldown=training.plateau_cooldown,
-            min_lr=training.plateau_min_learning_rate,
-        )
-        callbacks.append(plateau)
-    if training.average_decay:
-        callbacks.append(WeightAverage())
-    return callbacks
+        class_weight=class_weights(faces.labels, classes) if training.class_weights else None,
+    )

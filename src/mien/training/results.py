@@ -54,8 +54,8 @@ def write_results(
     write_json(run.history, history)
     run.write_metrics(metrics)
     draw_learning_curves(history, run.learning_curves, experiment.training)
-    save_network(final, run.network)
     write_architecture_report(final, experiment, metrics, run, experiments=job.recipe.folder)
+    save_network(final, run.network)  # last: a run that has its network has finished
     run.drop_snapshots()
     job.say(
         f"chosen epoch's validation accuracy {figures['validation_accuracy']:.4f}, "

@@ -23,7 +23,6 @@ from mien.models.keras_file import save_network
 from mien.models.temporal import build_temporal
 from mien.recognizer import Recognizer
 from mien.training.ancestors import check_shipped_knows_no_validation
-from mien.training.callbacks import EpochOfBatches, ProgressLine, RunState
 from mien.training.curves import chosen_epoch, draw_learning_curves
 from mien.training.face_sequences import (
     SequenceSplit,
@@ -31,7 +30,6 @@ from mien.training.face_sequences import (
     load_faces_or_clips,
     split_sequences,
 )
-from mien.training.fit import make_callbacks
 from mien.training.job import (
     TrainingJob,
     check_folders,
@@ -40,6 +38,7 @@ from mien.training.job import (
     prepare_run_folder,
 )
 from mien.training.lock import locked
+from mien.training.loop import run_epochs
 from mien.training.objective import make_optimizer
 from mien.training.provenance import (
     check_data,
@@ -175,30 +174,15 @@ def _fit(network: keras.Model, split: SequenceSplit, job: TrainingJob) -> dict[s
         metrics=[accuracy],
     )
     model.optimizer.build(model.trainable_variables)
-    callbacks = make_callbacks(job)
-    state = RunState(job.run, callbacks)
-    if state.epochs_done:
-        job.say(f"going on after epoch {state.epochs_done}, from {job.run.state}")
-    first_epoch = state.epochs_done
-    model.fit(
-        batches,
+    return run_epochs(
+        model,
+        [(batches, training.epochs)],
+        job,
         validation_data=(
             observed_of(split.validation),
             targets_of(split.validation, wanted.clip_weight),
         ),
-        validation_batch_size=256,
-        initial_epoch=first_epoch,
-        epochs=first_epoch if state.stopped_early else training.epochs,
-        callbacks=[
-            EpochOfBatches(batches, training.seed),
-            *callbacks,
-            state,
-            ProgressLine([1] * training.epochs, job.say),
-        ],
-        shuffle=False,
-        verbose=0,
     )
-    return state.history
 
 
 def _measure(
