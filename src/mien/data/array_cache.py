@@ -32,7 +32,8 @@ def keep_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
         arrays: By name.
     """
     buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **arrays)
+    by_name: dict[str, Any] = dict(arrays)
+    np.savez(buffer, **by_name)
     content = buffer.getvalue()
     with contextlib.suppress(OutputError):
         write_atomically(path, _checksum(content) + content)

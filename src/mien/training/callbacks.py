@@ -239,7 +239,9 @@ class RunState(keras.callbacks.Callback):
 
 
 def _save_arrays(path: Path, arrays: list[NDArray[Any]]) -> None:
-    np.savez(path, allow_pickle=False, **{str(index): array for index, array in enumerate(arrays)})
+    # Without `allow_pickle`, which NumPy before 2.2 keeps as one more array.
+    by_index: dict[str, Any] = {str(index): array for index, array in enumerate(arrays)}
+    np.savez(path, **by_index)
 
 
 def _load_arrays(path: Path) -> list[NDArray[Any]]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -93,8 +94,8 @@ def _halve(array: NDArray[np.generic]) -> NDArray[np.generic]:
 
 def _halve_npz(path: Path) -> None:
     with np.load(path) as arrays:
-        halved = {name: _halve(arrays[name]) for name in arrays.files}
-    np.savez_compressed(path, allow_pickle=False, **halved)
+        halved: dict[str, Any] = {name: _halve(arrays[name]) for name in arrays.files}
+    np.savez_compressed(path, **halved)
 
 
 def _halve_h5(path: Path) -> None:
