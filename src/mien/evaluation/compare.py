@@ -239,5 +239,5 @@ def _line(name: str, difference: Difference, *, factor: float, digits: int, bett
     return (
         f"{name} ({better} is better): {first:.{digits}f} and {second:.{digits}f}, "
         f"difference {second - first:+.{digits}f} "
-        f"(95 % interval {low:+.{digits}f} to {high:+.{digits}f}): {verdict}"
+        f"(95% interval {low:+.{digits}f} to {high:+.{digits}f}): {verdict}"
     )

@@ -107,7 +107,7 @@ class OverTimeReport:
             lines.append("They are of one subject: how well others fare, nothing tells")
         for name, table in (("time steps", self.of_moments), ("whole sequences", self.of_clips)):
             lines.append(
-                f"{name:26} {'accuracy':>8}  the network's gain (95 %)     macro F1  gain (95 %)"
+                f"{name:26} {'accuracy':>8}  the network's gain (95%)     macro F1  gain (95%)"
             )
             for way, figures in table.items():
                 cells = [f"{way:26}"]

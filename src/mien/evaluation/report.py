@@ -221,7 +221,7 @@ def _score_copies(
 def _lines(report: Report) -> Iterator[str]:
     whole = report.plain.whole
     yield f"Accuracy on the test set: {whole.accuracy.value:.0%}"
-    yield f"Exactly {_describe(whole.accuracy)} (Wilson's 95 % interval)"
+    yield f"Exactly {_describe(whole.accuracy)} (Wilson's 95% interval)"
     yield from _part_lines(report.plain)
     yield (
         f"Scored {report.network} (experiment {report.experiment}, reading {report.reading}) on "
@@ -294,11 +294,11 @@ def _sureness_line(calibration: Calibration) -> str:
     ]
     faces = sum(count for count, _, _ in bins)
     if not faces:
-        return "  of the answers given with 73 to 87 %: none"
+        return "  of the answers given with 73% to 87%: none"
     confidence = sum(count * confidence for count, confidence, _ in bins) / faces
     accuracy = sum(count * accuracy for count, _, accuracy in bins) / faces
     return (
-        f"  of the {faces:,} answers given with 73 to 87 % ({confidence:.1%} on average), "
+        f"  of the {faces:,} answers given with 73% to 87% ({confidence:.1%} on average), "
         f"{accuracy:.1%} are right"
     )
 
