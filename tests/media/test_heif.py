@@ -12,9 +12,10 @@ from mien.media.heif import upright
 from mien.media.picture_files import decode_by_opencv, read_image
 
 Image = pytest.importorskip("PIL.Image", reason="needs Pillow")
-from PIL import ImageOps, features
+from PIL import ImageOps
 
-pytestmark = pytest.mark.skipif(not features.check("avif"), reason="needs a Pillow with AVIF")
+Image.init()
+pytestmark = pytest.mark.skipif("AVIF" not in Image.SAVE, reason="needs a Pillow with AVIF")
 
 QUARTERS = np.kron(np.array([[20, 90], [160, 240]], np.uint8), np.ones((20, 32), np.uint8))
 """A picture of 40 by 64 pixels whose quarters differ, so that each of the eight ways does."""
