@@ -1,7 +1,9 @@
 """The lock has a version of everything that the tests need, and one that pyproject.toml allows."""
 
+import json
 import re
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -40,3 +42,17 @@ def test_the_lock_satisfies_what_pyproject_asks_for():
         assert versions, f"{text} is not in requirements.lock: run make lock"
         outside = [version for version in versions if version not in requirement.specifier]
         assert not outside, f"requirements.lock has {outside}, not {text}: run make lock"
+
+
+def test_the_oldest_keras_that_is_allowed_opens_the_shipped_network():
+    """Keras opens what an older Keras wrote, and often not what a newer one did."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    (keras,) = (
+        packaging_requirements.Requirement(text)
+        for text in requirements_of({"train"}, project)
+        if text.startswith("keras")
+    )
+    with zipfile.ZipFile(ROOT / "src/mien/assets/emotion.keras") as archive:
+        written_by = json.loads(archive.read("metadata.json"))["keras_version"]
+    release = ".".join(written_by.split(".")[:2])
+    assert str(keras.specifier) == f">={release}"
