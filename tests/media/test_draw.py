@@ -23,8 +23,25 @@ def test_the_label_says_emotion_and_percentage():
 
 def test_a_long_name_leaves_room_for_the_percentage_where_it_is_drawn():
     face = replace(happy_face(Box(0, 0, 9, 9)), emotion="x" * 100)
-    assert drawn_labels_of(face) == ("X" + "x" * 22 + "… 92%",)
+    assert drawn_labels_of(face, with_number=False) == ("X" + "x" * 22 + "… 92%",)
     assert label_of(face) == "X" + "x" * 99 + " 92%"
+
+
+def test_labels_say_who_is_who_where_several_people_are_followed():
+    left, right = happy_face(Box(200, 200, 160, 160)), happy_face(Box(600, 200, 160, 160))
+    third = replace(right, track_id=3)
+    assert drawn_labels_of(third, with_number=True) == ("#3 Happy 92%", "Happy 92%")
+    assert drawn_labels_of(right, with_number=True) == ("Happy 92%",)  # in a photo
+
+    def width_of_left_label(*faces):
+        image = np.zeros((540, 960, 3), np.uint8)
+        draw_faces(image, faces)
+        drawn = image[:, :480].any(axis=2)
+        return drawn[: 200 - 10].any(axis=0).sum()
+
+    alone = width_of_left_label(replace(left, track_id=1))
+    assert width_of_left_label(replace(left, track_id=1), third) > 1.1 * alone
+    assert width_of_left_label(left, right) == alone
 
 
 @pytest.mark.parametrize("height", [240, 720, 1080, 2160])

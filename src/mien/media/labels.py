@@ -57,14 +57,22 @@ def short_label_of(face: FaceEmotion) -> str:
     return f"{name}{'?' if face.uncertain else ''} {face.confidence:.0%}"
 
 
-def drawn_labels_of(face: FaceEmotion) -> tuple[str, ...]:
+def drawn_labels_of(face: FaceEmotion, *, with_number: bool) -> tuple[str, ...]:
     """Return what may be drawn at a face, the best first, the shortest last.
 
     A long name is cut: in a small picture it would push the percentage out.
+
+    Args:
+        face: The face.
+        with_number: Whether labels begin with its `track_id`, if it is followed, where there is
+            room.
     """
     if len(face.emotion) > _MOST_LETTERS:
         face = replace(face, emotion=face.emotion[: _MOST_LETTERS - 1].rstrip() + "…")
-    return tuple(dict.fromkeys((label_of(face), short_label_of(face))))
+    labels = (label_of(face), short_label_of(face))
+    if with_number and face.track_id:
+        labels = (*(f"#{face.track_id} {label}" for label in labels), labels[-1])
+    return tuple(dict.fromkeys(labels))
 
 
 def tile_size(text: str, em_px: int, *, icon: bool = False) -> tuple[int, int]:

@@ -17,7 +17,8 @@ export function drawFaces(
 ): void {
   const faces = result.faces;
   faces.forEach((face) => drawBox(context, face, scaled(face, scale), unit, false));
-  const captions = faces.map((face, index) => captionOf(face, index, scaled(face, scale)));
+  const several = areSeveral(faces);
+  const captions = faces.map((face, index) => captionOf(face, index, scaled(face, scale), several));
   const lines = layOut(context.canvas, captions, unit, measureWith(context));
   lines.forEach((line, index) => drawLine(context, line, boxColourOf(faces[index]!)));
   const numbered = faces.filter((_, index) => lines[index]!.isNumber);
@@ -67,13 +68,21 @@ function numberOf(face: FaceRecord, index: number): string {
   return String(face.track_id || index + 1);
 }
 
-function captionOf(face: FaceRecord, index: number, box: Rectangle): Caption {
+/** Whether labels are to say who is who. */
+function areSeveral(faces: readonly FaceRecord[]): boolean {
+  return faces.some((face) => face.track_id > 1);
+}
+
+/** The texts begin with the person's number if the face is one of several that are followed. */
+function captionOf(face: FaceRecord, index: number, box: Rectangle, several: boolean): Caption {
   const [fault] = faultsOf(face);
   const label = labelOf(face);
+  const labels = fault ? [`${label} ${fault}`, label] : [label];
+  const numbered = labels.map((text) => `#${face.track_id} ${text}`);
   return {
     key: face.track_id || -1 - index,
     box,
-    texts: fault ? [`${label} ${fault}`, label] : [label],
+    texts: several && face.track_id > 0 ? [...numbered, label] : labels,
     number: numberOf(face, index),
   };
 }
@@ -186,7 +195,8 @@ export class Overlay {
       context.globalAlpha = opacity;
       drawBox(context, face, place, unit, face.track_id === focus?.track_id && places.length > 1);
     }
-    const captions = places.map(({ face, index, place }) => captionOf(face, index, place));
+    const several = areSeveral(result.faces);
+    const captions = places.map(({ face, index, place }) => captionOf(face, index, place, several));
     const area = { width: result.width * scale, height: result.height * scale };
     layOut(area, captions, unit, measureWith(context), this.#spots).forEach((line, n) => {
       const { face, opacity } = places[n]!;
