@@ -194,7 +194,7 @@ def test_no_file_or_folder_is_called_as_standard_output_is(words, photo, capsys)
 def test_pictures_and_outputs_are_named_as_sources_are(spelling, photo, capsys):
     words = [photo.as_uri() if spelling == "URL" else spelling, "--csv=~/table.csv"]
     assert run("image", *words, "--offline", "--detector", "haar") == 0
-    assert f"{photo}: no face" in capsys.readouterr().out
+    assert capsys.readouterr().out == f"Detector: haar\n{photo}: no face\n"
     assert photo.with_name("table.csv").exists()
     assert not list(Path().iterdir())
 

@@ -247,6 +247,15 @@ def test_long_columns_are_not_told_as_a_whole(tmp_path):
     assert len(str(refused.value)) < 1000 + len(str(path))
 
 
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_a_spreadsheets_other_separators_are_told(tmp_path, result, mark):
+    path = tmp_path / "r.csv"
+    write(path, [[result()]])
+    path.write_text(path.read_text().replace(",", mark))
+    with pytest.raises(DataError, match="between its values, as some spreadsheets save; expected"):
+        list(read_record(path))
+
+
 def test_a_record_is_written_by_one_process(tmp_path, result, capsys):
     program = textwrap.dedent(
         """

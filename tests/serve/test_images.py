@@ -19,6 +19,14 @@ def post(client, content, name="photo", media_type="application/octet-stream"):
     return client.post("/v1/images", files={"files": (name, content, media_type)})
 
 
+def test_a_form_with_another_field_is_told_which_one_is_expected(client, astronaut_png):
+    answer = client.post("/v1/images", files={"image": ("a.png", astronaut_png)})
+    assert answer.status_code == 422
+    assert answer.json()["detail"] == (
+        "Found a form with 'image'; expected 'files', with a file and no text."
+    )
+
+
 def test_answers_what_the_recogniser_says(client, astronaut_png, astronaut_bgr, encode):
     empty = encode(np.full((90, 120, 3), 200, np.uint8), ".jpg")
     files = [("files", ("a.png", astronaut_png, "image/png")), ("files", ("b.jpg", empty))]

@@ -225,6 +225,7 @@ def image(
             threads=threads,
             provider=provider,
         )
+        typer.echo(f"Detector: {recognizer.detector.name}")
         run_pictures(
             paths,
             recognizer,

@@ -69,9 +69,9 @@ def drawn_labels_of(face: FaceEmotion, *, with_number: bool) -> tuple[str, ...]:
     """
     if len(face.emotion) > _MOST_LETTERS:
         face = replace(face, emotion=face.emotion[: _MOST_LETTERS - 1].rstrip() + "…")
-    labels = (label_of(face), short_label_of(face))
+    labels = [label_of(face), short_label_of(face)]
     if with_number and face.track_id:
-        labels = (*(f"#{face.track_id} {label}" for label in labels), labels[-1])
+        labels = [*(f"#{face.track_id} {label}" for label in labels), labels[-1]]
     return tuple(dict.fromkeys(labels))
 
 

@@ -155,6 +155,12 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         values = _values(line.text, f"{path}, line {line.number}")
         if columns is None:
             columns = values
+            mark = next((mark for mark in (";", "\t") if mark in line.text), None)
+            if len(columns) == 1 and mark is not None:
+                raise DataError(
+                    f"{path} has {mark!r} between its values, as some spreadsheets save; expected "
+                    "',', and '.' in numbers, as mien wrote it."
+                )
             continue
         if len(values) != len(columns):
             raise DataError(

@@ -167,10 +167,10 @@ def _work_off(
         for faces in stream:
             record.write(faces)
             run.summary.add(faces)
+            run.frames += 1
             if sink is not None:
                 _annotate(faces, spots, blur=blur)
                 sink.write_at(faces.image_bgr, faces.timestamp_ms)
-            run.frames += 1
             if on_frame is not None:
                 on_frame(run.frames, opened.frame_count or None)
     except (OutputError, SourceError) as error:

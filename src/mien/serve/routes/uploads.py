@@ -226,16 +226,21 @@ async def _form_files(
     _check_charset(request)
     form = request.form(max_files=most, max_fields=MOST_FIELDS, max_part_size=_FIELD_BYTES)
     try:
-        parts = (await stack.enter_async_context(form)).getlist(field)
+        found = await stack.enter_async_context(form)
     except HTTPException as error:
         if str(error.detail).startswith("Too many files"):
             raise _too_many(most) from None
         raise
     except (ValueError, LookupError) as error:
         raise Problem("bad-request", f"The form cannot be read: {error}.") from None
+    parts = found.getlist(field)
     files = [part for part in parts if not isinstance(part, str)]
     if not files or len(files) < len(parts):
-        raise Problem("invalid", f"The form has no file in {field}, or something else there.")
+        fields = ", ".join(sorted({f"{name!r:.40}" for name in found})[:5]) or "no fields"
+        raise Problem(
+            "invalid",
+            f"Found a form with {fields}; expected {field!r}, with a file and no text.",
+        )
     return files
 
 
