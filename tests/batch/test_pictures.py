@@ -118,6 +118,19 @@ def test_blurred_copies_do_not_show_the_face(recognizer, folder, tmp_path):
     assert cv2.Laplacian(plain[centre], cv2.CV_64F).var() > 100
 
 
+@pytest.mark.parametrize("blur", [False, True])
+def test_a_heic_picture_is_annotated_and_those_behind_it_too(recognizer, folder, tmp_path, blur):
+    pillow_heif = pytest.importorskip("pillow_heif", reason="needs mien[heic]")
+    rgb = cv2.cvtColor(cv2.imread(str(folder / "b.tif")), cv2.COLOR_BGR2RGB)
+    phone = pillow_heif.from_bytes("RGB", rgb.shape[1::-1], rgb.tobytes())
+    phone.save(tmp_path / "a.heic", quality=95)
+    paths = [tmp_path / "a.heic", folder / "b.tif"]
+    outputs = PictureOutputs(folder=tmp_path / "out", csv=tmp_path / "table.csv", blur=blur)
+    run_pictures(paths, recognizer, outputs, QualityGate())
+    assert {row["path"] for row in rows_of(outputs.csv)} == set(map(str, paths))
+    assert copies_in(outputs.folder) == ["a.heic.png", "pictures/b.tif.png"]
+
+
 def copies_in(folder):
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*.png"))
 

@@ -210,8 +210,8 @@ def decode_heic(content: bytes, name: str) -> NDArray[np.uint8]:
             "what reads it; or turn it into JPEG."
         ) from None
     try:
-        # `read_heif` would decode all pictures of the file.
-        image = np.asarray(pillow_heif.open_heif(content, bgr_mode=True))
+        # `read_heif` would decode all pictures of the file; without a copy, none could be drawn in.
+        image = np.array(pillow_heif.open_heif(content, bgr_mode=True))
     except (ValueError, RuntimeError, EOFError, OSError) as error:
         raise SourceError(f"The HEIC picture {name} cannot be decoded: {error}.") from None
     return to_bgr_u8(image)
