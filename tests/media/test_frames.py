@@ -73,13 +73,17 @@ def write_film(
     return path
 
 
-def turn_by_90(path):
-    """Let an MP4 file say that it is to be turned clockwise by 90 degrees."""
+CLOCKWISE = (0, 1, -1, 0)
+INTERLACED = {"x264-params": "interlaced=1"}
+
+
+def turn(path, a, b, c, d):
+    """Let an MP4 file say that its point (x, y) is to be shown at (ax + cy, bx + dy)."""
     content = bytearray(path.read_bytes())
     # The track header's matrix, 40 bytes after its version.
     matrix = content.index(b"tkhd") + 4 + 40
-    turn = (0, 1, 0, -1, 0, 0, 0, 0, 0x4000)
-    content[matrix : matrix + 36] = struct.pack(">9i", *(value << 16 for value in turn))
+    values = (a, b, 0, c, d, 0, 0, 0, 0x4000)
+    content[matrix : matrix + 36] = struct.pack(">9i", *(value << 16 for value in values))
     path.write_bytes(content)
 
 
@@ -144,12 +148,34 @@ def test_rotation_metadata_turns_the_frames(tmp_path, write_video):
     for picture in pictures:
         picture[:, 32:] = 255
     path = write_video(tmp_path / "phone.mp4", pictures)
-    turn_by_90(path)
+    turn(path, *CLOCKWISE)
     with open_frames(path) as frames:
         image = next(iter(frames)).image_bgr
     assert image.shape == (64, 48, 3)
     assert image[:20].mean() < 60
     assert image[-20:].mean() > 195
+
+
+@pytest.mark.parametrize("kind", [{}, INTERLACED], ids=["progressive", "interlaced"])
+@pytest.mark.parametrize(
+    ("matrix", "quarters"),
+    [
+        pytest.param((-1, 0, 0, 1), [[100, 40], [220, 160]], id="left for right"),
+        pytest.param((1, 0, 0, -1), [[160, 220], [40, 100]], id="upside down"),
+        pytest.param((0, 1, 1, 0), [[40, 160], [100, 220]], id="transposed"),
+        pytest.param((0, -1, -1, 0), [[220, 100], [160, 40]], id="transposed the other way"),
+    ],
+)
+def test_a_file_that_says_so_is_mirrored(tmp_path, matrix, quarters, kind):
+    stored = np.array([[40, 100], [160, 220]], np.uint8).repeat(32, 0).repeat(32, 1)
+    path = write_film(tmp_path / "selfie.mp4", [cv2.merge([stored] * 3)] * 5, **kind)
+    turn(path, *matrix)
+    for degrees in (0, 90):
+        with open_frames(path, rotate_degrees=degrees) as frames:
+            found = [frame.image_bgr[16::32, 16::32, 1] for frame in frames]
+        expected = np.rot90(quarters, -degrees // 90)
+        assert len(found) == 5
+        assert np.allclose(found, expected, atol=6)
 
 
 @pytest.mark.parametrize(
@@ -169,16 +195,13 @@ def test_pixels_that_are_not_square_are_made_so(tmp_path, pixel_shape, turned, s
         picture[:, :8] = 255  # bright on the left; above, when it is turned
     path = write_film(tmp_path / "tape.mp4", pictures, pixel_shape=Fraction(pixel_shape))
     if turned:
-        turn_by_90(path)
+        turn(path, *CLOCKWISE)
     with open_frames(path) as frames:
         found = [frame.image_bgr for frame in frames]
     assert [image.shape for image in found] == [(*size, 3)] * 3
     upright = found[0].swapaxes(0, 1) if turned else found[0]
     assert upright[:, : column - 3].mean() > 215
     assert upright[:, column + 4 :].mean() < 40
-
-
-INTERLACED = {"x264-params": "interlaced=1"}
 
 
 @pytest.mark.parametrize("threads", [None, 1])
@@ -381,7 +404,7 @@ def test_an_interlaced_file_is_turned_as_it_says(tmp_path):
         picture[:] = 0
         picture[:, :16] = 255  # bright on the left; above, when it is turned
     path = write_film(tmp_path / "tape.mp4", pictures, **INTERLACED)
-    turn_by_90(path)
+    turn(path, *CLOCKWISE)
     with open_frames(path) as frames:
         found = [frame.image_bgr for frame in frames]
     assert [image.shape for image in found] == [(64, 48, 3)] * 5

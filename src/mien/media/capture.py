@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from mien.core.errors import SourceError
 from mien.media.container import container_of
-from mien.media.edit_list import holds_sample_count
+from mien.media.edit_list import holds_sample_count, is_mirrored
 from mien.media.ending import Seen, why_address_is_short, why_file_is_short
 from mien.media.image import opencv_name, quiet_opencv
 from mien.media.interlaced import InterlacedVideo, TimedPicture, with_interlaced
@@ -69,6 +69,7 @@ class _CaptureSource(FrameSource):
         address: That of a file that another machine serves.
         decoder_threads: See `mien.media.frames.open_frames`.
         pixel_shape: See `_pixel_shape`.
+        is_mirrored: Whether a file's frames are to be mirrored; OpenCV does no more than turn them.
         counts_frames: Whether the file holds the number of its frames. That of other files is as
             many as the stated rate would make.
         states_length: Whether the file says how long its video is, whatever the rate.
@@ -87,6 +88,7 @@ class _CaptureSource(FrameSource):
         address: str | None = None,
         decoder_threads: int | None = None,
         pixel_shape: float = 1.0,
+        is_mirrored: bool = False,
         counts_frames: bool = False,
         states_length: bool = False,
         states_times: bool = True,
@@ -110,6 +112,7 @@ class _CaptureSource(FrameSource):
         self._turned_degrees = (
             0 if path is None else int(capture.get(cv2.CAP_PROP_ORIENTATION_META)) % 360
         )
+        self._is_mirrored = is_mirrored
         self._states_length = states_length
         self._states_times = states_times
         self._failures_at_end = failures_at_end
@@ -180,7 +183,16 @@ class _CaptureSource(FrameSource):
                 self._stop_comparing()
             self._damaged_spots += video.damaged_spots - spots
             spots = video.damaged_spots
-            yield picture
+            yield self._mirrored(picture) if self._is_mirrored else picture
+
+    def _mirrored(self, picture: TimedPicture) -> TimedPicture:
+        """Mirror a picture that was turned already.
+
+        The file's matrix mirrors it upside down, then turns it by FFmpeg's angle, to which its rows
+        point. Once it is turned on its side, that mirror swaps left and right.
+        """
+        lies = self._turned_degrees % 180 == 90
+        return np.asarray(cv2.flip(picture[0], 1 if lies else 0), np.uint8), picture[1]
 
     def _read(self) -> Iterator[TimedPicture]:
         failures = 0
@@ -384,6 +396,7 @@ def open_file(
         path=path,
         decoder_threads=decoder_threads,
         pixel_shape=_pixel_shape(capture),
+        is_mirrored=container == "mp4" and is_mirrored(path),
         counts_frames=counts_frames,
         states_length=counts_frames or container == "avi",
         failures_at_end=_FAILURES_AT_END,

@@ -1,4 +1,4 @@
-"""How many frames an MP4 or MOV file counts, and how much of its video it shows.
+"""How many frames an MP4 or MOV file counts, how much of its video it shows, and if mirrored.
 
 A trimmed one may hide a part and keep it.
 
@@ -46,6 +46,22 @@ def holds_sample_count(path: Path) -> bool:
             if _is_video(track)
             for kind in (b"stsz", b"stz2")
             for table in _inside(track, b"mdia", b"minf", b"stbl", kind)
+        )
+    except (OSError, OverflowError, struct.error):
+        return False
+
+
+def is_mirrored(path: Path) -> bool:
+    """Return whether an MP4 or MOV file lets its video be shown mirrored, as some front cameras do.
+
+    The matrix that says so may turn it as well.
+    """
+    try:
+        return any(
+            _is_mirrored(header)
+            for track in _inside(_movie(path), b"trak")
+            if _is_video(track)
+            for header in _inside(track, b"tkhd")
         )
     except (OSError, OverflowError, struct.error):
         return False
@@ -125,6 +141,12 @@ def _edits_of_video(track: bytes) -> Iterator[tuple[int, int]]:
 
 def _is_video(track: bytes) -> bool:
     return any(handler[8:12] == b"vide" for handler in _inside(track, b"mdia", b"hdlr"))
+
+
+def _is_mirrored(header: bytes) -> bool:
+    """Whether the matrix in the header of a track is one that mirrors: by its determinant."""
+    a, b, _, c, d = struct.unpack_from(">5i", header, 52 if header[:1] == b"\1" else 40)
+    return bool(a * d < b * c)
 
 
 def _inside(content: bytes, *kinds: bytes) -> Iterator[bytes]:

@@ -31,8 +31,9 @@ class Frame:
         timestamp_ms: Its time in milliseconds since the first picture, which sound may come before;
             never below the one before. That of a camera or stream follows the clock where the
             source states no time of its own.
-        image_bgr: (H, W, 3) uint8, BGR; turned as the source's rotation metadata says, and with
-            square pixels: those of DV, DVD or HDV are made wider or higher.
+        image_bgr: (H, W, 3) uint8, BGR; turned as the source's rotation metadata says, mirrored
+            where that of an MP4 or MOV file says so, and with square pixels: those of DV, DVD or
+            HDV are made wider or higher.
     """
 
     index: int
