@@ -1,3 +1,4 @@
+import base64
 import io
 import os
 from pathlib import Path
@@ -94,6 +95,29 @@ class Tensor:
 def test_what_is_no_picture_is_refused(value, message):
     with pytest.raises(SourceError, match=message):
         load_picture(value)
+
+
+@pytest.mark.parametrize("read", [load_picture, open_frames])
+@pytest.mark.parametrize("begin", ["data:image/jpeg;base64,", "DATA:image/png;base64,", ""])
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.encodebytes])
+def test_base64_is_told_with_its_cure_and_not_repeated(read, begin, encode):
+    noise = np.random.default_rng(0).integers(0, 255, (48, 48, 3), dtype=np.uint8)
+    text = begin + encode(cv2.imencode(".jpg", noise)[1].tobytes()).decode()
+    with pytest.raises(SourceError, match=r"Found Base64 text of .* expected a path") as told:
+        read(text)
+    assert len(str(told.value)) < 400
+    cure = str(told.value).partition("  ")[2]
+    names = {"Image": Image, "io": io, "base64": base64, "text": text}
+    assert load_picture(eval(cure, names)).shape == (48, 48, 3)
+
+
+@pytest.mark.parametrize("read", [load_picture, open_frames])
+def test_a_text_that_is_too_long_for_a_path_is_not_repeated(read):
+    with pytest.raises(
+        SourceError, match=r"Found a text of 20,000 characters.*'<svg <svg "
+    ) as told:
+        read("<svg " * 4000)
+    assert len(str(told.value)) < 400
 
 
 def test_a_photo_that_breaks_off_in_pillow_is_told():

@@ -12,6 +12,9 @@ from mien.core.errors import SourceError
 from mien.media.source import without_secrets
 
 _ADDRESS = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
+_BASE64 = re.compile(r"(?i:data:[^,]{,200};base64,)|[A-Za-z0-9+/=\s]{1000,}\Z")
+_LONGEST_PATH = 4096
+_SHOWN = 60  # characters of a text that is no path
 
 
 def is_address(text: str) -> bool:
@@ -25,7 +28,8 @@ def local_path(place: str | os.PathLike[str]) -> Path | None:
     It need not exist.
 
     Raises:
-        SourceError: if the text is empty: it would mean the folder that one is in.
+        SourceError: if the text is empty: it would mean the folder that one is in; or if it is what
+            a file holds.
     """
     text = os.fspath(place)
     if not text:
@@ -33,6 +37,7 @@ def local_path(place: str | os.PathLike[str]) -> Path | None:
             "Found an empty text, as a shell makes it of a variable that is not set; expected a "
             "path or an address. The folder that you are in is called  ."
         )
+    _refuse_content(text)
     address = urlsplit(text) if text.lower().startswith("file://") else None
     if address is not None and address.netloc in ("", "localhost"):
         return Path(url2pathname(address.path))
@@ -40,11 +45,23 @@ def local_path(place: str | os.PathLike[str]) -> Path | None:
     return None if is_address(text) else Path(os.path.expanduser(text))  # noqa: PTH111
 
 
+def _refuse_content(text: str) -> None:
+    """Raise SourceError, which does not repeat all of it, for a text that is no path or address."""
+    begin = f"{len(text):,} characters that begins {text[:_SHOWN]!r}; expected a path or an address"
+    if _BASE64.match(text):
+        raise SourceError(
+            f"Found Base64 text of {begin}. As a picture it is"
+            '  Image.open(io.BytesIO(base64.b64decode(text.rpartition(",")[2])))'
+        )
+    if len(text) > _LONGEST_PATH:
+        raise SourceError(f"Found a text of {begin}.")
+
+
 def path_here(place: str | os.PathLike[str]) -> Path:
     """Return the file or folder that a path or a `file://` address means; see `local_path`.
 
     Raises:
-        SourceError: if the text is empty, or the address of something on another machine.
+        SourceError: if the text is none, or the address of something on another machine.
     """
     path = local_path(place)
     if path is None:
