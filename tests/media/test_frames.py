@@ -143,6 +143,11 @@ def test_a_name_that_opencv_cannot_open_is_refused(tmp_path, write_video):
     assert list(tmp_path.iterdir()) == [odd]
 
 
+def test_an_address_that_opencv_cannot_open_is_refused():
+    with pytest.raises(SourceError, match=r"address 'http://localhost/\\udce9.mp4' is not UTF-8"):
+        open_frames("http://localhost/\udce9.mp4")
+
+
 def test_rotation_metadata_turns_the_frames(tmp_path, write_video):
     pictures = [np.zeros((48, 64, 3), np.uint8) for _ in range(3)]
     for picture in pictures:

@@ -88,6 +88,8 @@ class Tensor:
         ),
         pytest.param("", "Found an empty text", id="empty text"),
         pytest.param("absent.png", "absent.png cannot be read", id="absent"),
+        pytest.param("a\0b.jpg", r"'a\\x00b.jpg' cannot be read: no file can", id="zero byte"),
+        pytest.param("\ud800.jpg", r"'\\ud800.jpg' cannot be read: no file can", id="surrogate"),
         pytest.param(Image.new("F", (4, 4)), "of the mode 'F'", id="fractions of Pillow"),
         pytest.param(Image.new("RGB", (0, 4)), "0 by 4 pixels", id="no columns"),
     ],

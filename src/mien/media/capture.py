@@ -301,8 +301,14 @@ def open_url(url: str, decoder_threads: int | None = None) -> FrameSource:
         *(cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, _TIMEOUT_MS),
         *(cv2.CAP_PROP_READ_TIMEOUT_MSEC, _TIMEOUT_MS),
     ]
-    capture = _decoded(url, decoder_threads, timeouts)
     name = without_secrets(url)
+    try:
+        url.encode()
+    except UnicodeEncodeError:  # OpenCV would end the process.
+        raise SourceError(
+            f"The address {name!r} is not UTF-8: write other bytes in it as in %E9."
+        ) from None
+    capture = _decoded(url, decoder_threads, timeouts)
     if not capture.isOpened():
         raise SourceError(
             f"The stream {name} cannot be opened: expected an address that answers within "

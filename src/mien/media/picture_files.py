@@ -99,6 +99,10 @@ def read_image(path: Path) -> NDArray[np.uint8]:
         content = path.read_bytes()
     except OSError as error:
         raise SourceError(f"The picture {path} cannot be read: {error.strerror}.") from None
+    except ValueError:  # as of a zero byte; repr() because it may not be possible to print it
+        raise SourceError(
+            f"The picture {str(path)!r} cannot be read: no file can have that name."
+        ) from None
     if not content:
         raise SourceError(f"The picture {path} is empty (0 bytes): copy it again.")
     try:
