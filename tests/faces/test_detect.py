@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from mien.core.errors import MissingExtraError, ModelError, SettingError
-from mien.faces import mtcnn
+from mien.faces import models, mtcnn
 from mien.faces.detect import HaarDetector, make_detector
 from mien.faces.yunet import YUNET_SCORE, YuNetDetector
 
@@ -95,11 +95,24 @@ def test_an_unknown_detector_is_named():
         make_detector("mtccn")
 
 
+@pytest.mark.usefixtures("without_yunet")
+def test_a_fetched_file_that_was_spoilt_is_to_be_fetched_anew():
+    spoilt = models.cache_folder() / models.YUNET_NAME
+    spoilt.parent.mkdir(parents=True)
+    spoilt.write_bytes(b"half")
+    with pytest.raises(ModelError, match="Delete it and run  mien models download"):
+        make_detector()
+
+
 def test_another_file_is_not_taken_for_yunet(tmp_path, monkeypatch):
     other = tmp_path / "yunet.onnx"
     other.write_text("version https://git-lfs.github.com/spec/v1")
     with pytest.raises(ModelError, match="SHA-256"):
         YuNetDetector(other)
+    monkeypatch.setenv("MIEN_YUNET", str(other))
+    with pytest.raises(ModelError, match=r"is not the YuNet.* unset MIEN_YUNET") as told:
+        make_detector()
+    assert "Delete" not in str(told.value)  # It may be the user's photograph.
     monkeypatch.setenv("MIEN_YUNET", str(tmp_path / "absent.onnx"))
     with pytest.raises(ModelError, match=r"MIEN_YUNET names .*absent\.onnx"):
         make_detector()

@@ -76,7 +76,11 @@ def read_yunet(path: Path) -> bytes:
     Raises:
         ModelError: if the file cannot be read or is another one.
     """
-    return _read_checked(path, "YuNet", YUNET_SHA256, "Delete it and run  mien models download")
+    # Another one is the user's, perhaps a photograph.
+    is_fetched = path == cache_folder() / YUNET_NAME
+    cure = "Delete it" if is_fetched else f"Name another file, or unset {YUNET_VARIABLE},"
+    advice = f"{cure} and run  mien models download"
+    return _read_checked(path, "YuNet", YUNET_SHA256, advice)
 
 
 def read_blazeface() -> bytes:
