@@ -914,7 +914,8 @@ def test_a_stream_with_timestamps_keeps_them(serve_http, tmp_path, monkeypatch):
     ],
 )
 def test_a_stream_that_does_not_answer_is_named_without_its_password(address):
-    with pytest.raises(SourceError, match=r"stream rtsp://127\.0\.0\.1:9/live cannot be opened"):
+    found = r"stream rtsp://127\.0\.0\.1:9/live cannot be opened: .*\(401\).* refuses"
+    with pytest.raises(SourceError, match=found):
         open_frames(address)
 
 

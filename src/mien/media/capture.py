@@ -311,8 +311,8 @@ def open_url(url: str, decoder_threads: int | None = None) -> FrameSource:
     capture = _decoded(url, decoder_threads, timeouts)
     if not capture.isOpened():
         raise SourceError(
-            f"The stream {name} cannot be opened: expected an address that answers within "
-            f"{_TIMEOUT_MS // 1000} s with video that FFmpeg can read."
+            f"The stream {name} cannot be opened: it wants a password (401), is not there (404), "
+            f"refuses, is silent for {_TIMEOUT_MS // 1000} s, or is no video that FFmpeg can read."
         )
     count = _count(capture)
     # FFmpeg takes a stream of Motion JPEG for 25 frames a second unless RTSP tells their times.
