@@ -535,6 +535,34 @@ def test_a_moving_gif_is_a_video(tmp_path):
         assert len(list(frames)) == 1
 
 
+@pytest.mark.parametrize("name", ["moves.webp", "moves.avif"])
+def test_an_animated_picture_is_read_whole(tmp_path, name):
+    animation = cv2.Animation()
+    colours = [(40 * index, 100, 200) for index in range(5)]
+    animation.frames = [np.full((48, 64, 3), colour, np.uint8) for colour in colours]
+    animation.durations = [100, 100, 300, 100, 100]
+    cv2.imwriteanimation(str(tmp_path / name), animation)
+    with open_frames(tmp_path / name) as frames:
+        assert (frames.name, frames.frame_count) == (name, 5)
+        found = list(frames)
+    assert [frame.timestamp_ms for frame in found] == pytest.approx([0, 100, 200, 500, 600])
+    assert np.allclose([frame.image_bgr[24, 32] for frame in found], colours, atol=6)
+    assert frames.fps == pytest.approx(5 / 0.7)
+    with open_frames(tmp_path) as frames:
+        assert len(list(frames)) == 1
+
+
+def test_an_animated_picture_that_is_cut_off_is_told(tmp_path):
+    animation = cv2.Animation()
+    animation.frames = grey_pictures(4)
+    animation.durations = [100] * 4
+    path = tmp_path / "moves.webp"
+    cv2.imwriteanimation(str(path), animation)
+    path.write_bytes(path.read_bytes()[:60])
+    with pytest.raises(SourceError, match=r"animated picture .*moves.webp is damaged"):
+        open_frames(path)
+
+
 def test_a_folder_gives_its_pictures_by_name(tmp_path):
     for name, grey in (("b.png", 20), ("a.JPG", 10), ("c.bmp", 30)):
         cv2.imwrite(str(tmp_path / name), np.full((5, 6, 3), grey, np.uint8))

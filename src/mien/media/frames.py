@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.errors import SettingError, SourceError
+from mien.media.animation import AnimatedPicture, is_animated
 from mien.media.capture import (
     file_on_input,
     open_camera,
@@ -71,10 +72,11 @@ def open_frames(
 
     Args:
         source: A camera's index (`0`, `"0"`, `"/dev/video0"` or a link to it as in
-            `/dev/v4l/by-id`; None is camera 0), a video file, a picture (a file, an array or
-            Pillow's), a folder of pictures (in the order of their names, `2.png` before `10.png`),
-            a stream's address (`rtsp://…`, `http://…`) or `-` for a video on standard input. Digits
-            in a text mean a camera, in a path a file or folder.
+            `/dev/v4l/by-id`; None is camera 0), a video file, a picture (a file, whose frames
+            all count where it is animated, an array or Pillow's), a folder of pictures (in the
+            order of their names, `2.png` before `10.png`; the first frame of each), a stream's
+            address (`rtsp://…`, `http://…`) or `-` for a video on standard input. Digits in a text
+            mean a camera, in a path a file or folder.
         rotate_degrees: Turn every frame clockwise by 0, 90, 180 or 270 degrees, besides what the
             source's metadata says: for a camera that was mounted askew, or a file without metadata.
         decoder_threads: How many threads decode a video, 1 or more: with 1, the one that iterates.
@@ -239,7 +241,8 @@ def _open(source: Source, decoder_threads: int | None) -> FrameSource:
             return _open_folder(path)
         _check_file(path)
         if is_picture(path) and path.suffix.lower() not in _MOVING_PICTURES:
-            return _PictureSource(path.name, [path])
+            is_still = not is_animated(path)
+            return _PictureSource(path.name, [path]) if is_still else AnimatedPicture(path)
         return open_file(path, decoder_threads=decoder_threads)
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror}.") from None
