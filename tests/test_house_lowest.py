@@ -18,8 +18,14 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[1]
 # Older versions of Starlette test with httpx.
 TOOLS = ("pytest", "scikit-image", "httpx", "httpx2")
-# Photographs, the service, a training of a minute, its export.
-TESTS = ("tests/test_recognizer.py", "tests/serve/test_images.py", "tests/export/test_export.py")
+# Photographs, networks, recordings, the service, and a training of a minute with its export.
+TESTS = (
+    "tests/test_recognizer.py",
+    "tests/classifier",
+    "tests/media",
+    "tests/serve/test_images.py",
+    "tests/export/test_export.py",
+)
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +37,7 @@ def python(tmp_path_factory):
     install = [made, "-m", "uv", "pip", "install", "--quiet", "--python", made]
     for command in (
         [made, "-m", "pip", "install", "--quiet", "uv"],
-        [*install, "--resolution", "lowest-direct", "--editable", f"{ROOT}[train,serve,heic]"],
+        [*install, "--resolution", "lowest-direct", "--editable", f"{ROOT}[train,serve,video,heic]"],
         [*install, *TOOLS],  # of which the newest will do
     ):
         installed = subprocess.run(command, capture_output=True, text=True, check=False)
