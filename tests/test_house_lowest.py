@@ -35,9 +35,10 @@ def python(tmp_path_factory):
     subprocess.run([sys.executable, "-m", "venv", folder], check=True)
     made = str(folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
     install = [made, "-m", "uv", "pip", "install", "--quiet", "--python", made]
+    lowest = [*install, "--resolution", "lowest-direct"]
     for command in (
         [made, "-m", "pip", "install", "--quiet", "uv"],
-        [*install, "--resolution", "lowest-direct", "--editable", f"{ROOT}[train,serve,video,heic]"],
+        [*lowest, "--editable", f"{ROOT}[train,serve,video,heic]"],
         [*install, *TOOLS],  # of which the newest will do
     ):
         installed = subprocess.run(command, capture_output=True, text=True, check=False)
