@@ -61,10 +61,24 @@ def test_a_face_of_any_size_is_one_face(photograph_detector, astronaut_bgr, face
     assert face.box.width == pytest.approx(face_px, rel=0.3)
 
 
-@pytest.mark.parametrize("shape", [(1, 1, 3), (1, 2000, 3), (1700, 2000, 3)])
+@pytest.mark.parametrize("height", [200, 640, 2000])
+def test_a_face_that_fills_the_picture_is_found_however_large_it_is(
+    yunet_file, astronaut_bgr, height
+):
+    close_up = astronaut_bgr[75:165, 187:259]  # its box less a tenth on each side
+    enlarged = cv2.resize(close_up, (height * 72 // 90, height))
+    for detect_size in (None, 640):
+        (face,) = make_detectors("yunet", detect_size)[1].detect(enlarged)
+        assert face.score > 0.9
+        assert face.box.width == pytest.approx(enlarged.shape[1], rel=0.3)
+        assert is_within(face.landmarks[2], Box(0, 0, *enlarged.shape[1::-1]))
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (1, 2000, 3), (500, 400, 3), (1700, 2000, 3)])
 def test_a_photograph_without_faces_has_none(photograph_detector, shape):
     noise = np.random.default_rng(0).integers(0, 255, shape, dtype=np.uint8)
     assert photograph_detector.detect(noise) == []
+    assert photograph_detector.detect(np.full(shape, 120, np.uint8)) == []
 
 
 def test_the_size_that_is_searched_can_be_chosen(yunet_file, astronaut_bgr):

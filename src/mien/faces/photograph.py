@@ -1,8 +1,9 @@
-"""Finding small faces in large photographs.
+"""Finding faces of any size in photographs, however large these are.
 
 A detector that reduces every picture to 640 pixels sees no face of 40 pixels in a photograph of 12
 megapixels. A photograph may take longer than a frame of a video, so it is searched at several
-sizes, the larger ones in tiles, which bounds the memory. The time grows with the pixels.
+sizes, the larger ones in tiles, which bounds the memory. The time grows with the pixels. Where all
+of that shows no face, one may fill the picture: a smaller size shows it.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ OVERLAP = 256
 LARGEST = 192
 """Faces up to this many pixels are detected in tiles; the next smaller size shows larger ones."""
 
+CLOSE_UP_SIDE = 320
+"""Longer side at which YuNet sees a face that fills the picture; at 640 it is too large."""
+
 SIZE_STEP = 4
 """Each size is this many times as long as the next smaller one."""
 
@@ -39,7 +43,7 @@ SAME_FACE_INSIDE = 0.6
 
 
 class PhotographDetector:
-    """YuNet, for photographs in which faces may be small.
+    """YuNet, for photographs in which faces may be small, or fill the picture.
 
     Args:
         detector: What finds faces.
@@ -53,6 +57,7 @@ class PhotographDetector:
         self._yunet = detector
         self._detector = detector.resized(min(longest_side, DETECTION_SIDE))
         self._tiles_detector = detector.resized(TILE_SIDE)
+        self._close_up_detector = detector.resized(CLOSE_UP_SIDE)
         self._longest_side = longest_side
 
     def limited(self, longest_side: int) -> PhotographDetector:
@@ -62,11 +67,13 @@ class PhotographDetector:
     def detect(self, image_bgr: NDArray[np.uint8]) -> list[Face]:
         """Return the faces, the largest first; see `mien.faces.detect.Detector`."""
         faces = self._detector.detect(image_bgr)
-        side = min(max(image_bgr.shape[:2]), self._longest_side)
+        largest = side = min(max(image_bgr.shape[:2]), self._longest_side)
         while side > DETECTION_SIDE:
             sized, scale = reduce_picture(image_bgr, side, cv2.INTER_LINEAR)
             faces += [enlarged(face, scale) for face in self._in_tiles(sized)]
             side //= SIZE_STEP
+        if not faces and largest > CLOSE_UP_SIDE:
+            faces = self._close_up_detector.detect(image_bgr)
         return largest_first(_without_doubles(faces))
 
     def _in_tiles(self, image_bgr: NDArray[np.uint8]) -> Iterator[Face]:

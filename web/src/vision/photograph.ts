@@ -1,8 +1,9 @@
-// Finding small faces in large photographs: the same as mien.faces.photograph.
+// Finding faces of any size in photographs: the same as mien.faces.photograph.
 //
 // A detector that reduces every picture to 640 pixels sees no face of 40 pixels in a photograph of 12
 // megapixels. A photograph may take longer than a frame of a video, so it is searched at several
-// sizes, the larger ones in tiles, which bounds the memory. The time grows with the pixels.
+// sizes, the larger ones in tiles, which bounds the memory. The time grows with the pixels. Where all
+// of that shows no face, one may fill the picture: a smaller size shows it.
 
 import { keepsMargin, moved } from "./part";
 import { reduceExactly, type Reduced, type View, viewOf } from "./view";
@@ -13,6 +14,8 @@ const TILE_SIDE = 1536;
 const OVERLAP = 256;
 // Faces up to this many pixels are sought in tiles; the next smaller size shows larger ones.
 const LARGEST = 192;
+// Longer side at which YuNet sees a face that fills the picture; at 640 it is too large.
+const CLOSE_UP_SIDE = 320;
 const SIZE_STEP = 4;
 const SAME_FACE = 0.3;
 // Part of the smaller box that lies in the other one from which the two are of one face.
@@ -47,6 +50,9 @@ export async function findInPhotograph(
       }
       await told(++done, total);
     }
+  }
+  if (faces.length === 0 && Math.max(view.width, view.height) > CLOSE_UP_SIDE) {
+    faces.push(...(await detect(reduceExactly(view, CLOSE_UP_SIDE))));
   }
   const kept = withoutDoubles(faces);
   return kept.sort((a, b) => b.box.width * b.box.height - a.box.width * a.box.height);

@@ -1,4 +1,4 @@
-// Small faces in large photographs, without a network.
+// Faces of all sizes in photographs, without a network.
 
 import { describe, expect, it } from "vitest";
 import { findInPhotograph, LONGEST_SIDE, tileStarts } from "../../src/vision/photograph";
@@ -74,6 +74,12 @@ it("a small photo is searched once", async () => {
   const found = await findInPhotograph(photograph(600, 400, reads), detect, COARSE, (done) => void told.push(done));
   expect(found).toHaveLength(1);
   expect(told).toEqual([1]);
+});
+
+it("a face that fills a large photo is found, though only a small picture shows it", async () => {
+  const detect = async ({ image }: Reduced) => (image.width > 400 ? [] : [face(0, 0, 1000)]);
+  const found = await findInPhotograph(photograph(1000, 1000, []), detect, COARSE, () => {});
+  expect(found).toEqual([face(0, 0, 1000)]);
 });
 
 describe("tiles", () => {
