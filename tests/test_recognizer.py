@@ -104,6 +104,9 @@ def test_faces_of_any_size_that_are_cut_out_already_are_classified(recognizer, t
     for single in (*crops, tmp_path / "face.png", str(tmp_path / "face.png")):
         with pytest.raises(SourceError, match=r"write classify_crops\(\[picture\]\)"):
             recognizer.classify_crops(single)
+    for none in (None, 7):
+        with pytest.raises(SourceError, match=rf"Found {none!r}; expected several pictures"):
+            recognizer.classify_crops(none)
     assert len(recognizer.classify_crops(np.stack([crops[1], crops[1]]))) == 2
 
 
@@ -195,10 +198,12 @@ def test_what_a_detector_takes_for_a_face_is_uncertain_if_it_does_not_look_like_
     assert not face.uncertain
 
 
+@pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
 @pytest.mark.parametrize(
     "change",
     [
         pytest.param(lambda image: image[..., 1], id="grey"),
+        pytest.param(lambda image: np.asmatrix(image[..., 1]), id="matrix"),
         pytest.param(lambda image: image.astype(np.uint16) << 8, id="16 bits"),
         pytest.param(lambda image: np.dstack([image, image[..., :1]]), id="transparent"),
     ],
@@ -231,6 +236,42 @@ def test_a_detector_of_ones_own_brings_its_framing(tmp_path, brightness_network)
     artifact = brightness_network(tmp_path / "emotion.onnx")
     with pytest.raises(ModelError, match=r"'mine'.*emotion\.json"):
         mien.Recognizer(artifact, detector=Mine())
+
+
+NOT_FACES: list[Any] = [
+    None,
+    np.array([[10, 10, 40, 40]]),
+    iter([Face(Box(10, 10, 40, 40), 0.9)]),
+    [(10, 10, 40, 40)],
+    [Box(10, 10, 40, 40)],
+    [Face((10, 10, 40, 40), 0.9)],  # type: ignore[arg-type]
+    [Face(Box(math.nan, 10, 40, 40), 0.9)],
+    [Face(Box(10, 10, 0, 40), 0.9)],
+    [Face(Box(10, 10, 1e9, 1e9), 0.9)],
+    [Face(Box(10, 10, "40", 40), 0.9)],  # type: ignore[arg-type]
+    [Face(Box(10, 10, 40, 40), None)],
+    [Face(Box(10, 10, 40, 40), 0.9, np.zeros((4, 2), np.float32))],
+    [Face(Box(10, 10, 40, 40), 0.9, [(0, 0)] * 5)],  # type: ignore[arg-type]
+]
+
+
+@pytest.mark.parametrize("answer", NOT_FACES)
+def test_a_detector_of_ones_own_that_gives_something_else_is_told(
+    tmp_path, brightness_network, answer
+):
+    class Mine:
+        name = "haar"
+
+        def detect(self, _image_bgr):
+            return answer
+
+    artifact = brightness_network(tmp_path / "emotion.onnx")
+    picture = np.full((100, 120, 3), 90, np.uint8)
+    expected = r"(?s)The detector haar gave .*; expected a list of mien\.Face"
+    with pytest.raises(DataError, match=expected):
+        mien.Recognizer(artifact, detector=Mine(), threads=1).recognize(picture)
+    with pytest.raises(DataError, match=expected):
+        list(mien.stream(picture, artifact=artifact, detector=Mine()))
 
 
 def test_an_unknown_provider_is_named(tmp_path, brightness_network):
@@ -332,6 +373,7 @@ def test_importing_mien_loads_neither_opencv_nor_onnx_runtime():
     [
         ({"threads": 2.5}, r"threads=2\.5; expected a whole number"),
         ({"threads": -1}, "threads=-1; expected a whole number"),
+        ({"threads": 0}, "threads=0; expected a whole number from 1"),
         ({"detector": object()}, "expected one of auto, yunet"),
         ({"provider": 3}, "Found the provider 3"),
     ],

@@ -9,7 +9,6 @@ Example::
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -24,12 +23,10 @@ from mien.core.errors import DataError, ModelError, SourceError
 from mien.core.types import Box, Face, FaceEmotion, MissedLimit
 from mien.faces.crop import crop_faces
 from mien.faces.detect import FRAMINGS, Detector, make_detectors
+from mien.faces.find import find_faces, is_box_of_face
 from mien.faces.gate import Quality, QualityGate, gate_of, measure_quality
 from mien.faces.photograph import PhotographDetector
 from mien.media.pictures import Picture, is_one_picture, load_picture
-
-_LARGEST_BOX = 10
-"""Sides of a picture that a face's box may have: nothing but repeated border is beyond."""
 
 
 class Recognizer:
@@ -137,12 +134,13 @@ class Recognizer:
         Raises:
             SourceError: if the picture is None or something else, has another shape or type, or its
                 file cannot be read.
-            DataError: if a box is not one.
+            DataError: if a box is not one, or a detector of your own gives something else than
+                faces.
             SettingError: if the gate is something else.
         """
         image_bgr = load_picture(picture)
         if boxes is None:
-            faces = self._photograph_detector.detect(image_bgr)
+            faces = find_faces(self._photograph_detector, image_bgr)
         else:
             faces = [Face(box, score=1.0) for box in _boxes(boxes, image_bgr.shape)]
         crops_u8 = self.crop(image_bgr, faces)
@@ -170,6 +168,10 @@ class Recognizer:
         if is_one_picture(pictures):
             raise SourceError(
                 "Found a single picture; expected several: write classify_crops([picture])."
+            )
+        if not isinstance(pictures, Iterable):
+            raise SourceError(
+                f"Found {pictures!r}; expected several pictures: write classify_crops([picture])."
             )
         results = []
         for number, picture in enumerate(pictures):
@@ -263,11 +265,7 @@ def _box(given: Box | Sequence[float], shape: tuple[int, ...]) -> Box:
     height, width = shape[:2]
     try:
         box = given if isinstance(given, Box) else Box(*map(float, given))
-        if (
-            math.isfinite(sum((box.x, box.y, box.width, box.height)))
-            and min(box.width, box.height) > 0
-            and max(box.width, box.height) <= _LARGEST_BOX * max(width, height)
-        ):
+        if is_box_of_face(box, width, height):
             return box
     except (TypeError, ValueError):
         pass

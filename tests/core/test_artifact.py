@@ -9,6 +9,7 @@ from mien.core.artifact import Artifact, Framing, Reading, load_artifact, write_
 from mien.core.errors import ModelError
 from mien.core.labels import EMOTIONS, VOTE_CLASSES
 from mien.core.preprocess import NetworkInput
+from mien.core.temporal import bundled_temporal
 
 LABELS, VOTES = "label_probabilities", "vote_probabilities"
 
@@ -46,11 +47,16 @@ def edit_sidecar(artifact, change):
 
 
 def test_what_is_written_is_what_is_read(written):
-    assert load_artifact(written.onnx_path) == written
+    assert load_artifact(written.onnx_path) == load_artifact(str(written.onnx_path)) == written
     assert sorted(p.name for p in written.onnx_path.parent.iterdir()) == [
         "emotion.json",
         "emotion.onnx",
     ]
+
+
+def test_a_temporal_network_is_told_from_an_old_artifact():
+    with pytest.raises(ModelError, match=r"is a temporal network; .*EngineSettings\(temporal="):
+        load_artifact(bundled_temporal())
 
 
 def test_a_network_of_another_kind_is_read_back(tmp_path):

@@ -85,7 +85,7 @@ class Classifier:
         provider: str = "cpu",
     ) -> None:
         if not isinstance(artifact, Artifact):
-            artifact = load_artifact(None if artifact is None else Path(artifact))
+            artifact = load_artifact(artifact)
         self.artifact = artifact
         self._read_as(reading)
         self._backend = backend or OnnxBackend(artifact, threads=threads, provider=provider)

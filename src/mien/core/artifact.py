@@ -195,7 +195,7 @@ class Artifact:
                 )
 
 
-def load_artifact(onnx_path: Path | None = None) -> Artifact:
+def load_artifact(onnx_path: str | Path | None = None) -> Artifact:
     """Read a network's sidecar and check that the two belong together.
 
     Args:
@@ -207,7 +207,7 @@ def load_artifact(onnx_path: Path | None = None) -> Artifact:
             another format, lacks a key or holds a wrong value, or the network is not the one it was
             written for.
     """
-    path = bundled(ARTIFACT_NAME) if onnx_path is None else onnx_path
+    path = bundled(ARTIFACT_NAME) if onnx_path is None else Path(onnx_path)
     try:
         return _load(path, sidecar_of(path))
     except OSError as error:
@@ -265,6 +265,12 @@ def _of_plain_dicts(artifact: Artifact) -> Artifact:
 
 def _parse(onnx_path: Path, sidecar: Path) -> Artifact:
     content = read_sidecar(sidecar)
+    if "face_artifact" in content:
+        raise ModelError(
+            f"{onnx_path} is a temporal network; expected one that reads single faces, such as "
+            f"{ARTIFACT_NAME}. A temporal one is named beside it:  --temporal {onnx_path}  or, in "
+            "Python,  mien.EngineSettings(temporal=...)"
+        )
     version = content.get("format_version")
     if version != FORMAT_VERSION:
         raise ModelError(

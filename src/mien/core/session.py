@@ -36,7 +36,8 @@ def open_session(
 
     Raises:
         ModelError: if it is no such network.
-        SettingError: if ONNX Runtime has no such provider, or the threads are no whole number.
+        SettingError: if ONNX Runtime has no such provider, or the threads are no whole number from
+            1.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = _thread_count(threads)
@@ -69,13 +70,15 @@ def open_session(
 
 def _thread_count(threads: int | None) -> int:
     """Return the number as ONNX Runtime takes it: 0 for as many as there are cores."""
+    if threads is None:
+        return 0
     try:
-        count = operator.index(threads or 0)
+        count = operator.index(threads)
     except TypeError:
-        count = -1
-    if count < 0:
+        count = 0
+    if count < 1:
         raise SettingError(
-            f"Found threads={threads!r}; expected a whole number, or None for one per core."
+            f"Found threads={threads!r}; expected a whole number from 1, or None for one per core."
         )
     return count
 

@@ -19,6 +19,7 @@ from mien.engine.smoothing import Smoother
 from mien.engine.temporal import TemporalMemory
 from mien.engine.tracks import Observation, TrackMemory
 from mien.faces.detect import as_resizable, coarse_detector, new_face_score
+from mien.faces.find import find_faces
 from mien.faces.gate import Quality, measure_quality
 from mien.faces.sweep import Sweep
 from mien.faces.track import View
@@ -114,14 +115,14 @@ class FaceLocator:
     def _detect(self, frame: Frame, *, coarse: bool) -> None:
         now_ms = frame.timestamp_ms
         if coarse and self._coarse and now_ms - self._swept_ms < 2 * SWEEP_EVERY_MS:
-            found = self._coarse.detect(frame.image_bgr)
+            found = find_faces(self._coarse, frame.image_bgr)
             self._tracker.correct(found, View.REDUCED, self._new_from_score)
             missed = not all(tracked.detected for tracked in self._tracker.faces())
             self._misses = self._misses + 1 if missed else 0
         else:
             self._misses = 0
             self._swept_ms = now_ms
-            self._tracker.correct(self._detector.detect(frame.image_bgr))
+            self._tracker.correct(find_faces(self._detector, frame.image_bgr))
 
     def _is_coarse_enough(self, frame: Frame) -> bool:
         """Whether there are faces, large ones that did not grow, and a small picture shows them."""

@@ -35,6 +35,7 @@ def to_bgr_u8(image: NDArray[Any]) -> NDArray[np.uint8]:
             "Found None instead of a picture: did cv2.imread find the file? It returns None for a "
             "file that it cannot read, without an error."
         )
+    image = np.asarray(image)  # a matrix, of np.asmatrix, keeps two dimensions whatever is done
     channels = image.shape[2] if image.ndim == 3 else 1
     if image.ndim not in (2, 3) or channels not in (1, 3, 4) or image.size == 0:
         raise SourceError(
