@@ -145,7 +145,7 @@ def test_an_empty_text_is_not_the_folder_that_one_is_in(tmp_path, monkeypatch):
         open_frames("")
 
 
-@pytest.mark.parametrize("source", [["a.mp4"], b"a.mp4", 1.5, True, io.BytesIO(), object()])
+@pytest.mark.parametrize("source", [{"a": 1}, b"a.mp4", 1.5, True, io.BytesIO(), object()])
 def test_what_is_no_source_is_refused(source):
     name = type(source).__name__
     with pytest.raises(SourceError, match=f"Found {name} as a source.*expected a camera's index"):

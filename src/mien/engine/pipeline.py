@@ -216,14 +216,17 @@ def stream(
     on_lost: Callable[[str], None] | None = None,
     rotate_degrees: int = 0,
 ) -> EmotionStream:
-    """Recognise emotions in a camera, video file, stream, picture or folder of pictures.
+    """Recognise emotions in a camera, video file, stream, picture, folder or frames of your own.
 
         for faces in mien.stream("clip.mp4"):
             for face in faces:
                 print(faces.timestamp_ms, face.track_id, face.emotion, face.confidence)
 
     Args:
-        source: See `mien.media.frames.open_frames`; None is camera 0.
+        source: See `mien.media.frames.open_frames`; None is camera 0. Frames of your own are pairs
+            of (timestamp_ms, image), which a generator may give as they come: one of the threads
+            takes the next as soon as there is room. None is dropped; the generator is closed with
+            the rest.
         artifact: A network in ONNX with its sidecar; None for the one that ships with mien.
         reading: Name of one of the artifact's readings; None for its default. See `Recognizer`.
         detector: A detector, or its name; see `mien.faces.detect.DETECTORS`.

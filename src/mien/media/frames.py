@@ -9,9 +9,10 @@ Example::
 
 from __future__ import annotations
 
+import io
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -27,6 +28,7 @@ from mien.media.capture import (
     open_standard_input,
     open_url,
 )
+from mien.media.given import GivenFrames
 from mien.media.local_path import local_path
 from mien.media.picture_files import (
     PICTURE_SUFFIXES,
@@ -61,7 +63,10 @@ _MOVING_PICTURES = frozenset({".apng", ".gif"})
 _TELLING_ALIKE = 25
 """So many frames of one and the same picture are worth a remark."""
 
-Source: TypeAlias = "int | Picture | None"
+_NO_FRAMES = (str, bytes, bytearray, memoryview, Mapping, io.IOBase)
+"""What can be iterated over as well, but never gives frames."""
+
+Source: TypeAlias = "int | Picture | Iterable[tuple[float, Picture]] | None"
 """What frames come from; see `open_frames`."""
 
 
@@ -76,7 +81,10 @@ def open_frames(
             all count where it is animated, an array or Pillow's), a folder of pictures (in the
             order of their names, `2.png` before `10.png`; the first frame of each), a stream's
             address (`rtsp://…`, `http://…`) or `-` for a video on standard input. Digits in a text
-            mean a camera, in a path a file or folder.
+            mean a camera, in a path a file or folder. Or frames of your own: an iterable of pairs
+            of a time in milliseconds, which never goes back, and a picture, as an array of
+            (H, W, 3) uint8 in BGR or as `mien.media.pictures.load_picture` takes them otherwise.
+            Each is handed out with the time that it came with.
         rotate_degrees: Turn every frame clockwise by 0, 90, 180 or 270 degrees, besides what the
             source's metadata says: for a camera that was mounted askew, or a file without metadata.
         decoder_threads: How many threads decode a video, 1 or more: with 1, the one that iterates.
@@ -84,7 +92,8 @@ def open_frames(
 
     Raises:
         SourceError: if there is no such camera, file, folder or address, it holds no video, or the
-            source is something else.
+            source is something else. While iterating, if what comes is no such pair, or its time
+            goes back.
         SettingError: for another angle, or no threads.
     """
     check_rotation(rotate_degrees)
@@ -213,13 +222,15 @@ class _LoadedPicture(FrameSource):
 def _open(source: Source, decoder_threads: int | None) -> FrameSource:
     if isinstance(source, np.ndarray) or is_pillow(source):
         return _LoadedPicture(load_picture(source))
+    if isinstance(source, Iterable) and not isinstance(source, _NO_FRAMES):
+        return GivenFrames(source)
     if isinstance(source, bool) or not isinstance(
         source, int | np.integer | str | os.PathLike | None
     ):
         raise SourceError(
             f"Found {type(source).__name__} as a source of frames; expected a camera's index, a "
-            "stream's address, the path of a video, a picture or a folder of pictures, or one "
-            "picture as an array or of Pillow's."
+            "stream's address, the path of a video, a picture or a folder of pictures, one picture "
+            "as an array or of Pillow's, or frames of your own as pairs of (timestamp_ms, image)."
         )
     camera = camera_index(source)
     if camera is not None:

@@ -30,7 +30,7 @@ class Frame:
         index: Its number in the source, from 0.
         timestamp_ms: Its time in milliseconds since the first picture, which sound may come before;
             never below the one before. That of a camera or stream follows the clock where the
-            source states no time of its own.
+            source states no time of its own. Frames of one's own have the time they came with.
         image_bgr: (H, W, 3) uint8, BGR; turned as the source's rotation metadata says, mirrored
             where that of an MP4 or MOV file says so, and with square pixels: those of DV, DVD or
             HDV are made wider or higher.
@@ -59,7 +59,8 @@ class FrameSource:
             or an impossible one; `mien.media.capture.FALLBACK_FPS` where that fails too.
         frame_count: How many frames there are; exact for MP4, MOV and pictures (but those that
             a trimmed file hides count as well) and for AVI files whose frames come evenly, an
-            estimate for other files, None for a camera, a stream or standard input.
+            estimate for other files, None for a camera, a stream, standard input or frames of
+            one's own.
         is_live: True for a camera or stream: frames come when they come, and late ones are stale.
         first_ms: How long the video's track had gone on when the first picture came, in
             milliseconds, as in a recording that was cut; 0 until it came.

@@ -1,0 +1,60 @@
+"""Frames that somebody has already: of a screen, a camera's own library, or another decoder."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from numbers import Real
+
+from mien.core.errors import SourceError
+from mien.media.capture import FALLBACK_FPS
+from mien.media.pictures import Picture, load_picture
+from mien.media.source import Frame, FrameSource
+
+_EXPECTED = "expected a pair of its time in milliseconds and its picture: (timestamp_ms, image)"
+
+
+class GivenFrames(FrameSource):
+    """Frames as they come out of an iterable, which is closed with this if it is a generator.
+
+    Args:
+        pairs: Of each frame its time in milliseconds, counted from where you like and never below
+            the one before, and its picture; see `mien.media.pictures.load_picture`.
+    """
+
+    name = "frames"
+    fps = FALLBACK_FPS
+    frame_count = None
+    is_live = False
+
+    def __init__(self, pairs: Iterable[tuple[float, Picture]]) -> None:
+        self._pairs = iter(pairs)
+
+    def _frames(self) -> Iterator[Frame]:
+        before_ms = -math.inf
+        for index, pair in enumerate(self._pairs):
+            if not isinstance(pair, tuple | list) or len(pair) != 2:
+                raise SourceError(f"Found {type(pair).__name__} as frame {index}; {_EXPECTED}.")
+            timestamp_ms, picture = pair
+            if not isinstance(timestamp_ms, Real) or not math.isfinite(float(timestamp_ms)):
+                raise SourceError(
+                    f"Found {timestamp_ms!r} as the time of frame {index}; {_EXPECTED}."
+                )
+            if timestamp_ms < before_ms:
+                raise SourceError(
+                    f"Frame {index} is of {timestamp_ms:g} ms, the one before of {before_ms:g} ms: "
+                    "expected times that never go back."
+                )
+            before_ms = float(timestamp_ms)
+            try:
+                image_bgr = load_picture(picture)
+            except SourceError as error:
+                raise SourceError(f"Frame {index}: {error}") from None
+            # A copy: frames may be drawn into, and many a grabber fills one array again and again.
+            yield Frame(index, before_ms, image_bgr.copy())
+
+    def close(self) -> None:
+        """Close the generator; once more does nothing."""
+        close = getattr(self._pairs, "close", None)
+        if close is not None:
+            close()
