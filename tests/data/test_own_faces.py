@@ -277,6 +277,34 @@ def test_pictures_that_lie_in_no_folders_of_classes_are_said_to(tmp_path, names,
         infer_classes(tmp_path)
 
 
+@pytest.mark.parametrize("use", ["", "train"])
+def test_a_folder_above_that_of_the_classes_is_told_which_one_to_name(tmp_path, use):
+    images = tmp_path / "kaggle" / "images"
+    for name in ("angry", "happy"):
+        write(images / use / name / "1.png", FACES[0])
+    with pytest.raises(DataError, match=r"images holds such folders \(angry, happy\): name that"):
+        list(check_faces(tmp_path / "kaggle"))
+    assert next(check_faces(images)).endswith("images: 2 faces")
+
+
+def test_folders_of_persons_in_a_single_class_are_not_taken_for_classes(tmp_path):
+    for person in ("anna", "bob"):
+        write(tmp_path / "happy" / person / "1.png", FACES[0])
+    with pytest.raises(DataError, match=r"one class, 'happy'.*1\.jpg\.$"):
+        list(check_faces(tmp_path))
+
+
+def test_pictures_of_a_folder_without_folders_have_no_labels(tmp_path):
+    for name in ("2.png", "10.png"):
+        write(tmp_path / name, FACES[int(name[0])])
+    (tmp_path / "notes.txt").write_text("not a picture")
+    faces = load_dataset(tmp_path)
+    assert faces.labels is None
+    assert faces.files == ("10.png", "2.png")
+    np.testing.assert_array_equal(faces.faces_u8, FACES[[1, 2]])
+    assert [skipped.name for skipped in faces.skipped] == ["notes.txt"]
+
+
 def test_a_class_that_is_written_in_two_ways_is_one(tmp_path):
     for folder in ("train/Freude", "val/freude", "train/\u00c4rger", "val/A\u0308rger"):
         write(tmp_path / folder / "1.png", FACES[0])

@@ -40,6 +40,7 @@ def infer_classes(path: Path) -> ClassTable:
             f"{path} holds {f'one class, {found[0]!r}' if found else 'no folder of a class'}: "
             f"expected a folder of pictures for each class, at least two, such as "
             f"{path / 'happy' / '1.jpg'} and {path / 'sad' / '1.jpg'}."
+            + (_folder_below(path / found[0]) if found else "")
         )
     if not 2 <= len(found) <= MOST_LABELS:
         shown = ", ".join(map(repr, found[:12])) + (", …" if len(found) > 12 else "")
@@ -65,6 +66,18 @@ def load_any_faces(path: Path, classes: ClassTable = FER2013_CLASSES) -> Dataset
         except DataError:
             # What else is wrong with them is said of the classes that were expected.
             raise error from None
+
+
+def _folder_below(folder: Path) -> str:
+    """Say that the folder, alone in one of faces, holds the folders of the classes, if it does."""
+    if FER2013_CLASSES.label_of(folder.name) is not None or not folder.is_dir():
+        return ""
+    try:
+        classes = infer_classes(folder)
+    except DataError:
+        return ""
+    shown = ", ".join(classes.names[:3]) + (", …" if len(classes.names) > 3 else "")
+    return f" {folder} holds such folders ({shown}): name that one."
 
 
 def _as_emotions(found: Iterable[str]) -> ClassTable | None:

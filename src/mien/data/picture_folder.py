@@ -1,7 +1,8 @@
 """A reader for a folder that holds a folder of pictures per class.
 
 Above the folders of the classes there may be one for each use: `train`, `val`, `test`. Folders
-inside a class are read too; the first one names the group (a person, say) of its pictures.
+inside a class are read too; the first one names the group (a person, say) of its pictures. Pictures
+in a folder without folders have no labels.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _HEIC_EXTRA = "mien[heic]"
 
 class _Picture(NamedTuple):
     path: Path
-    label: int
+    label: int | None
     usage: str
     group: str
 
@@ -39,7 +40,7 @@ def read_picture_folder(folder: Path, classes: ClassTable, groups: str = "") -> 
     """Read every picture of a face in a folder per class.
 
     Args:
-        folder: Holds folders named after classes; hidden ones are passed over.
+        folder: Holds folders named after classes, or pictures alone; hidden ones are passed over.
         classes: The classes, and what the folders call them.
         groups: A regular expression that finds the group in a picture's path below its class
             (the first bracket of it, or all of it); empty for the folder inside the class.
@@ -72,11 +73,12 @@ def read_picture_folder(folder: Path, classes: ClassTable, groups: str = "") -> 
             f"expected pictures in {folder / classes.names[0]}, {folder / classes.names[1]} and so "
             "on."
         )
+    labels = [picture.label for picture in pictures if picture.label is not None]
     has_usage = any(picture.usage for picture in pictures)
     has_groups = any(picture.group for picture in pictures)
     return Dataset(
         faces_u8=np.stack(faces),
-        labels=np.array([picture.label for picture in pictures], dtype=np.int64),
+        labels=np.array(labels, dtype=np.int64) if labels else None,
         usage=np.array([picture.usage for picture in pictures]) if has_usage else None,
         source=folder,
         classes=classes,
@@ -129,6 +131,9 @@ def square_face(grey: NDArray[Any]) -> NDArray[np.uint8]:
 def _pictures(folder: Path, classes: ClassTable, groups: str) -> Iterator[_Picture]:
     pattern = _compile(groups)
     of_class = _folders_of_classes(folder)
+    if not of_class:
+        for path in filter(Path.is_file, visible(folder)):
+            yield _Picture(path, None, "", "")
     names = [entry.name for _, entry in of_class]
     if any(classes.label_of(name) is None for name in names):
         raise unknown_names(names, classes, str(folder))
