@@ -87,9 +87,9 @@ def test_a_recording_holds_what_came_between_two_presses(tmp_path):
 
 def test_no_neighbours_bars_lie_on_a_label():
     view = View()
-    close = (face(1, 20), face(2, 110))
+    close = (face(1, 20), face(2, 150))
     plain = drawn(view, close)
     view.press("b", close)
-    label = np.s_[34:58, 112:170]  # of the second face, where the bars of the first one are
+    label = np.s_[34:58, 152:250]  # of the second face, where the bars of the first one are
     assert (plain[label] != 255).any()
     np.testing.assert_array_equal(drawn(view, close)[label], plain[label])
