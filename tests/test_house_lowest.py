@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[1]
 # Older versions of Starlette test with httpx.
-TOOLS = ("pytest", "scikit-image", "httpx", "httpx2")
+TOOLS = ("pytest", "hypothesis", "scikit-image", "httpx", "httpx2")
 # Photographs, networks, recordings, the service, and a training of a minute with its export.
 TESTS = (
     "tests/test_recognizer.py",
@@ -53,7 +53,8 @@ def test_the_oldest_versions_that_are_allowed_work(python):
     ran = subprocess.run(
         [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "ignore", *TESTS],
         cwd=ROOT,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
         check=False,
     )
