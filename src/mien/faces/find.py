@@ -25,17 +25,21 @@ def find_faces(detector: Detector, image_bgr: NDArray[np.uint8]) -> list[Face]:
     """
     faces = detector.detect(image_bgr)
     height, width = image_bgr.shape[:2]
-    expected = (
-        "expected a list of mien.Face, whose box is a mien.Box in pixels of the picture, which has "
-        f"{width} by {height}, with a width and a height above 0, whose score is a number, and "
-        "whose landmarks are None or an array of (5, 2)."
-    )
     if not isinstance(faces, Sequence):
-        raise DataError(f"The detector {detector.name} gave {type(faces).__name__}; {expected}")
+        raise _no_faces(detector, type(faces).__name__, width, height)
     for face in faces:
         if not _is_face(face, width, height):
-            raise DataError(f"The detector {detector.name} gave {face!r}; {expected}")
+            raise _no_faces(detector, repr(face), width, height)
     return list(faces)
+
+
+def _no_faces(detector: Detector, found: str, width: int, height: int) -> DataError:
+    return DataError(
+        f"The detector {detector.name} gave {found}; expected a list of mien.Face, whose box is a "
+        f"mien.Box in pixels of the picture, which has {width} by {height}, with a width and a "
+        "height above 0, whose score is a number, and whose landmarks are None or an array of "
+        "(5, 2)."
+    )
 
 
 def is_box_of_face(box: Box, width: int, height: int) -> bool:
