@@ -5,7 +5,7 @@
 takes so many of FER2013's validation faces a class, as pictures in a folder with German names,
 fine-tunes on them and trains recipe 003 on them from random weights, and scores both on other
 validation faces. The shipped network has not been trained on these faces, but it has chosen its
-epoch by them, and it has seen 28,000 of their kind: with faces unlike FER2013's the gain is
+epoch by them, and it has seen 25,000 of their kind: with faces unlike FER2013's the gain is
 smaller. FER2013's test faces are not used.
 """
 
@@ -48,7 +48,7 @@ def main() -> None:
     random = np.random.default_rng(0)
     order = random.permutation(len(validation.labels))
     of_class = [order[validation.labels[order] == label] for label in range(len(EMOTIONS))]
-    # Disgust has 43 validation faces: at most half of a class is scored.
+    # Disgust has 44 validation faces: at most half of a class is scored.
     scored = [faces[: min(options.scored, len(faces) // 2)] for faces in of_class]
     test = validation.take(np.concatenate(scored))
     for count in options.counts:

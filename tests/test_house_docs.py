@@ -100,12 +100,26 @@ def rows_of_experiments():
         yield f"| {' | '.join([link, experiment.title, *cells])} |"
 
 
-def test_the_page_of_experiments_has_every_one_with_its_figures():
+@pytest.fixture
+def _committed_runs():
     pytest.importorskip("pydantic", reason="needs mien[train]")
     command = ["git", "status", "--porcelain", "--", "experiments", "results/runs"]
     status = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if status.returncode or status.stdout:
         pytest.skip("the experiments and runs here are not those that are committed")
+
+
+@pytest.mark.usefixtures("_committed_runs")
+def test_the_report_of_the_shipped_network_has_the_iteration_history_of_today():
+    from mien.training.iterations import iteration_history
+
+    report = (ROOT / "results/model/final_emotion_model_arch.txt").read_text(encoding="utf-8")
+    printed = report.partition("Iteration history\n=================\n")[2].rstrip("\n").split("\n")
+    assert printed == iteration_history(ROOT / "experiments", ROOT / "results" / "runs")
+
+
+@pytest.mark.usefixtures("_committed_runs")
+def test_the_page_of_experiments_has_every_one_with_its_figures():
     page = (ROOT / "docs/experiments.md").read_text(encoding="utf-8").splitlines()
     assert [row for row in rows_of_experiments() if row not in page] == []
 

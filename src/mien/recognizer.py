@@ -162,7 +162,7 @@ class Recognizer:
             One result a picture, in their order; `frame` counts them.
 
         Raises:
-            SourceError: if one of the pictures is none, or cannot be read; or of a single picture.
+            SourceError: if one of the pictures is none or cannot be read, or a single one is given.
             SettingError: if the gate is something else.
         """
         if is_one_picture(pictures):

@@ -246,7 +246,7 @@ def stream(
         SourceError: if there is no such source; while iterating, if it breaks off.
         DataError: while iterating, if a detector of your own gives something else than faces.
         ModelError: if the artifact or detector is not usable.
-        SettingError: if an option, or what is given as the settings, is none.
+        SettingError: if an option is not valid, or the settings are no `EngineSettings`.
     """
     recognizer = Recognizer(
         artifact,

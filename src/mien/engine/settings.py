@@ -31,8 +31,8 @@ class EngineSettings:
             none. The default of `smooth_ms` becomes 0 with it.
 
     Raises:
-        SettingError: if a time is below 0 or not a number, the gate is none, or another `smooth_ms`
-            than 0 or the default is given beside a temporal network.
+        SettingError: if a time is below 0 or not a number, the gate is no `QualityGate`, or another
+            `smooth_ms` than 0 or the default is given beside a temporal network.
     """
 
     detect_every_ms: float = 150.0

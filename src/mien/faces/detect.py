@@ -253,7 +253,7 @@ def make_detectors(
 
     Raises:
         ModelError: as `make_detector`.
-        SettingError: if the detector or the detection size is none, or the detector has one size
+        SettingError: if there is no such detector or detection size, or the detector has one size
             alone.
         MissingExtraError: if the package with its weights is missing.
     """

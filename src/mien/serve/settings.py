@@ -64,10 +64,11 @@ class Limits(BaseModel):
         stream_seconds: Length of a stream.
         uploads: Uploads that are received or recognised at once.
         uploads_per_client: Uploads at once from one address.
-        upload_seconds: Time in which an upload must have come in, besides that of its bytes.
-        upload_rate: Bytes a second that an upload must come with, for its bytes to have their time.
-        answer_seconds: Time in which a client must take what waits for it, besides that of its
-            bytes at `upload_rate`; then its connection is ended.
+        upload_seconds: Time in which an upload must have come in, in addition to its bytes divided
+            by `upload_rate`.
+        upload_rate: Bytes per second that are expected of a slow client.
+        answer_seconds: Time in which a client must take what waits for it, in addition to its
+            bytes divided by `upload_rate`; then its connection is ended.
         requests_per_minute: Requests of one client; short bursts of as many are fine.
         tickets_seconds: How long a WebSocket ticket can be used.
     """
