@@ -408,6 +408,29 @@ def test_parquet_is_written_beside_csv_in_a_pipe(tmp_path, result):
     assert sorted(tmp_path.iterdir()) == [pipe, path]
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no pipes of that kind")
+def test_a_reader_who_leaves_takes_nothing_from_the_other_files(tmp_path, result):
+    pytest.importorskip("pyarrow", reason="needs mien[parquet]")
+    pipe, lines, table = tmp_path / "pipe.csv", tmp_path / "r.jsonl", tmp_path / "r.parquet"
+    os.mkfifo(pipe)
+    has_left = threading.Event()
+
+    def read_header():
+        with pipe.open() as file:
+            file.readline()
+        has_left.set()
+
+    threading.Thread(target=read_header, daemon=True).start()
+    outputs = RecordOutputs(csv=pipe, jsonl=lines, parquet=table)
+    writer = RecordWriter(EMOTIONS, outputs, smooth_ms=0)
+    assert has_left.wait(60)
+    with pytest.raises(BrokenPipeError), writer:
+        writer.write([result(0), result(0, 2)])
+    for path in (lines, table):
+        assert [face.track_id for face in read_record(path)] == [1, 2]
+    assert sorted(tmp_path.iterdir()) == [pipe, lines, table]
+
+
 @pytest.mark.skipif(not Path("/dev/null").exists(), reason="Windows has no /dev/null")
 def test_parquet_is_written_beside_csv_to_a_device(tmp_path, result):
     pytest.importorskip("pyarrow", reason="needs mien[parquet]")

@@ -101,8 +101,7 @@ class TableWriter:
             OutputError: if the disk is full or the file cannot be written.
         """
         with self._noticing_failures():
-            for file in self._files:
-                file.append(rows)
+            _with_each(self._files, lambda file: file.append(rows))
 
     def close(self) -> None:
         """Finish all files; once more does nothing."""
@@ -112,12 +111,17 @@ class TableWriter:
 
     def _finish(self) -> None:
         files, self._files = self._files, []
-        with self._noticing_failures():
-            for file in files:
-                file.close()
-        if self._is_broken:
-            return  # A table of the rows until then would hide why it ends, and the disk is full.
-        if files and self._parquet is not None and self._csv_path is not None:
+        try:
+            with self._noticing_failures():
+                _with_each(files, _LineFile.close)
+        finally:
+            # A table of the rows until then would hide why it ends, and the disk is full. A reader
+            # who left takes nothing from the others.
+            if files and not self._is_broken:
+                self._make_parquet()
+
+    def _make_parquet(self) -> None:
+        if self._parquet is not None and self._csv_path is not None:
             csv_to_parquet(self._csv_path, self._parquet)
             if self._temporary_csv is not None:
                 self._temporary_csv.unlink()
@@ -215,6 +219,21 @@ def write_summary(path: Path, summary: Summary) -> None:
         raise
     except OSError as error:
         raise OutputError(f"The summary {path} cannot be written: {error.strerror}.") from None
+
+
+def _with_each(files: Iterable[_LineFile], do: Callable[[_LineFile], None]) -> None:
+    """Do it with each file, whatever becomes of the others, and raise what went wrong then.
+
+    Of several errors, one of a disk rather than that of a reader who left.
+    """
+    errors: list[OutputError | BrokenPipeError] = []
+    for file in files:
+        try:
+            do(file)
+        except (OutputError, BrokenPipeError) as error:
+            errors.append(error)
+    if errors:
+        raise min(errors, key=lambda found: isinstance(found, BrokenPipeError))
 
 
 class _LineFile:
