@@ -1,3 +1,5 @@
+import shutil
+
 import cv2
 import numpy as np
 import pytest
@@ -6,6 +8,7 @@ from mien.core.errors import OutputError, SourceError
 from mien.engine.extract import extract_faces
 from mien.engine.own_files import LIST_NAME
 from mien.media.demo import demo_video
+from mien.media.frames import open_frames
 from mien.recognizer import Recognizer
 
 
@@ -104,6 +107,44 @@ def test_a_run_that_broke_off_is_done_again(tmp_path, recognizer, astronaut_bgr,
         extract_faces(clip, tmp_path / "out", recognizer, quiet)
     assert (tmp_path / "out" / "image0.png").exists()
     assert extract_faces(clip, tmp_path / "out", recognizer, quiet) == 3
+
+
+def test_a_video_that_breaks_off_leaves_no_faces_of_the_one_before(
+    tmp_path, recognizer, astronaut_bgr, write_video
+):
+    whole = write_video(tmp_path / "whole.mp4", [astronaut_bgr] * 40, fps=10)
+    out = tmp_path / "out"
+    assert extract_faces(whole, out, recognizer, quiet) == 4
+    with open_frames(whole) as frames:
+        kept = recognizer.detector.detect(next(iter(frames)).image_bgr)
+    detect, calls = recognizer.detector.detect, []
+
+    def break_off(image_bgr):
+        calls.append(image_bgr)
+        if len(calls) == 3:
+            raise SourceError("the video breaks off")
+        return kept or detect(image_bgr)
+
+    recognizer.detector.detect = break_off
+    with pytest.raises(SourceError, match="breaks off"):
+        extract_faces(whole, out, recognizer, quiet)
+    assert set(contents(out)) == {"image0.png", "image1.png", "input_video.mp4", LIST_NAME}
+
+
+def test_ctrl_c_leaves_no_part_of_the_video(
+    tmp_path, recognizer, astronaut_bgr, write_video, monkeypatch
+):
+    clip = write_video(tmp_path / "clip.mp4", [astronaut_bgr] * 12, fps=10)
+    copyfile = shutil.copyfile
+
+    def interrupted(source, destination):
+        copyfile(source, destination)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("shutil.copyfile", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        extract_faces(clip, tmp_path / "out", recognizer, quiet)
+    assert set(contents(tmp_path / "out")) == {LIST_NAME}
 
 
 @pytest.mark.usefixtures("no_camera")

@@ -63,15 +63,18 @@ def extract_faces(
         if not is_source:
             _keep(frames, read, own.add(_VIDEO))
     written: set[str] = set()
-    with open_frames(video) as kept:
-        for face_u8 in _one_face_a_second(kept, recognizer):
-            if face_u8.ndim == 3:
-                face_u8 = np.asarray(cv2.cvtColor(face_u8, cv2.COLOR_RGB2BGR), np.uint8)
-            png = cv2.imencode(".png", face_u8)[1]
-            name = f"image{len(written)}.png"
-            write_atomically(own.add(name), png.tobytes())
-            written.add(name)
-    own.keep(written | ({_VIDEO} & own.names))
+    try:
+        with open_frames(video) as kept:
+            for face_u8 in _one_face_a_second(kept, recognizer):
+                if face_u8.ndim == 3:
+                    face_u8 = np.asarray(cv2.cvtColor(face_u8, cv2.COLOR_RGB2BGR), np.uint8)
+                png = cv2.imencode(".png", face_u8)[1]
+                name = f"image{len(written)}.png"
+                write_atomically(own.add(name), png.tobytes())
+                written.add(name)
+    finally:
+        # Also where the video breaks off: what is left beside it would pass for its faces.
+        own.keep(written | ({_VIDEO} & own.names))
     return len(written)
 
 
@@ -100,9 +103,11 @@ def _copy(source: Path, destination: Path) -> None:
         destination.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, temporary)
         temporary.replace(destination)
-    except OSError as error:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
-        raise OutputError(f"{destination} cannot be written: {error.strerror}.") from error
+        if isinstance(error, OSError):
+            raise OutputError(f"{destination} cannot be written: {error.strerror}.") from error
+        raise
 
 
 def _one_face_a_second(frames: FrameSource, recognizer: Recognizer) -> Iterator[NDArray[np.uint8]]:
