@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mien.engine.schedule import Turns
+from mien.engine.schedule import Turns, is_due
 
 EVERY_MS = 100.0
 
@@ -39,6 +39,13 @@ def test_who_comes_in_is_classified_at_once() -> None:
     assert turns.take([1, 2], 33.0, 33.0) == [1]
     assert turns.take([2], 66.0, 33.0) == []
     assert turns.take([2, 1], 99.0, 33.0) == [1]
+
+
+@pytest.mark.parametrize("gap_ms", [0.0, 0.4, 1.0, 40.0])
+def test_every_0_ms_is_every_frame_whatever_their_times(gap_ms: float) -> None:
+    turns = Turns(0.0)
+    assert [turns.take([1, 2], n * gap_ms, gap_ms) for n in range(5)] == [[0, 1]] * 5
+    assert all(is_due(n * gap_ms, 0.0, n * gap_ms, gap_ms) for n in range(5))
 
 
 def test_frames_of_the_same_time_do_not_count_as_waiting() -> None:

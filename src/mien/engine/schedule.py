@@ -15,11 +15,11 @@ def is_due(last_ms: float, every_ms: float, now_ms: float, gap_ms: float) -> boo
 
     Args:
         last_ms: When it was done last.
-        every_ms: So often it is to be done, at least.
+        every_ms: So often it is to be done, at least; 0 is in every frame, whatever their times.
         now_ms: The frame's time.
         gap_ms: The time from one frame to the next.
     """
-    return now_ms + gap_ms - last_ms > every_ms + SLACK_MS
+    return every_ms == 0 or now_ms + gap_ms - last_ms > every_ms + SLACK_MS
 
 
 class Turns:
