@@ -56,6 +56,15 @@ def test_an_array_that_is_filled_again_does_not_change_frames_that_were_given(st
     assert levels == [[number] for number in range(5)]
 
 
+def test_a_bright_spot_does_not_change_how_bright_a_12_bit_camera_is(stream):
+    dim = np.full((40, 60), 400, np.uint16)
+    spotted = dim.copy()
+    spotted[0, 0] = 4000
+    frames = enumerate([spotted, dim, spotted, dim, dim])
+    levels = [int(faces.image_bgr[-1, -1, 0]) for faces in stream(frames)]
+    assert levels == [400 >> 4] * 5
+
+
 def test_leaving_the_loop_closes_the_generator(stream, astronaut_bgr):
     closed = threading.Event()
 

@@ -130,6 +130,35 @@ def test_a_photo_that_breaks_off_in_pillow_is_told():
         load_picture(Image.open(io.BytesIO(file.getvalue()[:3000])))
 
 
+def test_a_photo_whose_exif_block_is_none_is_read_as_it_lies():
+    file = io.BytesIO()
+    Image.fromarray(RED_OVER_BLUE).save(file, "PNG", exif=b"garbage! and more")
+    file.seek(0)
+    assert is_red_over_blue(load_picture(Image.open(file)))
+
+
+@pytest.mark.skipif(
+    ".avif" not in Image.registered_extensions(), reason="this Pillow reads no AVIF"
+)
+def test_an_avif_file_that_is_damaged_is_told_wherever_it_is():
+    file = io.BytesIO()
+    Image.fromarray(RED_OVER_BLUE).save(file, "AVIF")
+    content = file.getvalue()
+    causes = set()
+    for place in range(content.index(b"mdat")):
+        damaged = bytearray(content)
+        damaged[place] ^= 0xFF
+        try:
+            picture = Image.open(io.BytesIO(damaged))
+        except (OSError, RuntimeError):
+            continue
+        try:
+            load_picture(picture)
+        except SourceError as error:
+            causes.add(type(error.__context__))
+    assert {RuntimeError, SyntaxError} <= causes
+
+
 def test_one_picture_is_a_source_of_one_frame():
     for picture in (Image.fromarray(RED_OVER_BLUE), RED_OVER_BLUE[..., ::-1].copy()):
         with open_frames(picture) as frames:

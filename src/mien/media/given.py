@@ -6,8 +6,12 @@ import math
 from collections.abc import Iterable, Iterator
 from numbers import Real
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mien.core.errors import SourceError
 from mien.media.capture import FALLBACK_FPS
+from mien.media.image import bits_of
 from mien.media.pictures import Picture, load_picture
 from mien.media.source import Frame, FrameSource
 
@@ -29,6 +33,7 @@ class GivenFrames(FrameSource):
 
     def __init__(self, pairs: Iterable[tuple[float, Picture]]) -> None:
         self._pairs = iter(pairs)
+        self._bits = 8
 
     def _frames(self) -> Iterator[Frame]:
         before_ms = -math.inf
@@ -47,11 +52,17 @@ class GivenFrames(FrameSource):
                 )
             before_ms = float(timestamp_ms)
             try:
-                image_bgr = load_picture(picture)
+                image_bgr = self._load(picture)
             except SourceError as error:
                 raise SourceError(f"Frame {index}: {error}") from None
             # A copy: frames may be drawn into, and many a grabber fills one array again and again.
             yield Frame(index, before_ms, image_bgr.copy())
+
+    def _load(self, picture: Picture) -> NDArray[np.uint8]:
+        """Read a picture by the greatest depth so far: its own may change with a single pixel."""
+        if isinstance(picture, np.ndarray):
+            self._bits = max(self._bits, bits_of(picture))
+        return load_picture(picture, self._bits)
 
     def close(self) -> None:
         """Close the generator; once more does nothing."""

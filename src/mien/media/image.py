@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mien.core.errors import SourceError
 
 
-def to_bgr_u8(image: NDArray[Any]) -> NDArray[np.uint8]:
+def to_bgr_u8(image: NDArray[Any], bits: int | None = None) -> NDArray[np.uint8]:
     """Turn a grey, colour or transparent picture of 8 to 16 bits into BGR of 8 bits.
 
     Args:
@@ -23,6 +23,7 @@ def to_bgr_u8(image: NDArray[Any]) -> NDArray[np.uint8]:
             Transparency is dropped. Of the depths in use (8, 10, 12, 14 and 16 bits), the values of
             a uint16 picture are taken for those of the least that holds them all: industrial
             cameras put 10 or 12 bits, and careless programs 8, into 16.
+        bits: The depth of a uint16 picture where it is known, as of a frame from those before it.
 
     Returns:
         (H, W, 3) uint8; `image` itself where it is that already.
@@ -42,8 +43,8 @@ def to_bgr_u8(image: NDArray[Any]) -> NDArray[np.uint8]:
             f"Found a picture of shape {image.shape}; expected (height, width), "
             "(height, width, 3) in BGR or (height, width, 4) in BGRA order, with no side of 0."
         )
-    if image.dtype.newbyteorder("=") == np.uint16:
-        image = _upper_8_bits(image, _bits_of(int(image.max())))
+    if _is_uint16(image):
+        image = _upper_8_bits(image, bits or bits_of(image))
     elif image.dtype != np.uint8:
         raise SourceError(
             f"Found a picture of type {image.dtype}; expected uint8 (0 to 255) or uint16 "
@@ -54,8 +55,16 @@ def to_bgr_u8(image: NDArray[Any]) -> NDArray[np.uint8]:
     return np.ascontiguousarray(image[..., :3])
 
 
-def _bits_of(largest: int) -> int:
+def bits_of(image: NDArray[Any]) -> int:
+    """Return the least depth in use that holds all values of a picture; 8 of other than uint16."""
+    if not _is_uint16(image) or image.size == 0:
+        return 8
+    largest = int(image.max())
     return next(bits for bits in (8, 10, 12, 14, 16) if largest < 2**bits)
+
+
+def _is_uint16(image: NDArray[Any]) -> bool:
+    return image.dtype.newbyteorder("=") == np.uint16
 
 
 def _upper_8_bits(image: NDArray[np.uint16], bits: int) -> NDArray[np.uint8]:

@@ -26,16 +26,18 @@ _EXPECTED = (
 )
 
 
-def load_picture(picture: Picture) -> NDArray[np.uint8]:
+def load_picture(picture: Picture, bits: int | None = None) -> NDArray[np.uint8]:
     """Return any picture as (H, W, 3) uint8 in BGR; turned as its EXIF orientation says.
 
-    A path may begin with `~`, and be a `file://` address.
+    Args:
+        picture: A path may begin with `~`, and be a `file://` address.
+        bits: The depth of an array of uint16; see `mien.media.image.to_bgr_u8`.
 
     Raises:
         SourceError: if it is something else, or cannot be read.
     """
     if isinstance(picture, np.ndarray) or picture is None:
-        return to_bgr_u8(picture)
+        return to_bgr_u8(picture, bits)
     if isinstance(picture, str | os.PathLike):
         path = local_path(picture)
         if path is None:
@@ -87,7 +89,10 @@ def _from_pillow(picture: Image) -> NDArray[np.uint8]:
     from PIL import ImageOps
 
     try:
-        upright = ImageOps.exif_transpose(picture)
+        try:
+            upright = ImageOps.exif_transpose(picture)
+        except SyntaxError:  # So Pillow answers of an EXIF block that is none.
+            upright = picture
         if upright.mode.startswith("I;16"):
             return to_bgr_u8(np.asarray(upright).astype(np.uint16))
         if upright.mode in ("I", "F"):
@@ -96,7 +101,7 @@ def _from_pillow(picture: Image) -> NDArray[np.uint8]:
                 "range: scale them to 0 to 255 and convert it to 'L' first."
             )
         rgb = np.asarray(upright.convert("RGB"))
-    except OSError as error:
+    except (OSError, RuntimeError, SyntaxError) as error:  # The last two of damaged AVIF files.
         raise SourceError(f"The PIL picture cannot be decoded: {error}.") from None
     except (AssertionError, ValueError) as error:
         # So Pillow answers of a closed one, without a word or with one.
