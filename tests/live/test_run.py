@@ -37,7 +37,7 @@ class Screen:
 
     def __init__(self):
         self.now_s = 0.0
-        self.keys = []  # (when, key), the earliest first
+        self.keys = []  # (when, character or code), the earliest first
         self.closes_s = math.inf
         self.shown = []  # (when, picture)
         self.ended_s = None
@@ -45,7 +45,10 @@ class Screen:
     def wait(self, milliseconds):
         self.now_s += milliseconds / 1000
         is_due = self.keys and self.now_s >= self.keys[0][0]
-        return ord(self.keys.pop(0)[1]) if is_due else -1
+        if not is_due:
+            return -1
+        _, key = self.keys.pop(0)
+        return ord(key) if isinstance(key, str) else key
 
     def show(self, _title, image_bgr):
         self.shown.append((self.now_s, image_bgr))
@@ -68,6 +71,7 @@ def screen(monkeypatch):
         "resizeWindow": lambda *_: None,
         "imshow": screen.show,
         "waitKey": screen.wait,
+        "waitKeyEx": screen.wait,
         "getWindowProperty": screen.property,
         "destroyAllWindows": screen.end,
     }.items():
@@ -262,7 +266,7 @@ def test_recordings_of_one_second_side_by_side_are_files_of_their_own(tmp_path, 
             )
             recording.follow(is_wanted=True)
             for index in range(count):
-                recording.write(FrameFaces(Frame(index, 40.0 * index, grey), (), 0.0))
+                recording.write(FrameFaces(Frame(index, 40.0 * index, grey), (), 0.0), grey)
     assert frame_counts(tmp_path) == [2, 5]
     assert {path.stem for path in tmp_path.glob("*.csv")} == {
         path.stem for path in tmp_path.glob("*.mp4")
@@ -287,7 +291,7 @@ def test_recordings_begun_in_one_second_are_files_of_their_own(tmp_path, monkeyp
             recording.follow(is_wanted=True)
             for index in range(count):
                 grey = np.full((48, 64, 3), 128, np.uint8)
-                recording.write(FrameFaces(Frame(index, 40.0 * index, grey), (), 0.0))
+                recording.write(FrameFaces(Frame(index, 40.0 * index, grey), (), 0.0), grey)
             recording.follow(is_wanted=False)
     assert len(list(tmp_path.glob("*.csv"))) == 2
     assert frame_counts(tmp_path) == [2, 5]
@@ -401,6 +405,25 @@ def test_a_display_is_one_that_answers(monkeypatch):
         assert has_display()
 
 
+def test_opencv_without_windows_has_no_display(monkeypatch):
+    monkeypatch.setattr("sys.platform", "darwin")
+    assert has_display()
+    # As opencv-python-headless says it.
+    monkeypatch.setattr(cv2, "getBuildInformation", lambda: "\n  GUI:                 NONE\n")
+    assert not has_display()
+
+
+# X11's, macOS' and Windows' codes of the arrows to the left and up: their low bytes say Q and R.
+@pytest.mark.parametrize("arrows", [(0xFF51, 0xFF52), (0xF702, 0xF700), (0x250000, 0x260000)])
+def test_arrows_neither_quit_nor_record(recognizer, in_empty_folder, screen, arrows):
+    cv2.imwrite(str(in_empty_folder / "grey.png"), np.full((240, 320, 3), 128, np.uint8))
+    numlock_q = 0x100000 | ord("q")
+    screen.keys = [(1.0, arrows[0]), (2.0, arrows[1]), (10.0, numlock_q)]
+    run_live(in_empty_folder / "grey.png", recognizer, say=print)
+    assert screen.ended_s == pytest.approx(10, abs=0.1)
+    assert not (in_empty_folder / "results").exists()
+
+
 @pytest.mark.parametrize(("way", "fast"), [("q", False), ("\x1b", True), ("closed", False)])
 def test_a_picture_stays_until_the_user_quits(recognizer, in_empty_folder, screen, way, fast):
     cv2.imwrite(str(in_empty_folder / "grey.png"), np.full((240, 320, 3), 128, np.uint8))
@@ -436,6 +459,39 @@ def test_what_r_records_is_a_video_with_its_own_record(
     assert "raw_happy" in headers[0]
     write_report(record, Path("page.html"), faces_from=video)
     assert "data:image/jpeg" in Path("page.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("keys", ["r", "rr", " r", " rr"])
+def test_a_picture_that_stays_is_recorded(recognizer, in_empty_folder, screen, astronaut_bgr, keys):
+    cv2.imwrite(str(in_empty_folder / "photo.png"), astronaut_bgr)
+    screen.keys = [(2.0 + number, key) for number, key in enumerate(keys)] + [(10.0, "q")]
+    run_live(in_empty_folder / "photo.png", recognizer, say=print)
+    (video,) = (in_empty_folder / "results" / "live").glob("photo_*.mp4")
+    with open_frames(video) as frames:
+        (written,) = [frame.image_bgr for frame in frames]
+    box = np.abs(written.astype(int) - astronaut_bgr).max(axis=2) > 80
+    assert box[60:180, 150:300].any()
+    (row,) = read_record(video.with_suffix(".csv"))
+    assert (row.frame, row.timestamp_ms) == (0, 0)
+
+
+def test_a_recording_without_a_frame_leaves_no_file(tmp_path):
+    with Recording(
+        tmp_path, "camera_0", 25.0, labels=EMOTIONS, smooth_ms=0.0, say=print
+    ) as recording:
+        recording.follow(is_wanted=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("letter", ["x", "ä"])
+def test_a_source_with_the_longest_name_is_written(
+    recognizer, in_empty_folder, astronaut_bgr, write_video, letter
+):
+    longest = letter * ((255 - len(".mp4")) // len(letter.encode()))
+    source = write_video(in_empty_folder / "clip.mp4", [astronaut_bgr] * 3)
+    source = source.rename(in_empty_folder / f"{longest}.mp4")
+    run_live(source, recognizer, window=False, say=print)
+    assert frame_counts(in_empty_folder / "results" / "live") == [3]
 
 
 def test_the_last_picture_of_a_folder_stays_as_long_as_the_others(

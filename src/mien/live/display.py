@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 _LARGEST_WINDOW = (1280, 720)
 _KEYS_TO_QUIT = frozenset({ord("q"), ord("Q"), 27})  # 27 is Esc.
-_NO_KEY = 255
+_NO_KEY = -1
+_NO_WINDOWS = re.compile(r"^\s*GUI:\s+NONE", re.MULTILINE)
 _DISPLAY = re.compile(r"(?P<host>.*):(?P<number>\d+)(\.\d+)?")
 
 
@@ -25,6 +26,8 @@ def has_display() -> bool:
     Must be asked before any window is: on Linux OpenCV's Qt ends the whole process where the X
     server that `DISPLAY` names does not answer. It knows no other kind of display there.
     """
+    if _NO_WINDOWS.search(cv2.getBuildInformation()):
+        return False  # opencv-python-headless
     if not sys.platform.startswith("linux"):
         return True
     match = _DISPLAY.fullmatch(os.environ.get("DISPLAY", ""))
@@ -98,7 +101,7 @@ class Window:
 
     def _look_for_end(self, seconds: float) -> bool:
         # In slices, because the closing of the window does not end waitKey.
-        key = cv2.waitKey(max(min(int(seconds * 1000), 50), 1)) & 0xFF
+        key = _typed(cv2.waitKeyEx(max(min(int(seconds * 1000), 50), 1)))
         if key != _NO_KEY and key not in _KEYS_TO_QUIT:
             self._keys.append(chr(key).lower())
         self._quit = self._quit or key in _KEYS_TO_QUIT or (self._is_open and self._was_closed())
@@ -109,3 +112,12 @@ class Window:
             return cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) < 1
         except cv2.error:
             return True  # Qt raises it where the last window was closed.
+
+
+def _typed(code: int) -> int:
+    """Return the character's code, `_NO_KEY` if none was typed.
+
+    Arrows and the like have codes above it, whose low byte is some letter's; from bit 16 on stand
+    the keys that are held with it.
+    """
+    return _NO_KEY if code < 0 or code & 0xFF00 else code & 0xFF

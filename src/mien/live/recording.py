@@ -10,6 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mien.engine.pipeline import FrameFaces
 from mien.media.sink import VideoSink, open_new_video
 from mien.record.write import RecordOutputs, RecordWriter
@@ -57,6 +60,11 @@ class Recording:
         self._record: RecordWriter | None = None
         self._begun: tuple[int, float] | None = None  # number and time of the first frame
 
+    @property
+    def is_on(self) -> bool:
+        """Whether it has begun and not ended."""
+        return self._open is not None
+
     def follow(self, *, is_wanted: bool) -> None:
         """Begin or end the recording, if it is not yet as wanted."""
         if is_wanted and self._open is None:
@@ -64,14 +72,20 @@ class Recording:
         elif not is_wanted:
             self.close()
 
-    def write(self, faces: FrameFaces) -> None:
-        """Append a frame, whose picture is annotated, if the recording is on."""
+    def write(self, faces: FrameFaces, annotated_bgr: NDArray[np.uint8]) -> None:
+        """Append a frame, if the recording is on.
+
+        Args:
+            faces: The frame's faces.
+            annotated_bgr: (H, W, 3) uint8: its picture as it is to be kept; not to be changed
+                afterwards.
+        """
         if self._video is None or self._record is None:
             return
         if self._begun is None:
             self._begun = faces.frame.index, faces.timestamp_ms
         first, begun_ms = self._begun
-        self._video.write_at(faces.image_bgr, faces.timestamp_ms - begun_ms)
+        self._video.write_at(annotated_bgr, faces.timestamp_ms - begun_ms)
         self._record.write(
             replace(face, frame=face.frame - first, timestamp_ms=face.timestamp_ms - begun_ms)
             for face in faces
@@ -79,12 +93,14 @@ class Recording:
 
     def close(self) -> None:
         """End the recording; once more does nothing."""
-        opened, video = self._open, self._video
+        opened, video, begun = self._open, self._video, self._begun
         self._open = self._video = self._record = self._begun = None
-        if opened is None:
+        if opened is None or video is None:
             return
         opened.close()
-        if video is not None and video.path.exists():
+        if begun is None:  # Nothing came: there is no video, and the record has a header alone.
+            video.path.with_suffix(".csv").unlink(missing_ok=True)
+        elif video.path.exists():
             self._say(f"Wrote {video.path} and {video.path.with_suffix('.csv').name}")
 
     def __enter__(self) -> Self:

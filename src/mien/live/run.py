@@ -33,6 +33,7 @@ OUTPUT_FOLDER = Path("results/live")
 
 _WINDOW_TITLE = "mien"
 _POLL_S = 0.02
+_LONGEST_NAME_BYTES = 150
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +182,6 @@ class _Show:
             say=say,
         )
         self._faces: FrameFaces | None = None
-        self._clean_bgr: NDArray[np.uint8] | None = None  # the picture before anything is drawn
         self._started_s: float | None = None  # when the video's time 0 was, if it plays on time
 
     def run(self, *, fast: bool) -> None:
@@ -225,17 +225,14 @@ class _Show:
         self._record.write(faces)
         self._narrator.tell(faces)
         self._faces = faces
-        self._clean_bgr = faces.image_bgr.copy()
-        if self._view.is_recording:
-            self._view.annotate(faces.image_bgr, faces)
-            self._recording.write(faces)
+        if self._recording.is_on:
+            self._recording.write(faces, self._annotated(faces))
 
     def _draw(self, window: Window) -> None:
         """Show the newest frame once more, as the keys have it now."""
-        if self._faces is None or self._clean_bgr is None:
+        if self._faces is None:
             return
-        image_bgr = self._clean_bgr.copy()
-        self._view.annotate(image_bgr, self._faces)
+        image_bgr = self._annotated(self._faces)
         status = f"{self._narrator.fps:.0f} FPS"
         if self._stream.source.is_live:
             status += f", {self._faces.latency_ms:.0f} ms"
@@ -250,7 +247,7 @@ class _Show:
             for key in keys:
                 self._view.press(key, self._faces or ())
             if keys:
-                self._recording.follow(is_wanted=self._view.is_recording)
+                self._record_as_wanted()
                 self._draw(window)
             if not self._view.is_paused:
                 break
@@ -259,6 +256,19 @@ class _Show:
         if self._started_s is not None:
             self._started_s += time.monotonic() - began_s
         return True
+
+    def _annotated(self, faces: FrameFaces) -> NDArray[np.uint8]:
+        image_bgr = faces.image_bgr.copy()
+        self._view.annotate(image_bgr, faces)
+        return image_bgr
+
+    def _record_as_wanted(self) -> None:
+        """Begin or end a recording; its first frame, perhaps its only one, is the one seen now."""
+        is_wanted = self._view.is_recording
+        begins = is_wanted and not self._recording.is_on
+        self._recording.follow(is_wanted=is_wanted)
+        if begins and self._faces is not None:
+            self._recording.write(self._faces, self._annotated(self._faces))
 
     def _seconds_until(self, timestamp_ms: float) -> float:
         now_s = time.monotonic()
@@ -318,8 +328,12 @@ def _reason(face: FaceEmotion) -> str:
 
 
 def file_name(source_name: str) -> str:
-    """Return a source's name as part of a file's; an address's host and path tell streams apart."""
+    """Return a source's name as part of a file's; an address's host and path tell streams apart.
+
+    It is cut, so that there is room for a date and an ending in the longest name that a file may
+    have.
+    """
     scheme, is_address, place = source_name.partition("://")
     name = place.strip("/") if is_address else Path(scheme).stem
     kept = "".join(c if c.isalnum() or c in "-_." else "_" for c in name)
-    return kept or "live"
+    return kept.encode()[:_LONGEST_NAME_BYTES].decode(errors="ignore") or "live"
