@@ -16,6 +16,7 @@ import pytest
 keras = pytest.importorskip("keras", reason="needs mien[train]")
 
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.util.tensor_util import make_ndarray
 
 from mien.core.errors import DataError, ModelError, OutputError
 from mien.data.synthetic import synthetic_dataset, write_csv
@@ -195,8 +196,13 @@ def test_tensorboard_shows_every_epoch_and_the_weights(uninterrupted: Path) -> N
         log = EventAccumulator(str(uninterrupted / "logs" / part)).Reload()
         assert len(log.Tensors("epoch_loss")) == len(epochs)
         assert len(log.Tensors("epoch_accuracy")) == len(epochs)
-    tags = EventAccumulator(str(uninterrupted / "logs" / "train")).Reload().Tags()["tensors"]
-    assert "epoch_learning_rate" in tags
+    log_of_training = EventAccumulator(str(uninterrupted / "logs" / "train")).Reload()
+    tags = log_of_training.Tags()["tensors"]
+    rates = [
+        float(make_ndarray(event.tensor_proto))
+        for event in log_of_training.Tensors("epoch_learning_rate")
+    ]
+    assert rates == pytest.approx(read_history(uninterrupted / "run")["learning_rate"])
     assert "label_probabilities/kernel/histogram" in tags
 
 

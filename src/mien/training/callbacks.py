@@ -179,10 +179,13 @@ class RunState(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Write the snapshot of this epoch."""
+        logs = logs or {}
+        # Of a plateau, Keras logs the rate of this epoch before it lowers it.
+        rate = logs.get("learning_rate", self.model.optimizer.learning_rate)
         record = {
             "epoch": epoch + 1,
-            **{name: float(value) for name, value in (logs or {}).items()},
-            "learning_rate": float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)),
+            **{name: float(value) for name, value in logs.items()},
+            "learning_rate": float(keras.ops.convert_to_numpy(rate)),
             "seconds": round(time.monotonic() - self._epoch_started, 1),
         }
         for name, value in record.items():

@@ -107,6 +107,6 @@ def draw_learning_curves(
         axes.grid(alpha=0.3)
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=4)
     rate = right.twinx()
-    rate.step(epoch, history["learning_rate"], where="post", color="grey", alpha=0.5)
+    rate.step(epoch, history["learning_rate"], where="pre", color="grey", alpha=0.5)
     rate.set(yscale="log", ylabel="Learning rate (grey)")
     write_figure(figure, path)
