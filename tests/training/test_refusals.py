@@ -1,8 +1,10 @@
 """What would end in a traceback, or in harm, is one clear line before it."""
 
+import contextlib
 import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -29,7 +31,13 @@ from mien.training.recipe import (
 )
 from mien.training.recipe_file import new_recipe
 from mien.training.run_folder import RunFolder, write_json
-from mien.training.snapshots import damaged_snapshots, epochs_of, new_snapshot, newest_snapshot
+from mien.training.snapshots import (
+    damaged_snapshots,
+    epochs_of,
+    new_snapshot,
+    newest_of,
+    newest_snapshot,
+)
 from mien.training.variants import changed, several
 
 ROOT = Path(__file__).parents[2]
@@ -217,6 +225,58 @@ def test_no_training_throws_away_the_pictures_or_other_files(
     assert message in capsys.readouterr().err
     left = sorted(path for path in tmp_path.rglob("*") if path.is_file())
     assert left == sorted([*own_pictures, letter])
+
+
+@pytest.mark.parametrize("removals", range(8))
+def test_of_a_run_whose_removal_is_killed_no_other_recipe_goes_on(tmp_path, monkeypatch, removals):
+    pytest.importorskip("keras", reason="needs mien[train]")
+    from mien.training.job import TrainingJob, check_folders, check_recipe, prepare_run_folder
+
+    run = RunFolder(tmp_path / "run")
+    recipe = shipped_recipe("000")
+    for state in (run.state, run.paused):
+        write_snapshot(state, 7)
+    for path in (run.recipe, run.data, run.network, run.history):
+        path.write_text("{}")
+    run.recipe.write_text(recipe.text, encoding="utf-8")
+    left = [removals]
+
+    def killed_after(remove):
+        def stand_in(path, *arguments, **options):
+            if Path(path).parent == run.path:
+                if left[0] == 0:
+                    raise KeyboardInterrupt
+                left[0] -= 1
+            return remove(path, *arguments, **options)
+
+        return stand_in
+
+    monkeypatch.setattr("shutil.rmtree", killed_after(shutil.rmtree))
+    monkeypatch.setattr(Path, "unlink", killed_after(Path.unlink))
+
+    def job(recipe, *, restart):
+        return TrainingJob(
+            recipe=recipe,
+            training_data=tmp_path / "train.csv",
+            votes_file=tmp_path / "votes.csv",
+            run=run,
+            log_folder=tmp_path / "logs",
+            say=print,
+            restart=restart,
+        )
+
+    other = changed(recipe, parse_changes(["training.learning_rate=0.5"]))
+    with contextlib.suppress(KeyboardInterrupt):
+        prepare_run_folder(job(other, restart=True))
+    monkeypatch.undo()
+    with contextlib.suppress(ModelError):  # It is still known as another recipe's.
+        check_recipe(job(other, restart=False))
+        assert not run.is_finished
+        assert newest_of(run.state, run.paused) is None
+    # It is still known as a run.
+    check_folders(job(other, restart=True))
+    prepare_run_folder(job(other, restart=True))
+    assert [path.name for path in run.path.iterdir()] == ["experiment.toml"]
 
 
 def test_a_training_without_restart_writes_no_run_among_the_pictures(own_pictures, capsys):

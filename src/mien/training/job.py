@@ -13,7 +13,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from mien.core.errors import ModelError, SettingError
+from mien.core.errors import ModelError, OutputError, SettingError
 from mien.core.files import write_atomically
 from mien.training.config import Experiment, load_experiment
 from mien.training.pause import take_up_run
@@ -103,13 +103,38 @@ def _compared(experiment: Experiment) -> dict[str, Any]:
 
 
 def prepare_run_folder(job: TrainingJob) -> None:
-    """Make the run folder, or leave in it what a run of the same recipe can go on with."""
+    """Make the run folder, or leave in it what a run of the same recipe can go on with.
+
+    Raises:
+        OutputError: if what is to be thrown away cannot be removed.
+    """
     if job.restart:
-        shutil.rmtree(job.run.path, ignore_errors=True)
+        _throw_away(job.run)
         shutil.rmtree(job.log_folder, ignore_errors=True)
     job.run.path.mkdir(parents=True, exist_ok=True)
     keep_recipe(job)
     take_up_run(job.run)
+
+
+def _throw_away(run: RunFolder) -> None:
+    """Remove a run so that whatever a kill leaves of it, no training goes on from it.
+
+    What could be gone on from goes first; the recipe, by which it is known as a run, last.
+    """
+    first = [run.state, run.paused, run.network]
+    others = run.path.iterdir() if run.path.is_dir() else ()
+    rest = [path for path in others if path not in (*first, run.recipe)]
+    try:
+        for path in (*first, *rest, run.recipe):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"{error.filename} of the run that --restart throws away cannot be removed: "
+            f"{error.strerror}."
+        ) from None
 
 
 def keep_recipe(job: TrainingJob) -> None:
