@@ -116,8 +116,9 @@ def test_a_manifest_as_spreadsheets_and_windows_write_it(tmp_path):
     ("row", "message"),
     [
         ("a.mp4,joyful,", "'joyful'"),
-        ("a.mp4,happy,soon", "line 2, column start_ms: found 'soon'"),
-        ("a.mp4,happy,-5", "line 2, column start_ms"),
+        ("a.mp4,happy,soon", "row 1, column start_ms: found 'soon'"),
+        ("a.mp4,happy,-5", "row 1, column start_ms"),
+        ("a.mp4,happy,\n\n,,\na.mp4,happy,-5", "row 4, column start_ms"),
     ],
 )
 def test_a_wrong_row_is_named(tmp_path, row, message):

@@ -91,6 +91,8 @@ def test_a_person_in_the_name_of_a_file(tmp_path):
         load_dataset(tmp_path, groups="x_(.*)")
     with pytest.raises(DataError, match="regular expression"):
         load_dataset(tmp_path, groups="(")
+    with pytest.raises(DataError, match="'anna' is the same in every path"):
+        load_dataset(tmp_path, groups="anna")
 
 
 def test_a_picture_of_nobody_known_has_a_name_that_holds_wherever_the_folder_lies(
@@ -149,7 +151,7 @@ def test_a_table_with_semicolons_names_paths_and_other_columns(tmp_path):
     assert faces.usage.tolist() == ["Training", "Test"]
     assert faces.groups.tolist() == ["p1", "p2"]
     assert faces.files == ("pictures/a.png", "pictures/b.jpg")
-    assert [skipped.name for skipped in faces.skipped] == ["row 3, pictures/c.png", "row 4"]
+    assert [skipped.name for skipped in faces.skipped] == ["row 4, pictures/c.png", "row 5"]
     assert abs(faces.faces_u8[1].astype(int) - FACES[1]).mean() < 6
 
 
@@ -183,6 +185,7 @@ def test_fer2013s_form_with_names_in_the_place_of_digits(tmp_path):
         ("id;pixels\n1;1 2 3 x\n", "row 1, column pixels: expected whole numbers"),
         ("id;pixels\n1;1 2 3 256\n", "row 1, column pixels: expected whole numbers"),
         ("id;pixels;set\n1;1 2 3 4;exam\n", "row 1: found the use 'exam'"),
+        ("id;pixels\n1;1 2 3 4\n\n;\n4;1 2\n", "row 4, column pixels: found 2 values"),
         ("id;name\n1;2\n", "expected 'pixels'"),
     ],
 )
@@ -210,6 +213,8 @@ def test_a_missing_group_column_is_named(tmp_path):
         (("happy", " HAPPY"), {}, "differ"),
         (("happy", ""), {}, "not empty"),
         (("happy", "sad"), {"froh": "glad"}, "'glad'"),
+        (("happy", "s" * 101), {}, "expected 1 to 100 characters"),
+        (("happy", "sad\n"), {}, "line break"),
     ],
 )
 def test_a_table_of_classes_that_cannot_be_is_refused(names, others, part):

@@ -498,6 +498,17 @@ def test_the_groups_of_the_recipe_are_used_wherever_the_faces_have_them(capsys):
     assert run(*evaluate, "data/moved", "--groups", "^[a-z]+") == 0
     assert "are not used" not in capsys.readouterr().err
 
+    # A column's name is no pattern of paths: a folder keeps its own groups.
+    own.write_text(recipe + '\n[data]\npath = "data/faces.csv"\ngroups = "anna"\n')
+    for who in ("anna", "ben"):
+        Path(f"data/persons/happy/{who}").mkdir(parents=True)
+        for number in (1, 2):
+            shutil.copy(f"data/moved/happy/{who}_1.png", f"data/persons/happy/{who}/{number}.png")
+    assert run(*evaluate, "data/persons") == 0
+    told = capsys.readouterr().err
+    assert "The groups of the network's recipe (anna) are not used: " in told
+    assert "The 4 faces are of 2 groups." in told
+
     own.write_text(recipe + '\n[data]\npath = "data/faces.csv"\ngroups = "Person"\n')
     rows = [f"happy,moved/happy/{who}.png,{who[:3]}" for who in ("anna_1", "anna_2", "ben_1")]
     Path("data/others.csv").write_text("\n".join(["label,file,person", *rows]) + "\n")

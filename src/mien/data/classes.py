@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from mien.core.artifact import MOST_LABELS
-from mien.core.errors import DataError
+from mien.core.errors import DataError, ModelError
 from mien.core.labels import EMOTIONS
+from mien.core.sidecar import check_names
 
 LEFT_OUT = -1
 """What `ClassTable.label_of` says of a name whose faces are to be left out."""
@@ -37,8 +38,8 @@ class ClassTable:
         left_out: Names whose faces are left out.
 
     Raises:
-        DataError: if the names are too few or too many, empty or not distinct, or another name
-            means a class that is not there.
+        DataError: if the names are too few or too many, empty, not distinct, or none that an
+            artifact can have; or if another name means a class that is not there.
     """
 
     names: tuple[str, ...]
@@ -53,6 +54,10 @@ class ClassTable:
                 f"Found the classes {', '.join(map(repr, self.names))}; expected names that are "
                 "not empty and differ in more than capitals and spaces."
             )
+        try:
+            check_names("classes", self.names)
+        except ModelError as error:  # As its artifact would be refused after the training.
+            raise DataError(str(error)) from None
         for other, name in self.other_names.items():
             if name not in self.names:
                 raise DataError(

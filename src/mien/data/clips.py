@@ -127,7 +127,7 @@ def holds_clips(path: Path) -> bool:
     if path.suffix.lower() != ".csv" or not path.is_file():
         return False
     _, rows = _read_manifest(path, most=1)
-    return bool(rows) and _is_video(Path(rows[0].get("path", "")))
+    return bool(rows) and _is_video(Path(rows[0][1].get("path", "")))
 
 
 def load_clips(path: Path) -> ClipSet:
@@ -193,16 +193,25 @@ def _read_name(path: Path, folder: Path) -> tuple[str | None, str, str]:
     return emotion, inside[0] if inside else "", ""
 
 
-def _read_manifest(path: Path, most: int | None = None) -> tuple[list[str], list[dict[str, str]]]:
-    """Return the names of a table's columns, in small letters, and its first rows by these."""
+def _read_manifest(
+    path: Path, most: int | None = None
+) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
+    """Return the names of a table's columns, in small letters, and its first rows by these.
+
+    Each row has its number with it; see `open_table`.
+    """
     with open_table(path) as (header, rows):
         names = [name.casefold() for name in header]
         empty = dict.fromkeys(names, "")
-        return names, [empty | dict(zip(names, row, strict=False)) for row in islice(rows, most)]
+        return names, [
+            (number, empty | dict(zip(names, row, strict=False)))
+            for number, row in islice(rows, most)
+        ]
 
 
 def _of_manifest(path: Path) -> tuple[list[Clip], list[Skipped]]:
-    columns, rows = _read_manifest(path)
+    columns, numbered = _read_manifest(path)
+    rows = [row for _, row in numbered]
     if not {"path", "emotion"} <= set(columns):
         raise DataError(
             f"{path}, line 1: found the columns {', '.join(columns) or 'none'}; expected "
@@ -217,8 +226,8 @@ def _of_manifest(path: Path) -> tuple[list[Clip], list[Skipped]]:
     subjects |= {
         row["path"].strip(): who for row in rows if (who := row.get("subject", "").strip())
     }
-    for number, (row, name) in enumerate(zip(rows, names, strict=True), start=2):
-        where = f"{path}, line {number}"
+    for (number, row), name in zip(numbered, names, strict=True):
+        where = f"{path}, row {number:,}"
         label = CLIP_CLASSES.label_of(name)
         assert label is not None
         start_ms = _milliseconds(row, "start_ms", 0.0, where)

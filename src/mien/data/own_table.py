@@ -57,7 +57,7 @@ def label_cells(path: Path) -> list[str] | None:
         columns = _Columns(path, names, groups="")
         if columns.label is None:
             return None
-        return [row[columns.label] for row in rows if len(row) == columns.count]
+        return [row[columns.label] for _, row in rows if len(row) == columns.count]
 
 
 def no_labels(path: Path) -> DataError:
@@ -101,14 +101,14 @@ def _first(names: list[str], wanted: tuple[str, ...]) -> int | None:
 
 
 def _read_rows(
-    path: Path, columns: _Columns, rows: list[list[str]], classes: ClassTable
+    path: Path, columns: _Columns, rows: list[tuple[int, list[str]]], classes: ClassTable
 ) -> Dataset:
     if columns.label is not None:
-        named = [row[columns.label] for row in rows if len(row) == columns.count]
+        named = [row[columns.label] for _, row in rows if len(row) == columns.count]
         if any(classes.label_of(name) is None for name in named):
             raise unknown_names(named, classes, str(path))
     faces, kept, skipped = [], [], []
-    for number, row in enumerate(rows, start=1):
+    for number, row in rows:
         where = f"row {number:,}"
         if len(row) != columns.count:
             raise DataError(

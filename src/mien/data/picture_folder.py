@@ -27,6 +27,7 @@ from mien.media.image import scale_square
 from mien.media.picture_files import read_image
 
 _HEIC_EXTRA = "mien[heic]"
+_PATTERN_MARKS = frozenset(r"\.^$*+?{}[]|()")
 
 
 class _Picture(NamedTuple):
@@ -170,6 +171,11 @@ def _folders_of_classes(folder: Path) -> list[tuple[str, Path]]:
 
 
 def _compile(groups: str) -> re.Pattern[str] | None:
+    if groups and not _PATTERN_MARKS.intersection(groups):
+        raise DataError(
+            f"{groups!r} is the same in every path: for a folder, groups is a regular expression "
+            "that finds the group in a picture's path, such as '^[^_/]+' for anna_01.jpg."
+        )
     try:
         return re.compile(unicodedata.normalize("NFC", groups)) if groups else None
     except re.error as error:

@@ -16,11 +16,12 @@ _LONGEST_CELL = 1 << 24
 
 
 @contextmanager
-def open_table(path: Path) -> Iterator[tuple[list[str], Iterator[list[str]]]]:
+def open_table(path: Path) -> Iterator[tuple[list[str], Iterator[tuple[int, list[str]]]]]:
     """Open a CSV file in UTF-8 whose cells are separated by commas, semicolons or tabs.
 
     Returns:
-        The names in its header, as they are spelt there, and its rows but the empty ones.
+        The names in its header, as they are spelt there, and its rows but the empty ones, each
+        with its number: 1 is that after the header, and empty ones count.
 
     Raises:
         DataError: if it cannot be read, then or while its rows are.
@@ -33,7 +34,14 @@ def open_table(path: Path) -> Iterator[tuple[list[str], Iterator[list[str]]]]:
             of_header = csv.reader([header], delimiter=separator, skipinitialspace=True)
             names = [name.strip() for name in next(of_header, [])]
             rows = csv.reader(file, delimiter=separator, skipinitialspace=True)
-            yield names, (_without_empty_end(row, len(names)) for row in rows if any(row))
+            yield (
+                names,
+                (
+                    (number, _without_empty_end(row, len(names)))
+                    for number, row in enumerate(rows, start=1)
+                    if any(row)
+                ),
+            )
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not in UTF-8 ({error}): save it so.") from None
     except csv.Error as error:
