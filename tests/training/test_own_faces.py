@@ -143,6 +143,12 @@ def test_fine_tuning_ends_in_an_artifact_with_her_labels(
     out = capsys.readouterr().out
     assert "validation faces" in out
     assert skipped in out
+    # The quantised one knows as well what it has learnt.
+    for quantised in (artifact.onnx_path, "results/int8/emotion.onnx"):
+        assert run("evaluate", "--model", quantised, "--data", folder) == 0
+        assert "these are no figures of a test" in capsys.readouterr().err
+        assert run("evaluate", "--model", quantised) == 2
+        assert "not from FER2013" in capsys.readouterr().err
     assert run("compare", artifact.onnx_path, artifact.onnx_path) == 0
     assert skipped in capsys.readouterr().out
     # What is finished is said, and not trained again; other faces are refused.

@@ -17,7 +17,8 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from mien.classifier.classifier import Classifier
 from mien.classifier.reading import read
 from mien.core.artifact import ARTIFACT_NAME, Artifact, Reading, load_artifact, write_artifact
-from mien.core.files import refuse_overwriting
+from mien.core.errors import OutputError
+from mien.core.files import refuse_overwriting, write_atomically
 from mien.core.preprocess import NetworkInput, to_network_input
 from mien.data.infer_classes import load_any_faces
 from mien.evaluation.network import fit_faces
@@ -48,14 +49,17 @@ def quantise_file(
 
     Args:
         onnx_path: The artifact to quantise; None for the one that ships with mien.
-        out: The `.onnx` file to write; its sidecar goes beside it.
+        out: The `.onnx` file to write; its sidecar goes beside it, and the artifact's recipe and
+            `data.json` where they are known: which faces a network has learnt, and what they are
+            called, holds for its quantised copy too.
         training_data: What it was trained on, or without a recipe any faces; see
             `mien.data.fer2013.load_dataset`. None for what its run names, else `data/train.csv`.
         votes_file: FER+'s `fer2013new.csv`; read only if the network has a vote head.
         say: Called with each line for the user.
 
     Raises:
-        OutputError: if `out` or its sidecar would take the place of a file that is read.
+        OutputError: if `out` or its sidecar would take the place of a file that is read, or lies
+            in the folder of another run.
         ModelError: if the artifact is not usable, or its run was on other faces.
         DataError: if the faces or votes are not usable.
     """
@@ -67,6 +71,12 @@ def quantise_file(
         [source.onnx_path, source.onnx_path.with_suffix(".json"), training_data, votes_file],
         [out, out.with_suffix(".json")],
     )
+    beside = RunFolder(out.parent)
+    if not _is_same(beside, run) and (beside.is_finished or beside.state.exists()):
+        raise OutputError(
+            f"{out} would lie in the folder of another run than {run.path}, whose recipe would be "
+            "taken for its own: name another folder with --out."
+        )
     if not recipe.is_file():
         dataset = load_any_faces(training_data)
         if (skipped := dataset.told_of_skipped()) is not None:
@@ -76,14 +86,33 @@ def quantise_file(
             f"There is no {recipe}: the ranges come from the {len(faces_u8):,} faces of "
             f"{training_data}, the temperatures stay as they are"
         )
-        return _quantise_uncalibrated(source, out, faces_u8, say)
+        quantised = _quantise_uncalibrated(source, out, faces_u8, say)
+        _keep_origin(run, beside)
+        return quantised
     faces, split = load_faces_of(
         recipe, training_data, votes_file if VOTE_HEAD in source.heads else None
     )
     check_data(faces, run)
     if faces.told_of_skipped:
         say(faces.told_of_skipped)
-    return _quantise_calibrated(source, out, *split_faces(faces, split), say)
+    quantised = _quantise_calibrated(source, out, *split_faces(faces, split), say)
+    _keep_origin(run, beside)
+    return quantised
+
+
+def _is_same(first: RunFolder, second: RunFolder) -> bool:
+    return first.path.resolve() == second.path.resolve()
+
+
+def _keep_origin(run: RunFolder, beside: RunFolder) -> None:
+    """Copy what tells which faces a network has learnt, or remove what told it of another."""
+    if _is_same(run, beside):
+        return
+    for known, copy in ((run.recipe, beside.recipe), (run.data, beside.data)):
+        if known.is_file():
+            write_atomically(copy, known.read_text(encoding="utf-8"))
+        else:
+            copy.unlink(missing_ok=True)
 
 
 def _quantise_uncalibrated(
