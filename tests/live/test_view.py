@@ -78,7 +78,7 @@ def test_a_recording_holds_what_came_between_two_presses(tmp_path):
         for index in range(10):
             picture = np.full((120, 160, 3), 90, np.uint8)
             recording.follow(is_wanted=2 <= index < 7)
-            recording.write(FrameFaces(Frame(index, index * 40.0, picture), FACES, 1.0))
+            recording.write(FrameFaces(Frame(index, index * 40.0, picture), FACES, 1.0), picture)
     (video,) = tmp_path.glob("clip_*.mp4")
     with open_frames(video) as frames:
         assert len(list(frames)) == 5

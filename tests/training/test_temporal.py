@@ -23,8 +23,9 @@ from mien.models.temporal import build_temporal, step_network
 from mien.training.faces import load_faces
 from mien.training.iterations import iteration_history
 from mien.training.job import TrainingJob
+from mien.training.provenance import check_same_input
 from mien.training.recipe import find_recipe
-from mien.training.run_folder import RunFolder
+from mien.training.run_folder import RunFolder, write_json
 from mien.training.sequence_batches import observed_of, targets_of
 from mien.training.temporal import train_temporal
 
@@ -215,6 +216,8 @@ def test_clips_train_it_and_it_is_compared_on_them(workplace, tmp_path, write_cl
     said = []
     network = train(workplace, clips, tmp_path / "run", said.append)
     assert "left out: 1004_DFA_SAD_XX.mp4: cannot be read" in "\n".join(said)
+    assert "faces in clips are found by haar" in said
+    assert json.loads((tmp_path / "run" / "data.json").read_text())["detector"] == "haar"
     with pytest.raises(SystemExit) as stopped:
         main(["evaluate", "--model", str(network), "--data", str(clips)])
     assert not stopped.value.code
@@ -328,6 +331,26 @@ def test_a_run_does_not_go_on_with_what_another_network_says(workplace, stopped,
     (run / "data.json").write_text(json.dumps({**told, "face_artifact_sha256": "0" * 64}))
     with pytest.raises(ModelError, match="what another network, or reading, says of faces"):
         train(workplace, workplace / "train.csv", run)
+
+
+def test_a_run_does_not_go_on_with_faces_that_another_detector_finds(stopped):
+    run = RunFolder(stopped)
+    known = json.loads(run.data.read_text())
+    write_json(run.data, {**known, "detector": "haar"})
+    with pytest.raises(ModelError, match="faces that haar found; now there is yunet"):
+        check_same_input({"detector": "yunet"}, run)
+    write_json(run.data, known)  # As those of FER2013, which nobody has to find.
+    check_same_input({"detector": "yunet"}, run)
+
+
+def test_faces_that_it_has_not_learnt_are_scored_by_what_they_are_for(whole, tmp_path, capsys):
+    faces = synthetic_dataset(60, seed=7)
+    table = tmp_path / "own.csv"
+    write_csv(replace(faces, usage=np.array(["PublicTest"] * 60)), table)
+    words = ["evaluate", "--model", str(RunFolder(whole).network), "--data", str(table)]
+    with pytest.raises(SystemExit) as stopped:
+        main([*words, "--out", str(tmp_path)])
+    assert not stopped.value.code, capsys.readouterr().err
 
 
 def test_sequences_of_few_subjects_give_wide_intervals():

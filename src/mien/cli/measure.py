@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mien.cli.console import remark
-from mien.cli.options import GroupsOption, VotesOption
+from mien.cli.options import GroupsOption, VotesOption, fetch_detector_for_clips
 from mien.cli.paths import to_read, to_write
 from mien.core.errors import SettingError
 
@@ -83,6 +83,8 @@ def evaluate(
                     f"Found --groups {groups} for {model}, a temporal network: it is scored on "
                     "clips, whose subjects their set names; leave --groups out."
                 )
+            if data is not None:
+                fetch_detector_for_clips(data)
             score_over_time(
                 model,
                 data,

@@ -174,6 +174,15 @@ ProviderOption = Annotated[
 ]
 
 
+def fetch_detector_for_clips(data: Path) -> None:
+    """Fetch the detector as every command that looks for faces does, if the data are clips."""
+    from mien.data.clips import holds_clips
+    from mien.faces.models import fetch_detector
+
+    if holds_clips(data):
+        fetch_detector("auto", typer.echo)
+
+
 def open_recognizer(
     model: Path | None,
     *,

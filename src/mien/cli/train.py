@@ -15,6 +15,7 @@ from mien.cli.options import (
     SeedsOption,
     SetOption,
     VotesOption,
+    fetch_detector_for_clips,
 )
 from mien.cli.paths import to_read, to_write
 
@@ -55,11 +56,14 @@ def train(
 ) -> None:
     """Train a network, and its teachers first; resumes an interrupted run."""
     from mien.training.config import selected_experiment
+    from mien.training.provenance import data_of
     from mien.training.recipe import find_recipe, parse_changes
     from mien.training.variants import changed, several
 
     recipe = find_recipe(experiment or selected_experiment(Path("experiments")))
     recipes = several(changed(recipe, parse_changes(changes or [])), seeds=seeds, folds=folds)
+    if recipe.experiment.is_temporal:
+        fetch_detector_for_clips(data or data_of(recipe.experiment))
     # Keras takes seconds to import: a slip is said before.
     from mien.export.several import train_several
 

@@ -32,7 +32,13 @@ from mien.engine.tracks import Observation
 from mien.evaluation.ledger import append_entry, describe_look, find_entry
 from mien.evaluation.metrics import widening_of_few
 from mien.evaluation.network import short_name
-from mien.evaluation.test_set import data_to_score, faces_to_score, votes_for_test
+from mien.evaluation.test_set import (
+    data_to_score,
+    faces_to_score,
+    is_trained_on,
+    told_of_training_faces,
+    votes_for_test,
+)
 from mien.models.keras_file import open_keras_file
 from mien.recognizer import Recognizer
 from mien.training.config import Experiment, load_experiment
@@ -145,7 +151,8 @@ def score_over_time(
             are, but for those that it has learnt; FER2013's test faces, of which sequences are
             made, and the look is counted; or the faces that it was trained on, of which those are
             taken that chose its epoch, or the fold that was held out. FER+'s votes
-            (`fer2013new.csv`) are used where they lie beside faces. None for FER2013's test faces.
+            (`fer2013new.csv`) are used where they lie beside FER2013's faces. Of other faces those
+            for a test, else all that are not for training. None for FER2013's test faces.
         out: Folder for `over_time.json`; None for the run's.
         ledger: The ledger of looks at FER2013's test faces.
         say: Called with each line of the report.
@@ -318,7 +325,7 @@ def _sequences(
     """
     if holds_clips(data):
         return _sequences_of_clips(data, recognizer, run, remark), None
-    faces, test_rows = _faces(data, experiment)
+    faces, test_rows = _faces(data, run, experiment, remark)
     wanted = experiment.sequences
     assert wanted is not None
     made = held_out_sequences(
@@ -367,13 +374,23 @@ def _sequences_of_clips(
     return sequences
 
 
-def _faces(data: Path, experiment: Experiment) -> tuple[LabelledFaces, NDArray[np.intp] | None]:
-    """Return faces to make sequences of, and their rows where they are FER2013's test faces."""
+def _faces(
+    data: Path, run: RunFolder, experiment: Experiment, remark: Callable[[str], None]
+) -> tuple[LabelledFaces, NDArray[np.intp] | None]:
+    """Return faces to make sequences of, and their rows where they are FER2013's test faces.
+
+    Of the faces that it was trained on, those that chose its epoch or were held out.
+    """
     dataset = load_dataset(data)
     scored = faces_to_score(dataset)
     beside = data.parent / "fer2013new.csv"
     # A few hundred of FER2013's training faces are copies of test faces.
     if scored.known_test_faces <= LARGEST_TEST_PART * len(scored.labels):
+        if not is_trained_on(dataset, data, run):
+            if (told := told_of_training_faces(scored, run)) is not None:
+                remark(told)
+            labels = np.asarray(scored.labels, np.int64)
+            return LabelledFaces(scored.faces_u8, labels, votes=None, source=data), None
         faces = load_faces_or_clips(data, beside)
         assert isinstance(faces, LabelledFaces)
         _, validation = split_faces(faces, experiment.split)

@@ -167,6 +167,7 @@ def clip_sequences(
     Raises:
         DataError: if the recognizer's reading has other labels than the clips.
     """
+    say(f"faces in clips are found by {recognizer.detector.name}")
     read = [read_clips(side, clips, recognizer, say) for side in sides]
     odd = [*clips.skipped, *(each for side in read for each in side.odd)]
     for name, reason in odd[:_MOST_NAMED]:

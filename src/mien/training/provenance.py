@@ -158,14 +158,21 @@ def check_same_input(known: Mapping[str, str], run: RunFolder) -> None:
     """See that a temporal network goes on with what the same artifact says by the same reading.
 
     Args:
-        known: The artifact's SHA-256 and the reading's name, by the keys of `data.json`.
+        known: The artifact's SHA-256, the reading's name and, of clips, that of the detector, by
+            the keys of `data.json`.
         run: Where it is kept; of a run that does not tell, they are taken to be the same.
 
     Raises:
         ModelError: if they are others.
     """
     described = _read(run)
-    if any(described.get(key, value) != value for key, value in known.items()):
+    changed = [key for key, value in known.items() if described.get(key, value) != value]
+    if changed == ["detector"]:
+        raise ModelError(
+            f"{run.path} learns from faces that {described['detector']} found; now there is "
+            f"{known['detector']}: throw that run away with --restart."
+        )
+    if changed:
         raise ModelError(
             f"{run.path} learns from what another network, or reading, says of faces than the one "
             "that ships now: throw that run away with --restart."

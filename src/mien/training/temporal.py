@@ -97,6 +97,8 @@ def _train(job: TrainingJob) -> Path:
     if not isinstance(source, ClipSet):
         check_shipped_knows_no_validation(source, experiment.split)
     known = {"face_artifact_sha256": classifier.artifact.sha256, "reading": classifier.reading_name}
+    if isinstance(source, ClipSet):
+        known["detector"] = recognizer.detector.name
     if not job.restart:
         check_data(source, run)
         check_same_input(known, run)
