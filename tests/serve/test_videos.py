@@ -348,7 +348,7 @@ def file_of(content):
 
 
 @contextmanager
-def unusable(file):
+def file_unusable(file):
     """Put a folder in the place of the state file, so that it cannot be opened, and undo that."""
     kept = file.with_name("kept")
     file.rename(kept)
@@ -358,11 +358,27 @@ def unusable(file):
     kept.rename(file)
 
 
+@contextmanager
+def folder_unusable(file):
+    """Put a file in the place of the state file's folder, a link, at once, and undo that."""
+    folder, nowhere, link = file.parent, file.parent.parent / "nowhere", file.parent.parent / "link"
+    kept = folder.readlink()
+    nowhere.touch()
+    for target in (nowhere, kept):
+        link.symlink_to(target)
+        link.replace(folder)
+        if target == nowhere:
+            yield
+
+
+@pytest.mark.parametrize("unusable", [file_unusable, folder_unusable])
 def test_a_state_file_that_fails_for_a_while_ends_neither_the_worker_nor_its_beat(
-    settings_of, video_of, caplog, monkeypatch
+    settings_of, video_of, caplog, monkeypatch, tmp_path, unusable
 ):
     monkeypatch.setattr("mien.serve.jobs.runner.BEAT_S", 0.01)
-    settings = settings_of()
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "state").symlink_to(tmp_path / "kept")
+    settings = settings_of(state_file=tmp_path / "state" / "state.db")
     store = Store(settings.state_file, "this")
 
     async def until(found):

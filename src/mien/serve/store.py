@@ -27,6 +27,9 @@ from mien.serve.http.problems import Problem
 WORKER_SILENT_S = 15.0
 """A worker that has not been heard of for so long is dead."""
 
+STORE_ERRORS = (sqlite3.Error, OSError, DataError)
+"""What is raised where the file cannot be used, perhaps for a moment only."""
+
 _PIECE_BYTES = 2**14
 _SCHEMA_VERSION = 3
 _SCHEMA = """

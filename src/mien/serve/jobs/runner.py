@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import json
 import logging
-import sqlite3
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from typing import Any, BinaryIO
 from mien.serve.http.problems import Problem
 from mien.serve.metrics import Metrics
 from mien.serve.settings import Settings, environment_for_children
-from mien.serve.store import Store
+from mien.serve.store import STORE_ERRORS, Store
 
 log = logging.getLogger("mien.serve")
 
@@ -111,7 +110,7 @@ class JobRunner:
                 await asyncio.to_thread(self._store.beat, self._settings.limits.job_kept_seconds)
                 await asyncio.to_thread(self._note_failures)
                 await self.discard_deleted()
-            except sqlite3.Error as error:
+            except STORE_ERRORS as error:
                 log.warning("The state file cannot be written (tried again soon): %s", error)
             await asyncio.sleep(BEAT_S)
 
@@ -182,7 +181,7 @@ class JobRunner:
         self._failures[job_id] = problem
         try:
             await asyncio.to_thread(self._note_failures)
-        except sqlite3.Error as error:
+        except STORE_ERRORS as error:
             log.warning("A job's failure cannot be noted (tried again soon): %s", error)
 
     def _note_failures(self) -> None:

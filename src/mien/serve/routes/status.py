@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sqlite3
 from typing import Literal
 
 from fastapi import APIRouter, Depends, Response
@@ -13,6 +12,7 @@ from mien.serve.http.openapi import responses
 from mien.serve.http.problems import Problem
 from mien.serve.metrics import MEDIA_TYPE
 from mien.serve.routes.dependencies import ServerContext, require_access
+from mien.serve.store import STORE_ERRORS
 
 log = logging.getLogger("mien.serve")
 
@@ -36,7 +36,7 @@ def ready(context: ServerContext) -> Health:
     """Say whether requests can be served: the network is loaded and the state file works."""
     try:
         context.store.count_jobs()
-    except sqlite3.Error as error:
+    except STORE_ERRORS as error:
         log.warning("The state file cannot be used: %s", error)
         raise Problem(
             "not-ready", "The state file cannot be used; the log says why.", retry_after_s=5
