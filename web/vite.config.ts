@@ -2,6 +2,7 @@ import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, statSync, 
 import { join } from "node:path";
 import { brotliCompressSync, constants } from "node:zlib";
 import { defineConfig, type Plugin } from "vite";
+import { tellServiceWorker } from "./kept_files.ts";
 
 const STATIC = join(import.meta.dirname, "../src/mien/serve/static");
 const MODEL_CARD = join(import.meta.dirname, "../docs/model-card.md");
@@ -13,28 +14,16 @@ const COMPRESS_FROM_BYTES = 100_000;
 // The highest quality, 11, makes the files an eighth smaller, and the build far slower.
 const COMPRESSION = { [constants.BROTLI_PARAM_QUALITY]: 9, [constants.BROTLI_PARAM_LGWIN]: 24 };
 const IS_COMPRESSED = /\.(mp4|jpg|png)$/;
-// Of these a browser needs one or none: they are kept when they are first used.
-const NOT_AT_ONCE = /ort-wasm|\.mp4$|^assets\/docs|^docs\.html$|^licenses\.txt$|^service_worker\.js$|^index\.html$/;
 
-/** Tells the service worker which files there are. */
+/** Adds the model card, and tells the service worker which files there are. */
 function listFiles(): Plugin {
   return {
     name: "list-files",
     apply: "build",
     closeBundle() {
-      const worker = join(STATIC, "service_worker.js");
-      if (!existsSync(worker)) return;
+      if (!existsSync(join(STATIC, "service_worker.js"))) return;
       copyFileSync(MODEL_CARD, join(STATIC, "model-card.txt"));
-      const files = readdirSync(STATIC, { recursive: true, encoding: "utf8" })
-        .filter((name) => statSync(join(STATIC, name)).isFile())
-        .sort();
-      // The page itself is known by its folder.
-      const atOnce = ["./", ...files.filter((name) => !NOT_AT_ONCE.test(name))];
-      const isOurs = (name: string) => !/^docs\.html$|^service_worker\.js$|^index\.html$/.test(name);
-      const script = readFileSync(worker, "utf8")
-        .replace(/["'`]__PRECACHED__["'`]/, JSON.stringify(atOnce))
-        .replace(/["'`]__ALL__["'`]/, JSON.stringify(files.filter(isOurs)));
-      writeFileSync(worker, script);
+      tellServiceWorker(STATIC);
     },
   };
 }

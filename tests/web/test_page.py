@@ -22,7 +22,7 @@ from mien.faces.assign import intersection_over_union
 from mien.recognizer import Recognizer
 from mien.record.read import read_collection, read_record
 
-export_site = pytest.importorskip("mien.serve.site", reason="needs mien[serve]").export_site
+site = pytest.importorskip("mien.serve.site", reason="needs mien[serve]")
 
 DEMO = Path(__file__).parents[2] / "src/mien/assets/demo.mp4"
 
@@ -949,7 +949,7 @@ def exported(tmp_path, yunet):
     page = pytest.importorskip("mien.serve.routes.page")
     if not page.is_built():
         pytest.skip("the page is not built: run  make web")
-    export_site(tmp_path / "site")
+    site.export_site(tmp_path / "site")
     handler = partial(QuietHandler, directory=tmp_path / "site")
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     Thread(target=server.serve_forever, daemon=True).start()
@@ -983,16 +983,20 @@ def test_the_exported_page_needs_no_server_but_any(launch, exported):
         wait_for_text(page, "#people", "Face 3")
 
 
-def test_a_newer_page_is_offered_and_loaded_at_a_click(launch, exported, tmp_path):
+def test_a_newer_page_is_offered_and_loaded_at_a_click(launch, exported, tmp_path, monkeypatch):
     address, _ = exported
     with launch(address=address) as page:
         wait_until(page, "async () => navigator.serviceWorker.controller")
         assert page.is_hidden("#update")
-        for name in ("index.html", "service_worker.js"):
-            path = tmp_path / "site" / name
-            path.write_text(
-                path.read_text(encoding="utf-8").replace("<h1>mien<", "<h1>newer<") + "\n"
-            )
+        # The export of a newer mien is put in the place of what was there.
+        built = tmp_path / "built"
+        shutil.copytree(site.static_folder(), built)
+        index = (built / "index.html").read_text(encoding="utf-8")
+        index = index.replace("<h1>mien<", "<h1>newer<")
+        (built / "index.html").write_text(index, encoding="utf-8")
+        monkeypatch.setattr(site, "static_folder", lambda: built)
+        site.export_site(tmp_path / "newer")
+        shutil.copytree(tmp_path / "newer", tmp_path / "site", dirs_exist_ok=True)
         page.reload()
         page.wait_for_selector("#update")
         # Until it is wanted, the page that was there stays.

@@ -1,13 +1,19 @@
 // Serves the page from the browser's storage, so that it works without a connection.
 //
-// It keeps the page's own files, whose names change with their content, and nothing else: no picture,
-// no answer of the API. The networks are kept by the page itself (api.ts).
+// It keeps the page's own files and nothing else: no picture, no answer of the API. The networks are
+// kept by the page itself (api.ts).
+
+export {};
+
+// The build puts the lists here: what is fetched at once, and everything that there is but the page
+// itself. It also ends this script with a hash of what changes without changing its name.
+declare const __PRECACHED__: readonly string[];
+declare const __ALL__: readonly string[];
 
 const FILES = "mien-files";
 const ANSWER_MS = 20_000;
-// The build puts the lists here: what is fetched at once, and everything that there is.
-const PRECACHED = "__PRECACHED__" as unknown as readonly string[];
-const ALL = "__ALL__" as unknown as readonly string[];
+const PRECACHED = __PRECACHED__;
+const ALL = __ALL__;
 
 const worker = self as unknown as ServiceWorkerGlobalScope;
 const scope = new URL("./", location.href);
@@ -34,9 +40,11 @@ async function takeOver(): Promise<void> {
   const [next, files] = [await caches.open(`${FILES}-next`), await caches.open(FILES)];
   for (const request of await next.keys()) await files.put(request, (await next.match(request))!);
   await caches.delete(`${FILES}-next`);
-  const wanted = new Set([scope.href, ...ALL.map(addressOf)]);
+  // Only there do names change with their content: elsewhere, what was kept before may be an older one.
+  const sameAsBefore = ALL.filter((file) => file.startsWith("assets/"));
+  const current = new Set([...PRECACHED, ...sameAsBefore].map(addressOf));
   for (const request of await files.keys()) {
-    if (!wanted.has(request.url)) await files.delete(request);
+    if (!current.has(request.url)) await files.delete(request);
   }
   await worker.clients.claim();
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from pathlib import Path
 
@@ -51,7 +52,8 @@ def export_site(folder: Path, artifact: Path | None = None) -> int:
     try:
         _copy(static, folder)
         _write_networks(folder / "model", recognizer, read_yunet(yunet))
-        _tell_page(folder / "index.html")
+        page = _tell_page(folder / "index.html")
+        _renew(folder / "service_worker.js", page)
         return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     except OSError as error:
         raise OutputError(f"{folder} cannot be written: {error.strerror}.") from None
@@ -80,11 +82,21 @@ def _write_networks(folder: Path, recognizer: Recognizer, yunet: bytes) -> None:
     (folder / "model.json").write_text(info.model_dump_json(), encoding="utf-8")
 
 
-def _tell_page(index: Path) -> None:
-    """Let the page look for its networks beside it, and do without a server."""
+def _tell_page(index: Path) -> str:
+    """Let the page look for its networks beside it, and do without a server; return it."""
     added = (
         f'{_HEAD}<meta http-equiv="Content-Security-Policy" content="{SITE_POLICY}">'
         f'<meta name="mien-model" content="{_DESCRIPTION}">'
     )
-    page = index.read_text(encoding="utf-8")
-    index.write_text(page.replace(_HEAD, added, 1), encoding="utf-8")
+    page = index.read_text(encoding="utf-8").replace(_HEAD, added, 1)
+    index.write_text(page, encoding="utf-8")
+    return page
+
+
+def _renew(worker: Path, page: str) -> None:
+    """Let browsers that have another page of this address take this one for a newer one.
+
+    They compare the service worker's bytes alone, and the build has hashed another page into them.
+    """
+    with worker.open("a", encoding="utf-8") as script:
+        script.write(f"// {hashlib.sha256(page.encode()).hexdigest()}\n")
