@@ -11,6 +11,7 @@ declare const __PRECACHED__: readonly string[];
 declare const __ALL__: readonly string[];
 
 const FILES = "mien-files";
+const NEXT = `${FILES}-next`;
 const ANSWER_MS = 20_000;
 const PRECACHED = __PRECACHED__;
 const ALL = __ALL__;
@@ -31,30 +32,45 @@ worker.addEventListener("fetch", (event) => {
 });
 
 async function fetchAll(): Promise<void> {
-  const files = await caches.open(`${FILES}-next`);
+  const files = await caches.open(NEXT);
   // The HTTP cache may hold an older page under the same address.
   await files.addAll(PRECACHED.map((file) => new Request(addressOf(file), { cache: "no-cache" })));
 }
 
 async function takeOver(): Promise<void> {
-  const [next, files] = [await caches.open(`${FILES}-next`), await caches.open(FILES)];
+  try {
+    await replaceFiles();
+  } catch (error) {
+    console.warn("No files of the page are kept:", error);
+    // Of two pages that are mixed, none would work: all comes from the server.
+    for (const name of [FILES, NEXT]) await caches.delete(name).catch(() => false);
+  }
+  await worker.clients.claim();
+}
+
+async function replaceFiles(): Promise<void> {
+  const [next, files] = [await caches.open(NEXT), await caches.open(FILES)];
   for (const request of await next.keys()) await files.put(request, (await next.match(request))!);
-  await caches.delete(`${FILES}-next`);
+  await caches.delete(NEXT);
   // Only there do names change with their content: elsewhere, what was kept before may be an older one.
   const sameAsBefore = ALL.filter((file) => file.startsWith("assets/"));
   const current = new Set([...PRECACHED, ...sameAsBefore].map(addressOf));
   for (const request of await files.keys()) {
     if (!current.has(request.url)) await files.delete(request);
   }
-  await worker.clients.claim();
 }
 
+/** From what is kept, else from the server, whether or not the browser's storage has room for it. */
 async function answer(request: Request): Promise<Response> {
-  const files = await caches.open(FILES);
-  const kept = await files.match(request.url);
+  const files = await caches.open(FILES).catch(() => null);
+  const kept = await files?.match(request.url).catch(() => undefined);
   if (kept) return isolated(kept);
   const response = await fetchInTime(request);
-  if (response.status === 200) await files.put(request.url, response.clone());
+  if (response.status === 200) {
+    await files?.put(request.url, response.clone()).catch((error: unknown) => {
+      console.warn(`${request.url} could not be kept:`, error);
+    });
+  }
   return isolated(response);
 }
 

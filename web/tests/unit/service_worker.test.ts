@@ -54,19 +54,31 @@ describe("the built service worker", () => {
 });
 
 const SITE = "http://mien.test/";
+const FULL = new DOMException("Quota exceeded.", "QuotaExceededError");
 
 /** The browser's storage under one name. */
 class FakeCache {
   readonly files = new Map<string, Response>();
-  match = async (request: Request | string) => this.files.get(urlOf(request))?.clone();
-  put = async (request: Request | string, response: Response) => {
+
+  async match(request: Request | string): Promise<Response | undefined> {
+    return this.files.get(urlOf(request))?.clone();
+  }
+
+  async put(request: Request | string, response: Response): Promise<void> {
     this.files.set(urlOf(request), response);
-  };
-  addAll = async (requests: Request[]) => {
+  }
+
+  async addAll(requests: readonly Request[]): Promise<void> {
     for (const request of requests) await this.put(request, await fetch(request));
-  };
-  delete = async (request: Request) => this.files.delete(request.url);
-  keys = async () => [...this.files.keys()].map((url) => new Request(url));
+  }
+
+  async delete(request: Request): Promise<boolean> {
+    return this.files.delete(request.url);
+  }
+
+  async keys(): Promise<Request[]> {
+    return [...this.files.keys()].map((url) => new Request(url));
+  }
 }
 
 function urlOf(request: Request | string): string {
@@ -152,5 +164,36 @@ describe("the service worker", () => {
     await second.activate();
     isOnline = false;
     expect(await second.get("assets/big-1.wasm")).toBe("asm");
+  });
+
+  describe("in a browser whose storage", () => {
+    const files = { "": "page", "assets/a-1.js": "script" };
+
+    beforeEach(() => void vi.spyOn(console, "warn").mockImplementation(() => {}));
+    afterEach(() => void vi.restoreAllMocks());
+
+    it("is full answers with what comes, and keeps nothing", async () => {
+      vi.spyOn(FakeCache.prototype, "put").mockRejectedValue(FULL);
+      const worker = await start(files);
+      expect([await worker.get(""), await worker.get("assets/a-1.js")]).toEqual(["page", "script"]);
+      expect(storage.get("mien-files")!.files.size).toBe(0);
+    });
+
+    it("does not open answers with what comes", async () => {
+      const worker = await start(files);
+      vi.stubGlobal("caches", { open: async () => Promise.reject(new DOMException("", "UnknownError")) });
+      expect(await worker.get("assets/a-1.js")).toBe("script");
+    });
+
+    it("has no room for a newer page shows that one all the same", async () => {
+      const first = await start(files);
+      await first.install();
+      await first.activate();
+      const second = await start({ "": "new page", "assets/a-2.js": "new script" });
+      await second.install();
+      vi.spyOn(FakeCache.prototype, "put").mockRejectedValue(FULL);
+      await second.activate();
+      expect([await second.get(""), await second.get("assets/a-2.js")]).toEqual(["new page", "new script"]);
+    });
   });
 });
