@@ -129,6 +129,8 @@ export type Step<F extends NamedFile> = readonly [State<F>, readonly Effect<F>[]
 
 const FIRST_RETRY_MS = 500;
 const LONGEST_RETRY_MS = 10_000;
+// As in mien.media.source.
+const VIDEO_NAME = /\.(3gp|asf|avi|flv|m2ts|m4v|mkv|mov|mp4|mpe?g|mts|ogv|ts|vob|webm|wmv)$/i;
 
 export function initialState<F extends NamedFile = File>(mode: Mode): State<F> {
   return {
@@ -285,8 +287,10 @@ function openFiles<F extends NamedFile>(state: State<F>, files: readonly F[]): S
   return isBusy && state.engine.kind === "open" ? [next, left] : withEngine(next, left);
 }
 
-function isVideo({ type }: NamedFile): boolean {
-  return type.startsWith("video/");
+/** Of a Matroska file and others, a browser knows no type, or none that says what is in it. */
+function isVideo({ name, type }: NamedFile): boolean {
+  if (type.startsWith("image/")) return false;
+  return type.startsWith("video/") || VIDEO_NAME.test(name);
 }
 
 /** What is said where files were chosen together that cannot be shown together. */

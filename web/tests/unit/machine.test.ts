@@ -407,6 +407,40 @@ describe("files that are chosen together", () => {
   });
 });
 
+describe("a file whose type the browser does not know", () => {
+  const opened = (name: string, type: string) =>
+    after({ type: "open-files", files: [{ name, type }] }).state.stage.kind;
+
+  it.each(["", "application/octet-stream", "application/x-matroska"])(
+    "is a video or a photo by its name (type “%s”)",
+    (type) => {
+      expect(opened("clip.mkv", type)).toBe("video");
+      expect(opened("CLIP.MTS", type)).toBe("video");
+      expect(opened("phone.heic", type)).toBe("photos");
+      expect(opened("clip.mkv.png", type)).toBe("photos");
+      expect(opened("mkv", type)).toBe("photos");
+    },
+  );
+
+  it("is what the type says where it says something", () => {
+    expect(opened("clip.mp4", "image/jpeg")).toBe("photos");
+    expect(opened("photo.jpg", "video/mp4")).toBe("video");
+  });
+
+  it("reaches the server as the video that it is", () => {
+    const file = { name: "clip.mkv", type: "" };
+    const opened: Event<F>[] = [
+      { type: "open-files", files: [file] },
+      { type: "engine-open", wish: 1, ...OPEN },
+      { type: "source-failed", wish: 1, problem: PROBLEM },
+      { type: "remedy", remedy: "use-server" },
+    ];
+    const { state } = after(...opened);
+    const [, effects] = step(state, { type: "engine-open", wish: state.engineWish, ...OPEN });
+    expect(effects).toEqual([{ do: "read-video", file, wish: state.sourceWish }]);
+  });
+});
+
 describe("a video", () => {
   const reading: Event<F>[] = [
     { type: "open-files", files: [VIDEO] },
