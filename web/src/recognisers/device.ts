@@ -21,8 +21,8 @@ interface Waiting {
 /** Fetches a file, and tells how far it is. */
 export type Fetch = (file: NetworkFile, progress: Progress) => Promise<ArrayBuffer>;
 
-// Threads may never start (on iOS, their workers can hang), nor a graphics card: then one thread has to
-// do, without it.
+// Threads may never start (on iOS, their workers can hang), nor a graphics card: then WebAssembly with
+// one thread has to do.
 const OPEN_MS = 20_000;
 // A browser that has no memory left may end a worker without a word. A photo's part can take long on a
 // phone; the time in which the computer sleeps is one tick.
@@ -48,6 +48,7 @@ export class DeviceRecogniser implements Recogniser {
   readonly #waiting = new Map<number, Waiting>();
   #next = 0;
   #silence = 0;
+  #toldOfNoGpu = () => {};
 
   private constructor() {
     this.#worker.onmessage = ({ data }: MessageEvent<Answer>) => this.#receive(data);
@@ -57,6 +58,7 @@ export class DeviceRecogniser implements Recogniser {
   #receive(answer: Answer): void {
     const waiting = this.#waiting.get(answer.id);
     if ("failure" in answer) return this.#break(answer.failure);
+    if ("hasNoGpu" in answer) return this.#toldOfNoGpu();
     if ("progress" in answer) waiting?.progress?.(answer.progress.done, answer.progress.total);
     else {
       this.#waiting.delete(answer.id);
@@ -101,31 +103,41 @@ export class DeviceRecogniser implements Recogniser {
     );
     const [detector, network] = await Promise.all(fetched);
     const files = { detector: detector!, network: network! };
-    const request = { type: "open", model, files, mayUseGpu } as const;
-    const opened = await DeviceRecogniser.#tryOpen({ ...request, threads: mostThreads() }, signal);
+    const request = { type: "open", model, files, mayUseGpu, threads: mostThreads() } as const;
+    const opened = await DeviceRecogniser.#tryOpen(request, signal);
     if (opened) return opened;
     const last = { ...request, threads: 1, mayUseGpu: false };
     const slower = await DeviceRecogniser.#tryOpen(last, signal);
     if (!slower) throw failure("The networks could not be opened in time.");
-    slower.warning =
-      "Threads do not start in this browser, or its graphics card does not: it is slower than it could be.";
+    const fault =
+      request.threads > 1
+        ? "Threads do not start in this browser, or its graphics card does not"
+        : "This browser's graphics card does not start";
+    slower.warning = `${fault}: it is slower than it could be.`;
     return slower;
   }
 
-  /** Null where several threads, or the graphics card beside them, did not start in time. */
+  /** Null where several threads or a graphics card did not start, or not in time: one can do without. */
   static async #tryOpen(
     request: Omit<OpenRequest, "id">,
     signal: AbortSignal,
   ): Promise<DeviceRecogniser | null> {
     signal.throwIfAborted();
     const { threads, mayUseGpu } = request;
+    // Whether there is nothing to do without.
+    let isLeast = threads === 1 && !mayUseGpu;
     const recogniser = new DeviceRecogniser();
     const stop = () => recogniser.close();
     signal.addEventListener("abort", stop, { once: true });
     let timer = 0;
     const late = new Promise<"late">((resolve) => {
-      if (threads > 1) timer = self.setTimeout(() => resolve("late"), OPEN_MS);
+      if (!isLeast) timer = self.setTimeout(() => resolve("late"), OPEN_MS);
     });
+    recogniser.#toldOfNoGpu = () => {
+      isLeast = threads === 1;
+      // What is left to wait for is fetched, which may take long.
+      if (isLeast) self.clearTimeout(timer);
+    };
     try {
       const answer = await Promise.race([recogniser.#ask(request), late]);
       if (answer !== "late") {
@@ -139,7 +151,7 @@ export class DeviceRecogniser implements Recogniser {
       }
     } catch (error) {
       recogniser.close();
-      if (threads === 1) throw error;
+      if (isLeast) throw error;
       return null;
     } finally {
       signal.removeEventListener("abort", stop);

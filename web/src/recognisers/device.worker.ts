@@ -34,8 +34,10 @@ export type Request =
   /** Breaks off the photo with that number, which is answered so; it is not answered itself. */
   | { id: number; type: "stop-photo" };
 
-/** What it gets: one answer to each request; to a photo, how far it is before. */
+/** What it gets: one answer to each request; before that to a photo, how far it is. */
 export type Answer =
+  /** Before the networks are opened where a graphics card was allowed: there is none to try. */
+  | { id: number; hasNoGpu: true }
   | { id: number; opened: { description: string; files: readonly string[]; isOnGpu: boolean } }
   | { id: number; result: Result }
   | { id: number; progress: { done: number; total: number } }
@@ -95,16 +97,19 @@ async function answer(request: Exclude<Request, { type: "stop-photo" }>): Promis
 }
 
 async function open(request: OpenRequest) {
-  const { files, threads, mayUseGpu } = request;
+  const { id, files, threads, mayUseGpu } = request;
   model = request.model;
-  const onGpu = mayUseGpu ? await openOnGpu(files, threads) : null;
+  const onGpu = mayUseGpu ? await openOnGpu(id, files, threads) : null;
   runtime = onGpu ?? (await openOn("wasm", files, threads));
   begin(true);
   return { description: runtime.description, files: runtime.files, isOnGpu: onGpu !== null };
 }
 
-async function openOnGpu(files: Files, threads: number): Promise<Runtime | null> {
-  if (!(await hasGpu())) return null;
+async function openOnGpu(id: number, files: Files, threads: number): Promise<Runtime | null> {
+  if (!(await hasGpu())) {
+    self.postMessage({ id, hasNoGpu: true } satisfies Answer);
+    return null;
+  }
   try {
     return await openOn("webgpu", files, threads);
   } catch (error) {

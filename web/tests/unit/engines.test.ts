@@ -15,11 +15,14 @@ const MODEL = {
 interface Asked {
   readonly type: string;
   readonly mayUseGpu?: boolean;
+  readonly threads?: number;
 }
 
-/** A worker whose graphics card is lost at the first picture, and which may never answer. */
+/** A worker whose graphics card is lost at the first picture, and which may break or never answer. */
 class FakeWorker {
   static isSilentAt: (request: Asked) => boolean;
+  static breaksAt: (request: Asked) => boolean;
+  static hasGpu: boolean;
   static asked: Asked[] = [];
   static running = new Set<FakeWorker>();
   onmessage: (event: { data: object }) => void = () => {};
@@ -33,8 +36,11 @@ class FakeWorker {
   postMessage(request: Asked & { id: number }) {
     FakeWorker.asked.push(request);
     queueMicrotask(() => {
-      if (this.isEnded || FakeWorker.isSilentAt(request)) return;
-      this.onmessage({ data: { id: request.id, ...this.#answer(request) } });
+      if (this.isEnded) return;
+      const { id } = request;
+      if (request.mayUseGpu && !FakeWorker.hasGpu) this.onmessage({ data: { id, hasNoGpu: true } });
+      if (FakeWorker.isSilentAt(request)) return;
+      this.onmessage({ data: { id, ...this.#answer(request) } });
     });
   }
 
@@ -43,10 +49,12 @@ class FakeWorker {
     FakeWorker.running.delete(this);
   }
 
-  #answer({ type, mayUseGpu }: Asked) {
+  #answer(request: Asked) {
+    const { type, mayUseGpu } = request;
+    if (FakeWorker.breaksAt(request)) return { failure: "The device is lost." };
     if (type === "open") {
-      this.#isOnGpu = mayUseGpu!;
-      return { opened: { description: "", files: [], isOnGpu: mayUseGpu } };
+      this.#isOnGpu = mayUseGpu! && FakeWorker.hasGpu;
+      return { opened: { description: "", files: [], isOnGpu: this.#isOnGpu } };
     }
     if (type === "frame" && this.#isOnGpu) return { failure: "The device is lost." };
     return { result: { width: 640, height: 480, faces: [] } };
@@ -62,7 +70,8 @@ function openDevice() {
 beforeEach(() => {
   FakeWorker.asked = [];
   FakeWorker.running.clear();
-  FakeWorker.isSilentAt = () => false;
+  FakeWorker.isSilentAt = FakeWorker.breaksAt = () => false;
+  FakeWorker.hasGpu = true;
   vi.stubGlobal("self", globalThis);
   vi.stubGlobal("navigator", {});
   vi.stubGlobal("Worker", FakeWorker);
@@ -74,30 +83,64 @@ afterEach(() => {
 
 const frame = { width: 640, height: 480, close() {} } as Picture;
 
-it("is opened without a graphics card that hangs, and does not try it again", async () => {
-  vi.useFakeTimers();
-  vi.stubGlobal("navigator", { hardwareConcurrency: 8 });
+/** Lets the page use several threads, or one. */
+function allowThreads(isAllowed: boolean): void {
+  vi.stubGlobal("navigator", { hardwareConcurrency: isAllowed ? 8 : 2 });
   vi.stubGlobal("crossOriginIsolated", true);
-  FakeWorker.isSilentAt = ({ type, mayUseGpu }) => (type === "open" ? mayUseGpu! : type === "frame");
-  const open = openDevice();
-  const opened = open();
-  await vi.advanceTimersByTimeAsync(20_000);
-  const device = await opened;
-  expect(device.warning).toContain("slower than it could be");
-  const failed = expect(device.recogniseFrame(frame, 0, 0)).rejects.toThrow("on this device failed");
-  await vi.advanceTimersByTimeAsync(60_000);
-  await failed;
-  // It is there at once.
-  await open();
+}
+
+const onGpu = ({ type, mayUseGpu }: Asked) => type === "open" && mayUseGpu!;
+const attempts = () => {
+  const opened = FakeWorker.asked.filter(({ type }) => type === "open");
+  return opened.map(({ threads, mayUseGpu }) => `${threads}${mayUseGpu ? " and a graphics card" : ""}`);
+};
+
+describe.each([
+  [true, "4", "Threads do not start"],
+  [false, "1", "graphics card does not start"],
+])("a graphics card (several threads: %s)", (hasThreads, threads, words) => {
+  beforeEach(() => allowThreads(hasThreads));
+
+  it("that hangs is done without, and not tried again", async () => {
+    vi.useFakeTimers();
+    FakeWorker.isSilentAt = (request) => onGpu(request) || request.type === "frame";
+    const open = openDevice();
+    const opened = open();
+    await vi.advanceTimersByTimeAsync(20_000);
+    const device = await opened;
+    expect(device.warning).toContain(words);
+    expect(device.warning).toContain("slower than it could be");
+    const failed = expect(device.recogniseFrame(frame, 0, 0)).rejects.toThrow("on this device failed");
+    await vi.advanceTimersByTimeAsync(60_000);
+    await failed;
+    // It is there at once.
+    await open();
+    expect(attempts()).toEqual([`${threads} and a graphics card`, "1", threads]);
+  });
+
+  it("that breaks is done without, also where that fails at first and is tried again", async () => {
+    let isFull = true;
+    FakeWorker.breaksAt = (request) => onGpu(request) || (request.type === "open" && isFull);
+    const open = openDevice();
+    await expect(open()).rejects.toThrow("on this device failed");
+    isFull = false;
+    expect((await open()).warning).toContain(words);
+    expect(attempts()).toEqual(Array(2).fill([`${threads} and a graphics card`, "1"]).flat());
+    expect(FakeWorker.running.size).toBe(1);
+  });
 });
 
 it("may take long to open, as it is fetched over a slow line", async () => {
   vi.useFakeTimers();
+  allowThreads(false);
+  FakeWorker.hasGpu = false;
   FakeWorker.isSilentAt = ({ type }) => type === "open";
   const settled = vi.fn();
   openDevice()().then(settled, settled);
   await vi.advanceTimersByTimeAsync(3_600_000);
   expect(settled).not.toHaveBeenCalled();
+  // What has come so far is not thrown away.
+  expect(attempts()).toHaveLength(1);
 });
 
 it("that does not answer any more is given up, however often it is asked", async () => {
