@@ -363,6 +363,19 @@ def test_every_frame_of_a_video_is_in_the_record(launch, way, frame_count, tmp_p
     assert times[-1] == pytest.approx((frame_count - 1) / 30 * 1000, abs=35)
 
 
+def test_a_paused_video_is_followed_to_where_it_is_set(launch, tmp_path):
+    write_clip(tmp_path / "clip.webm", 90)
+    with launch() as page:
+        page.set_input_files("#file", tmp_path / "clip.webm")
+        wait_for_text(page, "#status", "^All 90 frames")
+        wait_for_text(page, "#clock", "^0:00 /")
+        page.fill("#scrubber", "2.2")
+        wait_for_text(page, "#clock", "^0:02 /")
+        wait_for_text(page, "#verdict", VERDICT.pattern)
+        page.click("#chart", position={"x": 5, "y": 20})
+        wait_for_text(page, "#clock", "^0:00 /")
+
+
 def test_a_video_that_cannot_be_read_is_offered_to_the_server(launch):
     with launch() as page:
         page.set_input_files("#file", {"name": "x.mp4", "mimeType": "video/mp4", "buffer": b"no"})

@@ -173,6 +173,11 @@ export class Overlay {
 
   constructor(private readonly canvas: HTMLCanvasElement) {}
 
+  /** Whether faces are still being faded in or out. */
+  get isFading(): boolean {
+    return [...this.#shown.values()].some(({ opacity }) => opacity < 1);
+  }
+
   /** Draws a result; faces that come and go are faded in and out. */
   show(result: Result | null, focus: FaceRecord | undefined, nowMs: number): void {
     this.#fade(result?.faces ?? [], nowMs - this.#drawnMs);

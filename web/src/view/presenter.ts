@@ -59,6 +59,8 @@ export class Presenter {
     byId("save-report").hidden = !hasServer;
     byId("api").hidden = !hasServer;
     new ResizeObserver(() => this.invalidate()).observe(byId("screen"));
+    // A paused player shows another time after it was set to it; one that plays is looked at all the time.
+    for (const event of ["seeked", "play"]) screen.video.addEventListener(event, () => this.invalidate());
   }
 
   /** Something has changed: it is shown with the next frame of the browser. */
@@ -124,7 +126,8 @@ export class Presenter {
       this.#showPanels(state, nowMs);
       keepFocus(focused, ["pause", "stop", "start"].map((id) => byId(id)));
     } else this.invalidate();
-    if ((isLive && this.screen.result) || (isPlaying && !this.screen.video.paused)) this.invalidate();
+    const isMoving = (isLive && this.screen.result) || (isPlaying && !this.screen.video.paused);
+    if (isMoving || this.screen.isFading) this.invalidate();
   }
 
   // --- The stage ---
@@ -313,7 +316,7 @@ export class Presenter {
     const source = stage.kind === "video" ? video?.source : stage.kind === "camera" ? cameraSource : null;
     byId("chart-panel").hidden = !source || source.rows.length === 0;
     if (!source || byId("chart-panel").hidden) return;
-    if (nowMs - this.#chartMs < CHART_EVERY_MS) return;
+    if (nowMs - this.#chartMs < CHART_EVERY_MS) return this.invalidate();
     this.#chartMs = nowMs;
     const span = video
       ? { fromMs: 0, toMs: Math.max(video.durationMs, 1) }

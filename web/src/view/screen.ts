@@ -30,6 +30,11 @@ export class Screen {
     return this.video.hidden && this.#still === "none";
   }
 
+  /** Whether the boxes are to be drawn once more, though they are the same. */
+  get isFading(): boolean {
+    return this.overlay.isFading;
+  }
+
   /** Shows the video element instead of a still picture. */
   showVideo(): void {
     this.video.hidden = false;
