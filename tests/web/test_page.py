@@ -93,7 +93,7 @@ def test_the_camera_is_recognised(launch, server, mode, tmp_path):
         choose_mode(page, mode)
         start_camera(page)
         wait_for_text(page, "#status", "Running")
-        words = {"device": "Nothing is uploaded", "server": "are sent to this server"}
+        words = {"device": "No picture is uploaded", "server": "are sent to this server"}
         assert words[mode] in page.inner_text("#badge")
         page.click("#pause")
         wait_for_text(page, "#status", "^Paused.$")
@@ -292,7 +292,7 @@ def test_a_server_with_a_network_over_time_says_which_reading_it_knows(launch, s
         said = wait_for_text(page, "#message-text", ".")
         assert "in one way only: “as people would say it”" in said
         page.click("#remedies >> text=Recognise on this device")
-        wait_for_text(page, "#badge", "Nothing is uploaded")
+        wait_for_text(page, "#badge", "No picture is uploaded")
         wait_for_text(page, "#verdict", VERDICT.pattern)
 
 
@@ -479,6 +479,8 @@ def test_the_report_is_a_page_of_its_own(launch, tmp_path):
     with launch() as page:
         start_camera(page)
         page.click("#pause")
+        # Said before it is done: the table leaves the page.
+        assert "is sent there" in page.inner_text("#report-note")
         report = download(page, "[data-export=report]", tmp_path)
         page.on("dialog", lambda dialog: dialog.accept())
         page.goto(report.as_uri())
@@ -987,6 +989,9 @@ def test_the_exported_page_needs_no_server_but_any(launch, exported):
         page.click("[data-sample=photograph]")
         wait_for_text(page, "#status", "Recognised on this device")
         assert VERDICT.fullmatch(page.inner_text("#verdict"))
+        assert page.is_visible("#record-note")
+        assert page.is_hidden("#save-report")
+        assert page.is_hidden("#report-note")
         wait_until(page, KEPT)
         stop()
         page.reload()

@@ -56,7 +56,7 @@ export class Presenter {
     private readonly hasServer: boolean,
   ) {
     byId("places").hidden = !hasServer;
-    byId("save-report").hidden = !hasServer;
+    byId("save-report").hidden = byId("report-note").hidden = !hasServer;
     byId("api").hidden = !hasServer;
     new ResizeObserver(() => this.invalidate()).observe(byId("screen"));
     // A paused player shows another time after it was set to it; one that plays is looked at all the time.

@@ -19,7 +19,7 @@ export function steadyingNote(isOverTime: boolean, temporal: string, reading: st
 
 /** Where the pictures go. */
 export function badgeOf(mode: Mode, canRunHere: boolean): string {
-  if (mode === "device") return "Nothing is uploaded.";
+  if (mode === "device") return "No picture is uploaded.";
   if (canRunHere) return "Pictures are sent to this server, which keeps none.";
   return "This server has no face detector for browsers: pictures are sent to it. It keeps none.";
 }

@@ -1,5 +1,6 @@
 // What is to be seen of the state, on a page that is made up.
 
+import { readFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Engines } from "../../src/engines";
 import { Page } from "../../src/page";
@@ -39,8 +40,21 @@ class FakePlayer extends FakeElement {
   load() {}
 }
 
+let byId: (id: string) => FakeElement;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  byId = stubDocument();
+  vi.stubGlobal("MediaStream", class {});
+  vi.stubGlobal("navigator", {});
+});
+afterEach(() => {
+  vi.unstubAllGlobals();
+  vi.useRealTimers();
+});
+
 /** A page on whose stage is a video that the server has read. */
-async function withVideo(byId: (id: string) => FakeElement) {
+async function withVideo(hasServer = true) {
   const player = new FakePlayer();
   const screen = new Screen(
     player as unknown as HTMLVideoElement,
@@ -56,26 +70,13 @@ async function withVideo(byId: (id: string) => FakeElement) {
   const engines = { open: async () => recogniser, labels: async () => LABELS, close: () => {} };
   const changed = () => presenter.invalidate();
   const page = new Page(engines as unknown as Engines, screen, changed, ELSEWHERE, "server");
-  const presenter: Presenter = new Presenter(page, screen, true);
+  const presenter: Presenter = new Presenter(page, screen, hasServer);
   page.dispatch({ type: "open-files", files: [new File(["x"], "a.mp4", { type: "video/mp4" })] });
   await vi.advanceTimersByTimeAsync(5000);
-  return player;
+  return { player, page };
 }
 
 describe("a video that is paused", () => {
-  let byId: (id: string) => FakeElement;
-
-  beforeEach(() => {
-    vi.useFakeTimers();
-    byId = stubDocument();
-    vi.stubGlobal("MediaStream", class {});
-    vi.stubGlobal("navigator", {});
-  });
-  afterEach(() => {
-    vi.unstubAllGlobals();
-    vi.useRealTimers();
-  });
-
   const seek = async (player: FakePlayer, time: number, forMs = 5000) => {
     player.currentTime = time;
     player.dispatchEvent(new Event("seeked"));
@@ -89,7 +90,7 @@ describe("a video that is paused", () => {
   });
 
   it("is followed to every time that its player is set to", async () => {
-    const player = await withVideo(byId);
+    const { player } = await withVideo();
     const first = { boxes: [{ x: 0, opacity: 1 }], verdict: "Happy 90%", clock: "0:00 / 0:03", cursor: 0 };
     expect(shown()).toEqual(first);
     await seek(player, 2.4);
@@ -103,7 +104,7 @@ describe("a video that is paused", () => {
   });
 
   it("shows the faces of one time only, however fast its player is set to several", async () => {
-    const player = await withVideo(byId);
+    const { player } = await withVideo();
     for (const time of [1.5, 0.5, 2.5, 0.5, 1.5]) await seek(player, time, 16);
     await seek(player, 2.4);
     expect(shown()).toMatchObject({ boxes: [{ x: 400, opacity: 1 }], verdict: "Sad 90%" });
@@ -113,5 +114,22 @@ describe("a video that is paused", () => {
     expect(shown().cursor).toBeCloseTo(0.9);
     // Nothing is drawn for nothing.
     expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
+describe("what leaves this device", () => {
+  const html = readFileSync(new URL("../../index.html", import.meta.url), "utf8");
+  const [, note] = /id="report-note">(.*)</.exec(html)!;
+
+  it.each([true, false])("is said before it does (with a server: %s)", async (hasServer) => {
+    const { page } = await withVideo(hasServer);
+    expect(byId("badge").textContent).toContain("are sent to this server");
+    page.dispatch({ type: "set-mode", mode: "device" });
+    await vi.advanceTimersByTimeAsync(5000);
+    // The table of a report does.
+    expect(byId("badge").textContent).toBe("No picture is uploaded.");
+    expect(note).toContain("the table, with the files' names, is sent there");
+    expect(byId("report-note").hidden).toBe(!hasServer);
+    expect(byId("save-report").hidden).toBe(!hasServer);
   });
 });
