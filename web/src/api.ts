@@ -22,6 +22,9 @@ export class Unavailable extends UserError {
   }
 }
 
+/** The server does not take what was sent: sent again, it would get the same answer. */
+export class NotTaken extends UserError {}
+
 /** The server wants a token, and the user gives none. */
 export class TokenWanted extends UserError {
   constructor() {
@@ -151,6 +154,11 @@ export const PHOTO_MS = 300_000;
 /** and where a video is sent. */
 export const VIDEO_MS = 3_600_000;
 
+// Too many requests, or a server that is starting, busy or behind one that is.
+const UNAVAILABLE: readonly number[] = [429, 502, 503, 504];
+// Too large, of another type, or unreadable.
+const NOT_TAKEN: readonly number[] = [413, 415, 422];
+
 const REFUSED = Symbol("a token is wanted");
 
 // Where the browser has no storage (no HTTPS, a private window), nothing is kept.
@@ -249,12 +257,13 @@ async function readJson<Answer>(response: Response, alive: () => void): Promise<
 async function explain(response: Response): Promise<UserError> {
   const retry = response.headers.get("Retry-After");
   const advice = retry ? `Try again in ${retry} s.` : "";
-  // Too many requests, or a server that is starting, busy or behind one that is.
-  const Kind = [429, 502, 503, 504].includes(response.status) ? Unavailable : UserError;
+  const isNotTaken = NOT_TAKEN.includes(response.status);
+  const Kind = isNotTaken ? NotTaken : UNAVAILABLE.includes(response.status) ? Unavailable : UserError;
+  const remedies: readonly Remedy[] = [isNotTaken ? "use-device" : "retry"];
   try {
     const problem = (await response.json()) as { title: string; detail: string };
-    return new Kind(`${problem.title}. ${problem.detail}`, advice, ["retry"]);
+    return new Kind(`${problem.title}. ${problem.detail}`, advice, remedies);
   } catch {
-    return new Kind(`The server answered with status ${response.status}.`, advice, ["retry"]);
+    return new Kind(`The server answered with status ${response.status}.`, advice, remedies);
   }
 }

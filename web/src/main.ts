@@ -5,12 +5,13 @@ import { askToken, askWhether } from "./dialogs";
 import { Engines } from "./engines";
 import type { Event } from "./machine";
 import { Page, problemOf } from "./page";
+import { makeReport } from "./record/report";
 import { fileName, save } from "./record/save";
 import { toCsv, toJson } from "./record/table";
 import { openSample, showSamples } from "./samples";
 import { keepUpToDate } from "./service_worker_client";
 import { listCameras, otherCamera } from "./sources/camera";
-import type { Mode, Remedy } from "./types";
+import { type Mode, type Remedy, UserError } from "./types";
 import { byId } from "./view/elements";
 import { Overlay } from "./view/overlay";
 import { Presenter } from "./view/presenter";
@@ -132,11 +133,10 @@ async function saveRecord(kind: string): Promise<void> {
     if (kind === "json") {
       save(new Blob([toJson(sources, page.labels)], { type: "application/json" }), fileName("json"));
     }
-    if (kind === "report") save(await api.postCsv("v1/reports", csv), fileName("html"));
+    if (kind === "report") save(await makeReport(api, csv), fileName("html"));
     else page.record.markSaved();
   } catch (error) {
-    // Trying again is to save again, not to recognise again.
-    complain(error, kind === "report" ? ["save-report"] : []);
+    complain(error, error instanceof UserError ? error.remedies : []);
   }
 }
 

@@ -69,6 +69,12 @@ describe("the server's API", () => {
     expect(asked.map((why, i) => why.includes(words[i]!))).toEqual([true, true, true]);
   });
 
+  it.each([413, 415, 422])("is not offered once more what it does not take (%i)", async (status) => {
+    vi.stubGlobal("fetch", async () => json({ title: "Not this", detail: "It is wrong." }, status));
+    const sent = new Api(async () => null).json("v1/images", { method: "POST" });
+    await expect(sent).rejects.toMatchObject({ message: "Not this. It is wrong.", remedies: ["use-device"] });
+  });
+
   it("gives up an answer of which no more comes", async () => {
     const broken = (_: URL, { signal }: RequestInit) => {
       const response = slowly('{"ok":1}', 10, true);
