@@ -5,6 +5,7 @@ import json
 import os
 import struct
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -14,10 +15,10 @@ import pytest
 
 pytest.importorskip("pyarrow", reason="needs mien[batch]")
 
-from mien.batch.folder import BatchFolder
+from mien.batch.folder import BatchFolder, sources_schema, summary_schema
 from mien.batch.report import batch_page, write_batch_report
 from mien.batch.sources import find_sources
-from mien.batch.worker import PIECE_BYTES, BatchWorker, SourceResult, WorkerSetup
+from mien.batch.worker import PIECE_BYTES, BatchWorker, SourceResult, WorkerSetup, part_schema
 from mien.core.artifact import load_artifact
 from mien.core.errors import DataError, OutputError
 from mien.core.labels import EMOTIONS
@@ -50,6 +51,16 @@ def worker():
     worker = BatchWorker(setup)
     yield worker
     worker.close()
+
+
+@pytest.mark.parametrize(
+    "schema_of", [sources_schema, summary_schema, partial(part_schema, temporal=True)]
+)
+def test_labels_that_are_called_as_columns_have_columns_of_their_own(schema_of):
+    labels = {*schema_of(("a", "b")).names, "kind"}
+    columns = schema_of(tuple(labels)).names
+    assert len(set(columns)) == len(columns)
+    assert "label_kind" in columns
 
 
 @pytest.fixture

@@ -47,6 +47,8 @@ def test_a_folder_gives_its_pictures_and_videos_and_says_what_it_passed_over(fol
         ("in/**/*.jpg", ["in/more/c.jpg"]),
         ("in/m*", ["in/more/c.jpg"]),
         ("in/**", ["in/a.png", "in/b.MP4", "in/more/c.jpg"]),
+        ("in/**/*", ["in/a.png", "in/b.MP4", "in/more/c.jpg"]),
+        ("**/m*", ["in/more/c.jpg"]),
     ],
 )
 def test_a_pattern_gives_what_it_matches(folder, pattern, expected):
@@ -254,6 +256,10 @@ def test_an_object_store_is_listed_and_its_secrets_stand_in_no_table(bucket):
         ("study/more/*.mp4", ["s3://faces/study/more/b.mp4"]),
         ("study/*.jpg", ["s3://faces/study/more/c d.jpg"]),
         ("study/a.png", ["s3://faces/study/a.png"]),
+        ("study/**/*.png", ["s3://faces/study/a.png"]),
+        ("**/b.mp4", ["s3://faces/study/more/b.mp4"]),
+        ("study/*/b.mp4", ["s3://faces/study/more/b.mp4"]),
+        ("study/more/c *.jpg", ["s3://faces/study/more/c d.jpg"]),
     ],
 )
 def test_patterns_and_single_objects_of_an_object_store(bucket, path, expected):

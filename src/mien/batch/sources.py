@@ -184,6 +184,8 @@ def _of_input(text: str) -> Iterator[BatchSource | str]:
 def _of_pattern(pattern: str) -> Iterator[BatchSource | str]:
     parts = Path(pattern).parts
     first = next(number for number, part in enumerate(parts) if _GLOB.search(part))
+    # These give the files of all folders already.
+    gives_all = parts[-1] == "**" or parts[-2:] == ("**", "*")
     matching = set(_matching(os.path.join("", *parts[:first]), parts[first:]))  # noqa: PTH118
     found = sorted(matching, key=natural_order)
     if not found:
@@ -192,8 +194,7 @@ def _of_pattern(pattern: str) -> Iterator[BatchSource | str]:
         )
     for path in found:
         if Path(path).is_dir():
-            # `**` gives the folders and all that is in them.
-            if "**" not in pattern:
+            if not gives_all:
                 yield from _of_folder(path)
         elif _kind_of(path) is None:
             yield path
@@ -370,8 +371,9 @@ def _of_uri(uri: str) -> Iterator[BatchSource | str]:
         if info.type == FileType.File:
             yield _of_info(base, path, info, is_named=True)
             return
+        matches = re.compile(pattern or ".*", re.DOTALL).fullmatch
         for each in filesystem.get_file_info(FileSelector(path, recursive=True)):
-            if each.type != FileType.File or not _matches(each.path, pattern):
+            if each.type != FileType.File or not matches(_below(path, each)):
                 continue
             source = _of_info(base, path, each)
             yield source if _kind_of(each.base_name) else source.name
@@ -382,7 +384,7 @@ def _of_uri(uri: str) -> Iterator[BatchSource | str]:
 def _of_info(base: str, base_path: str, info: Any, *, is_named: bool = False) -> BatchSource:
     parts = urlsplit(base)
     # The names of objects may hold what stands for something else in an address.
-    below = "" if is_named else quote(info.path[len(base_path.rstrip("/")) :])
+    below = "" if is_named else quote(f"/{_below(base_path, info)}")
     location = urlunsplit(parts._replace(path=parts.path.rstrip("/") + below))
     kind = _kind_by_suffix(info.base_name) or "video"
     name = table_name(unquote(without_secrets(location)))
@@ -390,19 +392,26 @@ def _of_info(base: str, base_path: str, info: Any, *, is_named: bool = False) ->
 
 
 def _split_pattern(uri: str) -> tuple[str, str | None]:
-    """An address up to the first folder that has a pattern in its name, and the pattern."""
+    """An address up to the first folder that has a pattern in its name, and the pattern below it.
+
+    The latter as a regular expression: `*` stands for anything, also across folders, and `**/` for
+    any folders or none.
+    """
     scheme, _, rest = uri.partition("://")
     rest, mark, query = rest.partition("?") if _has_options(rest) else (rest, "", "")
     found = _GLOB.search(rest)
     if found is None:
         return uri, None
     base = rest[: rest.rfind("/", 0, found.start())]
-    return f"{scheme}://{base}{mark}{query}", "*" + rest[len(base) :]
+    folders = "\0"  # no character of a name
+    below = fnmatch.translate(unquote(rest[len(base) + 1 :]).replace("**/", folders))
+    return f"{scheme}://{base}{mark}{query}", below.replace(folders, "(?:.*/)?")
 
 
 def _has_options(rest: str) -> bool:
     return "?" in rest and "=" in rest.rpartition("?")[2]
 
 
-def _matches(path: str, pattern: str | None) -> bool:
-    return pattern is None or fnmatch.fnmatchcase(path, pattern)
+def _below(base_path: str, info: Any) -> str:
+    """The path of an object below a folder."""
+    return str(info.path[len(base_path.rstrip("/")) :]).lstrip("/")

@@ -59,6 +59,14 @@ _RAW_PREFIX = "raw_"  # before a label: the face's last classification, before s
 _WHOLE_PREFIX = "whole_"  # before a label: what the person showed so far, by a temporal network
 _LABEL_PREFIX = "label_"  # before a label that is named as another column is
 _TAKEN = frozenset((*_BEFORE_LABELS, SMOOTH_COLUMN, *TEXT_COLUMNS, *TRUTH_COLUMNS, *ANGLE_COLUMNS))
+# Columns of a batch's tables. Records of earlier versions may have labels of these names.
+_TAKEN_IN_A_BATCH = frozenset(
+    (
+        *("source", "source_sha256", "kind", "state", "size_bytes", "frames", "faces"),
+        *("duration_ms", "seconds", "frames_with_faces", "people", "seen_ms", "uncertain_share"),
+        *("mien_version", "artifact_sha256"),
+    )
+)
 # What a spreadsheet takes for the beginning of a formula; an apostrophe before it makes it a text.
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 _NEUTRALISED = re.compile(r"'+[=+\-@\t\r]")
@@ -243,7 +251,9 @@ def parse_row(row: Mapping[str, Any], where: str) -> FaceEmotion:
 @lru_cache(8)
 def _label_columns(labels: tuple[str, ...], prefix: str) -> tuple[str, ...]:
     def column(label: str) -> str:
-        is_taken = label in _TAKEN or label.startswith((_RAW_PREFIX, _WHOLE_PREFIX, _LABEL_PREFIX))
+        is_taken = label in _TAKEN | _TAKEN_IN_A_BATCH or label.startswith(
+            (_RAW_PREFIX, _WHOLE_PREFIX, _LABEL_PREFIX)
+        )
         return prefix + (_LABEL_PREFIX if is_taken else "") + label
 
     return tuple(map(column, labels))
