@@ -281,6 +281,17 @@ def test_an_unknown_provider_is_named(tmp_path, brightness_network):
         mien.Recognizer(artifact, detector="haar", provider="tpu")
 
 
+@pytest.mark.filterwarnings("ignore:Specified provider:UserWarning")
+def test_a_provider_that_does_not_start_is_not_the_cpu_by_stealth(
+    tmp_path, brightness_network, monkeypatch
+):
+    artifact = brightness_network(tmp_path / "emotion.onnx")
+    known = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: known)
+    with pytest.raises(SettingError, match="The provider 'cuda' does not start"):
+        mien.Recognizer(artifact, detector="haar", provider="cuda")
+
+
 def test_the_reading_is_chosen_by_name(tmp_path, two_headed, two_headed_network, astronaut_bgr):
     artifact = two_headed(tmp_path / "emotion.onnx")
     write_artifact(two_headed_network().SerializeToString(), artifact)

@@ -23,6 +23,7 @@ from mien.batch.schedule import Task
 from mien.batch.worker import PartReply, WorkerSetup
 from mien.core.cores import usable_cores
 from mien.core.errors import MissingExtraError, SettingError
+from mien.core.session import runs_on_gpu
 from mien.core.signals import signals_held_back
 from mien.core.temporary import temporary_folder
 
@@ -106,9 +107,14 @@ class Cluster:
             self._join(stack)
             if self._actors is None:
                 self.size = max(int(self._ray.cluster_resources().get("CPU", 1)), 1)
+                if self._address != "local":
+                    self._remark(
+                        f"The cluster has {self.size} cores now: so many workers; --actors says "
+                        "how many where more machines are to come."
+                    )
             self._class = self._ray.remote(
                 num_cpus=1,
-                num_gpus=0 if self._setup.provider == "cpu" else 1,
+                num_gpus=int(runs_on_gpu(self._setup.provider)),
                 max_restarts=0,
                 max_task_retries=0,
             )(Actor)

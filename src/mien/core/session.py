@@ -14,6 +14,8 @@ _EXTERNAL_DATA = "External data path"
 _EXTERNAL_FOLDER_KEY = "session.model_external_initializers_file_folder_path"
 _NOWHERE = "/dev/null/mien opens no other file"
 _WARNING, _ERROR = 2, 3  # ONNX Runtime's levels of logging
+_PROVIDER = "ExecutionProvider"
+_ON_GPU = frozenset({"cuda", "tensorrt", "nvtensorrtrtx", "rocm", "migraphx"})
 
 
 def open_session(
@@ -36,8 +38,8 @@ def open_session(
 
     Raises:
         ModelError: if it is no such network.
-        SettingError: if ONNX Runtime has no such provider, or the threads are no whole number from
-            1.
+        SettingError: if ONNX Runtime has no such provider or it does not start, or the threads are
+            no whole number from 1.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = _thread_count(threads)
@@ -52,7 +54,7 @@ def open_session(
         options.add_session_config_entry(_EXTERNAL_FOLDER_KEY, _NOWHERE)
     providers = [_provider(provider)]
     try:
-        return onnxruntime.InferenceSession(model, options, providers=providers)
+        session = onnxruntime.InferenceSession(model, options, providers=providers)
     except Exception as error:  # ONNX Runtime's own errors share no narrower base.
         if isinstance(model, bytes) and (_EXTERNAL_DATA in str(error) or _NOWHERE in str(error)):
             raise ModelError(
@@ -66,6 +68,22 @@ def open_session(
         raise ModelError(
             f"ONNX Runtime {onnxruntime.__version__} cannot open {name}: {error}.{advice}"
         ) from error
+    if session.get_providers()[:1] != providers:
+        # It goes on with the CPU, with a warning at most.
+        raise SettingError(
+            f"The provider {provider!r} does not start: ONNX Runtime says above why, perhaps that "
+            "a library of it is missing. Install what it needs, or leave the provider out."
+        )
+    return session
+
+
+def runs_on_gpu(provider: str) -> bool:
+    """Whether a provider, by any name that `open_session` takes, wants a GPU of its own."""
+    return _plain(provider) in _ON_GPU
+
+
+def _plain(provider: str) -> str:
+    return provider.removesuffix(_PROVIDER).lower()
 
 
 def _thread_count(threads: int | None) -> int:
@@ -87,11 +105,10 @@ def _provider(name: str) -> str:
     """Return ONNX Runtime's own name of a provider: `CPUExecutionProvider` of `cpu`."""
     if not isinstance(name, str):
         raise SettingError(f"Found the provider {name!r}; expected its name, such as 'cpu'.")
-    suffix = "ExecutionProvider"
     available: dict[str, str] = {
-        full.removesuffix(suffix).lower(): full for full in onnxruntime.get_available_providers()
+        _plain(full): full for full in onnxruntime.get_available_providers()
     }
-    full = available.get(name.removesuffix(suffix).lower())
+    full = available.get(_plain(name))
     if full is None:
         raise SettingError(
             f"This ONNX Runtime has no provider {name!r}: expected {', '.join(available)}. Others "
