@@ -81,6 +81,13 @@ def test_one_unreadable_file_is_one_error_row_and_the_rest_goes_on(
     assert noted == "Passed over 1 file without a picture's name: notes.txt.\n"
 
 
+def test_a_picture_that_is_named_twice_is_recognised_once(recognizer, folder, tmp_path):
+    table = tmp_path / "table.csv"
+    twice = [folder / "b.tif", folder / "more", folder / "more" / ".." / "b.tif", folder / "more"]
+    run_pictures(twice, recognizer, PictureOutputs(csv=table), QualityGate())
+    assert [Path(row["path"]).name for row in rows_of(table)] == ["b.tif", "a, colour.png"]
+
+
 def test_numbered_pictures_are_rows_in_the_order_of_their_numbers(recognizer, folder, tmp_path):
     face = cv2.imread(str(folder / "b.tif"))
     numbered = tmp_path / "numbered"

@@ -144,7 +144,12 @@ def _files_of(
 ) -> tuple[list[Path], list[Path], list[OSError]]:
     """The pictures, the other files of the folders, and why folders could not be listed."""
     failures: list[OSError] = []
-    files = [file for path in paths for file in _files_under(path, copies_folder, failures.append)]
+    found = (file for path in paths for file in _files_under(path, copies_folder, failures.append))
+    once: dict[str, Path] = {}
+    for file in found:
+        # A folder and one of its files may both be named; resolve() would follow links.
+        once.setdefault(os.path.abspath(file), file)  # noqa: PTH100
+    files = list(once.values())
     unlisted = [each for each in failures if not _is_within(Path(each.filename), copies_folder)]
     # What is named by itself may be called anything.
     pictures = [file for file in files if is_picture(file) or file in paths]
