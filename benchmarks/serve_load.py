@@ -255,7 +255,10 @@ async def stream(frame: bytes, pace_s: float, tally: Round, number: int) -> None
                 await connection.recv()
                 await exchange(connection, frame, pace_s, tally)
         except websockets.InvalidStatus as refused:
-            tally.statuses[refused.response.status_code] += 1
+            status, headers = refused.response.status_code, refused.response.headers
+            tally.statuses[status] += 1
+            if status not in REFUSALS or "Retry-After" not in headers:
+                tally.errors[f"{status} without a reason"] += 1
             await asyncio.sleep(1)
         except (OSError, websockets.ConnectionClosed) as error:
             tally.errors[type(error).__name__] += 1
@@ -319,7 +322,8 @@ async def ask_steadily(request: bytes, tally: Round) -> None:
         sent_s = time.perf_counter()
         status, _ = await connection.upload(request)
         tally.statuses[status] += 1
-        tally.note(sent_s)
+        if status == 200:
+            tally.note(sent_s)
         await asyncio.sleep(0.1)
     connection.close()
 
