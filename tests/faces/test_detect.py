@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+import mien
 from mien.core.errors import MissingExtraError, ModelError, SettingError
 from mien.faces import models, mtcnn
 from mien.faces.detect import HaarDetector, make_detector
@@ -93,6 +94,14 @@ def test_auto_is_haar_where_there_is_no_file():
 def test_an_unknown_detector_is_named():
     with pytest.raises(SettingError, match=r"'mtccn': expected auto, yunet, haar"):
         make_detector("mtccn")
+
+
+@pytest.mark.usefixtures("without_yunet")
+def test_nothing_is_fetched_by_a_constructor(monkeypatch, astronaut_bgr):
+    monkeypatch.setattr(models, "_fetch_in_time", lambda: pytest.fail("YuNet was fetched."))
+    mien.Recognizer()
+    for _ in mien.stream(astronaut_bgr):
+        pass
 
 
 @pytest.mark.usefixtures("without_yunet")

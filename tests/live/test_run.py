@@ -413,6 +413,27 @@ def test_opencv_without_windows_has_no_display(monkeypatch):
     assert not has_display()
 
 
+def test_without_a_display_the_annotated_video_is_written(
+    recognizer, in_empty_folder, astronaut_bgr, write_video, monkeypatch, capsys
+):
+    monkeypatch.setattr("mien.live.run.has_display", lambda: False)
+    source = write_video(in_empty_folder / "clip.mp4", [astronaut_bgr] * 3)
+    run_live(source, recognizer, say=print)
+    assert "No display: there will be no window." in capsys.readouterr().out
+    assert frame_counts(in_empty_folder / "results" / "live") == [3]
+
+
+def test_blur_leaves_no_face_to_recognise(recognizer, in_empty_folder, astronaut_bgr, write_video):
+    sharpness = []
+    for name, blur in (("clear", False), ("blurred", True)):
+        source = write_video(in_empty_folder / f"{name}.mp4", [astronaut_bgr] * 3)
+        run_live(source, recognizer, window=False, say=print, outputs=LiveOutputs(blur=blur))
+        with open_frames(Path(f"results/live/{name}_annotated.mp4")) as frames:
+            *_, last = (frame.image_bgr for frame in frames)
+        sharpness.append(cv2.Laplacian(last[80:160, 190:260], cv2.CV_64F).var())
+    assert sharpness[1] < sharpness[0] / 10
+
+
 # X11's, macOS' and Windows' codes of the arrows to the left and up: their low bytes say Q and R.
 @pytest.mark.parametrize("arrows", [(0xFF51, 0xFF52), (0xF702, 0xF700), (0x250000, 0x260000)])
 def test_arrows_neither_quit_nor_record(recognizer, in_empty_folder, screen, arrows):

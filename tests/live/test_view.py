@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -8,6 +9,8 @@ from mien.core.types import Box, FaceEmotion
 from mien.engine.pipeline import FrameFaces
 from mien.live.recording import Recording
 from mien.live.view import View
+from mien.media.colours import COLOURS
+from mien.media.draw import draw_bars
 from mien.media.frames import Frame, open_frames
 from mien.record.read import read_record
 
@@ -86,10 +89,27 @@ def test_a_recording_holds_what_came_between_two_presses(tmp_path):
 
 
 def test_no_neighbours_bars_lie_on_a_label():
+    faces = tuple(
+        replace(face(number, 0), box=Box(x, y, 80.0, 90.0))
+        for number, (x, y) in enumerate(((100.0, 150.0), (210.0, 310.0)), start=1)
+    )
+
+    def picture(view):
+        image = np.full((540, 960, 3), 255, np.uint8)
+        view.annotate(image, faces)
+        return image
+
     view = View()
-    close = (face(1, 20), face(2, 150))
-    plain = drawn(view, close)
-    view.press("b", close)
-    label = np.s_[34:58, 152:250]  # of the second face, where the bars of the first one are
-    assert (plain[label] != 255).any()
-    np.testing.assert_array_equal(drawn(view, close)[label], plain[label])
+    plain = picture(view)
+    tile = (plain[270:306, 205:] == COLOURS["happy"]).all(axis=2)
+    rows, columns = np.flatnonzero(tile.any(axis=1)), np.flatnonzero(tile.any(axis=0))
+    place = np.s_[270 + rows[0] : 271 + rows[-1], 205 + columns[0] : 206 + columns[-1]]
+    bars = np.full_like(plain, 255)
+    panel = draw_bars(bars, faces[0], [each.box for each in faces])
+    # Where the bars alone would be, the label of the other face is.
+    under = np.zeros(plain.shape[:2], bool)
+    under[place] = True
+    assert (bars[under] != 255).any(), panel
+    view.press("b", faces)
+    both = picture(view)
+    assert cv2.matchTemplate(both, plain[place], cv2.TM_SQDIFF).min() == 0

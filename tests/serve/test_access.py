@@ -132,7 +132,13 @@ def test_every_answer_carries_the_security_headers(client_of, monkeypatch, caplo
         assert headers["access-control-allow-origin"] == "https://app.example"
         assert headers["cache-control"] in ("no-store", "no-cache")
         assert "'wasm-unsafe-eval'" in headers["content-security-policy"]
-        assert "script-src 'self' 'wasm-unsafe-eval';" in headers["content-security-policy"]
+        assert {
+            "default-src 'none'",
+            "script-src 'self' 'wasm-unsafe-eval'",
+            "connect-src 'self'",
+            "form-action 'none'",
+            "frame-ancestors 'none'",
+        } <= set(headers["content-security-policy"].split("; "))
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["cross-origin-opener-policy"] == "same-origin"
         assert headers["cross-origin-embedder-policy"] == "require-corp"
