@@ -383,20 +383,19 @@ def _faces(
     """
     dataset = load_dataset(data)
     scored = faces_to_score(dataset)
+    labels = np.asarray(scored.labels, np.int64)
     beside = data.parent / "fer2013new.csv"
     # A few hundred of FER2013's training faces are copies of test faces.
     if scored.known_test_faces <= LARGEST_TEST_PART * len(scored.labels):
         if not is_trained_on(dataset, data, run):
             if (told := told_of_training_faces(scored, run)) is not None:
                 remark(told)
-            labels = np.asarray(scored.labels, np.int64)
             return LabelledFaces(scored.faces_u8, labels, votes=None, source=data), None
         faces = load_faces_or_clips(data, beside)
         assert isinstance(faces, LabelledFaces)
         _, validation = split_faces(faces, experiment.split)
         return held_out_faces(faces, experiment.split) or validation, None
     of_test = votes_for_test(scored, load_votes(beside)) if beside.is_file() else None
-    labels = np.asarray(scored.labels, np.int64)
     return LabelledFaces(scored.faces_u8, labels, of_test), scored.test_rows
 
 
