@@ -298,11 +298,16 @@ def _write_browser_video(path, times_ms):
     return path
 
 
-def _write_brightness_network(path, *, sharpness=40.0, temperature=1.0):
-    """Write an artifact whose logits fall with the squared distance to each level."""
+def _write_brightness_network(path, *, sharpness=40.0, temperature=1.0, columns=48):
+    """Write an artifact whose logits fall with the squared distance to each level.
+
+    The brightness is that of so many columns of pixels, from the left.
+    """
     from onnx import TensorProto, helper, numpy_helper
 
-    weights = np.repeat(2 * sharpness * LEVELS[None] / 2304, 2304, axis=0).astype(np.float32)
+    seen = np.zeros((48, 48, 1))
+    seen[:, :columns] = 1 / (48 * columns)
+    weights = (2 * sharpness * LEVELS * seen.reshape(2304, 1)).astype(np.float32)
     bias = (-sharpness * LEVELS**2).astype(np.float32)
     graph = helper.make_graph(
         [

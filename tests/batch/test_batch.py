@@ -176,6 +176,8 @@ def run_and_kill(words, what, *, parts, out, wait_s=0.0):
                     os.kill(victims[0], signal.SIGKILL)
                 break
         time.sleep(0.02)
+    else:
+        pytest.fail(f"It ended before anything of it was killed: {process.stdout.read()}")
     said = process.communicate(timeout=200)[0]
     return process.returncode, said
 

@@ -174,11 +174,20 @@ def test_a_full_disk_is_told_and_what_was_done_stays(inputs, worker, tmp_path, f
     (inputs / "a.png").unlink()
     with full_disk(100), refused:
         work(out, inputs, worker, redo=True)
-    with full_disk(100), refused:
-        work(out, inputs, worker, asked=ASKED | {"reading": "labels"}, redo=True)
+    assert rows_of(out) == before
     with full_disk(0), refused:
         work(tmp_path / "new", inputs, worker)
-    assert [row for row in rows_of(out) if row not in before] == []
+
+
+def test_a_full_disk_leaves_no_row_that_other_options_made(inputs, worker, tmp_path, full_disk):
+    out = tmp_path / "out"
+    work(out, inputs, worker)
+    asked = ASKED | {"reading": "labels"}
+    with full_disk(100), pytest.raises(OutputError, match=r"cannot be written.*: File too large"):
+        work(out, inputs, worker, asked=asked, redo=True)
+    assert rows_of(out) == []
+    # Neither the old options nor the new ones are taken for done.
+    assert len(work(out, inputs, worker, asked=asked, redo=True)) == 4
 
 
 def test_a_file_that_was_only_touched_has_not_changed(inputs, worker, tmp_path):

@@ -9,6 +9,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+from onnxruntime import InferenceSession
 
 pytest.importorskip("sklearn", reason="needs mien[train]")
 plt = pytest.importorskip("matplotlib.pyplot", reason="needs mien[train]")
@@ -111,6 +112,30 @@ def test_mirroring_changes_nothing_for_a_network_that_sees_brightness_only():
     run("evaluate", "--model", "net/emotion.onnx", "--data", "data/mine.csv")
     scores = read_metrics("results/evaluation")["test"]
     assert scores["flip_averaged"] == scores["plain"]
+
+
+def test_the_flip_averaged_figure_is_of_the_mean_with_the_mirror_image(
+    brightness_network, faces_of
+):
+    """Of a network that sees the left half only, on faces whose halves say two things."""
+    network = brightness_network(Path("net/emotion.onnx"), columns=24)
+    faces = faces_of(LABELS, noise=0.06)
+    faces[:, :, 24:] = faces_of(np.roll(LABELS, 1), noise=0.06)[:, :, 24:]
+    write_csv(Dataset(faces, LABELS, None, Path()), Path("data/mine.csv"))
+    run("evaluate", "--model", "net/emotion.onnx", "--data", "data/mine.csv")
+    scores = read_metrics("results/evaluation")["test"]
+
+    session = InferenceSession(network.onnx_path)
+    shares = [
+        session.run(None, {"faces": (side / np.float32(255))[..., None]})[0]
+        for side in (faces, faces[:, :, ::-1])
+    ]
+    plain, averaged = (
+        scores[name]["whole"]["accuracy"]["correct"] for name in ("plain", "flip_averaged")
+    )
+    assert plain == np.sum(shares[0].argmax(axis=1) == LABELS)
+    assert averaged == np.sum(np.add(*shares).argmax(axis=1) == LABELS)
+    assert averaged < plain
 
 
 def test_test_faces_of_fer2013_are_split_and_every_network_is_counted_once(

@@ -151,10 +151,10 @@ class Server:
         except urllib.error.HTTPError as error:
             return error.code, error.headers, error.read()
 
-    def upload(self, video):
+    def upload(self, video, name="a.mp4"):
         boundary = uuid4().hex
-        head = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="a.mp4"\r\n'
-        body = head.encode() + b"\r\n" + video + f"\r\n--{boundary}--\r\n".encode()
+        head = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{name}"'
+        body = head.encode() + b"\r\n\r\n" + video + f"\r\n--{boundary}--\r\n".encode()
         kind = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
         status, _, answer = self.ask("/v1/videos", "POST", body, kind)
         assert status == 202, answer

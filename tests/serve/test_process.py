@@ -19,20 +19,33 @@ pytest.importorskip("websockets", reason="needs mien[serve]")
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
+from mien.core.labels import EMOTIONS
 from mien.serve.metrics import _forget_dead_workers
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and files without a name")
 
 
-def test_told_to_stop_it_finishes_and_logs_no_secret(start, video_of):
+def test_told_to_stop_it_finishes_and_logs_no_secret(start, video_of, astronaut_jpeg):
     server = start()
-    job = server.upload(video_of(10))
+    job = server.upload(video_of(10), "holiday.mp4")
     server.wait_for(job, "running", "done")
+    server.ask(f"/no/such/{job}?who=anna")
+    with connect(
+        f"ws://127.0.0.1:{server.port}/v1/stream?reading=labels", compression=None
+    ) as stream:
+        stream.recv()
+        stream.send(astronaut_jpeg)
+        assert json.loads(stream.recv())["faces"]
     code, log = server.stop()
     assert code == 0
     assert "POST /v1/videos 202" in log
+    assert "GET other 404" in log
+    assert "WebSocket /v1/stream 101" in log
     assert "Traceback" not in log
-    assert job not in log
+    # The greeting names the address to listen on.
+    lines = "\n".join(line for line in log.splitlines() if "http://" not in line)
+    for secret in (job, "holiday", "anna", "reading", "127.0.0.1", *EMOTIONS):
+        assert secret not in lines
     again = start()
     assert again.job(job)["state"] == "done"
     assert again.ask(f"/v1/videos/{job}/result")[0] == 200

@@ -291,7 +291,9 @@ def test_a_run_killed_in_mid_epoch_ends_like_an_uninterrupted_one(
     run, logs = tmp_path / "run", tmp_path / "logs"
     for folder in (run, logs):
         shutil.copytree(killed / folder.name, folder)
-    train_toy(recipe, faces, run, logs)
+    said: list[str] = []
+    train_toy(recipe, faces, run, logs, said.append)
+    assert any(line.startswith("going on after epoch ") for line in said)
 
     resumed, whole = read_history(run), read_history(uninterrupted / "run")
     assert resumed["epoch"] == whole["epoch"]

@@ -178,7 +178,9 @@ def stopped(workplace, tmp_path_factory):
 
 def test_a_stopped_run_goes_on_and_ends_like_another(workplace, whole, stopped, tmp_path):
     shutil.copytree(stopped, tmp_path / "run")
-    train(workplace, workplace / "train.csv", tmp_path / "run")
+    said = []
+    train(workplace, workplace / "train.csv", tmp_path / "run", said.append)
+    assert any(line.startswith("going on after epoch 2") for line in said)
     # What has its network counts as finished: whoever is killed before has no figures to miss.
     written = [tmp_path / "run" / name for name in ("metrics.json", "final_emotion_model.keras")]
     assert written == sorted(written, key=lambda path: path.stat().st_mtime_ns)

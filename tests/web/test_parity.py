@@ -1,6 +1,7 @@
 """What the page computes, against Python: the same pixels, probabilities and averages."""
 
 import mimetypes
+import re
 import shutil
 import subprocess
 from dataclasses import asdict, astuple
@@ -19,6 +20,7 @@ from mien.faces.crop import crop_faces
 from mien.faces.detect import FRAMINGS
 from mien.faces.gate import Quality, measure_quality
 from mien.faces.reduce import reduce_picture
+from mien.media.source import VIDEO_SUFFIXES
 
 HAS_WEBGPU = """async () =>
     "Suspending" in WebAssembly && Boolean(await navigator.gpu?.requestAdapter())"""
@@ -52,6 +54,16 @@ def parity_page(tmp_path_factory, web_folder, launch_browser, crowd_bgr, foreign
         page.wait_for_function("window.parity")
         page.folder = files
         yield page
+
+
+def test_the_page_knows_a_video_by_the_same_names(web_folder):
+    code = (web_folder / "src" / "machine.ts").read_text(encoding="utf-8")
+    (pattern,) = re.findall(r"^const VIDEO_NAME = /(.+)/i;$", code, re.M)
+    (names,) = re.findall(r"\((.+)\)", pattern)
+    for suffix in VIDEO_SUFFIXES:
+        assert re.search(pattern, f"clip{suffix}"), suffix
+    for name in names.split("|"):
+        assert any(re.fullmatch(name, suffix[1:]) for suffix in VIDEO_SUFFIXES), name
 
 
 def settings_of(classifier):

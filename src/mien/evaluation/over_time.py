@@ -151,8 +151,9 @@ def score_over_time(
             are, but for those that it has learnt; FER2013's test faces, of which sequences are
             made, and the look is counted; or the faces that it was trained on, of which those are
             taken that chose its epoch, or the fold that was held out. FER+'s votes
-            (`fer2013new.csv`) are used where they lie beside FER2013's faces. Of other faces those
-            for a test, else all that are not for training. None for FER2013's test faces.
+            (`fer2013new.csv`) are used where they lie beside FER2013's test faces, or beside the
+            training faces that it was trained on. Of other faces those for a test, else all that
+            are not for training, by their labels. None for FER2013's test faces.
         out: Folder for `over_time.json`; None for the run's.
         ledger: The ledger of looks at FER2013's test faces.
         say: Called with each line of the report.
