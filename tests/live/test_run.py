@@ -482,6 +482,22 @@ def test_what_r_records_is_a_video_with_its_own_record(
     assert "data:image/jpeg" in Path("page.html").read_text(encoding="utf-8")
 
 
+def test_what_r_records_of_an_uneven_video_has_nothing_of_the_window(
+    recognizer, in_empty_folder, screen, write_browser_video
+):
+    """Not even in the frames that fill a gap."""
+    times_ms = [*range(0, 600, 40), *range(2000, 2600, 40)]
+    source = write_browser_video(in_empty_folder / "clip.webm", times_ms)
+    screen.keys = [(0.01, "h"), (0.1, "r")]
+    run_live(source, recognizer, say=print)
+    assert screen.shown[-1][1].std() > 10
+    (video,) = (in_empty_folder / "results" / "live").glob("clip_*.mp4")
+    with open_frames(video) as frames:
+        spread = [frame.image_bgr.std() for frame in frames]
+    assert len(spread) > len(times_ms)
+    assert max(spread) < 3
+
+
 @pytest.mark.parametrize("keys", ["r", "rr", " r", " rr"])
 def test_a_picture_that_stays_is_recorded(recognizer, in_empty_folder, screen, astronaut_bgr, keys):
     cv2.imwrite(str(in_empty_folder / "photo.png"), astronaut_bgr)

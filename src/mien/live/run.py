@@ -192,8 +192,7 @@ class _Show:
                 if faces is not None:
                     if on_time and not self._wait_for(faces, window):
                         return
-                    self._take(faces)
-                    self._draw(window)
+                    self._take(faces, window)
                 if window.wait(0) or not self._obey(window):
                     return
             self._stay(window, on_time=on_time)
@@ -221,23 +220,22 @@ class _Show:
             if window.wait(_POLL_S) or not self._obey(window):
                 return
 
-    def _take(self, faces: FrameFaces) -> None:
+    def _take(self, faces: FrameFaces, window: Window) -> None:
         self._record.write(faces)
         self._narrator.tell(faces)
         self._faces = faces
+        annotated_bgr = self._annotated(faces)
         if self._recording.is_on:
-            self._recording.write(faces, self._annotated(faces))
+            self._recording.write(faces, annotated_bgr.copy())
+        self._draw(faces, annotated_bgr, window)
 
-    def _draw(self, window: Window) -> None:
-        """Show the newest frame once more, as the keys have it now."""
-        if self._faces is None:
-            return
-        image_bgr = self._annotated(self._faces)
+    def _draw(self, faces: FrameFaces, annotated_bgr: NDArray[np.uint8], window: Window) -> None:
+        """Show an annotated frame, which is drawn into, with the state of the loop and the keys."""
         status = f"{self._narrator.fps:.0f} FPS"
         if self._stream.source.is_live:
-            status += f", {self._faces.latency_ms:.0f} ms"
-        self._view.draw_controls(image_bgr, status)
-        window.show(image_bgr)
+            status += f", {faces.latency_ms:.0f} ms"
+        self._view.draw_controls(annotated_bgr, status)
+        window.show(annotated_bgr)
 
     def _obey(self, window: Window) -> bool:
         """React to the keys, for as long as it is paused; False if the user quits."""
@@ -248,7 +246,8 @@ class _Show:
                 self._view.press(key, self._faces or ())
             if keys:
                 self._record_as_wanted()
-                self._draw(window)
+                if self._faces is not None:
+                    self._draw(self._faces, self._annotated(self._faces), window)
             if not self._view.is_paused:
                 break
             if window.wait(_POLL_S):
