@@ -119,6 +119,19 @@ def test_the_report_of_the_shipped_network_has_the_iteration_history_of_today():
 
 
 @pytest.mark.usefixtures("_committed_runs")
+@pytest.mark.parametrize("folder", sorted(ROOT.glob("results/runs/*")), ids=lambda path: path.name)
+def test_the_report_of_a_run_has_its_figures_and_finding(folder, tmp_path):
+    from mien.training.final_figures import refresh_final_figures
+    from mien.training.run_folder import RunFolder
+
+    run = RunFolder(shutil.copytree(folder, tmp_path / folder.name))
+    if not run.architecture.is_file():
+        pytest.skip("a temporal network has no such report")
+    refresh_final_figures(run)
+    assert run.architecture.read_bytes() == RunFolder(folder).architecture.read_bytes()
+
+
+@pytest.mark.usefixtures("_committed_runs")
 def test_the_page_of_experiments_has_every_one_with_its_figures():
     page = (ROOT / "docs/experiments.md").read_text(encoding="utf-8").splitlines()
     assert [row for row in rows_of_experiments() if row not in page] == []

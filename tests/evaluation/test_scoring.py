@@ -27,6 +27,8 @@ from mien.evaluation import figures, ledger, scoring, test_set
 from mien.evaluation.predictions import Predictions, write_predictions
 from mien.evaluation.rater_scores import score_against_raters
 from mien.record.table import plain_text
+from mien.training.config import load_experiment
+from mien.training.final_figures import final_figures, headed
 from mien.training.provenance import FER2013_FINGERPRINT
 from mien.training.recipe_file import recipe_file
 from mien.training.run_folder import RunFolder
@@ -112,6 +114,50 @@ def test_mirroring_changes_nothing_for_a_network_that_sees_brightness_only():
     run("evaluate", "--model", "net/emotion.onnx", "--data", "data/mine.csv")
     scores = read_metrics("results/evaluation")["test"]
     assert scores["flip_averaged"] == scores["plain"]
+
+
+def test_the_report_of_the_run_gets_the_figures_of_the_test(in_run_of_brightness):
+    before = in_run_of_brightness.architecture.read_text(encoding="utf-8")
+    for _ in range(2):
+        run("evaluate", "--model", "net/emotion.onnx", "--data", "data/kaggle.csv")
+    scores = read_metrics("net")["test"]["plain"]["whole"]
+    told = before.replace(
+        "candidate",
+        f"test, data/kaggle.csv, by its labels: accuracy {scores['accuracy']['value']:.2%} "
+        f"({scores['accuracy']['low']:.2%} to {scores['accuracy']['high']:.2%}), "
+        f"macro F1 {scores['macro']['f1']:.3f}\ncandidate",
+    )
+    assert in_run_of_brightness.architecture.read_text(encoding="utf-8") == told
+
+
+TOY_NETWORK = """
+[network]
+family = "residual"
+stem_filters = 4
+filters = [4]
+blocks_per_stage = [1]
+dropout = 0.1
+"""
+
+
+@pytest.fixture
+def in_run_of_brightness(monkeypatch):
+    """The folder of the network, as a training leaves it."""
+    monkeypatch.setattr("mien.data.test_faces._near_copy_rows", lambda: np.arange(5))
+    folder = RunFolder(Path("net"))
+    recipe = 'title = "Brightness"\nrationale = "A toy."\nstatus = "candidate"\n'
+    folder.recipe.write_text(recipe + TOY_NETWORK)
+    figures = {"validation_accuracy": 0.5, "validation_loss": 1.5, "training_minutes": 3.0}
+    metrics = {"experiment": "brightness", "epochs": 4, "chosen_epoch": 2, **figures}
+    folder.write_metrics(metrics)
+    parts = [
+        "Brightness",
+        headed("Why", ["A toy.", "", "Final figures come last."]),
+        final_figures(load_experiment(folder.recipe), metrics),
+        headed("Iteration history", ["none"]),
+    ]
+    folder.architecture.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    return folder
 
 
 def test_the_flip_averaged_figure_is_of_the_mean_with_the_mirror_image(

@@ -40,6 +40,7 @@ from mien.evaluation.test_set import (
     votes_for_test,
 )
 from mien.training.config import load_experiment
+from mien.training.final_figures import refresh_final_figures
 from mien.training.provenance import data_of_run
 from mien.training.readings import RATERS
 from mien.training.run_folder import RunFolder
@@ -199,7 +200,8 @@ def _load(
 def write_report(report: Report, folder: RunFolder) -> None:
     """Write a report's figures, and its numbers under the key "test" of `metrics.json`.
 
-    Whatever else `metrics.json` says of the same experiment stays; figures of another one go.
+    The architecture report in that folder, if there is one, gets them as well. Whatever else
+    `metrics.json` says of the same experiment stays; figures of another one go.
     """
     metrics = folder.read_metrics()
     if metrics.get("experiment") != report.experiment:
@@ -228,6 +230,7 @@ def write_report(report: Report, folder: RunFolder) -> None:
     else:
         _draw_rater_scores(report.rater_scores, report.experiment, folder)
     folder.write_metrics(metrics)
+    refresh_final_figures(folder)
 
 
 def _draw_rater_scores(scores: RaterScores, experiment: str, folder: RunFolder) -> None:

@@ -10,6 +10,7 @@ import keras
 
 from mien.core.files import write_atomically
 from mien.training.config import SHIPPED, Experiment
+from mien.training.final_figures import final_figures, headed
 from mien.training.iterations import iteration_history
 from mien.training.run_folder import RunFolder
 
@@ -37,12 +38,12 @@ def write_architecture_report(
         experiment.title,
         f"Experiment {metrics['experiment']}: {metrics['parameters']:,} parameters, "
         f"{metrics['multiply_adds'] / 1e6:.1f} million multiply-adds a face.",
-        _headed("Why", [experiment.rationale.strip()]),
-        _headed("Key decisions", [f"- {each}" for each in _decisions(experiment)]),
-        _headed("Architecture", _summary(model)),
-        _headed("Hyper-parameters", _hyper_parameters(experiment)),
-        _headed("Final figures", _final_figures(experiment, metrics)),
-        _headed("Iteration history", iteration_history(experiments, run.path.parent)),
+        headed("Why", [experiment.rationale.strip()]),
+        headed("Key decisions", [f"- {each}" for each in _decisions(experiment)]),
+        headed("Architecture", _summary(model)),
+        headed("Hyper-parameters", _hyper_parameters(experiment)),
+        final_figures(experiment, metrics),
+        headed("Iteration history", iteration_history(experiments, run.path.parent)),
     ]
     write_atomically(run.architecture, "\n\n".join(sections) + "\n")
 
@@ -106,18 +107,3 @@ def _decisions(experiment: Experiment) -> list[str]:
             + ", ".join(experiment.distillation.teachers)
         )
     return lines
-
-
-def _final_figures(experiment: Experiment, metrics: dict[str, Any]) -> list[str]:
-    """Return what training ended with; the table below has the score on the test set."""
-    return [
-        f"validation accuracy {metrics['validation_accuracy']:.2%}, "
-        f"log-loss {metrics['validation_loss']:.4f}",
-        f"epoch {metrics['chosen_epoch']} of {metrics['epochs']} chosen by the validation faces, "
-        f"{metrics['training_minutes']:.1f} minutes of training",
-        f"{experiment.status}: {experiment.finding}" if experiment.finding else experiment.status,
-    ]
-
-
-def _headed(title: str, lines: list[str]) -> str:
-    return "\n".join([title, "=" * len(title), *lines])

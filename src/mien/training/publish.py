@@ -9,6 +9,7 @@ import numpy as np
 from mien.core.artifact import Artifact, Reading, load_artifact
 from mien.core.errors import ModelError
 from mien.core.files import write_atomically
+from mien.training.final_figures import refresh_final_figures
 from mien.training.run_folder import RunFolder
 
 GAIN_OVER_CHANCE = "validation_gain_over_chance"
@@ -61,6 +62,7 @@ def publish_run(run: RunFolder, results: RunFolder) -> None:
     for source in _published(run):
         write_atomically(results.path / source.name, source.read_bytes())
     results.write_metrics(metrics)
+    refresh_final_figures(results)
 
 
 def _published(run: RunFolder) -> list[Path]:
