@@ -1,8 +1,10 @@
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 
-from mien.core.errors import SourceError
+from mien.core.errors import OutputError, SourceError
 from mien.faces import models
 
 
@@ -88,3 +90,41 @@ def test_a_download_goes_where_it_is_told_to(monkeypatch, tmp_path):
     file = models.download_yunet(tmp_path / "wheel")
     assert file == tmp_path / "wheel" / models.YUNET_NAME
     assert file.read_bytes() == b"weights"
+
+
+class Elsewhere:
+    """A home folder that is another user's, or none."""
+
+    def __init__(self, monkeypatch, is_there):
+        monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+        monkeypatch.setattr(sys, "platform", "linux")
+        monkeypatch.setattr(Path, "home", self.home if is_there else self.no_home)
+        for name in ("is_file", "exists"):
+            monkeypatch.setattr(Path, name, self.ask(getattr(Path, name)))
+
+    def home(self):
+        return Path("/another")
+
+    def no_home(self):
+        raise RuntimeError("Could not determine home directory.")
+
+    @staticmethod
+    def ask(method):
+        def ask(path):
+            if str(path).startswith("/another"):
+                raise PermissionError(13, "Permission denied", str(path))
+            return method(path)
+
+        return ask
+
+
+@pytest.mark.usefixtures("without_yunet")
+@pytest.mark.parametrize("is_there", [True, False], ids=["another user's", "none"])
+def test_a_home_that_cannot_be_reached_holds_no_yunet(monkeypatch, is_there):
+    Elsewhere(monkeypatch, is_there)
+    monkeypatch.setattr(models, "download_yunet", lambda: pytest.fail("it was fetched"))
+    assert models.find_yunet() is None
+    models.fetch_detector("auto", pytest.fail)
+    if not is_there:
+        with pytest.raises(OutputError, match=r"no home folder.*XDG_CACHE_HOME to a folder"):
+            models.cache_folder()

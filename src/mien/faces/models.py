@@ -39,14 +39,22 @@ BLAZEFACE_VARIABLE = "MIEN_BLAZEFACE"
 
 
 def cache_folder() -> Path:
-    """Return the user's folder for weights that mien fetched; it may not exist yet."""
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "mien"
+    """Return the user's folder for weights that mien fetched; it may not exist yet.
+
+    Raises:
+        OutputError: if the user has no home folder.
+    """
+    variable = {"win32": "LOCALAPPDATA", "darwin": None}.get(sys.platform, "XDG_CACHE_HOME")
+    if variable and (base := os.environ.get(variable)):
+        return Path(base) / "mien"
+    folder = {"win32": "AppData/Local", "darwin": "Library/Caches"}.get(sys.platform, ".cache")
+    try:
+        return Path.home() / folder / "mien"
+    except RuntimeError:
+        raise OutputError(
+            "This user has no home folder, where mien would keep its files: set the environment "
+            f"variable {variable or 'HOME'} to a folder."
+        ) from None
 
 
 def find_yunet() -> Path | None:
@@ -66,8 +74,14 @@ def find_yunet() -> Path | None:
                 f"{YUNET_VARIABLE} names {path}, which is not a file: correct or unset it."
             )
         return path
-    files = (bundled(YUNET_NAME), cache_folder() / YUNET_NAME)
-    return next((file for file in files if file.is_file()), None)
+    shipped = bundled(YUNET_NAME)
+    if shipped.is_file():
+        return shipped
+    try:
+        cached = cache_folder() / YUNET_NAME
+        return cached if cached.is_file() else None
+    except (OSError, OutputError):
+        return None  # Another user's home, as of a service that was started by root, or none.
 
 
 def read_yunet(path: Path) -> bytes:
@@ -76,9 +90,9 @@ def read_yunet(path: Path) -> bytes:
     Raises:
         ModelError: if the file cannot be read or is another one.
     """
-    # Another one is the user's, perhaps a photograph.
-    is_fetched = path == cache_folder() / YUNET_NAME
-    cure = "Delete it" if is_fetched else f"Name another file, or unset {YUNET_VARIABLE},"
+    # One that is named is the user's, perhaps a photograph.
+    is_named = bool(os.environ.get(YUNET_VARIABLE))
+    cure = f"Name another file, or unset {YUNET_VARIABLE}," if is_named else "Delete it"
     advice = f"{cure} and run  mien models download"
     return _read_checked(path, "YuNet", YUNET_SHA256, advice)
 
@@ -117,8 +131,9 @@ def _read_checked(path: Path, name: str, sha256: str, advice: str) -> bytes:
 def fetch_detector(name: str, say: Callable[[str], None], *, offline: bool = False) -> None:
     """Try to fetch YuNet where a command would use it, there is none and this was never tried.
 
-    A failure is said, not raised: Haar finds faces without any file. Nothing in the library calls
-    this: neither an import nor a constructor opens a socket.
+    Nor is it fetched where the cache cannot be reached. A failure is said, not raised: Haar finds
+    faces without any file. Nothing in the library calls this: neither an import nor a constructor
+    opens a socket.
 
     Args:
         name: The detector that is asked for; only `auto` and `yunet` would use it.
@@ -126,9 +141,14 @@ def fetch_detector(name: str, say: Callable[[str], None], *, offline: bool = Fal
         offline: Fetch nothing; so does the environment variable `MIEN_OFFLINE`, unless it is
             empty or 0.
     """
-    tried = cache_folder() / "yunet-was-tried"
     is_offline = offline or os.environ.get(OFFLINE_VARIABLE, "") not in ("", "0")
-    if name not in ("auto", "yunet") or is_offline or find_yunet() is not None or tried.exists():
+    if name not in ("auto", "yunet") or is_offline or find_yunet() is not None:
+        return
+    try:
+        tried = cache_folder() / "yunet-was-tried"
+        if tried.exists():
+            return
+    except (OSError, OutputError):
         return
     failure = _fetch_in_time()
     if failure is None:
