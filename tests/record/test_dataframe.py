@@ -1,9 +1,12 @@
+import importlib
 import sys
+from dataclasses import replace
 
 import pytest
 
 import mien
 from mien.core.errors import DataError
+from mien.core.types import MissedLimit
 from mien.record.table import columns_of
 
 FRAMES = ["pandas", "polars"]
@@ -35,6 +38,21 @@ def test_one_face_and_none_at_all_are_tables_too(library, result):
     empty = mien.to_dataframe(iter([[], []]))
     assert len(empty) == 0
     assert "emotion" in empty.columns
+
+
+def test_a_column_has_one_type_whatever_is_in_it(library, result):
+    missed = (MissedLimit("min_side_px", 1.0, 20.0),)
+    faces = [replace(result(0), yaw_degrees=3.5), replace(result(1), missed_limits=missed)]
+    tables = [mien.to_dataframe(each) for each in ([], faces[0], faces[1], faces)]
+    types = [list(map(str, table.dtypes)) for table in tables]
+    assert types[0] == types[1] == types[2] == types[3]
+    for table in tables:
+        is_certain = ~table["uncertain"]
+        certain = table[is_certain] if library == "pandas" else table.filter(is_certain)
+        assert list(certain.columns) == list(table.columns)
+        assert (table["yaw_degrees"].abs() > 4).sum() == 0
+    join = importlib.import_module(library).concat
+    assert list(map(str, join(tables).dtypes)) == types[0]
 
 
 @pytest.mark.parametrize("value", ["results.csv", 3, [3], None])

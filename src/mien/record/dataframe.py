@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from mien.core.errors import DataError
 from mien.core.labels import EMOTIONS
 from mien.core.types import FaceEmotion
-from mien.record.table import SMOOTH_COLUMN, columns_of, row_of
+from mien.record.table import SMOOTH_COLUMN, columns_of, row_of, type_of_column
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,9 +26,10 @@ def to_dataframe(results: Results) -> pd.DataFrame | pl.DataFrame:
             a stream is read to its end.
 
     Returns:
-        A table of pandas; of Polars where pandas is not installed. Without results it has the
-        columns and no rows. Rows whose probabilities were not smoothed have those of `raw_…` too.
-        The columns of a temporal network are there where it judged all of them.
+        A table of pandas; of Polars where pandas is not installed. A column has the same type
+        whatever is in it: without results there are all columns and no rows. Rows whose
+        probabilities were not smoothed have those of `raw_…` too. The columns of a temporal network
+        are there where it judged all of them.
 
     Raises:
         DataError: if neither is installed, the results are something else, or are of networks that
@@ -63,16 +64,24 @@ def _faces(results: Any) -> Iterator[FaceEmotion]:
 
 
 def _table(columns: dict[str, list[Any]]) -> pd.DataFrame | pl.DataFrame:
+    types = {name: type_of_column(name) for name in columns}
     try:
         import pandas as pd
     except ImportError:
         pass
     else:
-        return pd.DataFrame(columns)
+        text = pd.Series(["text"]).dtype  # `object` before pandas 3
+        return pd.DataFrame(
+            {
+                name: pd.Series(values, dtype=text if types[name] is str else types[name])
+                for name, values in columns.items()
+            }
+        )
     try:
         import polars as pl
     except ImportError:
         raise DataError(
             "A table needs pandas or Polars, and neither is installed: run  pip install pandas"
         ) from None
-    return pl.DataFrame(columns)
+    of_polars = {str: pl.String, bool: pl.Boolean, int: pl.Int64, float: pl.Float64}
+    return pl.DataFrame(columns, schema={name: of_polars[types[name]] for name in columns})

@@ -10,7 +10,7 @@ from typing import Any
 
 from mien.core.errors import DataError, MissingExtraError, OutputError
 from mien.core.files import take_place, temporary_beside
-from mien.record.table import TEXT_COLUMNS, TRUTH_COLUMNS, plain_text
+from mien.record.table import plain_text, type_of_column
 
 
 def require_pyarrow() -> None:
@@ -25,14 +25,9 @@ def schema_of(columns: Iterable[str]) -> Any:
     """Return the `pyarrow.Schema` of a table's columns: what each holds is told by its name."""
     import pyarrow as pa
 
-    kinds = {
-        "frame": pa.int64(),
-        "timestamp_ms": pa.float64(),
-        "track_id": pa.int64(),
-        **dict.fromkeys(TEXT_COLUMNS, pa.string()),
-        **dict.fromkeys(TRUTH_COLUMNS, pa.bool_()),
-    }
-    return pa.schema([(column, kinds.get(column, pa.float32())) for column in columns])
+    kinds = {str: pa.string(), bool: pa.bool_(), int: pa.int64(), float: pa.float32()}
+    of_time = {"timestamp_ms": pa.float64()}  # Hours in thousandths of a millisecond.
+    return pa.schema([(name, of_time.get(name, kinds[type_of_column(name)])) for name in columns])
 
 
 def csv_to_parquet(csv: Path, parquet: Path) -> None:

@@ -54,6 +54,8 @@ TEXT_COLUMNS = ("emotion", READING_COLUMN, MISSED_COLUMN, TEMPORAL_COLUMN, "path
 TRUTH_COLUMNS = (_AFTER_LABELS, DETECTED_COLUMN)
 """The columns that hold `true` or `false`. All others are numbers."""
 
+_WHOLE_NUMBERS = ("frame", "track_id")
+
 _LONGEST_TOLD = 200  # characters
 _RAW_PREFIX = "raw_"  # before a label: the face's last classification, before smoothing
 _WHOLE_PREFIX = "whole_"  # before a label: what the person showed so far, by a temporal network
@@ -107,6 +109,15 @@ def file_of_name(name: str, folder: Path) -> Path:
     return told if os.path.lexists(told) else file
 
 
+def type_of_column(name: str) -> type[str] | type[bool] | type[int] | type[float]:
+    """What a column of a record holds; texts and angles may be missing."""
+    if name in TEXT_COLUMNS:
+        return str
+    if name in TRUTH_COLUMNS:
+        return bool
+    return int if name in _WHOLE_NUMBERS else float
+
+
 def label_columns(labels: tuple[str, ...]) -> tuple[str, ...]:
     """The column of each label: its name, or `label_…` where that is another column's."""
     return _label_columns(labels, "")
@@ -140,8 +151,8 @@ def row_of(face: FaceEmotion, *, smooth_ms: float, raw: bool) -> dict[str, Any]:
     A face that a temporal network judged has its columns as well; see `columns_of`.
     """
     row: dict[str, Any] = {
-        "frame": face.frame,
-        "timestamp_ms": round(face.timestamp_ms, 3),
+        "frame": int(face.frame),
+        "timestamp_ms": round(float(face.timestamp_ms), 3),
         "track_id": face.track_id,
         "x": round(face.box.x, 2),
         "y": round(face.box.y, 2),
