@@ -1,3 +1,4 @@
+import copy
 import json
 import math
 import multiprocessing
@@ -6,6 +7,7 @@ import pickle
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -19,6 +21,7 @@ from mien.core.labels import EMOTIONS
 from mien.core.types import Box, Face
 from mien.faces.detect import HaarDetector
 from mien.faces.gate import QualityGate
+from mien.record.table import json_line, row_of
 
 
 @pytest.fixture
@@ -118,6 +121,12 @@ def test_a_recognizer_can_be_pickled_and_opens_its_network_anew(recognizer, astr
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         (elsewhere,) = pool.submit(recognizer.recognize, astronaut_bgr).result()
     assert np.array_equal(elsewhere.probabilities, one.probabilities)
+
+
+def test_an_artifact_that_was_changed_is_pickled_as_it_is(recognizer):
+    framing = replace(recognizer.framing, scale=2.0)
+    wide = mien.Recognizer(replace(recognizer.artifact, crop={"haar": framing}), detector="haar")
+    assert pickle.loads(pickle.dumps(wide)).framing == copy.copy(wide).framing == framing
 
 
 def test_the_reading_is_pickled_too(tmp_path, two_headed, two_headed_network):
@@ -252,6 +261,8 @@ NOT_FACES: list[Any] = [
     [Face(Box(10, 10, 40, 40), None)],
     [Face(Box(10, 10, 40, 40), 0.9, np.zeros((4, 2), np.float32))],
     [Face(Box(10, 10, 40, 40), 0.9, [(0, 0)] * 5)],  # type: ignore[arg-type]
+    [Face(Box(10, 10, 40, 40), 0.9, np.full((5, 2), np.nan, np.float32))],
+    [Face(Box(10, 10, 40, 40), 0.9, np.full((5, 2), None))],
 ]
 
 
@@ -274,6 +285,44 @@ def test_a_detector_of_ones_own_that_gives_something_else_is_told(
         list(mien.stream(picture, artifact=artifact, detector=Mine()))
 
 
+@pytest.mark.parametrize("dtype", [np.int32, np.uint8, np.float32])
+def test_boxes_of_numpys_numbers_are_those_of_pythons(tmp_path, recognizer, astronaut_bgr, dtype):
+    """As OpenCV's detectors give them, in arrays."""
+    row, score = np.array([170, 60, 100, 100], dtype), np.array([0.5], np.float32)[0]
+
+    class Mine:
+        name = "haar"
+
+        def detect(self, _image_bgr):
+            return [Face(Box(*row), score)]
+
+    artifact = recognizer.artifact
+    own = mien.Recognizer(artifact, detector=Mine(), threads=1)
+    found = [
+        *recognizer.recognize(astronaut_bgr, np.int64(3), boxes=[Box(*row)]),
+        *own.recognize(astronaut_bgr // 8),
+        *next(iter(mien.stream(astronaut_bgr, artifact=artifact, detector=Mine()))),
+    ]
+    for face in found:
+        assert face.box == Box(170.0, 60.0, 100.0, 100.0)
+        assert face.box.area == 10_000
+        json.dumps(face.to_dict())
+        json_line(row_of(face, smooth_ms=0.0, raw=True))
+
+
+def test_a_face_of_less_than_a_pixel_is_followed_as_any_other(recognizer):
+    class Mine:
+        name = "haar"
+
+        def detect(self, _image_bgr):
+            return [Face(Box(60, 60, 1e-6, 1e-6), 0.9), Face(Box(20, 20, 40, 40), 0.9)]
+
+    noise = np.random.default_rng(0).integers(0, 255, (120, 160, 3), np.uint8)
+    frames = [(20 * n, np.roll(noise, n, axis=1)) for n in range(4)]
+    results = list(mien.stream(frames, artifact=recognizer.artifact, detector=Mine()))
+    assert len(results) == 4
+
+
 def test_an_unknown_provider_is_named(tmp_path, brightness_network):
     artifact = brightness_network(tmp_path / "emotion.onnx")
     assert mien.Recognizer(artifact, detector="haar", provider="CPUExecutionProvider")
@@ -288,8 +337,11 @@ def test_a_provider_that_does_not_start_is_not_the_cpu_by_stealth(
     artifact = brightness_network(tmp_path / "emotion.onnx")
     known = ["CUDAExecutionProvider", "CPUExecutionProvider"]
     monkeypatch.setattr("onnxruntime.get_available_providers", lambda: known)
+    loaded = []
+    monkeypatch.setattr("onnxruntime.preload_dlls", lambda: loaded.append("as pip installs them"))
     with pytest.raises(SettingError, match="The provider 'cuda' does not start"):
         mien.Recognizer(artifact, detector="haar", provider="cuda")
+    assert loaded
 
 
 def test_the_reading_is_chosen_by_name(tmp_path, two_headed, two_headed_network, astronaut_bgr):
@@ -387,6 +439,7 @@ def test_importing_mien_loads_neither_opencv_nor_onnx_runtime():
         ({"threads": 0}, "threads=0; expected a whole number from 1"),
         ({"detector": object()}, "expected one of auto, yunet"),
         ({"provider": 3}, "Found the provider 3"),
+        ({"detect_size": math.inf}, "The detection size is inf"),
     ],
 )
 def test_an_option_of_another_type_is_named(options, found):

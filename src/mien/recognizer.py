@@ -10,6 +10,7 @@ Example::
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import astuple
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
@@ -74,7 +75,7 @@ class Recognizer:
         )
         self.framing = _framing(self.artifact, self.detector.name)
         self._options: dict[str, Any] = {
-            "artifact": artifact.onnx_path if isinstance(artifact, Artifact) else artifact,
+            "artifact": artifact,
             "detector": detector,
             "threads": threads,
             "provider": provider,
@@ -264,10 +265,11 @@ def _boxes(given: Iterable[Box | Sequence[float]], shape: tuple[int, ...]) -> li
 def _box(given: Box | Sequence[float], shape: tuple[int, ...]) -> Box:
     height, width = shape[:2]
     try:
-        box = given if isinstance(given, Box) else Box(*map(float, given))
+        numbers = astuple(given) if isinstance(given, Box) else given
+        box = Box(*map(float, numbers))
         if is_box_of_face(box, width, height):
             return box
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         pass
     raise DataError(
         f"Found {given!r} as a face's box; expected mien.Box or (x, y, width, height) in pixels of "

@@ -36,6 +36,17 @@ def two_heads(tmp_path, two_headed, two_headed_network):
     return write_artifact(two_headed_network().SerializeToString(), artifact)
 
 
+@pytest.mark.parametrize("faces", [list(FACES_U8[:2]), None])
+def test_faces_that_are_no_array_are_told(two_heads, faces):
+    with pytest.raises(DataError, match=r"expected one array of them all: np\.stack\(crops\)"):
+        Classifier(two_heads, threads=1).classify(faces)
+
+
+def test_what_is_no_path_of_a_network_is_told():
+    with pytest.raises(ModelError, match="Found bytes as a network; expected the path"):
+        Classifier(b"\x08\x08")  # type: ignore[arg-type]
+
+
 def test_each_output_is_handed_out(two_heads):
     outputs = Classifier(two_heads, threads=1).classify(FACES_U8)
     assert outputs.probabilities.shape == (150, 7)

@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import cv2
 import numpy as np
@@ -90,7 +91,7 @@ def test_angles_are_measured_where_there_are_landmarks(crop_u8):
         ("min_confidense=0.5", "no limit 'min_confidense'.*expected min_side_px, "),
         ("min_confidence", "'min_confidence' is no limit.*NAME=NUMBER"),
         ("min_confidence=high", "NAME=NUMBER"),
-        ("min_confidence=70", "min_confidence is 70.0; expected 0 to 1"),
+        ("min_confidence=70", "min_confidence is 70; expected 0 to 1"),
     ],
 )
 def test_a_wrong_limit_is_refused(word, message):
@@ -190,3 +191,8 @@ def test_photographs_without_people_have_no_certain_face(passes):
             certain += passes(crop)
             total += 1
     assert certain / total < 0.01
+
+
+def test_a_limit_may_be_one_of_numpys_numbers():
+    limits: dict[str, Any] = {"min_confidence": np.float32(0.5), "min_side_px": np.int64(30)}
+    assert QualityGate(**limits) == QualityGate(min_confidence=0.5, min_side_px=30)

@@ -207,7 +207,12 @@ def load_artifact(onnx_path: str | Path | None = None) -> Artifact:
             another format, lacks a key or holds a wrong value, or the network is not the one it was
             written for.
     """
-    path = bundled(ARTIFACT_NAME) if onnx_path is None else Path(onnx_path)
+    try:
+        path = bundled(ARTIFACT_NAME) if onnx_path is None else Path(onnx_path)
+    except TypeError:
+        raise ModelError(
+            f"Found {type(onnx_path).__name__} as a network; expected the path of its ONNX file."
+        ) from None
     try:
         return _load(path, sidecar_of(path))
     except OSError as error:

@@ -69,6 +69,11 @@ FER2013_INPUT = NetworkInput()
 
 def check_crops(crops_u8: NDArray[np.uint8], expected: NetworkInput = FER2013_INPUT) -> None:
     """Raise DataError unless `crops_u8` is (N, *expected.crop_shape) uint8."""
+    if not isinstance(crops_u8, np.ndarray):
+        raise DataError(
+            f"Found {type(crops_u8).__name__} as faces; expected one array of them all: "
+            "np.stack(crops)."
+        )
     if crops_u8.dtype != np.uint8 or crops_u8.shape[1:] != expected.crop_shape:
         shape = ", ".join(map(str, ("N", *expected.crop_shape)))
         kind = "grey" if expected.channels == 1 else "RGB"

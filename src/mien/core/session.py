@@ -15,7 +15,8 @@ _EXTERNAL_FOLDER_KEY = "session.model_external_initializers_file_folder_path"
 _NOWHERE = "/dev/null/mien opens no other file"
 _WARNING, _ERROR = 2, 3  # ONNX Runtime's levels of logging
 _PROVIDER = "ExecutionProvider"
-_ON_GPU = frozenset({"cuda", "tensorrt", "nvtensorrtrtx", "rocm", "migraphx"})
+_OF_NVIDIA = frozenset({"cuda", "tensorrt", "nvtensorrtrtx"})
+_ON_GPU = _OF_NVIDIA | {"rocm", "migraphx"}
 
 
 def open_session(
@@ -53,6 +54,9 @@ def open_session(
         # Weights in another file would be looked for in the working folder; no hash covers them.
         options.add_session_config_entry(_EXTERNAL_FOLDER_KEY, _NOWHERE)
     providers = [_provider(provider)]
+    if _plain(provider) in _OF_NVIDIA:
+        # CUDA and cuDNN as pip installs them lie where the system does not look for libraries.
+        onnxruntime.preload_dlls()
     try:
         session = onnxruntime.InferenceSession(model, options, providers=providers)
     except Exception as error:  # ONNX Runtime's own errors share no narrower base.
@@ -112,6 +116,7 @@ def _provider(name: str) -> str:
     if full is None:
         raise SettingError(
             f"This ONNX Runtime has no provider {name!r}: expected {', '.join(available)}. Others "
-            "come with other builds of it, such as onnxruntime-gpu."
+            "come with other builds of it, such as onnxruntime-gpu; remove onnxruntime before one "
+            "is installed, for both have the same files (docs/install.md)."
         )
     return full

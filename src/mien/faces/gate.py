@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
+from numbers import Real
 
 import cv2
 import numpy as np
@@ -89,13 +90,15 @@ class QualityGate:
 
     def __post_init__(self) -> None:
         for each in fields(self):
-            value = getattr(self, each.name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
-                raise SettingError(f"{each.name} is {value!r}; expected a number.")
+            given = getattr(self, each.name)
+            if isinstance(given, bool) or not isinstance(given, Real) or math.isnan(given):
+                raise SettingError(f"{each.name} is {given!r}; expected a number.")
+            value = float(given)
+            object.__setattr__(self, each.name, value)
             if each.name in ("min_inside", "min_confidence") and not 0 <= value <= 1:
-                raise SettingError(f"{each.name} is {value}; expected 0 to 1.")
+                raise SettingError(f"{each.name} is {value:g}; expected 0 to 1.")
             if each.name.endswith("_degrees") and value < 0:
-                raise SettingError(f"{each.name} is {value}; expected degrees from 0.")
+                raise SettingError(f"{each.name} is {value:g}; expected degrees from 0.")
 
     def missed(self, quality: Quality, confidence: float) -> tuple[MissedLimit, ...]:
         """Return the limits that a face missed; none of a face that can be relied upon.

@@ -176,7 +176,8 @@ def _motion(
     far = reach > _median(reach) / 4
     # Along its own direction noise moves a point as often inwards as outwards: it favours no scale.
     along = np.einsum("pi,pi->p", offsets, ends - middle - shift)
-    scale = float(_median(along[far] / reach[far]))
+    # Of a face of less than a pixel, all points may be one.
+    scale = float(_median(along[far] / reach[far])) if far.any() else 1.0
     return middle, shift, min(max(scale, 0.8), 1.25)
 
 

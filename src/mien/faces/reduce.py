@@ -33,7 +33,7 @@ def parse_detect_size(detect_size: int | str) -> int:
         return sys.maxsize
     try:
         longest_side = int(detect_size)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         longest_side = 0
     if longest_side < SMALLEST_DETECTION_SIDE:
         raise SettingError(
