@@ -111,6 +111,30 @@ def test_pictures_are_turned_as_asked(recognizer, folder, tmp_path):
     )
 
 
+def test_patterns_that_no_shell_expanded_are_expanded(recognizer, folder, tmp_path, capsys):
+    outputs = PictureOutputs(csv=tmp_path / "table.csv")
+    run_pictures([folder / "[abc]*", folder / "m?re"], recognizer, outputs, QualityGate())
+    found = [Path(row["path"]).relative_to(folder) for row in rows_of(outputs.csv)]
+    assert list(map(str, found)) == ["a, colour.png", "b.tif", "c.webp", "more/a, colour.png"]
+    # What nothing matches is a name like any other, and does not end the run.
+    with pytest.raises(SourceError, match="1 of 2 pictures"):
+        run_pictures([folder / "x*.png", folder / "b.tif"], recognizer, outputs, QualityGate())
+    assert len(rows_of(outputs.csv)) == 2
+    # Nor do other files that a pattern takes in.
+    run_pictures([folder / "[bn]*"], recognizer, outputs, QualityGate())
+    assert "Passed over 1 file without a picture's name: notes.txt" in capsys.readouterr().err
+
+
+def test_copies_that_cannot_be_written_leave_the_old_table(recognizer, folder, tmp_path):
+    table = tmp_path / "table.csv"
+    table.write_text("what an earlier run wrote")
+    (tmp_path / "file").touch()
+    outputs = PictureOutputs(csv=table, folder=tmp_path / "file")
+    with pytest.raises(OutputError, match="cannot be written"):
+        run_pictures([folder / "b.tif"], recognizer, outputs, QualityGate())
+    assert table.read_text() == "what an earlier run wrote"
+
+
 def test_blurred_copies_do_not_show_the_face(recognizer, folder, tmp_path):
     path = folder / "a, colour.png"
     for name, blur in (("plain", False), ("blurred", True)):

@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
+from mien.batch.folder import sources_schema, summary_schema
+from mien.batch.worker import part_schema
 from mien.classifier.classifier import Classifier
 from mien.core.temporal import bundled_temporal
 from mien.core.types import Box, Face
@@ -21,6 +23,7 @@ from mien.faces.detect import FRAMINGS
 from mien.faces.gate import Quality, measure_quality
 from mien.faces.reduce import reduce_picture
 from mien.media.source import VIDEO_SUFFIXES
+from mien.record.table import label_columns
 
 HAS_WEBGPU = """async () =>
     "Suspending" in WebAssembly && Boolean(await navigator.gpu?.requestAdapter())"""
@@ -64,6 +67,18 @@ def test_the_page_knows_a_video_by_the_same_names(web_folder):
         assert re.search(pattern, f"clip{suffix}"), suffix
     for name in names.split("|"):
         assert any(re.fullmatch(name, suffix[1:]) for suffix in VIDEO_SUFFIXES), name
+
+
+def test_the_page_gives_labels_the_columns_that_python_gives_them(web_folder):
+    code = (web_folder / "src" / "record" / "table.ts").read_text(encoding="utf-8")
+    names = {
+        *summary_schema(()).names,
+        *sources_schema(()).names,
+        *part_schema((), temporal=True).names,
+    }
+    for name in names | {"kind", "path"}:
+        assert label_columns((name,)) == (f"label_{name}",)
+        assert f'"{name}"' in code, name
 
 
 def settings_of(classifier):

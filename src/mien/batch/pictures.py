@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import chain
@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.batch.sources import files_under, why_unlisted
+from mien.batch.sources import files_under, paths_matching, why_unlisted
 from mien.core.errors import OutputError, SourceError
-from mien.core.files import is_folder, refuse_overwriting, write_atomically
+from mien.core.files import is_folder, refuse_overwriting, temporary_output, write_atomically
 from mien.core.types import FaceEmotion
 from mien.faces.gate import QualityGate
 from mien.media.blur import blur_faces
@@ -75,7 +75,8 @@ def run_pictures(
     read the first one's copies; a picture named by itself is always read.
 
     Args:
-        paths: Pictures, and folders of pictures (with the folders in them, but hidden ones).
+        paths: Pictures, folders of pictures (with the folders in them, but hidden ones), and
+            patterns of either, which not every shell expands.
         recognizer: What recognises.
         outputs: What to write.
         gate: What makes a face uncertain.
@@ -90,13 +91,17 @@ def run_pictures(
         MissingExtraError: if Parquet is asked for and pyarrow is missing.
     """
     check_rotation(rotate_degrees)
-    files, others, unlisted = _files_of(paths, outputs.folder)
+    named = frozenset(paths)
+    paths = [found for path in paths for found in _expanded(path)]
+    files, others, unlisted = _files_of(paths, named, outputs.folder)
     copies = _copies_of(files, paths, outputs.folder) if outputs.folder is not None else {}
     # A picture that is named twice, in two ways, has one copy.
     copy_paths = set(copies.values())
     refuse_overwriting(files, [outputs.csv, outputs.jsonl, outputs.parquet, *copy_paths])
     if line := passed_over_line(others):
         remark(line)
+    for folder in {copy.parent for copy in copies.values()}:
+        temporary_output(folder / "copy.png").unlink()  # It is found before the table is begun.
     columns = picture_columns(recognizer.classifier.labels)
     failed = 0
     with ExitStack() as stack:
@@ -139,8 +144,14 @@ def _what_failed(pictures: int, of: int, folders: int) -> str:
     return ", and ".join(parts)
 
 
+def _expanded(path: Path) -> list[Path]:
+    """What a pattern matches; of anything else, and where nothing matches, the path itself."""
+    found = [] if os.path.lexists(path) else paths_matching(str(path))
+    return list(map(Path, found)) or [path]
+
+
 def _files_of(
-    paths: Sequence[Path], copies_folder: Path | None
+    paths: Sequence[Path], named: Container[Path], copies_folder: Path | None
 ) -> tuple[list[Path], list[Path], list[OSError]]:
     """The pictures, the other files of the folders, and why folders could not be listed."""
     failures: list[OSError] = []
@@ -152,8 +163,8 @@ def _files_of(
     files = list(once.values())
     unlisted = [each for each in failures if not _is_within(Path(each.filename), copies_folder)]
     # What is named by itself may be called anything.
-    pictures = [file for file in files if is_picture(file) or file in paths]
-    others = [file for file in files if not (is_picture(file) or file in paths)]
+    pictures = [file for file in files if is_picture(file) or file in named]
+    others = [file for file in files if not (is_picture(file) or file in named)]
     if not pictures and not unlisted:
         line = passed_over_line(others)
         raise SourceError(

@@ -181,13 +181,25 @@ def _of_input(text: str) -> Iterator[BatchSource | str]:
         )
 
 
+def paths_matching(pattern: str) -> list[str]:
+    """Return the files and folders that a pattern matches, in natural order.
+
+    Args:
+        pattern: A path with `*`, `?` or `[…]` in it, or with `**`, which reaches into folders.
+            Links to folders are not followed, and nothing hidden matches unless its dot is given.
+            Without any of these, nothing matches.
+    """
+    parts = Path(pattern).parts
+    first = next((number for number, part in enumerate(parts) if _GLOB.search(part)), len(parts))
+    matching = set(_matching(os.path.join("", *parts[:first]), parts[first:]))  # noqa: PTH118
+    return sorted(matching, key=natural_order)
+
+
 def _of_pattern(pattern: str) -> Iterator[BatchSource | str]:
     parts = Path(pattern).parts
-    first = next(number for number, part in enumerate(parts) if _GLOB.search(part))
     # These give the files of all folders already.
     gives_all = parts[-1] == "**" or parts[-2:] == ("**", "*")
-    matching = set(_matching(os.path.join("", *parts[:first]), parts[first:]))  # noqa: PTH118
-    found = sorted(matching, key=natural_order)
+    found = paths_matching(pattern)
     if not found:
         raise SourceError(
             f"Nothing matches the pattern {table_name(pattern)}; links to folders are not followed."
@@ -207,6 +219,8 @@ def _matching(folder: str, parts: Sequence[str]) -> Iterator[str]:
 
     `**` at its end gives files alone, all that there are.
     """
+    if not parts:
+        return
     head, *rest = parts
     if head == "**" and rest:
         yield from _matching(folder, rest)

@@ -180,7 +180,7 @@ def video(
 def image(
     paths: Annotated[
         list[Path],
-        typer.Argument(parser=to_read, help="Pictures, or folders of them."),
+        typer.Argument(parser=to_read, help="Pictures, folders of them, or patterns of either."),
     ],
     out: Annotated[
         Path | None,

@@ -2,7 +2,7 @@
 
 import { type Api, PHOTO_MS, type Progress, TokenWanted, Unavailable, VIDEO_MS } from "../api";
 import { type ModelInfo, type Network, networkOf } from "../readings";
-import { columnOf } from "../record/table";
+import { columnOf, wholeColumnOf } from "../record/table";
 import {
   type FaceRecord,
   type Picture,
@@ -305,7 +305,7 @@ export class ServerRecogniser implements Recogniser {
         Object.fromEntries(labels.map((label) => [label, Number(face[columnOf(label)])]));
       // Only rows that a temporal network made have it.
       const sha256 = (face["temporal_sha256"] as string | undefined) ?? null;
-      const whole = sha256 === null ? null : named((label) => `whole_${label}`);
+      const whole = sha256 === null ? null : named(wholeColumnOf);
       return { ...face, shares: named(columnOf), whole, temporal_sha256: sha256 };
     });
     return { width, height, faces: grouped };

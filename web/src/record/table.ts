@@ -23,6 +23,22 @@ const TAKEN: ReadonlySet<string> = new Set([
   "temporal_sha256",
   "path",
   "error",
+  // Columns of a batch's tables.
+  "source",
+  "source_sha256",
+  "kind",
+  "state",
+  "size_bytes",
+  "frames",
+  "faces",
+  "duration_ms",
+  "seconds",
+  "frames_with_faces",
+  "people",
+  "seen_ms",
+  "uncertain_share",
+  "mien_version",
+  "artifact_sha256",
 ]);
 // So many digits are what the numbers are good for, as in mien.record.table.
 const DIGITS: Readonly<Record<string, number>> = {
@@ -36,9 +52,16 @@ const DIGITS: Readonly<Record<string, number>> = {
   roll_degrees: 1,
 };
 
+const DIGITS_OF_SHARES = 6;
+
 /** The column of a label: its name, or `label_…` where that is another column's; as in Python. */
 export function columnOf(label: string): string {
   return TAKEN.has(label) || /^(raw|whole|label)_/.test(label) ? `label_${label}` : label;
+}
+
+/** The column of what a person showed of a label so far, by a temporal network. */
+export function wholeColumnOf(label: string): string {
+  return `whole_${columnOf(label)}`;
 }
 
 export function toCsv(sources: readonly Source[], labels: readonly string[]): string {
@@ -72,23 +95,28 @@ function hasWhole(sources: readonly Source[]): boolean {
 }
 
 function columnsOf(sources: readonly Source[], labels: readonly string[]): string[] {
-  const whole = labels.map((label) => `whole_${label}`);
+  const whole = labels.map(wholeColumnOf);
   const added = hasWhole(sources) ? [...whole, "temporal_sha256"] : [];
   return [...BEFORE, ...labels.map(columnOf), ...AFTER, ...added];
 }
 
 function values(row: FaceRecord, labels: readonly string[], isOverTime: boolean): Cell[] {
-  const whole = labels.map((label) => (row.whole ? rounded(label, row.whole[label] ?? 0) : null));
+  const whole = labels.map((label) => (row.whole ? share(row.whole[label]) : null));
   return [
     ...BEFORE.map((column) => rounded(column, row[column])),
-    ...labels.map((label) => rounded(label, row.shares[label] ?? 0)),
+    ...labels.map((label) => share(row.shares[label])),
     ...AFTER.map((column) => rounded(column, row[column])),
     ...(isOverTime ? [...whole, row.temporal_sha256] : []),
   ];
 }
 
 function rounded(column: string, value: Cell): Cell {
-  return typeof value === "number" ? Number(value.toFixed(DIGITS[column] ?? 6)) : value;
+  return typeof value === "number" ? Number(value.toFixed(DIGITS[column] ?? DIGITS_OF_SHARES)) : value;
+}
+
+/** A label may be called as a column is that has other digits. */
+function share(value: number | undefined): number {
+  return Number((value ?? 0).toFixed(DIGITS_OF_SHARES));
 }
 
 /** A value as CSV has it, as in Python in one line; no table program takes it for a formula. */

@@ -188,6 +188,18 @@ describe("the table", () => {
   });
 });
 
+describe("the table of another network", () => {
+  it("has columns for labels that are called as its own, with all digits", () => {
+    const record = new FaceLog();
+    const shares = { x: 0.123456, kind: 0.876544 };
+    record.add(record.begin("camera"), [{ ...face(1, 0), shares, temporal_sha256: "ab12", whole: shares }]);
+    const [header, row] = toCsv(record.sources, ["x", "kind"]).split("\n");
+    expect(header).toMatch(/,confidence,label_x,label_kind,uncertain,/);
+    expect(header).toMatch(/,whole_label_x,whole_label_kind,temporal_sha256,source$/);
+    expect(row).toMatch(/,0\.123456,0\.876544,ab12,camera$/);
+  });
+});
+
 describe("the table of a temporal network", () => {
   it("ends with what each person showed so far; rows that were smoothed leave it empty", () => {
     const record = new FaceLog();
