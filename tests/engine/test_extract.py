@@ -1,4 +1,5 @@
 import shutil
+from _thread import interrupt_main
 
 import cv2
 import numpy as np
@@ -9,6 +10,7 @@ from mien.engine.extract import extract_faces
 from mien.engine.own_files import LIST_NAME
 from mien.media.demo import demo_video
 from mien.media.frames import open_frames
+from mien.media.sink import VideoSink
 from mien.recognizer import Recognizer
 
 
@@ -145,6 +147,22 @@ def test_ctrl_c_leaves_no_part_of_the_video(
     with pytest.raises(KeyboardInterrupt):
         extract_faces(clip, tmp_path / "out", recognizer, quiet)
     assert set(contents(tmp_path / "out")) == {LIST_NAME}
+
+
+@pytest.mark.parametrize("how", [SourceError, KeyboardInterrupt])
+def test_a_source_that_breaks_off_while_it_is_kept_leaves_no_faces_of_another(
+    tmp_path, recognizer, astronaut_bgr, write_video, monkeypatch, how
+):
+    whole = write_video(tmp_path / "whole.mp4", [astronaut_bgr] * 40, fps=10)
+    assert extract_faces(whole, tmp_path / "out", recognizer, quiet) == 4
+    (tmp_path / "pictures").mkdir()
+    cv2.imwrite(str(tmp_path / "pictures" / "a.png"), astronaut_bgr)
+    (tmp_path / "pictures" / "b.png").write_bytes(b"not a picture")
+    if how is KeyboardInterrupt:
+        monkeypatch.setattr(VideoSink, "close", lambda _self: interrupt_main())
+    with pytest.raises(how):
+        extract_faces(tmp_path / "pictures", tmp_path / "out", recognizer, quiet)
+    assert [name for name in contents(tmp_path / "out") if name.startswith("image")] == []
 
 
 @pytest.mark.usefixtures("no_camera")

@@ -1,6 +1,7 @@
 """Frames of one's own in `mien.stream`: from a list, or from a generator as they come."""
 
 import threading
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -90,6 +91,8 @@ BLACK = np.zeros((40, 60, 3), np.uint8)
         (np.zeros((2, 60, 3), np.uint8), r"Found ndarray as frame 2; .*\(timestamp_ms, image\)"),
         ((BLACK, 80), r"as the time of frame 2; .*\(timestamp_ms, image\)"),
         ((float("nan"), BLACK), "Found nan as the time of frame 2"),
+        ((10**400, BLACK), "Found 10+ as the time of frame 2"),
+        ((Fraction(39), BLACK), "Frame 2 is of 39 ms, the one before of 40 ms"),
         ((39, BLACK), "Frame 2 is of 39 ms, the one before of 40 ms: expected times that never"),
         ((80, BLACK / 2), "Frame 2: Found a picture of type float64"),
         ((80, None), "Frame 2: Found None instead of a picture"),

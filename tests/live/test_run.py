@@ -18,12 +18,15 @@ from mien.cli import main
 from mien.core.errors import OutputError, SourceError
 from mien.core.labels import EMOTIONS
 from mien.engine.pipeline import FrameFaces
+from mien.engine.settings import EngineSettings
 from mien.live.display import has_display
 from mien.live.recording import Recording
 from mien.live.run import LiveOutputs, file_name, run_live
+from mien.media.demo import demo_video, open_frames_or_demo
 from mien.media.frames import Frame, open_frames
 from mien.record.read import read_record
 from mien.record.report import write_report
+from mien.video.run import VideoOutputs, run_video
 
 
 @pytest.fixture
@@ -171,6 +174,10 @@ def test_without_a_webcam_the_bundled_video_takes_over(recognizer, capsys, monke
     monkeypatch.setattr(recognizer.classifier, "classify", interrupt)
     run_live(None, recognizer, window=False, say=print)
     assert capsys.readouterr().out.startswith("No webcam can be opened (none is there")
+    opened, _ = open_frames_or_demo(None, print, rotate_degrees=90)
+    with opened, open_frames(demo_video()) as upright:
+        turned, plain = (next(iter(frames)).image_bgr for frames in (opened, upright))
+    np.testing.assert_array_equal(turned, np.rot90(plain, -1))
 
 
 @pytest.mark.usefixtures("no_camera")
@@ -312,6 +319,25 @@ def test_a_record_does_not_take_the_place_of_its_source(
     with pytest.raises(OutputError, match="is an input and would be overwritten"):
         run_live("clip.mp4", recognizer, window=False, say=print, outputs=LiveOutputs(csv=source))
     assert source.read_bytes() == before
+
+
+def test_an_output_does_not_take_the_place_of_a_picture_of_its_source(
+    recognizer, in_empty_folder, astronaut_bgr
+):
+    picture = in_empty_folder / "a.png"
+    cv2.imwrite(str(picture), astronaut_bgr)
+    before = picture.read_bytes()
+    refused = pytest.raises(OutputError, match=r"a\.png is an input and would be overwritten")
+    with refused:
+        run_live(".", recognizer, window=False, say=print, outputs=LiveOutputs(csv=picture))
+    with refused:
+        outputs = VideoOutputs(summary=picture)
+        run_video(".", recognizer, outputs, EngineSettings(), say=print, remark=print)
+    record = in_empty_folder / "record.csv"
+    run_live(".", recognizer, window=False, say=print, outputs=LiveOutputs(csv=record))
+    with refused:
+        write_report(record, picture, faces_from=in_empty_folder)
+    assert picture.read_bytes() == before
 
 
 @pytest.mark.usefixtures("without_yunet")

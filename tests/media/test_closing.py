@@ -6,6 +6,7 @@ import sys
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from mien.core.errors import SourceError
 from mien.engine.reconnect import make_lasting
@@ -100,3 +101,28 @@ def test_a_stream_that_is_closed_is_called_neither_lost_nor_without_frames(serve
         with pytest.raises(SourceError, match=r"camera\.mjpeg is closed: open it again"):
             list(closed)
     assert not told
+
+
+@pytest.mark.parametrize("kind", ["folder", "picture", "array", "animation", "pairs", "generator"])
+def test_what_is_no_video_cannot_be_read_once_it_is_closed_either(tmp_path, kind):
+    grey = np.full((48, 64, 3), 90, np.uint8)
+    cv2.imwrite(str(tmp_path / "a.png"), grey)
+    Image.fromarray(grey).save(
+        tmp_path / "moves.gif", save_all=True, append_images=[Image.fromarray(grey // 2)]
+    )
+    source = {
+        "folder": tmp_path,
+        "picture": tmp_path / "a.png",
+        "array": grey,
+        "animation": tmp_path / "moves.gif",
+        "pairs": [(0, grey), (40, grey)],
+        "generator": ((40 * n, grey) for n in range(2)),
+    }[kind]
+    frames = open_frames(source)
+    assert list(frames)
+    if kind in ("pairs", "generator"):
+        with pytest.raises(SourceError, match="These frames have been read"):
+            list(frames)
+    frames.close()
+    with pytest.raises(SourceError, match="is closed: open it again"):
+        list(frames)

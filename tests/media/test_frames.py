@@ -8,6 +8,7 @@ import wave
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -505,6 +506,12 @@ def test_a_decoder_of_one_thread_reads_a_pipe(standard_input, thread_count):
 def test_no_threads_to_decode_by_are_refused():
     with pytest.raises(SettingError, match="Found 0 threads"):
         open_frames(demo_video(), decoder_threads=0)
+    no_counts: list[Any] = [1.5, "2", True]
+    for threads in no_counts:
+        with pytest.raises(SettingError, match="expected a whole number from 1"):
+            open_frames(demo_video(), decoder_threads=threads)
+    with pytest.raises(SourceError, match=r"file://\[x is no address"):
+        open_frames("file://[x")
 
 
 def test_frames_are_turned_as_asked(tmp_path, write_video):

@@ -45,7 +45,7 @@ def test_what_is_written_is_read_back(tmp_path, result, suffix):
         [result(2, detected=False)],
     ]
     write(path, written, raw=True)
-    back = list(read_record(path))
+    back = list(read_record(str(path)))
     expected = [face for faces in written for face in faces]
     assert [(f.frame, f.track_id, f.emotion, f.uncertain, f.detected) for f in back] == [
         (f.frame, f.track_id, f.emotion, f.uncertain, f.detected) for f in expected

@@ -61,7 +61,11 @@ def extract_faces(
         own.refuse_others(_outputs_in(folder, with_video=not is_source))
         say("Reading video stream ...")
         if not is_source:
-            _keep(frames, read, own.add(_VIDEO))
+            try:
+                _keep(frames, read, own.add(_VIDEO))
+            except BaseException:
+                own.keep({_VIDEO})  # What is left beside it would pass for its faces.
+                raise
     written: set[str] = set()
     try:
         with open_frames(video) as kept:
@@ -73,7 +77,7 @@ def extract_faces(
                 write_atomically(own.add(name), png.tobytes())
                 written.add(name)
     finally:
-        # Also where the video breaks off: what is left beside it would pass for its faces.
+        # Also where the video breaks off, as above.
         own.keep(written | ({_VIDEO} & own.names))
     return len(written)
 

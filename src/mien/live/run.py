@@ -22,7 +22,7 @@ from mien.live.display import Window, has_display
 from mien.live.recording import Recording, dated_names
 from mien.live.view import View
 from mien.media.demo import open_frames_or_demo
-from mien.media.frames import FrameSource, file_read, open_frames
+from mien.media.frames import FrameSource, files_read, open_frames
 from mien.media.picture_files import passed_over_line
 from mien.media.sink import VideoSink, open_new_video
 from mien.recognizer import Recognizer
@@ -86,7 +86,7 @@ def run_live(
     """
     outputs = outputs or LiveOutputs()
     settings = settings_of(settings)
-    refuse_overwriting([file_read(source)], [outputs.csv, outputs.jsonl, outputs.parquet])
+    refuse_overwriting(files_read(source), [outputs.csv, outputs.jsonl, outputs.parquet])
     with ExitStack() as stack:
         if outputs.csv or outputs.jsonl or outputs.parquet:
             opened = open_frames(source, rotate_degrees=rotate_degrees)

@@ -42,4 +42,4 @@ def open_frames_or_demo(
         "No webcam can be opened (none is there, another program holds it, or this one is not "
         "allowed to): using the bundled video instead."
     )
-    return open_frames(demo_video()), demo_video()
+    return open_frames(demo_video(), rotate_degrees=rotate_degrees), demo_video()

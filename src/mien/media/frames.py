@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.errors import SettingError, SourceError
+from mien.core.files import is_folder
 from mien.media.animation import AnimatedPicture, is_animated
 from mien.media.capture import (
     file_on_input,
@@ -49,7 +50,7 @@ __all__ = [
     "camera_index",
     "check_rotation",
     "damage_of",
-    "file_read",
+    "files_read",
     "open_frames",
     "path_of",
 ]
@@ -97,11 +98,17 @@ def open_frames(
         SettingError: for another angle, or no threads.
     """
     check_rotation(rotate_degrees)
-    if decoder_threads is not None and decoder_threads < 1:
-        raise SettingError(f"Found {decoder_threads} threads to decode by; expected 1 or more.")
+    if decoder_threads is not None and not _is_count(decoder_threads):
+        raise SettingError(
+            f"Found {decoder_threads!r} threads to decode by; expected a whole number from 1."
+        )
     opened = _open(source, decoder_threads)
     opened.rotate_degrees = rotate_degrees
     return opened
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= 1)
 
 
 def check_rotation(degrees: int) -> None:
@@ -139,12 +146,15 @@ def path_of(source: object) -> Path | None:
     return local_path(text)
 
 
-def file_read(source: object) -> Path | None:
-    """Return the file that `source` is read from, a file on standard input too; None for no file.
+def files_read(source: object) -> list[Path]:
+    """Return the files that `source` is read from, a file on standard input and pictures too.
 
-    An output must not take its place.
+    An output must not take their place.
     """
-    return file_on_input() if str(source) == "-" else path_of(source)
+    path = file_on_input() if str(source) == "-" else path_of(source)
+    if path is None or not is_folder(path):
+        return [] if path is None else [path]
+    return [path, *filter(is_picture, path.iterdir())]
 
 
 def damage_of(source: FrameSource) -> str | None:

@@ -34,23 +34,28 @@ class GivenFrames(FrameSource):
     def __init__(self, pairs: Iterable[tuple[float, Picture]]) -> None:
         self._pairs = iter(pairs)
         self._bits = 8
+        self._is_begun = False
 
     def _frames(self) -> Iterator[Frame]:
+        if self._is_begun:
+            raise SourceError("These frames have been read: give them once more to read them.")
+        self._is_begun = True
         before_ms = -math.inf
         for index, pair in enumerate(self._pairs):
             if not isinstance(pair, tuple | list) or len(pair) != 2:
                 raise SourceError(f"Found {type(pair).__name__} as frame {index}; {_EXPECTED}.")
             timestamp_ms, picture = pair
-            if not isinstance(timestamp_ms, Real) or not math.isfinite(float(timestamp_ms)):
+            now_ms = _finite(timestamp_ms)
+            if now_ms is None:
                 raise SourceError(
                     f"Found {timestamp_ms!r} as the time of frame {index}; {_EXPECTED}."
                 )
-            if timestamp_ms < before_ms:
+            if now_ms < before_ms:
                 raise SourceError(
-                    f"Frame {index} is of {timestamp_ms:g} ms, the one before of {before_ms:g} ms: "
+                    f"Frame {index} is of {now_ms:g} ms, the one before of {before_ms:g} ms: "
                     "expected times that never go back."
                 )
-            before_ms = float(timestamp_ms)
+            before_ms = now_ms
             try:
                 image_bgr = self._load(picture)
             except SourceError as error:
@@ -66,6 +71,15 @@ class GivenFrames(FrameSource):
 
     def close(self) -> None:
         """Close the generator; once more does nothing."""
+        super().close()
         close = getattr(self._pairs, "close", None)
         if close is not None:
             close()
+
+
+def _finite(value: object) -> float | None:
+    try:
+        number = float(value) if isinstance(value, Real) else math.nan
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None

@@ -38,7 +38,10 @@ def local_path(place: str | os.PathLike[str]) -> Path | None:
             "path or an address. The folder that you are in is called  ."
         )
     _refuse_content(text)
-    address = urlsplit(text) if text.lower().startswith("file://") else None
+    try:
+        address = urlsplit(text) if text.lower().startswith("file://") else None
+    except ValueError as error:
+        raise SourceError(f"{text} is no address: {error}.") from None
     if address is not None and address.netloc in ("", "localhost"):
         return Path(url2pathname(address.path))
     # Path.expanduser() fails for a file called ~a.mp4.

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.core.errors import SourceError
 from mien.media.image import rotate
 
 VIDEO_SUFFIXES = frozenset(
@@ -75,6 +76,7 @@ class FrameSource:
     first_ms = 0.0
     passed_over: Sequence[Path] = ()
     rotate_degrees = 0
+    _is_closed = False
 
     @property
     def damaged_spots(self) -> int:
@@ -90,6 +92,8 @@ class FrameSource:
         return 0
 
     def __iter__(self) -> Iterator[Frame]:
+        if self._is_closed:
+            raise SourceError(f"{self.name} is closed: open it again to read it.")
         for frame in self._frames():
             image_bgr = rotate(frame.image_bgr, self.rotate_degrees)
             yield Frame(frame.index, frame.timestamp_ms, image_bgr)
@@ -100,6 +104,7 @@ class FrameSource:
 
     def close(self) -> None:
         """Release the camera, file or connection; once more does nothing."""
+        self._is_closed = True
 
     def __enter__(self) -> Self:
         return self

@@ -17,7 +17,7 @@ from mien.record.parquet import parquet_rows
 from mien.record.table import leading_columns, parse_row, plain_text, shortened
 
 
-def read_record(path: Path) -> Iterator[FaceEmotion]:
+def read_record(path: str | Path) -> Iterator[FaceEmotion]:
     """The results in a record, row after row.
 
     Args:
@@ -30,7 +30,7 @@ def read_record(path: Path) -> Iterator[FaceEmotion]:
             the line.
         MissingExtraError: if it is Parquet and pyarrow is missing.
     """
-    for number, row in _rows_of(path):
+    for number, row in _rows_of(Path(path)):
         yield parse_row(row, f"{path}, line {number}")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mien.core.errors import DataError
 from mien.core.files import refuse_overwriting, write_atomically
-from mien.media.frames import check_rotation
+from mien.media.frames import check_rotation, files_read
 from mien.record.collection_report import Collection, collection_page
 from mien.record.person_report import record_page
 from mien.record.picture_report import PictureSummary, pictures_page
@@ -46,7 +46,8 @@ def write_report(
         SettingError: for an angle by which frames cannot be turned.
     """
     check_rotation(rotate_degrees)
-    refuse_overwriting([record, faces_from], [out, summary_json])
+    shown = [] if faces_from is None else files_read(faces_from)
+    refuse_overwriting([record, *shown], [out, summary_json])
     summary: Summary | PictureSummary | Collection
     if is_table_of_pictures(record):
         summary, page = pictures_page(record, faces_from, rotate_degrees)

@@ -19,7 +19,7 @@ from mien.media.frames import (
     FrameSource,
     camera_index,
     damage_of,
-    file_read,
+    files_read,
     open_frames,
     path_of,
 )
@@ -207,7 +207,7 @@ def _check_outputs(source: int | str | Path, outputs: VideoOutputs) -> None:
     if outputs.video is not None and outputs.video.suffix.lower() != ".mp4":
         raise OutputError(f"{outputs.video} is to be a video: expected a name that ends in .mp4.")
     written = [outputs.video, outputs.csv, outputs.jsonl, outputs.parquet, outputs.summary]
-    refuse_overwriting([file_read(source)], written)
+    refuse_overwriting(files_read(source), written)
     if outputs.summary is not None:
         check_summary_place(outputs.summary)
 
