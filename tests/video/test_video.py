@@ -23,6 +23,8 @@ from mien.media.demo import demo_video
 from mien.media.frames import Frame, FrameSource, open_frames
 from mien.recognizer import Recognizer
 from mien.record.read import read_record
+from mien.record.report import write_report
+from mien.record.summary import Summary
 from mien.video import run
 from mien.video.run import VideoOutputs
 from mien.video.sound import SoundVideoSink
@@ -681,6 +683,32 @@ def test_the_annotated_video_of_a_camera_lasts_as_long_as_the_camera(
     said = capsys.readouterr()
     assert "5 frames, " in said.out
     assert "without sound" not in said.err
+
+
+def test_a_slow_engine_counts_the_time_between_the_frames_that_it_looked_at(
+    recognizer, tmp_path, astronaut_bgr, monkeypatch
+):
+    """A camera's other frames were passed over; the record's report has the same time."""
+
+    class Camera(FrameSource):
+        name, fps, frame_count, is_live = "camera", 30.0, None, True
+
+        def __iter__(self):
+            for number in range(12):
+                yield Frame(24 * number, 800.0 * number, astronaut_bgr[:240, 60:400].copy())
+                taken.acquire(timeout=30)
+            raise KeyboardInterrupt
+
+    taken = threading.Semaphore(0)
+    monkeypatch.setattr(run, "open_frames", lambda _, **__: Camera())
+    outputs = VideoOutputs(csv=tmp_path / "r.csv")
+    summary = run_video(
+        0, recognizer, outputs, EngineSettings(), on_frame=lambda *_: taken.release()
+    )
+    assert summary.people[1].seen_ms == pytest.approx(11 * 800, rel=0.1)
+    of_record = write_report(outputs.csv, tmp_path / "r.html")
+    assert isinstance(of_record, Summary)
+    assert of_record.seen_ms == pytest.approx(summary.seen_ms, rel=0.02)
 
 
 def test_a_folder_with_a_bad_picture_goes_on(recognizer, tmp_path, astronaut_bgr, capsys):

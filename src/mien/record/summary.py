@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from statistics import median
 from typing import Any
 
@@ -115,6 +116,18 @@ class Summary:
         # How long each of the latest frames lasted: memory stays flat, and one pause counts little.
         self._frames_ms: deque[float] = deque(maxlen=_PACE_FRAMES)
         self._frame_ms = 0.0
+        self._looks_ms: deque[float] = deque(maxlen=_PACE_FRAMES)
+
+    def look(self, timestamp_ms: float) -> None:
+        """Take notice of a frame that was looked at, before its rows, if it has any.
+
+        A camera's frames are numbered as they come, and a slow engine looks at few of them: how
+        many it passed over, rows do not say.
+        """
+        self._looks_ms.append(timestamp_ms)
+        if len(self._looks_ms) > 1:
+            steps = [after - before for before, after in pairwise(self._looks_ms)]
+            self._every_ms = median(steps)
 
     def add(self, faces: Iterable[FaceEmotion]) -> None:
         """Take in more rows, in the order of their time.

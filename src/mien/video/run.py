@@ -166,6 +166,8 @@ def _work_off(
     try:
         for faces in stream:
             record.write(faces)
+            if opened.is_live:
+                run.summary.look(faces.timestamp_ms)
             run.summary.add(faces)
             run.frames += 1
             if sink is not None:
