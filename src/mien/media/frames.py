@@ -152,9 +152,12 @@ def files_read(source: object) -> list[Path]:
     An output must not take their place.
     """
     path = file_on_input() if str(source) == "-" else path_of(source)
-    if path is None or not is_folder(path):
-        return [] if path is None else [path]
-    return [path, *filter(is_picture, path.iterdir())]
+    if path is None:
+        return []
+    try:
+        return [path, *filter(is_picture, path.iterdir())] if is_folder(path) else [path]
+    except OSError:
+        return [path]  # It cannot be listed, which whoever opens it says.
 
 
 def damage_of(source: FrameSource) -> str | None:
