@@ -50,7 +50,7 @@ def refresh_final_figures(run: RunFolder) -> None:
 def _test_lines(test: Mapping[str, Any] | None) -> list[str]:
     if test is None:
         return []
-    whole, raters = test["plain"]["whole"], test["rater_scores"]
+    whole, raters = test["plain"]["whole"], test.get("rater_scores")
     lines = [
         f"test, {test['data']}, by its labels: accuracy {_share(whole['accuracy'])}, "
         f"macro F1 {whole['macro']['f1']:.3f}"
