@@ -48,7 +48,7 @@ def refresh_final_figures(run: RunFolder) -> None:
 
 
 def _test_lines(test: Mapping[str, Any] | None) -> list[str]:
-    if test is None:
+    if test is None or "plain" not in test:  # Earlier versions wrote other figures.
         return []
     whole, raters = test["plain"]["whole"], test.get("rater_scores")
     lines = [
