@@ -130,23 +130,12 @@ def test_the_report_of_the_run_gets_the_figures_of_the_test(in_run_of_brightness
     assert in_run_of_brightness.architecture.read_text(encoding="utf-8") == told
 
 
-TOY_NETWORK = """
-[network]
-family = "residual"
-stem_filters = 4
-filters = [4]
-blocks_per_stage = [1]
-dropout = 0.1
-"""
-
-
 @pytest.fixture
 def in_run_of_brightness(monkeypatch):
     """The folder of the network, as a training leaves it."""
     monkeypatch.setattr("mien.data.test_faces._near_copy_rows", lambda: np.arange(5))
     folder = RunFolder(Path("net"))
-    recipe = 'title = "Brightness"\nrationale = "A toy."\nstatus = "candidate"\n'
-    folder.recipe.write_text(recipe + TOY_NETWORK)
+    shutil.copyfile(recipe_file(Path("finetune")), folder.recipe)
     figures = {"validation_accuracy": 0.5, "validation_loss": 1.5, "training_minutes": 3.0}
     metrics = {"experiment": "brightness", "epochs": 4, "chosen_epoch": 2, **figures}
     folder.write_metrics(metrics)

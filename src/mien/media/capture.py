@@ -104,7 +104,7 @@ class _CaptureSource(FrameSource):
         self.is_live = is_live
         self._capture = capture
         self._in_use = threading.Lock()  # OpenCV crashes where one thread closes what another reads
-        self._is_closed = self._is_begun = False
+        self._is_begun = False
         self._path = path
         self._decoder_threads = decoder_threads
         self._address = address
@@ -151,7 +151,7 @@ class _CaptureSource(FrameSource):
             yield timed
 
     def close(self) -> None:
-        self._is_closed = True
+        super().close()
         # Whoever is reading, perhaps from a stream that stalls, releases it when the read is over.
         if self._in_use.acquire(blocking=False):
             try:
@@ -160,8 +160,6 @@ class _CaptureSource(FrameSource):
                 self._in_use.release()
 
     def _begin(self) -> None:
-        if self._is_closed:
-            raise SourceError(f"{self.name} is closed: open it again to read it.")
         # A camera or stream goes on; what else is read begins where it was left.
         if self._is_begun and not self.is_live:
             raise SourceError(
